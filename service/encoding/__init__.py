@@ -1,0 +1,1 @@
+"""Who runs the hash function, and for how many contents at a time."""

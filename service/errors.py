@@ -1,0 +1,163 @@
+"""Every error that nearbit raises on purpose, in one tree; only the app translates them into HTTP.
+
+    NearbitError
+    ├── InvalidInput            what came in breaks a rule that the message names
+    │   ├── InvalidContent      one content (a text) cannot be hashed
+    │   ├── DuplicateIds        one batch names the same id twice
+    │   ├── MalformedCursor     a paging cursor that this service never gave out
+    │   └── TooFewDocuments     a collection too small to learn from
+    ├── NotFound                no collection, document, code space or job of that name
+    ├── Conflict                the state of things forbids it now
+    │   ├── CollectionDiffers   a collection of that name exists with other settings
+    │   ├── RetrainRunning      a retrain of this collection is queued or running
+    │   ├── ForbiddenMove       a code space or job cannot go from its state to the one asked for
+    │   └── GateRefused         a new code space is worse than the active one
+    ├── Unauthorized            the admin key is missing or wrong
+    ├── Unavailable             a part that is needed does not answer now; try again later
+    │   ├── DatabaseUnavailable the database does not answer
+    │   ├── StorageFull         the disk or the database is full
+    │   ├── QueueFull           more contents wait for a code than the queue holds
+    │   ├── EncoderUnavailable  the encoder process does not answer
+    │   └── ReplicaBehind       the replica did not reach the asked-for seq in time
+    ├── CorruptArtifact         stored bytes do not match their digest, or are not what they should be
+    ├── SchemaMismatch          the database has another schema version than this release
+    └── ConfigurationError      settings that cannot be served
+"""
+
+from __future__ import annotations
+
+
+class NearbitError(Exception):
+    """Base of every error that nearbit raises on purpose."""
+
+
+class InvalidInput(NearbitError):
+    """What came in breaks a rule; the message names owner, expected and what came."""
+
+
+class InvalidContent(InvalidInput):
+    """One content cannot be hashed; `position` is its place in the batch, if it came in one."""
+
+    def __init__(self, message: str, position: int | None = None) -> None:
+        super().__init__(message if position is None else f"documents[{position}]: {message}")
+        self.reason = message
+        self.position = position
+
+
+class DuplicateIds(InvalidInput):
+    """One batch names the same id twice."""
+
+    def __init__(self, ids: list[str]) -> None:
+        super().__init__(f"ids must be unique within a batch, these came more than once: {', '.join(ids[:5])}")
+        self.ids = ids
+
+
+class MalformedCursor(InvalidInput):
+    """A paging cursor that this service never gave out."""
+
+    def __init__(self, cursor: str) -> None:
+        super().__init__(f"cursor must be the next_cursor of an earlier answer, got {cursor[:80]!r}")
+        self.cursor = cursor
+
+
+class TooFewDocuments(InvalidInput):
+    """A collection too small to learn from."""
+
+    def __init__(self, collection: str, needed: int, found: int) -> None:
+        super().__init__(f"collection {collection!r} needs at least {needed} documents to be trained, it has {found}")
+        self.needed = needed
+        self.found = found
+
+
+class NotFound(NearbitError):
+    """No thing of that kind and name."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"no {kind} {name!r}")
+        self.kind = kind
+        self.name = name
+
+
+class Conflict(NearbitError):
+    """The state of things forbids it now."""
+
+
+class CollectionDiffers(Conflict):
+    """A collection of that name exists with other settings."""
+
+    def __init__(self, collection: str, setting: str, existing: object, asked: object) -> None:
+        super().__init__(f"collection {collection!r} exists with {setting} = {existing}, asked for {asked}")
+        self.collection = collection
+
+
+class RetrainRunning(Conflict):
+    """A retrain of this collection is queued or running; `job_id` names it."""
+
+    def __init__(self, collection: str, job_id: str) -> None:
+        super().__init__(f"collection {collection!r} is being retrained by job {job_id}")
+        self.collection = collection
+        self.job_id = job_id
+
+
+class ForbiddenMove(Conflict):
+    """A code space or job cannot go from its state to the one asked for."""
+
+    def __init__(self, kind: str, name: str, state: str, wanted: str) -> None:
+        super().__init__(f"{kind} {name} is {state} and cannot become {wanted}")
+        self.state = state
+        self.wanted = wanted
+
+
+class GateRefused(Conflict):
+    """A new code space is worse than the active one on the same held-out queries."""
+
+
+class Unauthorized(NearbitError):
+    """The admin key is missing or wrong."""
+
+
+class Unavailable(NearbitError):
+    """A part that is needed does not answer now; `retry_after_s` seconds are a fair wait."""
+
+    retry_after_s: int = 1
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database does not answer."""
+
+    retry_after_s = 2
+
+
+class StorageFull(Unavailable):
+    """The disk or the database is full; nothing of the request was kept."""
+
+    retry_after_s = 60
+
+
+class QueueFull(Unavailable):
+    """More contents wait for a code than the queue holds."""
+
+
+class EncoderUnavailable(Unavailable):
+    """The encoder process does not answer."""
+
+
+class ReplicaBehind(Unavailable):
+    """The replica did not reach the asked-for seq in time."""
+
+
+class CorruptArtifact(NearbitError):
+    """Stored bytes do not match their digest, or are not what they should be."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name} is corrupt: {reason}")
+        self.name = name
+        self.reason = reason
+
+
+class SchemaMismatch(NearbitError):
+    """The database has another schema version than this release."""
+
+
+class ConfigurationError(NearbitError):
+    """Settings that cannot be served."""

@@ -1,0 +1,1 @@
+"""From content to code: featurizer, encoder network, thresholds, packed bits. No SQL, no web."""

@@ -1,0 +1,1 @@
+"""The SQL truth: collections, documents, code spaces, codes, buckets, jobs."""
