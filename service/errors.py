@@ -1,27 +1,27 @@
 """Every error that nearbit raises on purpose, in one tree; only the app translates them into HTTP.
 
-    NearbitError
-    ├── InvalidInput            what came in breaks a rule that the message names
-    │   ├── InvalidContent      one content (a text) cannot be hashed
-    │   ├── DuplicateIds        one batch names the same id twice
-    │   ├── MalformedCursor     a paging cursor that this service never gave out
-    │   └── TooFewDocuments     a collection too small to learn from
-    ├── NotFound                no collection, document, code space or job of that name
-    ├── Conflict                the state of things forbids it now
-    │   ├── CollectionDiffers   a collection of that name exists with other settings
-    │   ├── RetrainRunning      a retrain of this collection is queued or running
-    │   ├── ForbiddenMove       a code space or job cannot go from its state to the one asked for
-    │   └── GateRefused         a new code space is worse than the active one
-    ├── Unauthorized            the admin key is missing or wrong
-    ├── Unavailable             a part that is needed does not answer now; try again later
-    │   ├── DatabaseUnavailable the database does not answer
-    │   ├── StorageFull         the disk or the database is full
-    │   ├── QueueFull           more contents wait for a code than the queue holds
-    │   ├── EncoderUnavailable  the encoder process does not answer
-    │   └── ReplicaBehind       the replica did not reach the asked-for seq in time
-    ├── CorruptArtifact         stored bytes do not match their digest, or are not what they should be
-    ├── SchemaMismatch          the database has another schema version than this release
-    └── ConfigurationError      settings that cannot be served
+NearbitError
+├── InvalidInput            what came in breaks a rule that the message names
+│   ├── InvalidContent      one content (a text) cannot be hashed
+│   ├── DuplicateIds        one batch names the same id twice
+│   ├── MalformedCursor     a paging cursor that this service never gave out
+│   └── TooFewDocuments     a collection too small to learn from
+├── NotFound                no collection, document, code space or job of that name
+├── Conflict                the state of things forbids it now
+│   ├── CollectionDiffers   a collection of that name exists with other settings
+│   ├── RetrainRunning      a retrain of this collection is queued or running
+│   ├── ForbiddenMove       a code space or job cannot go from its state to the one asked for
+│   └── GateRefused         a new code space is worse than the active one
+├── Unauthorized            the admin key is missing or wrong
+├── Unavailable             a part that is needed does not answer now; try again later
+│   ├── DatabaseUnavailable the database does not answer
+│   ├── StorageFull         the disk or the database is full
+│   ├── QueueFull           more contents wait for a code than the queue holds
+│   ├── EncoderUnavailable  the encoder process does not answer
+│   └── ReplicaBehind       the replica did not reach the asked-for seq in time
+├── CorruptArtifact         stored bytes do not match their digest, or are not what they should be
+├── SchemaMismatch          the database has another schema version than this release
+└── ConfigurationError      settings that cannot be served
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Binary codes in numpy: pack, unpack, Hamming distance, Hamming ball, substrings. The reference for every faster kernel.
+"""Binary codes in numpy: pack, unpack, Hamming distance, ball, substrings. The reference for every faster kernel.
 
 Codes travel as `(n, n_bits // 8)` uint8, most significant bit first: bit 0 of a code is the highest bit of its byte 0.
 """
@@ -52,7 +52,8 @@ def hamming_distance(a: Codes, b: Codes) -> NDArray[np.int64]:
 
     Example: `(n, 1, n_bytes)` against `(1, m, n_bytes)` gives the `(n, m)` matrix of distances.
     """
-    return np.bitwise_count(np.bitwise_xor(a, b)).sum(axis=-1, dtype=np.int64)
+    distances: NDArray[np.int64] = np.bitwise_count(np.bitwise_xor(a, b)).sum(axis=-1, dtype=np.int64)
+    return distances
 
 
 def differing_bits(a: Codes, b: Codes) -> list[int]:
