@@ -1,4 +1,4 @@
-"""Settings: one frozen model, read from arguments and `NEARBIT_*` in the environment when asked for, never at import."""
+"""Settings: one frozen model, read from arguments and `NEARBIT_*` in the environment when asked, never at import."""
 
 from __future__ import annotations
 

@@ -1,0 +1,228 @@
+"""Put documents in: create collections, add, replace and delete documents, repair documents that lack a code.
+
+A code is made before the commit lane is entered and written with its document in one transaction, so the lane is held
+for the insert only, and a 2xx means that both are committed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.config import Settings
+from service.crossing import in_thread, reading
+from service.encoding import Encoder
+from service.errors import CollectionDiffers, Conflict, DuplicateIds, InvalidContent, InvalidInput, NotFound
+from service.hashing.codes import check_n_bits
+from service.hashing.content import Text, check_text
+from service.hashing.function import Encoded, digest_of
+from service.hashing.untrained import untrained_hash_function
+from service.index.replica import Follower
+from service.store import codes, collections, documents, spaces
+from service.store.collections import Collection
+from service.store.database import Database
+from service.store.documents import NewDocument, Put
+from service.store.spaces import CodeSpace
+
+_REPAIR_AT_ONCE = 1_000
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What an accepted batch became: one entry per document in the order they came, in one code space, at one seq.
+
+    `n_known[i]` is the number of distinct known features of document i: 0 says that its code means little.
+    """
+
+    documents: list[Put]
+    n_known: NDArray[np.int64]
+    space: CodeSpace
+    seq: int
+
+
+class Ingest:
+    """The use-cases that write."""
+
+    def __init__(self, database: Database, encoder: Encoder, follower: Follower, settings: Settings) -> None:
+        self.database = database
+        self.encoder = encoder
+        self.follower = follower
+        self.settings = settings
+
+    async def create_collection(self, name: str, kind: str, n_bits: int) -> tuple[Collection, bool]:
+        """The collection of that name, and whether it is new; a new one answers at once from the untrained space.
+
+        Raises:
+            CollectionDiffers: it exists with another kind or n_bits.
+            InvalidInput: no such width of codes.
+        """
+        check_n_bits(n_bits)
+        collection, created = await in_thread(self._create_collection, name, kind, n_bits)
+        if created:
+            self.follower.wake()
+        return collection, created
+
+    def _create_collection(self, name: str, kind: str, n_bits: int) -> tuple[Collection, bool]:
+        content = untrained_hash_function(n_bits).to_bytes()
+        with self.database.write() as connection:
+            try:
+                existing = collections.get(connection, name)
+            except NotFound:
+                collection = collections.create(connection, name, kind, n_bits)
+                spaces.put_function(connection, content, digest_of(content))
+                spaces.create_untrained(connection, collection, digest_of(content))
+                return collection, True
+        for setting, asked in (("kind", kind), ("n_bits", n_bits)):
+            if getattr(existing, setting) != asked:
+                raise CollectionDiffers(name, setting, getattr(existing, setting), asked)
+        return existing, False
+
+    async def drop_collection(self, name: str) -> bool:
+        """Delete a collection and everything of it; False if there was none."""
+
+        def drop() -> bool:
+            with self.database.write() as connection:
+                return collections.drop(connection, name)
+
+        dropped = await in_thread(drop)
+        self.follower.wake()
+        return dropped
+
+    async def collection(self, name: str) -> Collection:
+        """The collection of that name.
+
+        Raises:
+            NotFound: there is none.
+        """
+
+        def get() -> Collection:
+            with self.database.read() as connection:
+                return collections.get(connection, name)
+
+        return await reading(self.database, get)
+
+    async def add(self, collection: Collection, new: Sequence[NewDocument]) -> Added:
+        """Put documents into a collection, replacing those whose id exists, with codes in the active space.
+
+        Raises:
+            InvalidContent: a text that cannot be hashed, with its place in the batch; nothing was kept.
+            DuplicateIds: the batch names an id twice; nothing was kept.
+        """
+        self._check(new)
+        texts = [Text(document.text) for document in new]
+        for _ in range(_ATTEMPTS):
+            space = await reading(self.database, self._active, collection.id)
+            encoded = await self.encoder.encode(str(space.digest), texts)
+            added = await in_thread(self._commit, collection.id, new, space, encoded)
+            if added is not None:
+                self.follower.wake()
+                return added
+        raise Conflict(f"the active code space of {collection.name!r} changed {_ATTEMPTS} times during one request")
+
+    def _check(self, new: Sequence[NewDocument]) -> None:
+        if not 1 <= len(new) <= self.settings.max_batch:
+            raise InvalidInput(f"documents must be 1 to {self.settings.max_batch} per request, got {len(new)}")
+        for position, document in enumerate(new):
+            try:
+                check_text(document.text, self.settings.max_text_chars)
+            except InvalidContent as error:
+                raise InvalidContent(error.reason, position) from None
+        times = Counter(document.id for document in new if document.id is not None)
+        if repeated := [id for id, n in times.items() if n > 1]:
+            raise DuplicateIds(repeated)
+
+    def _active(self, collection_id: int) -> CodeSpace:
+        with self.database.read() as connection:
+            return spaces.active(connection, collection_id)
+
+    def _commit(
+        self, collection_id: int, new: Sequence[NewDocument], space: CodeSpace, encoded: Encoded
+    ) -> Added | None:
+        """Write documents and codes in one transaction; None if another space became active since the encoding."""
+        with self.database.lane(collection_id) as lane:
+            if spaces.active(lane.connection, collection_id).id != space.id:
+                return None
+            put = documents.put(lane, new)
+            changed = [p.key for p in put if p.changed and not p.created]
+            if changed:
+                codes.discard(lane, changed, keep_space_id=space.id)
+            seq = codes.append(lane, space.id, [p.key for p in put], encoded.codes)
+        return Added(put, encoded.n_known, space, seq)
+
+    async def delete(self, collection: Collection, ids: Sequence[str]) -> int | None:
+        """Delete documents by id; ids that do not exist are no error.
+
+        Returns:
+            The seq of the deletion; None if nothing was there to delete.
+        """
+
+        def commit() -> int | None:
+            with self.database.lane(collection.id) as lane:
+                keys = documents.delete(lane, ids)
+                return codes.discard(lane, keys, keep_space_id=None) if keys else None
+
+        seq = await in_thread(commit)
+        self.follower.wake()
+        return seq
+
+    async def promote(self, collection: Collection, space: CodeSpace) -> CodeSpace:
+        """Make a ready or retired space the active one, after giving a code to every document that lacks one in it.
+
+        Raises:
+            ForbiddenMove: the space is neither ready nor retired.
+        """
+        for _ in range(_ATTEMPTS):
+            await self._repair(collection, space)
+            promoted = await in_thread(self._promote_if_complete, collection.id, space.id)
+            if promoted is not None:
+                self.follower.wake()
+                return promoted
+        raise Conflict(f"documents of {collection.name!r} are added faster than they can be given codes, try again")
+
+    async def roll_back(self, collection: Collection) -> CodeSpace:
+        """Make the most recently retired space the active one again.
+
+        Raises:
+            NotFound: there is no retired space.
+        """
+
+        def target() -> CodeSpace:
+            with self.database.read() as connection:
+                return spaces.rollback_target(connection, collection.id)
+
+        return await self.promote(collection, await reading(self.database, target))
+
+    def _promote_if_complete(self, collection_id: int, space_id: int) -> CodeSpace | None:
+        with self.database.lane(collection_id) as lane:
+            if codes.count_missing(lane.connection, collection_id, space_id):
+                return None
+            return spaces.promote(lane, space_id)
+
+    async def _repair(self, collection: Collection, space: CodeSpace) -> int:
+        """Give a code in a space to every document that lacks one; return how many were written."""
+        if space.digest is None:
+            return 0
+        after_key, n_written = 0, 0
+        while True:
+            batch = await in_thread(self._missing, collection.id, space.id, after_key)
+            if not batch:
+                return n_written
+            encoded = await self.encoder.encode(space.digest, [Text(document.text) for document in batch])
+            n_written += await in_thread(self._append_current, collection.id, space.id, batch, encoded)
+            after_key = batch[-1].key
+
+    def _missing(self, collection_id: int, space_id: int, after_key: int) -> list[documents.Document]:
+        with self.database.read() as connection:
+            return codes.missing(connection, collection_id, space_id, after_key, _REPAIR_AT_ONCE)
+
+    def _append_current(
+        self, collection_id: int, space_id: int, batch: list[documents.Document], encoded: Encoded
+    ) -> int:
+        with self.database.lane(collection_id) as lane:
+            keys, revisions = [d.key for d in batch], [d.revision for d in batch]
+            return codes.append_current(lane, space_id, keys, revisions, encoded.codes)
