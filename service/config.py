@@ -16,7 +16,7 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 class Settings(BaseSettings):
     """Everything about a nearbit installation that can be set; docs/operations.md lists it."""
 
-    model_config = SettingsConfigDict(env_prefix="NEARBIT_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix="NEARBIT_", frozen=True, extra="forbid", env_ignore_empty=True)
 
     database_url: str = Field(
         "sqlite:///var/nearbit.db",
