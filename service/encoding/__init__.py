@@ -1,1 +1,18 @@
 """Who runs the hash function, and for how many contents at a time."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from service.hashing.content import Contents
+from service.hashing.function import Encoded
+
+
+class Encoder(Protocol):
+    """Gives codes to contents: in this process (`Batcher`) or through another one (`EncoderClient`)."""
+
+    async def encode(self, digest: str, contents: Contents) -> Encoded:
+        """Codes of contents by the hash function of that digest."""
+
+    async def close(self) -> None:
+        """Finish what waits, refuse what comes, let go of threads and connections; a second call does nothing."""

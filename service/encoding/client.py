@@ -1,0 +1,89 @@
+"""The same call as the batcher's, answered by an encoder process over HTTP."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any
+
+import httpx2
+import numpy as np
+
+from service.errors import CorruptArtifact, EncoderUnavailable, InvalidContent, NearbitError, NotFound, QueueFull
+from service.hashing.content import Contents
+from service.hashing.function import Encoded
+
+KEEPALIVE_S = 30.0
+"""Idle connections are closed by this side first: `serve` keeps them longer, so that none dies under a request."""
+
+
+class EncoderClient:
+    """Asks an encoder process for codes, over connections that are kept.
+
+    Args:
+        url: where the encoder process listens, such as http://127.0.0.1:8001.
+        timeout_s: longest wait for an answer, connecting included.
+        transport: how requests travel; tests pass an in-process one.
+    """
+
+    def __init__(self, url: str, timeout_s: float = 10.0, transport: httpx2.AsyncBaseTransport | None = None) -> None:
+        self.url = url
+        self.timeout_s = timeout_s
+        self._client = httpx2.AsyncClient(
+            base_url=url,
+            timeout=timeout_s,
+            limits=httpx2.Limits(max_connections=256, max_keepalive_connections=64, keepalive_expiry=KEEPALIVE_S),
+            transport=transport,
+            trust_env=False,  # a proxy of the environment is meant for the world outside, not for our own processes
+        )
+
+    async def encode(self, digest: str, contents: Contents) -> Encoded:
+        """Codes of contents by the hash function of that digest.
+
+        Raises:
+            QueueFull: the encoder process answered 503.
+            EncoderUnavailable: it does not answer, not in time, or not what was agreed.
+            CorruptArtifact, NotFound, InvalidContent: as the encoder process refused.
+        """
+        body = {"digest": digest, "texts": [content.text for content in contents]}
+        try:
+            response = await self._client.post("/v1/encode", json=body)
+        except httpx2.TimeoutException:
+            raise EncoderUnavailable(f"encoder {self.url} did not answer within {self.timeout_s:g} s") from None
+        except httpx2.HTTPError as error:
+            raise EncoderUnavailable(f"encoder {self.url} does not answer: {error!r}") from error
+        try:
+            answer = response.json()
+            if response.status_code == 200:
+                return _encoded(answer, len(contents))
+            raise self._refusal(response.status_code, answer)
+        except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
+            raise EncoderUnavailable(
+                f"encoder {self.url} answered {response.status_code} with something else than agreed: {error!r}"
+            ) from error
+
+    async def close(self) -> None:
+        """Close the connections; a second call does nothing."""
+        await self._client.aclose()
+
+    def _refusal(self, status: int, problem: Mapping[str, Any]) -> NearbitError:
+        match str(problem["type"]).rpartition(":")[2]:
+            case "queue-full":
+                return QueueFull(str(problem["detail"]))
+            case "corrupt-artifact":
+                return CorruptArtifact(str(problem["name"]), str(problem["reason"]))
+            case "not-found":
+                return NotFound(str(problem["kind"]), str(problem["name"]))
+            case "invalid-content":
+                return InvalidContent(str(problem["reason"]), problem["position"])
+            case _:
+                return EncoderUnavailable(f"encoder {self.url} answered {status}: {problem.get('detail', problem)}")
+
+
+def _encoded(answer: Mapping[str, Any], n: int) -> Encoded:
+    codes = np.frombuffer(base64.b64decode(answer["codes"], validate=True), dtype=np.uint8)
+    n_known = np.array(answer["n_known"], dtype=np.int64)
+    if n_known.shape != (n,):
+        raise ValueError(f"asked for {n} codes, got {n_known.shape}")
+    return Encoded(codes.reshape(n, answer["n_bits"] // 8), n_known)

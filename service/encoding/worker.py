@@ -1,0 +1,98 @@
+"""The routes of an encoder process: the batcher behind HTTP, for code spaces of every digest.
+
+`service.app.create_encoder_app` puts them together with the error table, health and metrics.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Coroutine
+from typing import Annotated, TypeVar
+
+from fastapi import APIRouter, HTTPException, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.encoding import Encoder
+from service.errors import InvalidContent
+from service.hashing.content import Text
+from service.hashing.function import Encoded
+
+T = TypeVar("T")
+
+CALLER_LEFT = 499
+"""The status that nginx made the custom for a caller that did not wait."""
+
+
+class EncodeRequest(BaseModel):
+    """Texts to encode by the hash function of a digest."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the hash function, in hexadecimal.")]
+    texts: Annotated[list[str], Field(description="Texts, none of them blank.")]
+
+
+class EncodeAnswer(BaseModel):
+    """The codes of the texts, in their order."""
+
+    n_bits: int = Field(description="Width of each code.")
+    codes: str = Field(description="Base64 of n_bits / 8 bytes per text, most significant bit first.")
+    n_known: list[int] = Field(description="Distinct known features of each text; one with none was still encoded.")
+
+
+def encoder_routes(encoder: Encoder) -> APIRouter:
+    """The route `POST /v1/encode`, answered by that encoder."""
+    router = APIRouter(prefix="/v1")
+
+    @router.post("/encode", summary="Encode texts", tags=["encoder"])
+    async def encode(body: EncodeRequest, request: Request) -> EncodeAnswer:
+        """Codes of texts; a request whose caller leaves is taken out of the queue."""
+        contents = texts_of(body.texts)
+        encoded: Encoded = await unless_left(request, encoder.encode(body.digest, contents))
+        return EncodeAnswer(
+            n_bits=encoded.codes.shape[1] * 8,
+            codes=base64.b64encode(encoded.codes.tobytes()).decode("ascii"),
+            n_known=encoded.n_known.tolist(),
+        )
+
+    return router
+
+
+def texts_of(texts: list[str]) -> list[Text]:
+    """Contents of a list of texts.
+
+    Raises:
+        InvalidContent: one cannot be hashed; the error says which.
+    """
+    contents: list[Text] = []
+    for position, text in enumerate(texts):
+        try:
+            contents.append(Text(text))
+        except InvalidContent as error:
+            raise InvalidContent(error.reason, position) from None
+    return contents
+
+
+async def unless_left(request: Request, work: Coroutine[object, object, T]) -> T:
+    """What `work` returns; it is cancelled when the caller closes the connection first.
+
+    Raises:
+        HTTPException: the caller did.
+    """
+    task = asyncio.ensure_future(work)
+    watch = asyncio.ensure_future(_left(request))
+    try:
+        await asyncio.wait((task, watch), return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        raise HTTPException(CALLER_LEFT, "the caller closed its connection")  # for the logs: nobody reads it
+    finally:
+        task.cancel()
+        watch.cancel()
+
+
+async def _left(request: Request) -> None:
+    # The body has been read, so the next message can only say that the caller left.
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

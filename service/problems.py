@@ -1,0 +1,168 @@
+"""The one place where errors become HTTP: problem details as of RFC 9457, `application/problem+json`.
+
+A problem's `type` is a URN named after the error's class, its other members are the error's attributes, so a client can
+tell errors apart and use what they carry without reading prose.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from service import errors
+from service.errors import NearbitError
+
+log = structlog.get_logger(__name__)
+
+STATUS: Mapping[type[NearbitError], int] = {
+    errors.InvalidInput: 422,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.Unauthorized: 401,
+    errors.Unavailable: 503,
+    errors.SchemaMismatch: 503,
+    errors.NearbitError: 500,
+}
+"""Status of each error; a class that is not listed has that of its nearest listed base."""
+
+MEDIA_TYPE = "application/problem+json"
+URN = "urn:nearbit:problem:"
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457); some types carry more members, such as `job_id`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(description="URN of the kind of problem, or about:blank for one that HTTP itself names.")
+    title: str = Field(description="What that kind of problem is.")
+    status: int = Field(description="The HTTP status.")
+    detail: str = Field(description="What went wrong this time.")
+    instance: str = Field(description="Path of the request.")
+    request_id: str | None = Field(None, description="As in the X-Request-ID header and in the logs.")
+
+
+class ProblemResponse(Response):
+    """A problem as a response; text that no UTF-8 can hold is escaped rather than failing once more."""
+
+    media_type = MEDIA_TYPE
+
+    def render(self, content: Any) -> bytes:
+        """The problem as JSON in ASCII."""
+        return json.dumps(content).encode("ascii")
+
+
+def problem(
+    request: Request,
+    status: int,
+    detail: str,
+    *,
+    type: str = "about:blank",
+    title: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    **members: object,
+) -> ProblemResponse:
+    """A problem as a response; `members` are added as they are."""
+    body = {
+        **members,
+        "type": type,
+        "title": title or _phrase(status),
+        "status": status,
+        "detail": detail,
+        "instance": request.url.path,
+    }
+    if request_id := request.scope.get("state", {}).get("request_id"):
+        body["request_id"] = request_id
+    return ProblemResponse(body, status, headers=headers)
+
+
+def _phrase(status: int) -> str:
+    return HTTPStatus(status).phrase if status in HTTPStatus.__members__.values() else "Client Closed Request"
+
+
+def slug_of(error: type[Exception]) -> str:
+    """The last part of a problem's type: the class name in lower case with hyphens."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", error.__name__).lower()
+
+
+def status_of(error: type[NearbitError]) -> int:
+    """HTTP status of an error."""
+    return next(STATUS[base] for base in error.__mro__ if base in STATUS)
+
+
+def from_error(request: Request, error: Exception) -> ProblemResponse:
+    """The problem of an error that nearbit raised on purpose."""
+    assert isinstance(error, NearbitError)
+    status = status_of(type(error))
+    headers = {}
+    if isinstance(error, errors.Unavailable):
+        headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, errors.Unauthorized):
+        headers["WWW-Authenticate"] = 'Bearer realm="nearbit admin"'
+    if status == 500:
+        log.error("request failed", error=str(error), kind=type(error).__name__)
+    return problem(
+        request,
+        status,
+        str(error),
+        type=URN + slug_of(type(error)),
+        title=(type(error).__doc__ or "").partition("\n")[0].partition(";")[0].rstrip("."),
+        headers=headers,
+        **vars(error),
+    )
+
+
+def from_http_error(request: Request, error: Exception) -> ProblemResponse:
+    """The problem of what HTTP itself names: an unknown path, a method that is not allowed, a body too large."""
+    assert isinstance(error, HTTPException)
+    detail = f"no route {request.url.path}" if error.status_code == 404 else str(error.detail)
+    return problem(request, error.status_code, detail, headers=error.headers)
+
+
+def from_validation_error(request: Request, error: Exception) -> ProblemResponse:
+    """The problem of a request that is not as declared: 415 for another media type, 400 for no JSON, else 422."""
+    assert isinstance(error, RequestValidationError)
+    found = error.errors()
+    if any(e["type"] == "json_invalid" for e in found):
+        return problem(request, 400, f"the body must be JSON: {found[0]['ctx']['error']}")
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if isinstance(error.body, bytes) and not media_type.endswith(("/json", "+json")):
+        return problem(request, 415, f"the body must be application/json, got {media_type or 'no Content-Type'}")
+    rules = [{"where": ".".join(map(str, e["loc"])), "rule": e["msg"]} for e in found]
+    return problem(
+        request,
+        422,
+        "; ".join(f"{rule['where']}: {rule['rule']}" for rule in rules[:5]),
+        type=URN + slug_of(errors.InvalidInput),
+        title="What came in breaks a rule",
+        errors=rules[:100],
+    )
+
+
+def from_anything(request: Request, error: Exception) -> ProblemResponse:
+    """The problem of a defect: says nothing of its inside, the log has it."""
+    log.exception("request failed", exc_info=error)
+    return problem(request, 500, "an unexpected error; the log has it under this request id")
+
+
+def install_problems(app: FastAPI) -> None:
+    """Have the app answer every error with its problem."""
+    app.add_exception_handler(NearbitError, from_error)
+    app.add_exception_handler(HTTPException, from_http_error)
+    app.add_exception_handler(RequestValidationError, from_validation_error)
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route: those statuses answer with a problem."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {s: {"description": HTTPStatus(s).phrase, "content": content} for s in sorted(statuses)}

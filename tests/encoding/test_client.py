@@ -1,0 +1,116 @@
+import asyncio
+
+import httpx2
+import numpy as np
+import pytest
+from fastapi import FastAPI
+
+from service.encoding.batcher import Batcher
+from service.encoding.client import EncoderClient
+from service.encoding.worker import encoder_routes
+from service.errors import CorruptArtifact, EncoderUnavailable, NearbitError, NotFound, QueueFull
+from service.hashing.content import Text
+from service.hashing.function import digest_of
+from service.hashing.untrained import untrained_hash_function
+from service.problems import install_problems
+
+FUNCTION = untrained_hash_function(24)
+CONTENT = FUNCTION.to_bytes()
+DIGEST = digest_of(CONTENT)
+UNKNOWN = "f" * 64
+TEXTS = [Text("sort a list"), Text("naïve 東京"), Text("?")]
+
+
+def load(digest: str) -> bytes:
+    if digest == UNKNOWN:
+        raise NotFound("hash function", digest)
+    return CONTENT
+
+
+def raised(transport: httpx2.AsyncBaseTransport | None, digest: str = DIGEST, url: str = "http://e") -> NearbitError:
+    """What asking that encoder process raises."""
+
+    async def scenario() -> None:
+        client = EncoderClient(url, timeout_s=1, transport=transport)
+        try:
+            await client.encode(digest, TEXTS)
+        finally:
+            await client.close()
+            await client.close()
+
+    with pytest.raises(NearbitError) as caught:
+        asyncio.run(scenario())
+    return caught.value
+
+
+def raised_by_worker(digest: str) -> NearbitError:
+    batcher = Batcher(load, device="cpu")
+    app = FastAPI()
+    app.include_router(encoder_routes(batcher))
+    install_problems(app)
+    try:
+        return raised(httpx2.ASGITransport(app), digest)
+    finally:
+        asyncio.run(batcher.close())
+
+
+def test_codes_over_http_are_those_of_the_hash_function() -> None:
+    async def scenario() -> None:
+        batcher = Batcher(load, device="cpu")
+        app = FastAPI()
+        app.include_router(encoder_routes(batcher))
+        client = EncoderClient("http://e", transport=httpx2.ASGITransport(app))
+        got, wanted = await client.encode(DIGEST, TEXTS), FUNCTION.encode(TEXTS)
+        np.testing.assert_array_equal(got.codes, wanted.codes)
+        np.testing.assert_array_equal(got.n_known, wanted.n_known)
+        assert (await client.encode(DIGEST, [])).codes.shape == (0, 3)
+        await client.close()
+        await batcher.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_corrupt_hash_function_is_named_on_this_side_too() -> None:
+    error = raised_by_worker("0" * 64)
+    assert isinstance(error, CorruptArtifact)
+    assert (error.name, error.reason) == ("hash function 000000000000", f"its digest is {DIGEST[:12]}")
+
+
+def test_an_unknown_hash_function_is_not_found_on_this_side_too() -> None:
+    error = raised_by_worker(UNKNOWN)
+    assert isinstance(error, NotFound)
+    assert (error.kind, error.name) == ("hash function", UNKNOWN)
+
+
+def test_a_full_queue_over_there_is_a_full_queue_here() -> None:
+    problem = {"type": "urn:nearbit:problem:queue-full", "detail": "8192 contents wait"}
+    error = raised(httpx2.MockTransport(lambda _: httpx2.Response(503, json=problem)))
+    assert isinstance(error, QueueFull)
+    assert str(error) == "8192 contents wait"
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        httpx2.Response(200, text="<html>"),
+        httpx2.Response(200, json=[]),
+        httpx2.Response(200, json={"n_bits": 24, "codes": "AAAA", "n_known": [1]}),
+        httpx2.Response(200, json={"n_bits": 24, "codes": "AAAA", "n_known": [1, 1, 1]}),
+        httpx2.Response(200, json={"n_bits": 0, "codes": "AAAA", "n_known": [1, 1, 1]}),
+        httpx2.Response(502, text="bad gateway"),
+        httpx2.Response(503, json={"type": "about:blank", "detail": "closing"}),
+    ],
+)
+def test_any_other_answer_says_that_the_encoder_is_unavailable(response: httpx2.Response) -> None:
+    error = raised(httpx2.MockTransport(lambda _: response))
+    assert isinstance(error, EncoderUnavailable)
+    assert "http://e" in str(error)
+
+
+def test_nobody_listening_and_nobody_answering_in_time_say_so() -> None:
+    assert "does not answer" in str(raised(None, url="http://127.0.0.1:1"))
+
+    def late(request: httpx2.Request) -> httpx2.Response:
+        raise httpx2.ReadTimeout("late", request=request)
+
+    assert "within 1 s" in str(raised(httpx2.MockTransport(late)))
