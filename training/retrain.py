@@ -1,0 +1,203 @@
+"""Retrain: the pipeline that makes a code space, one function per state.
+
+    training    sample -> fit -> hash function stored with its digest
+    encoding    a code for every document that lacks one
+    evaluating  report on held-out documents -> gate against the active space
+    ready       wait until every live API process has loaded it -> promote
+    active
+
+The state on the space's row says what is done, so a killed run is resumed by calling `run` again.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import structlog
+
+from service.config import Settings
+from service.errors import GateRefused, TooFewDocuments
+from service.hashing.content import Text
+from service.hashing.function import HashFunction, digest_of
+from service.store import codes, collections, documents, jobs, nodes, spaces
+from service.store.collections import Collection
+from service.store.database import Database
+from service.store.jobs import Job
+from service.store.spaces import CodeSpace
+from training.config import TrainingConfig
+from training.encode_all import encode_all
+from training.evaluate import evaluate
+from training.fit import Epoch, fit
+
+log = structlog.get_logger(__name__)
+
+NODE_ALIVE_S = 5.0
+TOLERANCE = 0.01
+"""How much less recall than the active space's the gate lets pass: the noise of the held-out queries."""
+
+Tell = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Retrain:
+    """One retrain job of one collection.
+
+    Args:
+        database: where everything is.
+        settings: sample size, timeouts, folder for checkpoints.
+        job: what was asked for; `params` are the options of `TrainingConfig`, and `force` to pass the gate.
+        tell: takes progress; what it raises (cancelled, lease lost) stops the run.
+    """
+
+    database: Database
+    settings: Settings
+    job: Job
+    tell: Tell
+
+    def run(self) -> CodeSpace:
+        """The new active space.
+
+        Raises:
+            TooFewDocuments: the collection is smaller than `min_train_documents`.
+            InvalidInput: options that TrainingConfig does not take.
+            GateRefused: the new space is worse than the active one, and `force` was not asked for.
+        """
+        with self.database.read() as connection:
+            collection = collections.by_id(connection, self.job.collection_id)
+        config = self._config(collection)
+        space = self._space(collection, config)
+        steps = {
+            "training": self._train,
+            "encoding": self._encode,
+            "evaluating": self._evaluate,
+            "ready": self._promote,
+        }
+        while step := steps.get(space.state):
+            log.info("retrain", collection=collection.name, version=space.version, stage=space.state)
+            space = step(collection, space, config)
+        return space
+
+    def _config(self, collection: Collection) -> TrainingConfig:
+        options = {name: value for name, value in self.job.params.items() if name != "force"}
+        said = {"device": self.settings.device, **options, "n_bits": collection.n_bits}
+        return TrainingConfig.parse(said)
+
+    def _space(self, collection: Collection, config: TrainingConfig) -> CodeSpace:
+        """The space this job builds: its own from before, else a new one."""
+        with self.database.write() as connection:
+            if self.job.space_id is not None:
+                return spaces.by_id(connection, self.job.space_id)
+            space = spaces.start(connection, collection.id, collection.n_bits, config.variant)
+            jobs.attach_space(connection, self.job.id, space.id)
+            return space
+
+    def _sample(self, collection: Collection, config: TrainingConfig) -> tuple[list[Text], list[str]]:
+        with self.database.read() as connection:
+            sample = documents.sample(connection, collection.id, self.settings.train_sample, config.seed)
+        return [Text(document.text) for document in sample], [document.id for document in sample]
+
+    def _train(self, collection: Collection, space: CodeSpace, config: TrainingConfig) -> CodeSpace:
+        """training -> encoding: fit on a sample, store the hash function."""
+        self.tell({"stage": "training"})
+        contents, ids = self._sample(collection, config)
+        if len(contents) < self.settings.min_train_documents:
+            raise TooFewDocuments(collection.name, self.settings.min_train_documents, len(contents))
+        folder = self.settings.data_dir / "checkpoints" / self.job.id
+
+        def each_epoch(epoch: Epoch) -> None:
+            told = {name: value for name, value in asdict(epoch).items() if name != "parts"}
+            self.tell({"stage": "training", **told})
+
+        result = fit(
+            contents, ids, config, progress=each_epoch, cancelled=lambda: self._still_wanted(), checkpoint_dir=folder
+        )
+        content = result.function.to_bytes()
+        learned = {
+            "plan": asdict(result.plan),
+            "history": [asdict(epoch) for epoch in result.history],
+            "held_out_loss": result.held_out_loss,
+            "n_documents": result.n_documents,
+            "seconds": result.seconds,
+        }
+        with self.database.write() as connection:
+            spaces.put_function(connection, content, digest_of(content))
+            spaces.set_digest(connection, space.id, digest_of(content))
+            spaces.set_report(connection, space.id, {"training": learned})
+            moved = spaces.move(connection, space.id, "encoding")
+        shutil.rmtree(folder, ignore_errors=True)
+        return moved
+
+    def _still_wanted(self) -> bool:
+        """False, always: `tell` raises if the job is cancelled or lost."""
+        self.tell({})
+        return False
+
+    def _function(self, space: CodeSpace) -> HashFunction:
+        with self.database.read() as connection:
+            return HashFunction.from_bytes(spaces.get_function(connection, str(space.digest)), space.digest)
+
+    def _encode(self, collection: Collection, space: CodeSpace, config: TrainingConfig) -> CodeSpace:
+        """encoding -> evaluating: a code for every document."""
+        self._encode_missing(collection, space, "encoding")
+        with self.database.write() as connection:
+            return spaces.move(connection, space.id, "evaluating")
+
+    def _encode_missing(self, collection: Collection, space: CodeSpace, stage: str) -> None:
+        with self.database.read() as connection:
+            total = codes.count_missing(connection, collection.id, space.id)
+        began = time.monotonic()
+
+        def tell(done: int) -> None:
+            eta_s = (time.monotonic() - began) / max(done, 1) * max(total - done, 0)
+            self.tell({"stage": stage, "done": done, "total": total, "eta_s": eta_s})
+
+        tell(0)
+        encode_all(self.database, collection.id, space.id, self._function(space), tell)
+
+    def _evaluate(self, collection: Collection, space: CodeSpace, config: TrainingConfig) -> CodeSpace:
+        """evaluating -> ready: report, and gate."""
+        self.tell({"stage": "evaluating"})
+        contents, ids = self._sample(collection, config)
+        with self.database.read() as connection:
+            active = spaces.active(connection, collection.id)
+        report = evaluate(self._function(space), contents, ids, others={"active": self._function(active)})
+        kept = {**(space.report or {}), **asdict(report), "active_version": active.version}
+        with self.database.write() as connection:
+            spaces.set_report(connection, space.id, kept)
+        self._gate(report.recall, active, forced=bool(self.job.params.get("force")))
+        with self.database.write() as connection:
+            return spaces.move(connection, space.id, "ready")
+
+    def _gate(self, recall: Mapping[str, float], active: CodeSpace, *, forced: bool) -> None:
+        ours, theirs = recall["this"], recall["active"]
+        if ours < theirs - TOLERANCE and not forced:
+            raise GateRefused(
+                f"the new codes find {ours:.3f} of the 10 true nearest of held-out documents among the 100 nearest, "
+                f"those of the active version {active.version} find {theirs:.3f}; retrain with force to promote anyway"
+            )
+
+    def _promote(self, collection: Collection, space: CodeSpace, config: TrainingConfig) -> CodeSpace:
+        """ready -> active: when every API process has it in memory and no document lacks a code."""
+        deadline = time.monotonic() + self.settings.ready_timeout_s
+        while (waiting := self._not_loaded(space)) and time.monotonic() < deadline:
+            self.tell({"stage": "ready", "waiting_for": waiting})
+            time.sleep(0.1)
+        while True:
+            self._encode_missing(collection, space, "ready")
+            with self.database.lane(collection.id) as lane:
+                if codes.count_missing(lane.connection, collection.id, space.id) == 0:
+                    promoted = spaces.promote(lane, space.id)
+                    break
+        with self.database.write() as connection:
+            spaces.prune(connection, collection.id, self.settings.keep_retired)
+        return promoted
+
+    def _not_loaded(self, space: CodeSpace) -> int:
+        """How many live API processes have not loaded the space yet; they answer from the old one until they have."""
+        with self.database.read() as connection:
+            alive = nodes.live(connection, NODE_ALIVE_S)
+        return sum(space.id not in node.applied for node in alive)
