@@ -53,6 +53,12 @@ async def until_running(gate: Gate) -> None:
     assert await asyncio.to_thread(gate.entered.acquire, timeout=10)
 
 
+async def until_waiting(encoder: Batcher, n: int) -> None:
+    async with asyncio.timeout(10):
+        while encoder.n_waiting != n:
+            await asyncio.sleep(0.001)
+
+
 def test_codes_are_those_of_the_hash_function() -> None:
     async def scenario() -> None:
         encoder = batcher(max_batch=7)
@@ -78,11 +84,12 @@ def test_no_content_gives_no_code() -> None:
 def test_what_queued_during_a_call_shares_the_next_one_with_its_hash_function(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         encoder = batcher()
+        await encoder.encode(D32, texts(1))
         with held(monkeypatch) as gate:
             running = asyncio.ensure_future(encoder.encode(D16, texts(1)))
             await until_running(gate)
             waiting = [asyncio.ensure_future(encoder.encode(d, texts(2))) for d in (D16, D32, D16, D32, D16)]
-            await asyncio.sleep(0.05)
+            await until_waiting(encoder, 10)
             gate.opened.set()
             await asyncio.gather(running, *waiting)
             assert gate.calls == [(16, 1), (16, 6), (32, 4)]
@@ -98,11 +105,10 @@ def test_a_query_waits_for_one_call_of_a_large_request_at_most(monkeypatch: pyte
             large = asyncio.ensure_future(encoder.encode(D16, texts(35)))
             await until_running(gate)
             query = asyncio.ensure_future(encoder.encode(D16, texts(1)))
-            await asyncio.sleep(0.05)
+            await until_waiting(encoder, 26)
             gate.opened.set()
             await query
             assert gate.calls[:2] == [(16, 10), (16, 10)]
-            assert not large.done()
             assert (await large).codes.shape == (35, 2)
             assert [n for _, n in gate.calls] == [10, 10, 10, 6]
         await encoder.close()
@@ -117,13 +123,13 @@ def test_a_caller_that_left_costs_no_encoding(monkeypatch: pytest.MonkeyPatch) -
             running = asyncio.ensure_future(encoder.encode(D16, texts(1)))
             await until_running(gate)
             leaver = asyncio.ensure_future(encoder.encode(D16, texts(8)))
-            await asyncio.sleep(0.05)
+            await until_waiting(encoder, 8)
             leaver.cancel()
-            stayer = asyncio.ensure_future(encoder.encode(D16, texts(8)))  # has room, as the leaver's is free again
-            await asyncio.sleep(0.05)
+            stayer = asyncio.ensure_future(encoder.encode(D16, texts(9)))  # has room, as the leaver's is free again
+            await until_waiting(encoder, 9)
             gate.opened.set()
             await asyncio.gather(running, stayer)
-            assert gate.calls == [(16, 1), (16, 8)]
+            assert gate.calls == [(16, 1), (16, 9)]
             assert encoder.stats.n_dropped == 1
         await encoder.close()
 
@@ -137,7 +143,7 @@ def test_a_full_queue_refuses_and_recovers(monkeypatch: pytest.MonkeyPatch) -> N
             running = asyncio.ensure_future(encoder.encode(D16, texts(1)))
             await until_running(gate)
             waiting = asyncio.ensure_future(encoder.encode(D16, texts(10)))
-            await asyncio.sleep(0.05)
+            await until_waiting(encoder, 10)
             with pytest.raises(QueueFull, match="10 contents wait for a code, 1 more pass the limit 10"):
                 await encoder.encode(D16, texts(1))
             gate.opened.set()
@@ -152,21 +158,22 @@ def test_a_full_queue_refuses_and_recovers(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_closing_finishes_what_waits_and_refuses_what_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
+        threads = set(threading.enumerate())
         encoder = batcher(max_batch=10)
+        await encoder.encode(D16, [])
         with held(monkeypatch) as gate:
             waiting = [asyncio.ensure_future(encoder.encode(D16, texts(25))) for _ in range(2)]
             await until_running(gate)
-            while encoder.n_waiting < 40:
-                await asyncio.sleep(0.01)
+            await until_waiting(encoder, 40)
             closing = asyncio.ensure_future(encoder.close())
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0)
             with pytest.raises(EncoderUnavailable, match="closing"):
                 await encoder.encode(D16, texts(1))
             gate.opened.set()
             await closing
             assert [(await w).codes.shape for w in waiting] == [(25, 2), (25, 2)]
         await encoder.close()
-        assert not [t for t in threading.enumerate() if t.name.startswith("nearbit-")]
+        assert not [t for t in set(threading.enumerate()) - threads if t.name.startswith("nearbit-")]
 
     asyncio.run(scenario())
 
