@@ -1,0 +1,99 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from service.errors import InvalidInput
+from service.hashing.content import Text
+from service.hashing.featurizers import FEATURIZERS, restore_featurizer
+from service.hashing.featurizers.text import TextFeaturizer, tokens
+
+CORPUS = [
+    Text("The cat sat on the mat, the cat slept."),
+    Text("A dog and a cat are not alike."),
+    Text("Dogs chase cats; the dog sat."),
+    Text("东京的天气很好 weather in Tokyo"),
+    Text("天气不好, the weather is bad"),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Sort an ARRAY: sort_values(x, 2nd)!", ["sort", "an", "array", "sort", "values", "2nd"]),
+        ("a b c", []),
+        ("naïve Café", ["naïve", "café"]),
+        ("机器学习", ["机器", "器学", "学习"]),
+        ("ภาษา", ["ภา", "าษ", "ษา"]),
+        ("한국어 검색", ["한국", "국어", "검색"]),
+        ("日", ["日"]),
+        ("用Python排序list", ["用", "python", "排序", "list"]),
+        ("ＦＵＬＬ ﬁne", ["full", "fine"]),
+        ("हिन्दी में", ["हिन्दी", "में"]),
+    ],
+)
+def test_words_where_the_script_has_spaces_bigrams_where_it_has_none(text, expected):
+    assert tokens(text) == expected
+
+
+@given(st.text())
+def test_every_text_has_tokens_and_they_survive_a_line_based_file(text):
+    assert all(token and "\n" not in token for token in tokens(text))
+
+
+def test_features_equal_those_of_scikit_learn():
+    ours = TextFeaturizer(max_features=100, min_df=1).fit(CORPUS)
+    theirs = TfidfVectorizer(analyzer=tokens, sublinear_tf=True, max_features=100).fit([c.text for c in CORPUS])
+    assert ours.vocabulary == theirs.get_feature_names_out().tolist()
+    np.testing.assert_allclose(
+        ours.transform(CORPUS).toarray(), theirs.transform([c.text for c in CORPUS]).toarray(), rtol=1e-5
+    )
+
+
+def test_the_vocabulary_is_the_commonest_words_that_enough_documents_share():
+    assert set(TextFeaturizer(max_features=2, min_df=2).fit(CORPUS).vocabulary) == {"the", "cat"}
+    assert "mat" not in TextFeaturizer(max_features=100, min_df=2).fit(CORPUS).vocabulary
+
+
+def test_documents_without_a_shared_word_cannot_be_learned_from():
+    with pytest.raises(InvalidInput, match="no word occurs in 2 of the 2 documents"):
+        TextFeaturizer(min_df=2).fit([Text("alpha beta"), Text("gamma delta")])
+
+
+@pytest.mark.parametrize("name", sorted(FEATURIZERS))
+class TestEveryFeaturizer:
+    @pytest.fixture
+    def featurizer(self, name):
+        return FEATURIZERS[name]().fit(CORPUS)
+
+    def test_rows_have_unit_length_or_are_empty(self, featurizer):
+        features = featurizer.transform([*CORPUS, Text("?!")])
+        lengths = np.sqrt(features.multiply(features).sum(axis=1)).A1
+        np.testing.assert_allclose(lengths, [1, 1, 1, 1, 1, 0], rtol=1e-6)
+
+    def test_features_are_float32_csr_of_the_promised_width(self, featurizer):
+        features = featurizer.transform(CORPUS)
+        assert features.format == "csr"
+        assert features.dtype == np.float32
+        assert features.shape == (len(CORPUS), featurizer.n_features)
+
+    def test_a_content_has_the_same_row_alone_and_in_a_batch(self, featurizer):
+        together = featurizer.transform(CORPUS)
+        for i, content in enumerate(CORPUS):
+            assert (featurizer.transform([content]) != together[i]).nnz == 0
+
+    def test_no_content_gives_an_empty_matrix(self, featurizer):
+        assert featurizer.transform([]).shape == (0, featurizer.n_features)
+
+    def test_what_is_restored_gives_the_same_features(self, featurizer, name):
+        restored = restore_featurizer(name, *featurizer.state())
+        assert (restored.transform(CORPUS) != featurizer.transform(CORPUS)).nnz == 0
+
+
+def test_a_repeated_word_counts_by_the_logarithm_of_its_count():
+    featurizer = TextFeaturizer(min_df=1).fit([Text("cat dog")])
+    row = featurizer.transform([Text("cat cat cat dog")]).toarray()[0]
+    assert row[0] / row[1] == pytest.approx(1 + math.log(3))

@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.hashing.codes import hamming_distance
+from service.hashing.content import Text
+from service.hashing.function import HashFunction
+from service.hashing.untrained import untrained_hash_function
+
+
+def test_its_codes_are_the_same_on_every_machine_and_release():
+    code = untrained_hash_function(64).encode([Text("the same on every machine")]).codes[0]
+    assert code.tobytes().hex() == "6265ce7c089be812"
+
+
+def test_it_stores_no_weights():
+    content = untrained_hash_function(256).to_bytes()
+    assert len(content) < 2_000
+    restored = HashFunction.from_bytes(content)
+    text = [Text("restored from its seed")]
+    assert (restored.encode(text).codes == untrained_hash_function(256).encode(text).codes).all()
+
+
+@pytest.mark.parametrize("n_bits", [8, 64, 256])
+def test_the_share_of_differing_bits_estimates_the_angle(n_bits):
+    words = [f"word{i}" for i in range(40)]
+    texts = [Text(" ".join(words[:20])), Text(" ".join(words[10:30])), Text(" ".join(words[20:]))]
+    distances = [
+        hamming_distance(*untrained_hash_function(n_bits, seed).encode([texts[0], other]).codes)
+        for seed in range(4)
+        for other in texts[1:]
+    ]
+    half, none = np.mean(distances[::2]) / n_bits, np.mean(distances[1::2]) / n_bits
+    spread = 3 * 0.5 / np.sqrt(4 * n_bits)
+    assert abs(half - 1 / 3) < spread  # cosine 1/2: 60 degrees
+    assert abs(none - 1 / 2) < spread  # cosine 0: 90 degrees
+
+
+hashable = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1).filter(
+    lambda t: not t.isspace()
+)
+
+
+@settings(max_examples=30)
+@given(hashable)
+def test_every_text_has_a_code(text):
+    assert untrained_hash_function(64).encode([Text(text)]).codes.shape == (1, 8)
