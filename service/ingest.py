@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from service.config import Settings
 from service.crossing import in_thread, reading
 from service.encoding import Encoder
-from service.errors import CollectionDiffers, Conflict, DuplicateIds, InvalidContent, InvalidInput, NotFound
+from service.errors import Conflict, DuplicateIds, InvalidContent, InvalidInput
 from service.hashing.codes import check_n_bits
 from service.hashing.content import Text, check_text
 from service.hashing.function import Encoded, digest_of
@@ -70,17 +70,12 @@ class Ingest:
     def _create_collection(self, name: str, kind: str, n_bits: int) -> tuple[Collection, bool]:
         content = untrained_hash_function(n_bits).to_bytes()
         with self.database.write() as connection:
-            try:
-                existing = collections.get(connection, name)
-            except NotFound:
-                collection = collections.create(connection, name, kind, n_bits)
+            collection = collections.create(connection, name, kind, n_bits)
+            created = not spaces.list(connection, collection.id)
+            if created:
                 spaces.put_function(connection, content, digest_of(content))
                 spaces.create_untrained(connection, collection, digest_of(content))
-                return collection, True
-        for setting, asked in (("kind", kind), ("n_bits", n_bits)):
-            if getattr(existing, setting) != asked:
-                raise CollectionDiffers(name, setting, getattr(existing, setting), asked)
-        return existing, False
+        return collection, created
 
     async def drop_collection(self, name: str) -> bool:
         """Delete a collection and everything of it; False if there was none."""

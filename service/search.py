@@ -26,7 +26,7 @@ from service.store import buckets, codes, documents, spaces
 from service.store.collections import Collection
 from service.store.database import Database
 from service.store.documents import Document
-from service.store.spaces import SpaceRef
+from service.store.spaces import SpaceReference
 
 _SQL_ATTEMPTS = 3
 
@@ -57,7 +57,7 @@ class Answer:
     """
 
     matches: list[Match]
-    space: SpaceRef
+    space: SpaceReference
     code: bytes
     stats: Stats
     source: Literal["memory", "sql"]
@@ -84,7 +84,7 @@ class Search:
         for text in texts:
             check_text(text, self.settings.max_text_chars)
         place = await self._place(collection, want)
-        encoded = await self.encoder.encode(place.space.digest, [Text(text) for text in texts])
+        encoded = await self.encoder.encode(str(place.space.digest), [Text(text) for text in texts])
         answers = await reading(self.database, place.answer, encoded.codes, want)
         return [
             Answer(a.matches, a.space, a.code, a.stats, a.source, int(n))
@@ -103,7 +103,7 @@ class Search:
         document = await reading(self.database, self._document, collection, id)
         code = await reading(self.database, place.code_of, document.key)
         if code is None:  # stored a moment ago, and not yet known here
-            code = (await self.encoder.encode(place.space.digest, [Text(document.text)])).codes[0]
+            code = (await self.encoder.encode(str(place.space.digest), [Text(document.text)])).codes[0]
         wider = Want(want.k + 1, want.radius, want.at_least_seq)
         (answer,) = await reading(self.database, place.answer, code[None], wider)
         others = [match for match in answer.matches if match.document.key != document.key][: want.k]
@@ -129,10 +129,10 @@ class Search:
             return InMemory(self.database, replica)
         return InSql(self.database, await reading(self.database, self._active, collection.id))
 
-    def _active(self, collection_id: int) -> SpaceRef:
+    def _active(self, collection_id: int) -> SpaceReference:
         with self.database.read() as connection:
             active = spaces.active(connection, collection_id)
-        return SpaceRef(active.id, active.version, str(active.digest))
+        return SpaceReference(active.id, active.version, active.n_bits, active.digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ class InMemory:
     replica: Replica
 
     @property
-    def space(self) -> SpaceRef:
+    def space(self) -> SpaceReference:
         """The space that answers."""
         return self.replica.space
 
@@ -169,7 +169,7 @@ class InSql:
     """Answers from the hash table in SQL."""
 
     database: Database
-    space: SpaceRef
+    space: SpaceReference
 
     def code_of(self, key: int) -> NDArray[np.uint8] | None:
         """The document's code in this space, if it has one."""
@@ -203,13 +203,13 @@ def _answers(
     query_codes: Codes,
     k: int,
     nearest: Callable[[Codes, int], list[Neighbors]],
-    space: SpaceRef,
+    space: SpaceReference,
     source: Literal["memory", "sql"],
 ) -> list[Answer]:
     """Look the nearest up and fetch their documents; where some are gone by now, ask for more in their place."""
     found = nearest(query_codes, k)
     with database.read() as connection:
-        present = documents.by_keys(connection, {int(key) for neighbors in found for key in neighbors.keys})
+        present = documents.by_keys(connection, _distinct(found))
     answers = []
     for code, neighbors in zip(query_codes, found, strict=True):
         asked, got, matches = k, neighbors, _matches(neighbors, present)
@@ -220,6 +220,10 @@ def _answers(
                 matches = _matches(got, documents.by_keys(connection, got.keys.tolist()))[:k]
         answers.append(Answer(matches, space, code.tobytes(), got.stats, source))
     return answers
+
+
+def _distinct(found: list[Neighbors]) -> list[int]:
+    return list({key for neighbors in found for key in neighbors.keys.tolist()})
 
 
 def _matches(neighbors: Neighbors, present: dict[int, Document]) -> list[Match]:

@@ -23,7 +23,7 @@ from service.errors import Unavailable
 from service.index.table import HammingTable
 from service.store import codes, nodes, spaces
 from service.store.database import Database
-from service.store.spaces import Overview, SpaceRef
+from service.store.spaces import Overview, SpaceReference
 
 log = structlog.get_logger(__name__)
 
@@ -41,12 +41,12 @@ class Replica:
         applied_seq: every change of the collection up to this seq is in the table.
     """
 
-    space: SpaceRef
+    space: SpaceReference
     table: HammingTable
     applied_seq: int
 
     @classmethod
-    def load(cls, database: Database, space: SpaceRef, n_bits: int, last_seq: int) -> Replica:
+    def load(cls, database: Database, space: SpaceReference, n_bits: int, last_seq: int) -> Replica:
         """Read all live codes of a space.
 
         `last_seq` of the collection was read before, so the codes hold every change up to it; changes committed in
@@ -166,7 +166,9 @@ class Follower:
             replica.follow(self.database, collection.last_seq)
         if active is not None and active is not answering:
             self._answering[collection.collection_id] = active
-            log.info("space answers", collection=collection.name, version=active.space.version, codes=len(active.table))
+            log.info(
+                "space answers", collection=collection.collection, version=active.space.version, codes=len(active.table)
+            )
         with self._moved:
             self._moved.notify_all()
 
@@ -176,7 +178,7 @@ class Follower:
         }
         return [self._replicas[i] for i in wanted if i in self._replicas]
 
-    def _load(self, space: SpaceRef, collection: Overview) -> None:
+    def _load(self, space: SpaceReference, collection: Overview) -> None:
         """Have the replica of a space: a loader thread, if there is one, reads it while others are followed."""
         if space.id in self._replicas:
             return
