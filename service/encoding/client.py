@@ -11,7 +11,7 @@ import httpx2
 import numpy as np
 
 from service.errors import CorruptArtifact, EncoderUnavailable, InvalidContent, NearbitError, NotFound, QueueFull
-from service.hashing.content import Contents
+from service.hashing.content import Contents, Text, of_kind
 from service.hashing.function import Encoded
 
 KEEPALIVE_S = 30.0
@@ -46,7 +46,7 @@ class EncoderClient:
             EncoderUnavailable: it does not answer, not in time, or not what was agreed.
             CorruptArtifact, NotFound, InvalidContent: as the encoder process refused.
         """
-        body = {"digest": digest, "texts": [content.text for content in contents]}
+        body = {"digest": digest, "texts": [content.text for content in of_kind(contents, Text)]}
         try:
             response = await self._client.post("/v1/encode", json=body)
         except httpx2.TimeoutException:

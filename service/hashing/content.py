@@ -1,9 +1,13 @@
-"""What can be hashed. Today: text."""
+"""What can be hashed: a text, an image, or an embedding that some other model made."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from service.errors import InvalidContent
 
@@ -18,8 +22,66 @@ class Text:
         check_text(self.text)
 
 
-Content = Text
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A picture that can be hashed: the bytes of a PNG or JPEG file, decoded when its features are asked for."""
+
+    data: bytes
+
+    def __post_init__(self) -> None:
+        if not self.data.startswith(_IMAGE_SIGNATURES):
+            raise InvalidContent(f"an image must be the bytes of a PNG or JPEG file, these begin {self.data[:8]!r}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Embedding:
+    """A vector that can be hashed: one or more finite numbers, kept as `(width,)` float32 that none may change."""
+
+    vector: NDArray[np.float32]
+
+    def __init__(self, vector: ArrayLike) -> None:
+        object.__setattr__(self, "vector", _frozen_vector(vector))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Embedding) and np.array_equal(self.vector, other.vector)
+
+    def __hash__(self) -> int:
+        return hash(self.vector.tobytes())
+
+
+_IMAGE_SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
+
+Content = Text | Image | Embedding
 Contents = Sequence[Content]
+
+Kind = TypeVar("Kind", Text, Image, Embedding)
+
+
+def of_kind(contents: Contents, kind: type[Kind]) -> Sequence[Kind]:
+    """The same contents, all of one kind.
+
+    Raises:
+        InvalidContent: one is of another kind; a featurizer takes one kind only.
+    """
+    for position, content in enumerate(contents):
+        if not isinstance(content, kind):
+            found = type(content).__name__
+            raise InvalidContent(f"must be of the kind {kind.__name__} here, got {found}", position)
+    return cast("Sequence[Kind]", contents)
+
+
+def _frozen_vector(given: ArrayLike) -> NDArray[np.float32]:
+    try:
+        with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and is refused as such
+            vector = np.array(given, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise InvalidContent(f"an embedding must be a list of numbers: {error}") from None
+    if vector.ndim != 1 or not len(vector):
+        raise InvalidContent(f"an embedding must be a list of one or more numbers, got shape {vector.shape}")
+    if not np.isfinite(vector).all():
+        raise InvalidContent(f"an embedding must be finite, entry {int(np.argmin(np.isfinite(vector)))} is not")
+    vector.setflags(write=False)
+    return vector
 
 
 def check_text(text: str, max_chars: int | None = None) -> None:

@@ -13,13 +13,12 @@ import safetensors
 import safetensors.numpy
 import torch
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from service.errors import CorruptArtifact
 from service.hashing.codes import Codes, pack
 from service.hashing.content import Contents
-from service.hashing.featurizers import Featurizer, restore_featurizer
-from service.hashing.network import EncoderNetwork, SparseBatch
+from service.hashing.featurizers import Features, Featurizer, restore_featurizer
+from service.hashing.network import EncoderNetwork, network_input
 
 FORMAT = "nearbit-hash-function-1"
 _ROWS_AT_ONCE = 4096
@@ -27,7 +26,7 @@ _ROWS_AT_ONCE = 4096
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Codes of contents, `(n, n_bits // 8)`, and how many distinct known features each content had, `(n,)`.
+    """Codes of contents, `(n, n_bits // 8)`, and how many features other than zero each content had, `(n,)`.
 
     A content with none still has a code, that of the empty row: its neighbors mean little, and answers say so.
     """
@@ -62,19 +61,19 @@ class HashFunction:
     def encode(self, contents: Contents) -> Encoded:
         """Codes of contents; no content, no codes."""
         features = self.featurizer.transform(contents)
-        return Encoded(self.codes_of(features), np.diff(features.indptr).astype(np.int64))
+        return Encoded(self.codes_of(features), _n_known(features))
 
-    def codes_of(self, features: csr_matrix) -> Codes:
+    def codes_of(self, features: Features) -> Codes:
         """Codes `(n, n_bits // 8)` of features `(n, n_features)`."""
         return pack(self.logits(features) > self.thresholds)
 
-    def logits(self, features: csr_matrix) -> NDArray[np.float32]:
+    def logits(self, features: Features) -> NDArray[np.float32]:
         """Real-valued outputs of the network, `(n, n_bits)` float32, before the sigmoid and the thresholds."""
         out = np.empty((features.shape[0], self.n_bits), dtype=np.float32)
         with torch.inference_mode():
             for rows in _slices(features.shape[0]):
                 part = features if rows == slice(0, features.shape[0]) else features[rows]
-                out[rows] = self.network(SparseBatch.of(part, self.device)).cpu().numpy()
+                out[rows] = self.network(network_input(part, self.device)).cpu().numpy()
         return out
 
     def to(self, device: torch.device | str) -> HashFunction:
@@ -142,6 +141,12 @@ def _assemble(about: dict[str, dict[str, object]], tensors: dict[str, NDArray[np
 def digest_of(content: bytes) -> str:
     """SHA-256 of a stored hash function, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
+
+
+def _n_known(features: Features) -> NDArray[np.int64]:
+    if isinstance(features, np.ndarray):
+        return np.asarray(np.count_nonzero(features, axis=1), dtype=np.int64)
+    return np.diff(features.indptr).astype(np.int64)
 
 
 def _slices(n: int) -> Iterator[slice]:

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -39,6 +40,15 @@ class SparseBatch:
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
+
+
+def network_input(
+    features: csr_matrix | NDArray[np.float32], device: torch.device | str = "cpu"
+) -> SparseBatch | Tensor:
+    """Rows of features as the network takes them, on a device: bags of sparse ones, a tensor of dense ones."""
+    if isinstance(features, np.ndarray):
+        return torch.from_numpy(features).to(device)
+    return SparseBatch.of(features, device)
 
 
 class EncoderNetwork(nn.Module):
@@ -93,6 +103,10 @@ class EncoderNetwork(nn.Module):
 
     def forward(self, features: SparseBatch | Tensor) -> Tensor:
         """Logits of `(n, n_features)` features: `(n, n_bits)`; a bit is one where its logit passes its threshold."""
+        return self.layers(features)[-1]
+
+    def layers(self, features: SparseBatch | Tensor) -> list[Tensor]:
+        """What every layer gives before its activation, `(n, width)` each; the last are the logits."""
         if isinstance(features, SparseBatch):
             h = F.embedding_bag(
                 features.indices,
@@ -104,7 +118,7 @@ class EncoderNetwork(nn.Module):
             )
         else:
             h = features @ self.first
-        h = h + self.first_bias
+        outputs = [h + self.first_bias]
         for layer in self.rest:
-            h = layer(ACTIVATIONS[self.activation](h))
-        return h
+            outputs.append(layer(ACTIVATIONS[self.activation](outputs[-1])))
+        return outputs

@@ -1,7 +1,8 @@
+import numpy as np
 import pytest
 
 from service.errors import InvalidContent
-from service.hashing.content import Text, check_text
+from service.hashing.content import Embedding, Image, Text, check_text, of_kind
 
 
 @pytest.mark.parametrize(
@@ -25,3 +26,43 @@ def test_a_text_over_the_limit_is_refused_with_both_lengths():
 
 def test_any_other_text_is_content():
     assert Text("naïve 🙂 数").text == "naïve 🙂 数"
+
+
+def test_an_image_is_the_bytes_of_a_png_or_jpeg_file():
+    assert Image(b"\x89PNG\r\n\x1a\n...").data
+    assert Image(b"\xff\xd8\xff\xe0...").data
+    with pytest.raises(InvalidContent, match="PNG or JPEG file, these begin b'GIF89a'"):
+        Image(b"GIF89a")
+
+
+@pytest.mark.parametrize(
+    ("vector", "reason"),
+    [
+        ([], r"shape \(0,\)"),
+        (3.0, r"shape \(\)"),
+        ([[1.0, 2.0]], r"shape \(1, 2\)"),
+        ([1.0, float("nan"), 2.0], "entry 1 is not"),
+        ([1.0, 2.0, 1e39], "entry 2 is not"),
+        (["a", "b"], "list of numbers"),
+    ],
+)
+def test_an_embedding_that_is_no_finite_vector_is_refused(vector, reason):
+    with pytest.raises(InvalidContent, match=reason):
+        Embedding(vector)
+
+
+def test_an_embedding_is_a_copy_that_none_can_change():
+    given = np.ones(3)
+    embedding = Embedding(given)
+    given[0] = 2
+    assert embedding == Embedding([1, 1, 1])
+    assert hash(embedding) == hash(Embedding([1, 1, 1]))
+    with pytest.raises(ValueError, match="read-only"):
+        embedding.vector[0] = 2
+
+
+def test_contents_of_one_kind_pass_and_another_kind_is_named_with_its_place():
+    texts = [Text("a"), Text("b")]
+    assert of_kind(texts, Text) is texts
+    with pytest.raises(InvalidContent, match=r"documents\[1\]: must be of the kind Text here, got Embedding"):
+        of_kind([Text("a"), Embedding([1.0])], Text)

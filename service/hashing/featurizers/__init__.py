@@ -14,9 +14,13 @@ from scipy.sparse import csr_matrix
 
 from service.errors import CorruptArtifact
 from service.hashing.content import Contents
+from service.hashing.featurizers.embedding import EmbeddingFeaturizer
+from service.hashing.featurizers.image import ImageFeaturizer
 from service.hashing.featurizers.text import HashedTextFeaturizer, TextFeaturizer
 
 Arrays = dict[str, NDArray[np.generic]]
+Features = csr_matrix | NDArray[np.float32]
+"""`(n, n_features)` float32: sparse for text, dense for pictures and embeddings."""
 
 
 class Featurizer(Protocol):
@@ -31,8 +35,8 @@ class Featurizer(Protocol):
     def fit(self, contents: Contents) -> Self:
         """Learn from contents; returns itself."""
 
-    def transform(self, contents: Contents) -> csr_matrix:
-        """Features of contents: `(n, n_features)` float32, rows of unit length or all zero."""
+    def transform(self, contents: Contents) -> Features:
+        """Features of contents: `(n, n_features)` float32; those of texts are sparse rows of unit length, or empty."""
 
     def state(self) -> tuple[dict[str, object], Arrays]:
         """Hyper-parameters (for JSON) and learned arrays, enough for `restore`."""
@@ -42,7 +46,8 @@ class Featurizer(Protocol):
         """The featurizer whose `state` that was."""
 
 
-FEATURIZERS: dict[str, type[Featurizer]] = {c.name: c for c in (TextFeaturizer, HashedTextFeaturizer)}
+_ALL: tuple[type[Featurizer], ...] = (TextFeaturizer, HashedTextFeaturizer, ImageFeaturizer, EmbeddingFeaturizer)
+FEATURIZERS: dict[str, type[Featurizer]] = {c.name: c for c in _ALL}
 
 
 def restore_featurizer(name: str, parameters: dict[str, object], arrays: Arrays) -> Featurizer:
