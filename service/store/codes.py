@@ -1,0 +1,191 @@
+"""Codes: append and discard in the commit lane, changes after a seq, documents that lack a code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, bindparam, delete, exists, func, select
+
+from service.hashing.codes import Codes
+from service.store import buckets, documents, schema
+from service.store.database import Lane
+from service.store.documents import Document, Keys, integers
+from service.store.rows import ForEachRow, is_one_of
+
+TABLE = schema.codes
+DOCUMENTS = schema.documents
+SPACES = schema.code_spaces
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What became of codes, in the order of their seqs.
+
+    Attributes:
+        seqs: `(n,)` int64, increasing.
+        keys: `(n,)` int64, the documents; each at most once.
+        codes: `(n, n_bytes)` uint8; zeros where deleted.
+        deleted: `(n,)` bool: the document has no code in the space any more.
+    """
+
+    seqs: NDArray[np.int64]
+    keys: NDArray[np.int64]
+    codes: Codes
+    deleted: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.seqs)
+
+
+def append(lane: Lane, space_id: int, keys: Keys, codes: Codes) -> int:
+    """Give documents their codes in a space, in place of those they had; return the lane's last seq.
+
+    Args:
+        lane: of the space's collection.
+        space_id: the space.
+        keys: `(n,)` documents of the collection, each once.
+        codes: `(n, n_bytes)` uint8, as wide as the space's n_bits.
+
+    Cost: four statements, however many documents.
+    """
+    keys = integers(keys)
+    if len(keys) != len(codes) or len(set(keys)) != len(keys):
+        raise ValueError(f"keys must be unique and as many as codes, got {len(keys)} keys and {len(codes)} codes")
+    if not keys:
+        return lane.last_seq
+    _take_out_of_buckets(lane.connection, [space_id], keys)
+    first = lane.draw(len(keys))
+    seqs = list(range(first, first + len(keys)))
+    _UPSERT.run(lane.connection, [space_id] * len(keys), keys, seqs, [code.tobytes() for code in codes])
+    buckets.put(lane.connection, space_id, keys, codes)
+    return lane.last_seq
+
+
+def append_current(lane: Lane, space_id: int, keys: Keys, revisions: Sequence[int], codes: Codes) -> int:
+    """As `append`, for the documents alone that still exist in the revision that was encoded; return how many."""
+    keys = integers(keys)
+    current = dict(lane.connection.execute(_REVISIONS, {"collection": lane.collection_id, "keys": keys}).tuples().all())
+    rows = [
+        row for row, (key, revision) in enumerate(zip(keys, revisions, strict=True)) if current.get(key) == revision
+    ]
+    append(lane, space_id, [keys[row] for row in rows], codes[rows])
+    return len(rows)
+
+
+def discard(lane: Lane, keys: Keys, keep_space_id: int | None = None) -> int | None:
+    """Take the codes of documents out of every space of the collection but one; return the last seq, None if none was.
+
+    For deleted documents no space is kept; for changed texts the one that just got their new codes.
+    """
+    spaces = [id for id in lane.connection.scalars(_SPACES, {"collection": lane.collection_id}) if id != keep_space_id]
+    gone = _take_out_of_buckets(lane.connection, spaces, integers(keys))
+    if not gone:
+        return None
+    first = lane.draw(len(gone))
+    seqs = list(range(first, first + len(gone)))
+    _UPSERT.run(lane.connection, [space for space, _ in gone], [key for _, key in gone], seqs, [None] * len(gone))
+    return lane.last_seq
+
+
+def clear(connection: Connection, space_ids: Sequence[int]) -> None:
+    """Delete every code and bucket of spaces that no one follows any more."""
+    connection.execute(delete(schema.buckets).where(schema.buckets.c.space_id.in_(space_ids)))
+    connection.execute(delete(TABLE).where(TABLE.c.space_id.in_(space_ids)))
+
+
+def changes(connection: Connection, space_id: int, after_seq: int, limit: int) -> Changes:
+    """Up to `limit` changes of a space's codes after a seq; fewer only if there are no more."""
+    rows = connection.execute(_CHANGES, {"space": space_id, "after": after_seq, "limit": limit}).all()
+    deleted = np.fromiter((row[2] is None for row in rows), dtype=np.bool_, count=len(rows))
+    live = [row[2] for row in rows if row[2] is not None]
+    if live:
+        n_bytes = len(live[0])
+    else:  # nothing, or nothing but deletions: their rows do not tell how wide the codes were
+        n_bytes = connection.execute(_N_BITS, {"space": space_id}).scalar_one() // 8 if rows else 0
+    codes = np.zeros((len(rows), n_bytes), dtype=np.uint8)
+    codes[~deleted] = buckets.stack(live, n_bytes)
+    seqs, keys = (np.fromiter((row[column] for row in rows), dtype=np.int64, count=len(rows)) for column in (0, 1))
+    return Changes(seqs, keys, codes, deleted)
+
+
+def load(connection: Connection, space_id: int, n_bytes: int) -> tuple[NDArray[np.int64], Codes]:
+    """Keys `(n,)`, increasing, and codes `(n, n_bytes)` of every document that has one in the space."""
+    parts = [*buckets.scan(connection, space_id, n_bytes)]
+    if not parts:
+        return np.empty(0, dtype=np.int64), np.empty((0, n_bytes), dtype=np.uint8)
+    return np.concatenate([keys for keys, _ in parts]), np.concatenate([codes for _, codes in parts])
+
+
+def missing(
+    connection: Connection, collection_id: int, space_id: int, after_key: int = 0, limit: int = 1000
+) -> list[Document]:
+    """Up to `limit` documents after a key that have no code in a space, in the order of their keys."""
+    parameters = {"collection": collection_id, "space": space_id, "after": after_key, "limit": limit}
+    return [Document(*row) for row in connection.execute(_MISSING, parameters)]
+
+
+def count_missing(connection: Connection, collection_id: int, space_id: int) -> int:
+    """Number of documents that have no code in a space. Cost: linear in the documents."""
+    return connection.execute(_COUNT_MISSING, {"collection": collection_id, "space": space_id}).scalar_one()
+
+
+def count(connection: Connection, space_id: int) -> int:
+    """Number of documents that have a code in a space. Cost: linear."""
+    return connection.execute(_COUNT, {"space": space_id}).scalar_one()
+
+
+def _take_out_of_buckets(connection: Connection, space_ids: Sequence[int], keys: list[int]) -> list[tuple[int, int]]:
+    """Remove the buckets' rows of documents in spaces; return the (space, document) pairs that had a code."""
+    rows = connection.execute(_LIVE, {"spaces": space_ids, "keys": keys}).all()
+    for space_id in {row.space_id for row in rows}:
+        of_space = [row for row in rows if row.space_id == space_id]
+        codes = buckets.stack([row.code for row in of_space], len(of_space[0].code))
+        buckets.take_out(connection, space_id, [row.document_key for row in of_space], codes)
+    return [(row.space_id, row.document_key) for row in rows]
+
+
+_SPACES = select(SPACES.c.id).where(SPACES.c.collection_id == bindparam("collection"))
+_N_BITS = select(SPACES.c.n_bits).where(SPACES.c.id == bindparam("space"))
+_OF_SPACE = TABLE.c.space_id == bindparam("space")
+_HAS_CODE = TABLE.c.code.is_not(None)
+_LIVE = (
+    select(TABLE.c.space_id, TABLE.c.document_key, TABLE.c.code)
+    .where(is_one_of(TABLE.c.space_id, "spaces"), is_one_of(TABLE.c.document_key, "keys"), _HAS_CODE)
+    .order_by(TABLE.c.space_id, TABLE.c.document_key)
+)
+_REVISIONS = select(DOCUMENTS.c.key, DOCUMENTS.c.revision).where(
+    DOCUMENTS.c.collection_id == bindparam("collection"), is_one_of(DOCUMENTS.c.key, "keys")
+)
+_CHANGES = (
+    select(TABLE.c.seq, TABLE.c.document_key, TABLE.c.code)
+    .where(_OF_SPACE, TABLE.c.seq > bindparam("after"))
+    .order_by(TABLE.c.seq)
+    .limit(bindparam("limit"))
+)
+_COUNT = select(func.count()).select_from(TABLE).where(_OF_SPACE, _HAS_CODE)
+_WITHOUT_CODE = (
+    DOCUMENTS.c.collection_id == bindparam("collection"),
+    ~exists().where(_OF_SPACE, TABLE.c.document_key == DOCUMENTS.c.key, _HAS_CODE),
+)
+_MISSING = (
+    select(*documents.COLUMNS)
+    .where(*_WITHOUT_CODE, DOCUMENTS.c.key > bindparam("after"))
+    .order_by(DOCUMENTS.c.key)
+    .limit(bindparam("limit"))
+)
+_COUNT_MISSING = select(func.count()).select_from(DOCUMENTS).where(*_WITHOUT_CODE)
+
+_UPSERT = ForEachRow(
+    sqlite="""
+        INSERT INTO codes (space_id, document_key, seq, code) VALUES (?, ?, ?, ?)
+        ON CONFLICT (space_id, document_key) DO UPDATE SET seq = excluded.seq, code = excluded.code
+    """,
+    postgresql="""
+        INSERT INTO codes (space_id, document_key, seq, code)
+        SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bytea[])
+        ON CONFLICT (space_id, document_key) DO UPDATE SET seq = excluded.seq, code = excluded.code
+    """,
+)

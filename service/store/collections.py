@@ -1,0 +1,89 @@
+"""Collections: create, get, list, drop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, delete, select
+
+from service.errors import CollectionDiffers, NotFound
+from service.hashing.codes import check_n_bits
+from service.store import schema
+from service.store.rows import insert
+from service.store.schema import now
+
+TABLE = schema.collections
+_COLUMNS = (TABLE.c.id, TABLE.c.name, TABLE.c.kind, TABLE.c.n_bits, TABLE.c.last_seq, TABLE.c.created_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A named set of documents.
+
+    Attributes:
+        id: the number that everything of it refers to.
+        kind: what its documents are, "text".
+        n_bits: width of the codes a new space gets if nothing else is asked for.
+        last_seq: the last seq drawn in its commit lane; 0 before the first.
+    """
+
+    id: int
+    name: str
+    kind: str
+    n_bits: int
+    last_seq: int
+    created_at: datetime
+
+
+def create(connection: Connection, name: str, kind: str, n_bits: int) -> Collection:
+    """The collection of that name, new or as it was: creating it twice is fine, with other settings it is not.
+
+    Raises:
+        CollectionDiffers: it exists with another kind or n_bits.
+        InvalidInput: no such width of codes.
+    """
+    check_n_bits(n_bits)
+    values = {"name": name, "kind": kind, "n_bits": n_bits, "created_at": now()}
+    connection.execute(insert(connection, TABLE).values(values).on_conflict_do_nothing(index_elements=["name"]))
+    collection = get(connection, name)
+    if collection.kind != kind:
+        raise CollectionDiffers(name, "kind", collection.kind, kind)
+    if collection.n_bits != n_bits:
+        raise CollectionDiffers(name, "n_bits", collection.n_bits, n_bits)
+    return collection
+
+
+def get(connection: Connection, name: str) -> Collection:
+    """The collection of that name.
+
+    Raises:
+        NotFound: there is none.
+    """
+    row = connection.execute(_BY_NAME, {"name": name}).first()
+    if row is None:
+        raise NotFound("collection", name)
+    return Collection(*row)
+
+
+def page(connection: Connection, after_name: str | None, limit: int) -> list[Collection]:
+    """Up to `limit` collections in the order of their names, those after `after_name` if given."""
+    rows = connection.execute(_PAGE, {"after": after_name or "", "limit": limit})
+    return [Collection(*row) for row in rows]
+
+
+def all(connection: Connection) -> list[Collection]:
+    """Every collection, in the order of their names."""
+    return [Collection(*row) for row in connection.execute(select(*_COLUMNS).order_by(TABLE.c.name))]
+
+
+def drop(connection: Connection, name: str) -> bool:
+    """Delete a collection with all its documents, spaces, codes and jobs; whether there was one.
+
+    Cost: linear in its rows, in one transaction.
+    """
+    return connection.execute(delete(TABLE).where(TABLE.c.name == name)).rowcount > 0
+
+
+_BY_NAME = select(*_COLUMNS).where(TABLE.c.name == bindparam("name"))
+_PAGE = select(*_COLUMNS).where(TABLE.c.name > bindparam("after")).order_by(TABLE.c.name).limit(bindparam("limit"))

@@ -1,0 +1,268 @@
+"""Transactions, the commit lane, and everything in which SQLite and PostgreSQL differ as databases."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import Connection, Engine, bindparam, create_engine, event, exc, make_url, select, update
+from sqlalchemy.engine import URL
+
+from service.errors import ConfigurationError, DatabaseUnavailable, NotFound, StorageFull
+from service.store.schema import collections
+
+_BEGIN = "nearbit_begin"
+_MIGRATION_LOCK = 0x6E656172  # "near": any number that no other program takes as its advisory lock
+_POOL = {"pool_size": 8, "max_overflow": 56, "pool_use_lifo": True}
+
+# SQLite's primary result codes for: perm, busy, locked, read-only, i/o error, cannot open, protocol.
+_SQLITE_UNAVAILABLE = frozenset({3, 5, 6, 8, 10, 14, 15})
+_SQLITE_FULL = 13
+# SQLSTATEs: connection, resources, operator intervention, lock timeout, deadlock, a standby that cannot write.
+_POSTGRESQL_UNAVAILABLE = ("08", "53", "57", "58", "55P03", "40001", "40P01", "25006")
+_POSTGRESQL_FULL = "53100"
+
+
+class Database:
+    """A SQLite file or a PostgreSQL database, open; safe to use from many threads.
+
+    The context managers turn what a driver raises when the database is gone, busy for too long or full into
+    `DatabaseUnavailable` and `StorageFull`; the transaction is rolled back then, and the next call tries anew.
+
+    Attributes:
+        engine: the SQLAlchemy engine behind it, for tests and migrations.
+        dialect: "sqlite" or "postgresql".
+    """
+
+    def __init__(self, engine: Engine, lock_timeout_s: float, scratch: tempfile.TemporaryDirectory[str] | None) -> None:
+        self.engine = engine
+        self.dialect = engine.dialect.name
+        self._lock_timeout_s = lock_timeout_s
+        self._scratch = scratch
+        self._closed = False
+        # SQLite has one writer anyway; waiting for it here is immediate, its own busy handler sleeps and polls.
+        self._writer = threading.Lock() if self.embedded else None
+        self._reading: Engine
+        self._writing: Engine
+        if self.embedded:
+            self._reading = engine.execution_options(**{_BEGIN: "BEGIN"})
+            self._writing = engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+        else:
+            self._reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            self._writing = engine
+
+    @classmethod
+    def open(cls, url: str, *, lock_timeout_s: float = 30.0) -> Self:
+        """A database at a SQLAlchemy URL; the first connection is made when the first transaction needs it.
+
+        Args:
+            url: sqlite:///FILE (missing folders are made), sqlite:// (a file that lives as long as the object), or
+                postgresql://USER:PASSWORD@HOST/NAME.
+            lock_timeout_s: seconds to wait for another writer.
+
+        Raises:
+            ConfigurationError: not such a URL.
+        """
+        try:
+            parsed = make_url(url)
+        except exc.ArgumentError:
+            raise ConfigurationError(
+                "database_url must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
+            ) from None
+        backend = parsed.drivername.partition("+")[0]
+        if backend == "sqlite":
+            return cls._open_sqlite(parsed, lock_timeout_s)
+        if backend in ("postgresql", "postgres"):
+            return cls._open_postgresql(parsed, lock_timeout_s)
+        raise ConfigurationError(f"database_url must start with sqlite:// or postgresql://, got {backend}://")
+
+    @classmethod
+    def _open_sqlite(cls, url: URL, lock_timeout_s: float) -> Self:
+        scratch = None
+        if url.database in (None, "", ":memory:"):
+            scratch = tempfile.TemporaryDirectory(prefix="nearbit-")
+            url = url.set(database=str(Path(scratch.name) / "nearbit.db"))
+        assert url.database is not None
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        # isolation_level None: the driver begins nothing, our "begin" event does (a recipe of SQLAlchemy's manual)
+        connect_args = {"isolation_level": None, "timeout": lock_timeout_s, "check_same_thread": False}
+        engine = create_engine(url.set(drivername="sqlite"), connect_args=connect_args, **_POOL)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return cls(engine, lock_timeout_s, scratch)
+
+    @classmethod
+    def _open_postgresql(cls, url: URL, lock_timeout_s: float) -> Self:
+        connect_args = {
+            "connect_timeout": 5,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 15_000,  # ms; a server that vanished without a word is noticed after that
+            "options": f"-c lock_timeout={int(lock_timeout_s * 1000)}",
+        }
+        connect_args = {name: value for name, value in connect_args.items() if name not in url.query}
+        engine = create_engine(
+            url.set(drivername="postgresql+psycopg"), connect_args=connect_args, pool_pre_ping=True, **_POOL
+        )
+        return cls(engine, lock_timeout_s, None)
+
+    @property
+    def embedded(self) -> bool:
+        """Whether this is a SQLite file."""
+        return self.dialect == "sqlite"
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection that sees one snapshot of the database until the block ends, and takes no write lock."""
+        with self._translated(), self._reading.connect() as connection, connection.begin() as transaction:
+            yield connection
+            transaction.rollback()
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A connection in a write transaction: committed when the block ends, rolled back when it raises."""
+        with self._translated(), self._one_writer(), self._writing.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def lane(self, collection_id: int) -> Iterator[Lane]:
+        """The commit lane of a collection: a write transaction in which nobody else draws a `seq` of it.
+
+        Seqs thus become visible in the order in which they were drawn, so that a reader of `seq > last` loses none.
+
+        Raises:
+            NotFound: the collection is gone.
+        """
+        with self.write() as connection:
+            last_seq = connection.execute(_LOCK_COLLECTION, {"id": collection_id}).scalar()
+            if last_seq is None:
+                raise NotFound("collection", str(collection_id))
+            yield Lane(connection, collection_id, last_seq)
+
+    @contextmanager
+    def ddl(self) -> Iterator[Connection]:
+        """A write transaction for a change of the schema: one at a time over all processes, foreign keys unenforced.
+
+        SQLite alters a table by copying it and dropping the old one, which would cascade to the rows of its children.
+        """
+        with self._translated(), self._one_writer(), self.engine.connect() as connection:
+            if not self.embedded:
+                with connection.begin():
+                    connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
+                    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+                    yield connection
+                return
+            driver: Any = connection.connection.driver_connection
+            driver.execute("PRAGMA foreign_keys = OFF")
+            try:
+                with connection.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"}).begin():
+                    yield connection
+            finally:
+                driver.execute("PRAGMA foreign_keys = ON")
+
+    def ping(self) -> None:
+        """Return if the database answers.
+
+        Raises:
+            DatabaseUnavailable: it does not.
+        """
+        with self.read() as connection:
+            connection.exec_driver_sql("SELECT 1")
+
+    def close(self) -> None:
+        """Release every file handle, those of transactions under way as they end; closing twice is fine."""
+        self._closed = True
+        self.engine.pool.dispose()
+        if self._scratch is not None:
+            self._scratch.cleanup()
+
+    @contextmanager
+    def _one_writer(self) -> Iterator[None]:
+        if self._writer is None:
+            yield
+            return
+        if not self._writer.acquire(timeout=self._lock_timeout_s):
+            raise DatabaseUnavailable(f"the database is busy: no turn to write within {self._lock_timeout_s:g} s")
+        try:
+            yield
+        finally:
+            self._writer.release()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        if self._closed:
+            raise DatabaseUnavailable("the database is closed")
+        try:
+            yield
+        except exc.DBAPIError as error:
+            raise _translate(error.orig) or error from error
+        except exc.TimeoutError as error:
+            raise DatabaseUnavailable("the database is busy: no free connection") from error
+        finally:
+            if self._closed:
+                self.engine.pool.dispose()
+
+
+@dataclass
+class Lane:
+    """The right to write codes of one collection, until the transaction ends; `Database.lane` gives it.
+
+    Attributes:
+        connection: the write transaction.
+        collection_id: the collection.
+        last_seq: the last seq drawn.
+    """
+
+    connection: Connection
+    collection_id: int
+    last_seq: int
+
+    def draw(self, n: int) -> int:
+        """The first of `n` consecutive seqs, which are the caller's now."""
+        first = self.last_seq + 1
+        self.last_seq += n
+        self.connection.execute(_SET_LAST_SEQ, {"collection": self.collection_id, "seq": self.last_seq})
+        return first
+
+
+# FOR NO KEY UPDATE on PostgreSQL: lanes exclude each other, but not a job that merely refers to the collection.
+_LOCK_COLLECTION = (
+    select(collections.c.last_seq).where(collections.c.id == bindparam("id")).with_for_update(key_share=True)
+)
+_SET_LAST_SEQ = update(collections).where(collections.c.id == bindparam("collection")).values(last_seq=bindparam("seq"))
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute(
+        "PRAGMA synchronous = FULL"
+    )  # what was acknowledged survives a power cut, not only a killed process
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA cache_size = -32768")  # KiB
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))
+
+
+def _translate(error: BaseException | None) -> Exception | None:
+    """What a driver's error means to a caller; None if it is a mistake of ours and should be seen as it is."""
+    if isinstance(error, sqlite3.Error):
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == _SQLITE_FULL:
+            return StorageFull("the disk or the database is full")
+        return DatabaseUnavailable(f"the database does not answer: {error}") if code in _SQLITE_UNAVAILABLE else None
+    state = getattr(error, "sqlstate", None)
+    if state == _POSTGRESQL_FULL:
+        return StorageFull("the disk of the database is full")
+    lost = state is None and type(error).__name__ in ("OperationalError", "ConnectionTimeout")
+    if lost or (state is not None and state.startswith(_POSTGRESQL_UNAVAILABLE)):
+        return DatabaseUnavailable("the database does not answer")
+    return None

@@ -1,0 +1,204 @@
+"""Documents: put, get, delete, page, sample."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import delete as delete_from
+
+from service.errors import DuplicateIds, NotFound
+from service.store import schema
+from service.store.database import Lane
+from service.store.rows import ForEachRow, is_one_of
+
+TABLE = schema.documents
+COLUMNS = (
+    TABLE.c.key,
+    TABLE.c.id,
+    TABLE.c.text,
+    TABLE.c.metadata,
+    TABLE.c.revision,
+    TABLE.c.created_at,
+    TABLE.c.updated_at,
+)
+_ROWS_AT_ONCE = 10_000
+
+Keys = Sequence[int] | NDArray[np.int64]
+"""Keys of documents."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewDocument:
+    """A document as a caller brings it; without an id it is given one."""
+
+    id: str | None
+    text: str
+    metadata: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A stored document.
+
+    Attributes:
+        key: number of the document, unique in the database, never given twice; grows in the order of arrival.
+        id: the caller's name of it, unique in its collection.
+        revision: 1, and one more with each changed text.
+        updated_at: when it was last put, changed or not.
+    """
+
+    key: int
+    id: str
+    text: str
+    metadata: dict[str, Any]
+    revision: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """What became of one document: `created` if its id was new, `changed` if its text was new or another."""
+
+    key: int
+    id: str
+    created: bool
+    changed: bool
+
+
+def put(lane: Lane, documents: Sequence[NewDocument]) -> list[Put]:
+    """Insert documents, or replace text and metadata of those whose id the collection has; one `Put` each, in order.
+
+    Raises:
+        DuplicateIds: two of them have the same id.
+
+    Cost: three statements, however many documents.
+    """
+    ids = [document.id or uuid4().hex for document in documents]
+    repeated = [id for id, n in Counter(ids).items() if n > 1]
+    if repeated:
+        raise DuplicateIds(repeated)
+    before = _revisions(lane, ids)
+    _UPSERT.run(
+        lane.connection,
+        [lane.collection_id] * len(ids),
+        ids,
+        [document.text for document in documents],
+        [json.dumps(document.metadata) for document in documents],
+    )
+    after = _revisions(lane, ids)
+    return [Put(after[id][0], id, id not in before, before.get(id) != after[id]) for id in ids]
+
+
+def get(connection: Connection, collection_id: int, id: str) -> Document:
+    """The document of that id.
+
+    Raises:
+        NotFound: the collection has none.
+    """
+    row = connection.execute(_BY_ID, {"collection": collection_id, "id": id}).first()
+    if row is None:
+        raise NotFound("document", id)
+    return Document(*row)
+
+
+def by_keys(connection: Connection, keys: Keys) -> dict[int, Document]:
+    """The documents that still exist among those keys, by key; of whatever collection."""
+    rows = connection.execute(_BY_KEYS, {"keys": integers(keys)})
+    return {row[0]: Document(*row) for row in rows}
+
+
+def delete(lane: Lane, ids: Sequence[str]) -> list[int]:
+    """Delete documents, and return the keys of those that existed; their codes are for `codes.discard`."""
+    keys = sorted(key for key, _ in _revisions(lane, ids).values())
+    lane.connection.execute(_DELETE, {"keys": keys})
+    return keys
+
+
+def page(connection: Connection, collection_id: int, after_key: int, limit: int) -> list[Document]:
+    """Up to `limit` documents whose key is greater than `after_key`, in the order of their keys."""
+    rows = connection.execute(_PAGE, {"collection": collection_id, "after": after_key, "limit": limit})
+    return [Document(*row) for row in rows]
+
+
+def count(connection: Connection, collection_id: int) -> int:
+    """Number of documents. Cost: linear, from an index."""
+    return connection.execute(_COUNT, {"collection": collection_id}).scalar_one()
+
+
+def sample(connection: Connection, collection_id: int, n: int, seed: int) -> list[Document]:
+    """`n` documents, each set of them as likely as any other, in the order of their keys; all if there are no more.
+
+    The same collection and seed give the same documents. Holds `n` documents and a few thousand keys at a time.
+    """
+    generator = np.random.default_rng(seed)
+    kept = np.empty(
+        (2, 0)
+    )  # priorities and keys of the n least priorities so far; keys are exact in float64 up to 2^53
+    stream = {"yield_per": _ROWS_AT_ONCE}
+    for keys in (
+        connection.execute(_KEYS, {"collection": collection_id}, execution_options=stream).scalars().partitions()
+    ):
+        kept = np.hstack([kept, [generator.random(len(keys)), keys]])
+        if kept.shape[1] > n:
+            kept = kept[:, np.argpartition(kept[0], n - 1)[:n]]
+    chosen = np.sort(kept[1]).astype(np.int64)
+    found: dict[int, Document] = {}
+    for start in range(0, len(chosen), _ROWS_AT_ONCE):
+        found |= by_keys(connection, chosen[start : start + _ROWS_AT_ONCE])
+    return [found[key] for key in sorted(found)]
+
+
+def _revisions(lane: Lane, ids: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Key and revision of each of the ids that the collection has."""
+    rows = lane.connection.execute(_REVISIONS, {"collection": lane.collection_id, "ids": list(ids)})
+    return {id: (key, revision) for id, key, revision in rows}
+
+
+def integers(keys: Keys) -> list[int]:
+    """Keys as plain integers, which drivers know how to bind."""
+    return keys.tolist() if isinstance(keys, np.ndarray) else list(keys)
+
+
+_OF_COLLECTION = TABLE.c.collection_id == bindparam("collection")
+_BY_ID = select(*COLUMNS).where(_OF_COLLECTION, TABLE.c.id == bindparam("id"))
+_BY_KEYS = select(*COLUMNS).where(is_one_of(TABLE.c.key, "keys"))
+_REVISIONS = select(TABLE.c.id, TABLE.c.key, TABLE.c.revision).where(_OF_COLLECTION, is_one_of(TABLE.c.id, "ids"))
+_PAGE = (
+    select(*COLUMNS)
+    .where(_OF_COLLECTION, TABLE.c.key > bindparam("after"))
+    .order_by(TABLE.c.key)
+    .limit(bindparam("limit"))
+)
+_COUNT = select(func.count()).select_from(TABLE).where(_OF_COLLECTION)
+_KEYS = select(TABLE.c.key).where(_OF_COLLECTION).order_by(TABLE.c.key)
+_DELETE = delete_from(TABLE).where(is_one_of(TABLE.c.key, "keys"))
+
+_UPSERT = ForEachRow(
+    sqlite="""
+        INSERT INTO documents (collection_id, id, text, metadata, revision, created_at, updated_at)
+        SELECT ?, ?, ?, ?, 1, clock.now, clock.now
+        FROM (SELECT strftime('%Y-%m-%d %H:%M:%f+00:00', 'now') AS now) AS clock WHERE true
+        ON CONFLICT (collection_id, id) DO UPDATE SET
+            revision = documents.revision + (documents.text <> excluded.text),
+            text = excluded.text, metadata = excluded.metadata, updated_at = excluded.updated_at
+    """,
+    postgresql="""
+        INSERT INTO documents (collection_id, id, text, metadata, revision, created_at, updated_at)
+        SELECT rows.*, 1, clock.now, clock.now
+        FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::json[]) AS rows,
+             (SELECT clock_timestamp() AS now) AS clock
+        ON CONFLICT (collection_id, id) DO UPDATE SET
+            revision = documents.revision + (documents.text <> excluded.text)::integer,
+            text = excluded.text, metadata = excluded.metadata, updated_at = excluded.updated_at
+    """,
+)

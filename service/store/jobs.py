@@ -1,0 +1,206 @@
+"""Jobs: enqueue, claim by lease, heartbeat, finish, cancel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection, Double, Select, and_, bindparam, case, func, or_, select, true, tuple_, update
+
+from service.errors import Conflict, ForbiddenMove, NotFound, RetrainRunning
+from service.store import schema
+from service.store.collections import Collection
+from service.store.rows import insert
+from service.store.schema import UNFINISHED, now
+
+TABLE = schema.jobs
+COLLECTIONS = schema.collections
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something that a worker does for a collection, in the background.
+
+    Attributes:
+        id: 32 hexadecimal digits.
+        kind: "retrain".
+        collection: name of the collection.
+        space_id: the code space that it builds, once there is one.
+        state: queued, running, succeeded, failed or cancelled.
+        progress: the last word of the worker.
+        cancel_requested: somebody wants it to stop; the worker sees that with its next heartbeat.
+        attempts: how often it was claimed; more than once if a worker died over it.
+    """
+
+    id: str
+    kind: str
+    collection_id: int
+    collection: str
+    space_id: int | None
+    state: str
+    params: dict[str, Any]
+    progress: dict[str, Any]
+    error: str | None
+    cancel_requested: bool
+    attempts: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+def enqueue(connection: Connection, collection: Collection, kind: str, params: dict[str, Any]) -> Job:
+    """A new job, queued.
+
+    Raises:
+        RetrainRunning: a job of that kind is queued or running for the collection.
+    """
+    values = {
+        "id": uuid4().hex,
+        "kind": kind,
+        "collection_id": collection.id,
+        "state": "queued",
+        "params": params,
+        "progress": {},
+        "created_at": now(),
+    }
+    statement = insert(connection, TABLE).values(values).on_conflict_do_nothing().returning(TABLE.c.id)
+    id = connection.execute(statement).scalar()
+    if id is None:
+        unfinished = (TABLE.c.collection_id == collection.id, TABLE.c.kind == kind, TABLE.c.state.in_(UNFINISHED))
+        raise RetrainRunning(collection.name, connection.scalars(select(TABLE.c.id).where(*unfinished)).first() or "")
+    return get(connection, id)
+
+
+def get(connection: Connection, id: str) -> Job:
+    """The job of that id.
+
+    Raises:
+        NotFound: there is none.
+    """
+    row = connection.execute(_JOBS.where(TABLE.c.id == id)).first()
+    if row is None:
+        raise NotFound("job", id)
+    return Job(*row)
+
+
+def page(connection: Connection, collection_id: int | None, after_id: str | None, limit: int) -> list[Job]:
+    """Up to `limit` jobs, newest first, of one collection or of all; those older than the job `after_id` if given."""
+    query = _JOBS.order_by(TABLE.c.created_at.desc(), TABLE.c.id.desc()).limit(limit)
+    if collection_id is not None:
+        query = query.where(TABLE.c.collection_id == collection_id)
+    if after_id is not None:
+        after = select(TABLE.c.created_at, TABLE.c.id).where(TABLE.c.id == after_id)
+        query = query.where(tuple_(TABLE.c.created_at, TABLE.c.id) < after.scalar_subquery())
+    return [Job(*row) for row in connection.execute(query)]
+
+
+def claim(connection: Connection, worker: str, lease_s: float) -> Job | None:
+    """The oldest job that is queued, or that its worker left without a heartbeat for a lease; it is `worker`'s now."""
+    id = connection.execute(_CLAIM, {"new_worker": worker, "lease_s": lease_s}).scalar()
+    return None if id is None else get(connection, id)
+
+
+def heartbeat(
+    connection: Connection, id: str, worker: str, lease_s: float, progress: dict[str, Any] | None = None
+) -> bool:
+    """Renew the worker's lease, say how far it is, and return whether somebody wants the job cancelled.
+
+    Raises:
+        Conflict: the job is not this worker's any more.
+        NotFound: it is gone, with its collection.
+    """
+    values: dict[str, Any] = {"lease_until": now(lease_s)} | ({} if progress is None else {"progress": progress})
+    return bool(_of_worker(connection, id, worker, values))
+
+
+def attach_space(connection: Connection, id: str, space_id: int) -> None:
+    """Note which code space the job builds."""
+    connection.execute(update(TABLE).where(TABLE.c.id == id).values(space_id=space_id))
+
+
+def finish(
+    connection: Connection,
+    id: str,
+    worker: str,
+    state: str,
+    error: str | None = None,
+    progress: dict[str, Any] | None = None,
+) -> Job:
+    """The job, succeeded, failed or cancelled.
+
+    Raises:
+        Conflict: the job is not this worker's any more.
+        NotFound: it is gone, with its collection.
+    """
+    values: dict[str, Any] = {"state": state, "error": error, "finished_at": now(), "lease_until": None}
+    _of_worker(connection, id, worker, values | ({} if progress is None else {"progress": progress}))
+    return get(connection, id)
+
+
+def cancel(connection: Connection, id: str) -> Job:
+    """The job, cancelled at once if it was queued, or with a request to its worker if it runs.
+
+    Raises:
+        ForbiddenMove: it is finished.
+        NotFound: there is none.
+    """
+    queued = TABLE.c.state == "queued"
+    values = {
+        "cancel_requested": true(),
+        "state": case((queued, "cancelled"), else_=TABLE.c.state),
+        "finished_at": case((queued, now()), else_=None),
+    }
+    changed = connection.execute(update(TABLE).where(TABLE.c.id == id, TABLE.c.state.in_(UNFINISHED)).values(values))
+    job = get(connection, id)
+    if not changed.rowcount:
+        raise ForbiddenMove("job", id, job.state, "cancelled")
+    return job
+
+
+def _of_worker(connection: Connection, id: str, worker: str, values: dict[str, Any]) -> bool:
+    """Change a job that runs on the worker; whether its cancellation is wanted."""
+    mine = (TABLE.c.id == id, TABLE.c.state == "running", TABLE.c.worker == worker)
+    wanted = connection.execute(update(TABLE).where(*mine).values(values).returning(TABLE.c.cancel_requested)).scalar()
+    if wanted is None:
+        raise Conflict(f"job {id} is {get(connection, id).state}, and not on worker {worker}")
+    return bool(wanted)
+
+
+_JOBS: Select[*tuple[Any, ...]] = select(
+    TABLE.c.id,
+    TABLE.c.kind,
+    TABLE.c.collection_id,
+    COLLECTIONS.c.name,
+    TABLE.c.space_id,
+    TABLE.c.state,
+    TABLE.c.params,
+    TABLE.c.progress,
+    TABLE.c.error,
+    TABLE.c.cancel_requested,
+    TABLE.c.attempts,
+    TABLE.c.created_at,
+    TABLE.c.started_at,
+    TABLE.c.finished_at,
+).join(COLLECTIONS, COLLECTIONS.c.id == TABLE.c.collection_id)
+
+_CLAIMABLE = (
+    select(TABLE.c.id)
+    .where(or_(TABLE.c.state == "queued", and_(TABLE.c.state == "running", TABLE.c.lease_until < now())))
+    .order_by(TABLE.c.created_at, TABLE.c.id)
+    .limit(1)
+    .with_for_update(skip_locked=True)  # PostgreSQL: two workers take two jobs; SQLite has one writer and ignores it
+)
+_CLAIM = (
+    update(TABLE)
+    .where(TABLE.c.id == _CLAIMABLE.scalar_subquery())
+    .values(
+        state="running",
+        worker=bindparam("new_worker"),
+        lease_until=now(bindparam("lease_s", type_=Double)),
+        attempts=TABLE.c.attempts + 1,
+        started_at=func.coalesce(TABLE.c.started_at, now()),
+    )
+    .returning(TABLE.c.id)
+)

@@ -1,0 +1,46 @@
+"""Nodes: the API processes that are alive, and how far each has followed every code space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, select
+
+from service.store import schema
+from service.store.rows import insert
+from service.store.schema import now
+
+TABLE = schema.nodes
+_FORGOTTEN_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """An API process; `applied` maps each code space that it has loaded to the seq up to which it has."""
+
+    id: str
+    applied: dict[int, int]
+    heartbeat_at: datetime
+
+
+def heartbeat(connection: Connection, node_id: str, applied: dict[int, int]) -> None:
+    """Say that the node is alive and how far it has followed; forget nodes that were silent for an hour."""
+    statement = insert(connection, TABLE).values(id=node_id, applied=applied, heartbeat_at=now())
+    changed = {"applied": statement.excluded.applied, "heartbeat_at": statement.excluded.heartbeat_at}
+    connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=changed))
+    connection.execute(delete(TABLE).where(TABLE.c.heartbeat_at < now(-_FORGOTTEN_S)))
+
+
+def live(connection: Connection, within_s: float) -> list[Node]:
+    """The nodes whose last heartbeat is at most `within_s` seconds old, in the order of their ids."""
+    query = select(TABLE.c.id, TABLE.c.applied, TABLE.c.heartbeat_at).where(TABLE.c.heartbeat_at >= now(-within_s))
+    return [
+        Node(id, {int(space): seq for space, seq in applied.items()}, at)
+        for id, applied, at in connection.execute(query.order_by(TABLE.c.id))
+    ]
+
+
+def remove(connection: Connection, node_id: str) -> None:
+    """Forget a node that stops."""
+    connection.execute(delete(TABLE).where(TABLE.c.id == node_id))

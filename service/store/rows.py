@@ -1,0 +1,87 @@
+"""Rows into SQL: upserts, and many rows in one statement, in the way of each database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Connection, Table, Text, TypeDecorator, bindparam
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeEngine
+
+
+def insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT into the table that knows ON CONFLICT."""
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+class Many(TypeDecorator[Sequence[Any]]):
+    """Many values in one parameter: an array on PostgreSQL, a JSON list on SQLite."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, item: type[TypeEngine[Any]]) -> None:
+        super().__init__()
+        self.item = item
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """An array where there are arrays."""
+        return Text() if dialect.name == "sqlite" else ARRAY(self.item)
+
+    def process_bind_param(self, value: Sequence[Any] | None, dialect: Dialect) -> Any:
+        """The list as the database takes it."""
+        return json.dumps(value) if dialect.name == "sqlite" else value
+
+
+class _Each(FunctionElement[Any]):
+    """The values of a `Many`, one row each."""
+
+    inherit_cache = True
+
+
+@compiles(_Each, "sqlite")
+def _each_sqlite(element: _Each, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"(SELECT value FROM json_each({compiler.process(element.clauses, **kw)}))"  # noqa: S608
+
+
+@compiles(_Each, "postgresql")
+def _each_postgresql(element: _Each, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"(SELECT unnest({compiler.process(element.clauses, **kw)}))"
+
+
+def is_one_of(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    """A condition: the column is one of the values that the parameter `name` holds as a list.
+
+    One parameter, however many values: the statement is compiled and planned once and no limit on parameters is met.
+    """
+    item = BigInteger if column.type.python_type is int else Text
+    return column.bool_op("IN")(_Each(bindparam(name, type_=Many(item))))
+
+
+@dataclass(frozen=True, slots=True)
+class ForEachRow:
+    """A statement that is run for many rows in one call of the driver.
+
+    Attributes:
+        sqlite: with one `?` per column; the rows go through `executemany`.
+        postgresql: with one `%s` per column, each a whole column as an array for `unnest`.
+    """
+
+    sqlite: str
+    postgresql: str
+
+    def run(self, connection: Connection, *columns: Sequence[Any]) -> None:
+        """Run it for the rows whose columns these are; columns are lists of equal length."""
+        if not columns[0]:
+            return
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql(self.sqlite, list(zip(*columns, strict=True)))
+        else:
+            connection.exec_driver_sql(self.postgresql, columns)

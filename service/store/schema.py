@@ -1,0 +1,237 @@
+"""The tables, with their invariants as constraints; migrations/ makes exactly this schema."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ColumnElement,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    false,
+    text,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeEngine
+
+
+class Instant(TypeDecorator[datetime]):
+    """A moment in UTC: timestamptz on PostgreSQL; on SQLite an ISO 8601 text of fixed width, which sorts by time."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Text on SQLite, which has no type for times."""
+        return Text() if dialect.name == "sqlite" else DateTime(timezone=True)
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """Aware datetimes as the database keeps them."""
+        if value is None or dialect.name != "sqlite":
+            return value
+        return value.isoformat(sep=" ", timespec="milliseconds")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Aware datetimes, whatever the database keeps."""
+        return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+class now(FunctionElement[datetime]):  # noqa: N801
+    """The database's clock as an `Instant`, shifted by seconds if given: one clock for leases on many machines."""
+
+    type = Instant()
+    inherit_cache = True
+
+    def __init__(self, shift_s: float | ColumnElement[float] = 0.0) -> None:
+        super().__init__(shift_s)
+
+
+@compiles(now, "sqlite")
+def _now_sqlite(element: now, compiler: SQLCompiler, **kw: Any) -> str:
+    shift = compiler.process(element.clauses, **kw)
+    return f"strftime('%Y-%m-%d %H:%M:%f+00:00', 'now', ({shift}) || ' seconds')"
+
+
+@compiles(now, "postgresql")
+def _now_postgresql(element: now, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"(clock_timestamp() + make_interval(secs => {compiler.process(element.clauses, **kw)}))"
+
+
+Key = BigInteger().with_variant(Integer(), "sqlite")
+"""A number the database gives; 64 bits on both (SQLite counts rows by type INTEGER alone)."""
+
+Name = Text().with_variant(Text(collation="C"), "postgresql")
+"""A caller's name for something; compared and sorted by code point on both databases."""
+
+SPACE_STATES = ("training", "encoding", "evaluating", "ready", "active", "retired", "failed")
+BUILDING = ("training", "encoding", "evaluating", "ready")
+JOB_STATES = ("queued", "running", "succeeded", "failed", "cancelled")
+UNFINISHED = ("queued", "running")
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _one_of(column: str, values: tuple[str, ...]) -> str:
+    return f"{column} IN ({', '.join(repr(value) for value in values)})"
+
+
+collections = Table(
+    "collections",
+    metadata,
+    Column("id", Key, Identity(), primary_key=True),
+    Column("name", Name, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("n_bits", Integer, nullable=False),
+    Column("last_seq", BigInteger, nullable=False, server_default="0"),
+    Column("last_version", Integer, nullable=False, server_default="0"),
+    Column("created_at", Instant, nullable=False),
+    CheckConstraint("n_bits BETWEEN 8 AND 256 AND n_bits % 8 = 0", name="n_bits"),
+    sqlite_autoincrement=True,
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("key", Key, Identity(), primary_key=True),
+    Column("collection_id", Key, ForeignKey("collections.id", ondelete="CASCADE"), nullable=False),
+    Column("id", Name, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("metadata", JSON, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    UniqueConstraint("collection_id", "id"),
+    Index(None, "collection_id", "key"),
+    sqlite_autoincrement=True,  # a key is never given twice: a tombstone of it may still be on its way to a replica
+)
+
+code_spaces = Table(
+    "code_spaces",
+    metadata,
+    Column("id", Key, Identity(), primary_key=True),
+    Column("collection_id", Key, ForeignKey("collections.id", ondelete="CASCADE"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("n_bits", Integer, nullable=False),
+    Column("variant", Text, nullable=False),
+    Column("digest", Text),
+    Column("report", JSON(none_as_null=True)),
+    Column("error", Text),
+    Column("created_at", Instant, nullable=False),
+    Column("activated_at", Instant),
+    Column("retired_seq", BigInteger),
+    UniqueConstraint("collection_id", "version"),
+    CheckConstraint(_one_of("state", SPACE_STATES), name="state"),
+    CheckConstraint("state NOT IN ('evaluating', 'ready', 'active', 'retired') OR digest IS NOT NULL", name="digest"),
+    Index(
+        "one_active_space",
+        "collection_id",
+        unique=True,
+        sqlite_where=text("state = 'active'"),
+        postgresql_where=text("state = 'active'"),
+    ),
+    Index(
+        "one_building_space",
+        "collection_id",
+        unique=True,
+        sqlite_where=text(_one_of("state", BUILDING)),
+        postgresql_where=text(_one_of("state", BUILDING)),
+    ),
+    sqlite_autoincrement=True,
+)
+
+hash_functions = Table(
+    "hash_functions",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+
+# One row per (space, document) that ever had a code there; code NULL is the tombstone that tells replicas to forget it.
+# No foreign key to documents: the tombstone outlives the document.
+codes = Table(
+    "codes",
+    metadata,
+    Column("space_id", Key, ForeignKey("code_spaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("document_key", Key, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("code", LargeBinary),
+    Index("ix_codes_space_id_seq", "space_id", "seq", unique=True),
+    sqlite_with_rowid=False,
+)
+
+# The Hamming-addressed hash table: derived from codes, in the same transaction, by store.codes alone.
+buckets = Table(
+    "buckets",
+    metadata,
+    Column("space_id", Key, ForeignKey("code_spaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("table_no", SmallInteger, primary_key=True, autoincrement=False),
+    Column("address", Integer, primary_key=True, autoincrement=False),
+    Column("document_key", Key, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("collection_id", Key, ForeignKey("collections.id", ondelete="CASCADE"), nullable=False),
+    Column("space_id", Key, ForeignKey("code_spaces.id", ondelete="SET NULL")),
+    Column("state", Text, nullable=False),
+    Column("params", JSON, nullable=False),
+    Column("progress", JSON, nullable=False),
+    Column("error", Text),
+    Column("cancel_requested", Boolean, nullable=False, server_default=false()),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("worker", Text),
+    Column("lease_until", Instant),
+    Column("created_at", Instant, nullable=False),
+    Column("started_at", Instant),
+    Column("finished_at", Instant),
+    CheckConstraint(_one_of("state", JOB_STATES), name="state"),
+    Index(
+        "one_unfinished_job",
+        "collection_id",
+        "kind",
+        unique=True,
+        sqlite_where=text(_one_of("state", UNFINISHED)),
+        postgresql_where=text(_one_of("state", UNFINISHED)),
+    ),
+    Index("ix_jobs_collection_id_created_at", "collection_id", "created_at"),
+)
+
+nodes = Table(
+    "nodes",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("applied", JSON, nullable=False),
+    Column("heartbeat_at", Instant, nullable=False),
+)

@@ -1,0 +1,343 @@
+"""Code spaces: their states and allowed moves, promote and roll back, the stored hash functions."""
+
+from __future__ import annotations
+
+import builtins
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, true, update
+
+from service.errors import Conflict, ForbiddenMove, NotFound
+from service.store import codes, schema
+from service.store.collections import Collection
+from service.store.database import Lane
+from service.store.rows import insert
+from service.store.schema import BUILDING, now
+
+TABLE = schema.code_spaces
+FUNCTIONS = schema.hash_functions
+COLLECTIONS = schema.collections
+
+T = TypeVar("T")
+
+MOVES: dict[str, tuple[str, ...]] = {
+    "training": ("encoding", "failed"),
+    "encoding": ("evaluating", "failed"),
+    "evaluating": ("ready", "failed"),
+    "ready": ("active", "failed"),
+    "active": ("retired",),
+    "retired": ("active",),
+    "failed": (),
+}
+"""From a state to those it may become. Becoming active, and so retiring another, is `promote`'s alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodeSpace:
+    """One version of the hash function of a collection, together with the codes it gave to every document.
+
+    Attributes:
+        version: 1 for the untrained space, counted up per collection, never given twice.
+        state: one of the keys of `MOVES`.
+        digest: SHA-256 of the hash function; None until there is one.
+        variant: the autoencoder that was trained, or "untrained".
+        report: what the evaluation said, if there was one.
+        error: why it failed, if it did.
+        activated_at: when it last became active.
+    """
+
+    id: int
+    collection_id: int
+    version: int
+    state: str
+    n_bits: int
+    digest: str | None
+    variant: str
+    report: dict[str, Any] | None
+    error: str | None
+    created_at: datetime
+    activated_at: datetime | None
+
+
+_COLUMNS = (
+    TABLE.c.id,
+    TABLE.c.collection_id,
+    TABLE.c.version,
+    TABLE.c.state,
+    TABLE.c.n_bits,
+    TABLE.c.digest,
+    TABLE.c.variant,
+    TABLE.c.report,
+    TABLE.c.error,
+    TABLE.c.created_at,
+    TABLE.c.activated_at,
+)
+
+
+def create_untrained(connection: Connection, collection: Collection, digest: str) -> CodeSpace:
+    """Version 1 of a collection, active at once; the active space as it is if there is one already."""
+    existing = _find(connection, TABLE.c.collection_id == collection.id, TABLE.c.state == "active")
+    if existing is not None:
+        return existing
+    return _insert(
+        connection,
+        collection.id,
+        state="active",
+        n_bits=collection.n_bits,
+        variant="untrained",
+        digest=digest,
+        activated_at=now(),
+    )
+
+
+def start(connection: Connection, collection_id: int, n_bits: int, variant: str) -> CodeSpace:
+    """The next version of a collection, in state training.
+
+    Raises:
+        Conflict: another space of the collection is being built.
+        NotFound: the collection is gone.
+    """
+    return _insert(connection, collection_id, state="training", n_bits=n_bits, variant=variant)
+
+
+def get(connection: Connection, collection_id: int, version: int) -> CodeSpace:
+    """The code space of that version.
+
+    Raises:
+        NotFound: there is none.
+    """
+    space = _find(connection, TABLE.c.collection_id == collection_id, TABLE.c.version == version)
+    return _found(space, "code space", str(version))
+
+
+def by_id(connection: Connection, space_id: int) -> CodeSpace:
+    """The code space of that id.
+
+    Raises:
+        NotFound: there is none.
+    """
+    return _found(_find(connection, TABLE.c.id == space_id), "code space", f"#{space_id}")
+
+
+def active(connection: Connection, collection_id: int) -> CodeSpace:
+    """The active code space of a collection.
+
+    Raises:
+        NotFound: the collection is gone.
+    """
+    row = connection.execute(_ACTIVE, {"collection": collection_id}).first()
+    return _found(None if row is None else CodeSpace(*row), "active code space", f"of collection #{collection_id}")
+
+
+def building(connection: Connection, collection_id: int) -> CodeSpace | None:
+    """The code space of a collection that is being built, if one is."""
+    return _find(connection, TABLE.c.collection_id == collection_id, TABLE.c.state.in_(BUILDING))
+
+
+def list(connection: Connection, collection_id: int) -> builtins.list[CodeSpace]:
+    """The code spaces of a collection, newest version first."""
+    query = select(*_COLUMNS).where(TABLE.c.collection_id == collection_id).order_by(TABLE.c.version.desc())
+    return [CodeSpace(*row) for row in connection.execute(query)]
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceReference:
+    """What a follower must know of a code space to replicate it."""
+
+    id: int
+    version: int
+    n_bits: int
+    digest: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What a follower must know of a collection; `building` is a space that takes codes and is not active yet."""
+
+    collection_id: int
+    collection: str
+    n_bits: int
+    last_seq: int
+    active: SpaceReference
+    building: SpaceReference | None
+
+
+def overview(connection: Connection) -> builtins.list[Overview]:
+    """Every collection with its active space and the one being built, in one query."""
+    overviews = []
+    for collection_id, name, n_bits, last_seq, *spaces in connection.execute(_OVERVIEW).tuples():
+        live, following = spaces[:4], spaces[4:]
+        building = None if following[0] is None else SpaceReference(*following)
+        overviews.append(Overview(collection_id, name, n_bits, last_seq, SpaceReference(*live), building))
+    return overviews
+
+
+def move(connection: Connection, space_id: int, to: str) -> CodeSpace:
+    """The code space in its new state.
+
+    Raises:
+        ForbiddenMove: it cannot go there from where it is, or `to` is for `promote` to reach.
+        NotFound: there is no such space.
+    """
+    before = [state for state, after in MOVES.items() if to in after and to not in ("active", "retired")]
+    return _change(connection, space_id, TABLE.c.state.in_(before), to, state=to)
+
+
+def set_digest(connection: Connection, space_id: int, digest: str) -> CodeSpace:
+    """The code space, being built, with the digest of its hash function.
+
+    Raises:
+        ForbiddenMove: it is being built no longer.
+        NotFound: there is no such space.
+    """
+    return _change(connection, space_id, TABLE.c.state.in_(BUILDING), "given a hash function", digest=digest)
+
+
+def set_report(connection: Connection, space_id: int, report: dict[str, Any]) -> CodeSpace:
+    """The code space with a report.
+
+    Raises:
+        NotFound: there is no such space.
+    """
+    return _change(connection, space_id, true(), "reported on", report=report)
+
+
+def fail(connection: Connection, space_id: int, error: str) -> CodeSpace:
+    """The code space in state failed, with the reason.
+
+    Raises:
+        ForbiddenMove: it is not being built.
+        NotFound: there is no such space.
+    """
+    return _change(connection, space_id, TABLE.c.state.in_(BUILDING), "failed", state="failed", error=error)
+
+
+def promote(lane: Lane, space_id: int) -> CodeSpace:
+    """The code space, active now; the one that was active is retired in the same transaction.
+
+    Raises:
+        ForbiddenMove: it is neither ready nor retired, or documents lack a code in it.
+        NotFound: the collection has no such space.
+    """
+    connection = lane.connection
+    space = by_id(connection, space_id)
+    if space.collection_id != lane.collection_id:
+        raise NotFound("code space", f"#{space_id} of collection #{lane.collection_id}")
+    if "active" not in MOVES[space.state]:
+        raise ForbiddenMove("code space", str(space.version), space.state, "active")
+    n_missing = codes.count_missing(connection, lane.collection_id, space_id)
+    if n_missing:
+        name = f"{space.version} (in which {n_missing} documents have no code)"
+        raise ForbiddenMove("code space", name, space.state, "active")
+    was_active = (TABLE.c.collection_id == lane.collection_id) & (TABLE.c.state == "active")
+    # a seq tells which space was retired last: clocks may tie or turn back
+    connection.execute(update(TABLE).where(was_active).values(state="retired", retired_seq=lane.draw(1)))
+    return _change(connection, space_id, TABLE.c.state == space.state, "active", state="active", activated_at=now())
+
+
+def rollback_target(connection: Connection, collection_id: int) -> CodeSpace:
+    """The code space that was retired last.
+
+    Raises:
+        NotFound: none is retired.
+    """
+    row = connection.execute(_RETIRED, {"collection": collection_id}).first()
+    return _found(None if row is None else CodeSpace(*row), "retired code space", f"of collection #{collection_id}")
+
+
+def put_function(connection: Connection, content: bytes, digest: str) -> None:
+    """Keep the bytes of a hash function under their digest; once is enough."""
+    values = {"digest": digest, "content": content}
+    connection.execute(insert(connection, FUNCTIONS).values(values).on_conflict_do_nothing())
+
+
+def get_function(connection: Connection, digest: str) -> bytes:
+    """The bytes of a hash function, as they were put; whoever reads them checks the digest.
+
+    Raises:
+        NotFound: no function of that digest is kept.
+    """
+    content: bytes | None = connection.execute(_FUNCTION, {"digest": digest}).scalar()
+    return _found(content, "hash function", digest)
+
+
+def prune(connection: Connection, collection_id: int, keep: int) -> int:
+    """Drop retired and failed spaces but the `keep` latest of each, with their codes; return how many were dropped.
+
+    Failed spaces that stay, as a record of what went wrong, lose their codes all the same. Hash functions that no space
+    of any collection uses any more go too.
+    """
+    of_collection = TABLE.c.collection_id == collection_id
+    retired = select(TABLE.c.id).where(of_collection, TABLE.c.state == "retired").order_by(TABLE.c.retired_seq.desc())
+    failed = select(TABLE.c.id).where(of_collection, TABLE.c.state == "failed").order_by(TABLE.c.version.desc())
+    failed_ids = connection.scalars(failed).all()
+    dropped = [*connection.scalars(retired).all()[keep:], *failed_ids[keep:]]
+    codes.clear(connection, [*dropped, *failed_ids])
+    connection.execute(delete(TABLE).where(TABLE.c.id.in_(dropped)))
+    in_use = select(TABLE.c.digest).where(TABLE.c.digest.is_not(None))
+    connection.execute(delete(FUNCTIONS).where(FUNCTIONS.c.digest.not_in(in_use)))
+    return len(dropped)
+
+
+def _insert(connection: Connection, collection_id: int, **values: object) -> CodeSpace:
+    version = connection.execute(_NEXT_VERSION, {"collection": collection_id}).scalar()
+    if version is None:
+        raise NotFound("collection", f"#{collection_id}")
+    values |= {"collection_id": collection_id, "version": version, "created_at": now()}
+    statement = insert(connection, TABLE).values(values).on_conflict_do_nothing().returning(*_COLUMNS)
+    row = connection.execute(statement).first()
+    if row is None:
+        raise Conflict(f"collection #{collection_id} has a code space in building already")
+    return CodeSpace(*row)
+
+
+def _change(
+    connection: Connection, space_id: int, condition: ColumnElement[bool], wanted: str, **values: object
+) -> CodeSpace:
+    statement = update(TABLE).where(TABLE.c.id == space_id, condition).values(values).returning(*_COLUMNS)
+    row = connection.execute(statement).first()
+    if row is None:
+        space = by_id(connection, space_id)
+        raise ForbiddenMove("code space", str(space.version), space.state, wanted)
+    return CodeSpace(*row)
+
+
+def _find(connection: Connection, *conditions: ColumnElement[bool]) -> CodeSpace | None:
+    row = connection.execute(select(*_COLUMNS).where(*conditions)).first()
+    return None if row is None else CodeSpace(*row)
+
+
+def _found(thing: T | None, kind: str, name: str) -> T:
+    if thing is None:
+        raise NotFound(kind, name)
+    return thing
+
+
+_OF_COLLECTION = TABLE.c.collection_id == bindparam("collection")
+_ACTIVE = select(*_COLUMNS).where(_OF_COLLECTION, TABLE.c.state == "active")
+_RETIRED = (
+    select(*_COLUMNS).where(_OF_COLLECTION, TABLE.c.state == "retired").order_by(TABLE.c.retired_seq.desc()).limit(1)
+)
+_FUNCTION = select(FUNCTIONS.c.content).where(FUNCTIONS.c.digest == bindparam("digest"))
+_NEXT_VERSION = (
+    update(COLLECTIONS)
+    .where(COLLECTIONS.c.id == bindparam("collection"))
+    .values(last_version=COLLECTIONS.c.last_version + 1)
+    .returning(COLLECTIONS.c.last_version)
+)
+_LIVE, _NEXT = TABLE.alias("live"), TABLE.alias("next")
+_OVERVIEW = (
+    select(
+        *(COLLECTIONS.c.id, COLLECTIONS.c.name, COLLECTIONS.c.n_bits, COLLECTIONS.c.last_seq),
+        *(_LIVE.c.id, _LIVE.c.version, _LIVE.c.n_bits, _LIVE.c.digest),
+        *(_NEXT.c.id, _NEXT.c.version, _NEXT.c.n_bits, _NEXT.c.digest),
+    )
+    .join(_LIVE, (_LIVE.c.collection_id == COLLECTIONS.c.id) & (_LIVE.c.state == "active"))
+    .outerjoin(
+        _NEXT,
+        (_NEXT.c.collection_id == COLLECTIONS.c.id) & _NEXT.c.state.in_(("encoding", "evaluating", "ready")),
+    )
+    .order_by(COLLECTIONS.c.id)
+)
