@@ -1,0 +1,101 @@
+"""The tour of `make demo`: collect docstrings, serve them, learn codes of them, ask, and stay up."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.request import urlopen
+
+from rich.console import Console
+
+from service.config import Settings
+from service.errors import ConfigurationError, Unavailable
+from service.remote import Remote
+from service.terminal import import_documents, matches_table, watch_retrain
+
+COLLECTION = "docstrings"
+QUERIES = ("sort an array", "solve a linear system of equations", "parse a date string")
+_START_S = 60.0
+
+
+def tour(settings: Settings, console: Console) -> None:
+    """Run the demonstration until Ctrl-C; a second run reuses what the first left.
+
+    Raises:
+        ConfigurationError: the service did not start, because the port is taken for one.
+    """
+    began = time.monotonic()
+    url = f"http://{settings.host}:{settings.port}"
+    service = subprocess.Popen([sys.executable, "-m", "service", "serve"])
+    try:
+        _wait(service, url)
+        with Remote(url) as remote:
+            _learn(remote, settings.data_dir / "docstrings.jsonl", console)
+            _ask(remote, console)
+        console.print(f"\nup after {time.monotonic() - began:.0f} s. Try next, from another terminal:\n")
+        console.print(_next_steps(url), highlight=False, markup=False)
+        service.wait()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        service.terminate()
+        service.wait()
+
+
+def _wait(service: subprocess.Popen[bytes], url: str) -> None:
+    deadline = time.monotonic() + _START_S
+    while time.monotonic() < deadline:
+        if service.poll() is not None:
+            raise ConfigurationError("the service did not start; it said why above")
+        try:
+            with urlopen(f"{url}/readyz", timeout=5):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise Unavailable(f"the service at {url} is not ready after {_START_S:.0f} s")
+
+
+def _learn(remote: Remote, file: Path, console: Console) -> None:
+    """Have the collection there, filled and trained; skip what is done."""
+    remote.create(COLLECTION, 64)
+    collection = remote.collection(COLLECTION)
+    if collection["space"]["version"] > 1:
+        console.print(
+            f"[bold]{collection['n_documents']:,} docstrings[/bold] and their learned codes are there already"
+        )
+        return
+    if not file.exists():
+        console.print("[bold]1[/bold]  collecting the docstrings of this Python: no network, no download")
+        command = [sys.executable, "-W", "ignore", "-m", "service.demo.corpus", str(file)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    console.print(f"[bold]2[/bold]  posting them to collection {COLLECTION!r}: each is found as soon as it is in")
+    import_documents(remote, file, COLLECTION, console)
+    console.print("[bold]3[/bold]  learning 64-bit codes on them, then swapping them in")
+    watch_retrain(remote, remote.retrain(COLLECTION), console)
+    report = remote.spaces(COLLECTION)[0]["report"]
+    console.print(
+        f"   of the 10 true nearest of unseen documents, the 100 nearest by code hold {report['recall']['new']:.0%} "
+        f"(untrained: {report['recall']['untrained']:.0%}); {report['saturated']:.0%} of the code units are saturated"
+    )
+
+
+def _ask(remote: Remote, console: Console) -> None:
+    for query in QUERIES:
+        answer = remote.similar(COLLECTION, query, 5)
+        console.print()
+        console.print(matches_table(answer, f"similar to {query!r}, space {answer['space']['version']}"))
+
+
+def _next_steps(url: str) -> str:
+    similar = f"{url}/v1/collections/{COLLECTION}"
+    return f"""  curl '{similar}/similar?q=read+a+csv+file&k=5'
+  curl '{similar}/documents/numpy.linalg.solve/similar?k=5'
+  curl -X POST '{similar}/documents' -H 'Content-Type: application/json' \\
+       -d '{{"documents": [{{"id": "mine", "text": "Sort a list of numbers in place."}}]}}'
+  curl -X POST '{similar}/retrain'
+  curl -X POST '{similar}/rollback'
+  open {url}/docs
+
+Ctrl-C stops the service; what it learned stays in var/."""
