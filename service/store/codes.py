@@ -96,6 +96,13 @@ def clear(connection: Connection, space_ids: Sequence[int]) -> None:
     connection.execute(delete(TABLE).where(TABLE.c.space_id.in_(space_ids)))
 
 
+def get(connection: Connection, space_id: int, keys: Keys) -> tuple[NDArray[np.int64], Codes]:
+    """Those of the documents that have a code in the space, in order of their keys `(n,)`, and codes `(n, n_bytes)`."""
+    rows = connection.execute(_LIVE, {"spaces": [space_id], "keys": integers(keys)}).all()
+    codes = buckets.stack([row.code for row in rows], len(rows[0].code) if rows else 0)
+    return np.array([row.document_key for row in rows], dtype=np.int64), codes
+
+
 def changes(connection: Connection, space_id: int, after_seq: int, limit: int) -> Changes:
     """Up to `limit` changes of a space's codes after a seq; fewer only if there are no more."""
     rows = connection.execute(_CHANGES, {"space": space_id, "after": after_seq, "limit": limit}).all()

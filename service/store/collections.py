@@ -66,6 +66,18 @@ def get(connection: Connection, name: str) -> Collection:
     return Collection(*row)
 
 
+def by_id(connection: Connection, id: int) -> Collection:
+    """The collection of that id.
+
+    Raises:
+        NotFound: it is gone.
+    """
+    row = connection.execute(_BY_ID, {"id": id}).first()
+    if row is None:
+        raise NotFound("collection", f"#{id}")
+    return Collection(*row)
+
+
 def page(connection: Connection, after_name: str | None, limit: int) -> list[Collection]:
     """Up to `limit` collections in the order of their names, those after `after_name` if given."""
     rows = connection.execute(_PAGE, {"after": after_name or "", "limit": limit})
@@ -86,4 +98,5 @@ def drop(connection: Connection, name: str) -> bool:
 
 
 _BY_NAME = select(*_COLUMNS).where(TABLE.c.name == bindparam("name"))
+_BY_ID = select(*_COLUMNS).where(TABLE.c.id == bindparam("id"))
 _PAGE = select(*_COLUMNS).where(TABLE.c.name > bindparam("after")).order_by(TABLE.c.name).limit(bindparam("limit"))

@@ -115,6 +115,16 @@ def heartbeat(
     return bool(_of_worker(connection, id, worker, values))
 
 
+def release(connection: Connection, id: str, worker: str) -> None:
+    """Give a running job back: whoever claims next goes on with it, and this attempt does not count.
+
+    Raises:
+        Conflict: the job is not this worker's any more.
+        NotFound: it is gone, with its collection.
+    """
+    _of_worker(connection, id, worker, {"lease_until": now(), "worker": None, "attempts": TABLE.c.attempts - 1})
+
+
 def attach_space(connection: Connection, id: str, space_id: int) -> None:
     """Note which code space the job builds."""
     connection.execute(update(TABLE).where(TABLE.c.id == id).values(space_id=space_id))
@@ -187,7 +197,7 @@ _JOBS: Select[*tuple[Any, ...]] = select(
 
 _CLAIMABLE = (
     select(TABLE.c.id)
-    .where(or_(TABLE.c.state == "queued", and_(TABLE.c.state == "running", TABLE.c.lease_until < now())))
+    .where(or_(TABLE.c.state == "queued", and_(TABLE.c.state == "running", TABLE.c.lease_until <= now())))
     .order_by(TABLE.c.created_at, TABLE.c.id)
     .limit(1)
     .with_for_update(skip_locked=True)  # PostgreSQL: two workers take two jobs; SQLite has one writer and ignores it
