@@ -1,0 +1,167 @@
+"""The command line of the training: `python -m training fit | evaluate | work`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+
+from service.errors import InvalidInput, NearbitError
+from service.hashing.content import Text
+from service.hashing.function import HashFunction, digest_of
+from training.config import TrainingConfig
+from training.dataset import read_corpus
+from training.evaluate import Report
+from training.evaluate import evaluate as measure
+from training.fit import Cancelled, Epoch, FitResult
+from training.fit import fit as learn
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
+console = Console(stderr=True)
+
+CorpusFile = Annotated[Path, typer.Option("--corpus", help='JSONL, plain or .gz: {"id", "text"} a line.')]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the figures there.")]
+Threads = Annotated[int, typer.Option("--threads", min=0, help="Threads of the training; 0: one per core.")]
+
+
+@app.command()
+def fit(
+    corpus: CorpusFile,
+    out: Annotated[Path, typer.Option("--out", help="Write the hash function there (safetensors).")],
+    n_bits: Annotated[int, typer.Option(help="Width of the codes: a multiple of 8 between 8 and 256.")] = 64,
+    variant: Annotated[str, typer.Option(help="Variant of the autoencoder.")] = "neighbor",
+    seed: Annotated[int, typer.Option(help="Equal seeds give equal hash functions.")] = 1,
+    option: Annotated[
+        list[str] | None, typer.Option("--set", help="Any other training option, as name=value; repeat.")
+    ] = None,
+    checkpoint_dir: Annotated[Path | None, typer.Option(help="Keep the last epoch there, and go on from it.")] = None,
+    json_file: JsonFile = None,
+    threads: Threads = 0,
+) -> None:
+    """Learn a hash function from a corpus, and report its quality on held-out documents."""
+    config = TrainingConfig.parse({"n_bits": n_bits, "variant": variant, "seed": seed} | _options(option or []))
+    _set_threads(threads)
+    ids, contents = read_corpus(corpus)
+    result = _fit(contents, ids, config, checkpoint_dir)
+    content = result.function.to_bytes()
+    out.write_bytes(content)
+    console.print(f"wrote {out} ({len(content):,} bytes, sha256 {digest_of(content)[:12]})")
+    report = measure(result.function, contents, ids, reconstruction_loss=result.held_out_loss)
+    show(report)
+    if json_file is not None:
+        about = {"plan": asdict(result.plan), "seconds": result.seconds, "report": report.to_dict()}
+        json_file.write_text(json.dumps(about, indent=1))
+
+
+@app.command()
+def evaluate(
+    function: Annotated[Path, typer.Option("--function", help="The hash function that `fit` wrote.")],
+    corpus: CorpusFile,
+    json_file: JsonFile = None,
+    threads: Threads = 0,
+) -> None:
+    """Report the quality of a hash function on the held-out documents of a corpus."""
+    if not function.is_file():
+        raise InvalidInput(f"no such hash function: {function}")
+    _set_threads(threads)
+    judged = HashFunction.from_bytes(function.read_bytes())
+    ids, contents = read_corpus(corpus)
+    report = measure(judged, contents, ids)
+    show(report)
+    if json_file is not None:
+        json_file.write_text(json.dumps(report.to_dict(), indent=1))
+
+
+@app.command()
+def work(
+    once: Annotated[bool, typer.Option(help="End as soon as no job is waiting.")] = False,
+    exit_with_parent: Annotated[bool, typer.Option(help="End when standard input closes.")] = False,
+) -> None:
+    """Claim retrain jobs of the database that NEARBIT_DATABASE_URL names, and run them."""
+    from service.config import Settings
+    from training.worker import work as claim_and_run
+
+    claim_and_run(Settings(), exit_with_parent=exit_with_parent, once=once)
+
+
+def _fit(contents: list[Text], ids: list[str], config: TrainingConfig, checkpoint_dir: Path | None) -> FitResult:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total} epochs  {task.fields[figures]}"),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("features and neighbors", total=None, figures="")
+
+        def show_epoch(epoch: Epoch) -> None:
+            figures = (
+                f"loss {epoch.loss:.3f}  validation {epoch.validation_loss:.3f}  saturated {epoch.saturated:.0%}  "
+                f"ETA {epoch.eta_s:.0f} s"
+            )
+            bar.update(task, description="training", completed=epoch.epoch, total=epoch.epochs, figures=figures)
+
+        return learn(contents, ids, config, progress=show_epoch, checkpoint_dir=checkpoint_dir)
+
+
+def show(report: Report) -> None:
+    """Print a report as a table."""
+    table = Table(title=f"{report.n_queries:,} held-out queries, {report.n_database:,} documents", show_header=False)
+    for name, recall in report.recall.items():
+        table.add_row(f"recall@10 among {report.shortlist} nearest, {name}", f"{recall:.3f}")
+    table.add_row("saturated units", f"{report.saturated:.1%}")
+    if report.reconstruction_loss is not None:
+        table.add_row("reconstruction loss (nats)", f"{report.reconstruction_loss:.3f}")
+    table.add_row("entropy of a bit, mean / least", f"{_mean(report.bit_entropy):.3f} / {min(report.bit_entropy):.3f}")
+    table.add_row("dead bits", str(len(report.dead_bits)))
+    table.add_row("documents sharing a code", f"{report.share_of_shared_codes:.1%}")
+    table.add_row("largest bucket / mean, whole code", f"{report.code_load.largest} / {report.code_load.mean:.2f}")
+    load = report.substring_load
+    table.add_row(f"largest bucket / mean, worst of {load.n_tables} tables", f"{load.largest} / {load.mean:.2f}")
+    Console().print(table)
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _options(pairs: list[str]) -> dict[str, Any]:
+    """`name=value` pairs with values as JSON where they are, text otherwise."""
+    options: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise InvalidInput(f"--set must be name=value, got {pair!r}")
+        try:
+            options[name] = json.loads(value)
+        except ValueError:
+            options[name] = value
+    return options
+
+
+def _set_threads(threads: int) -> None:
+    if threads:
+        torch.set_num_threads(threads)
+
+
+def main() -> None:
+    """Run a verb; an error that was raised on purpose is one line, not a traceback."""
+    try:
+        app(standalone_mode=False)
+    except typer.Exit as stop:
+        raise SystemExit(stop.exit_code) from None
+    except typer.Abort:
+        raise SystemExit(130) from None
+    except (NearbitError, Cancelled, OSError) as error:
+        console.print(f"error: {error}", style="red", highlight=False, markup=False)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

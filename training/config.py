@@ -1,0 +1,92 @@
+"""TrainingConfig: what may be said about a training; `n_bits` is the dial, the rest follows from it unless said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from service.errors import InvalidInput
+from service.hashing.codes import check_n_bits
+from training.models import MODELS, Plan
+
+
+class TrainingConfig(BaseModel):
+    """One training run; a field left at None follows from the variant, n_bits and the size of the corpus."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    n_bits: int = Field(64, description="Width of the codes in bits: a multiple of 8 between 8 and 256.")
+    variant: str = Field("neighbor", description="Variant of the autoencoder, by its name in the registry.")
+    seed: int = Field(1, ge=0, lt=1 << 63, description="Equal seeds give equal hash functions, bit for bit on a CPU.")
+    device: str = Field("auto", description="Where the network is trained: auto, cpu, cuda or cuda:N.")
+
+    max_features: int = Field(20_000, ge=1, description="Size of the vocabulary, the commonest words.")
+    min_df: int = Field(2, ge=1, description="A word must occur in this many documents.")
+    hidden: tuple[int, ...] | None = Field(None, description="Widths of the encoder's hidden layers.")
+    activation: str = Field("relu", description="Between the encoder's layers: relu, tanh or sigmoid.")
+
+    epochs: int | None = Field(None, ge=1, description="Passes over the training documents.")
+    batch_size: int | None = Field(None, ge=2, description="Documents in one step.")
+    learning_rate: float | None = Field(None, gt=0, description="Peak step size of Adam; it anneals to zero.")
+    patience: int = Field(3, ge=1, description="Epochs without a better validation loss before an early stop.")
+
+    corruption: float | None = Field(None, ge=0, lt=1, description="Share of each input's words that is dropped.")
+    neighbors: int | None = Field(None, ge=0, description="Nearest documents to reconstruct; 0: the document itself.")
+    lsa_dims: int | None = Field(None, ge=1, description="Latent dimensions in the neighbors' similarity.")
+    lsa_weight: float | None = Field(None, ge=0, description="What they count beside the cosine of the features.")
+    noise_start: float | None = Field(None, ge=0, description="Noise before the sigmoid at the start, in logits.")
+    noise: float | None = Field(None, ge=0, description="Noise before the sigmoid at the end, in logits.")
+    sampled_bits: bool | None = Field(None, description="Decode bits drawn under the noise, straight-through.")
+    balance: float | None = Field(None, ge=0, description="Weight of balanced and uncorrelated bits.")
+
+    @field_validator("n_bits")
+    @classmethod
+    def _check_n_bits(cls, n_bits: int) -> int:
+        try:
+            return check_n_bits(n_bits)
+        except InvalidInput as error:
+            raise ValueError(str(error)) from None
+
+    @field_validator("variant")
+    @classmethod
+    def _check_variant(cls, variant: str) -> str:
+        if variant not in MODELS:
+            raise ValueError(f"variant must be one of {sorted(MODELS)}, got {variant!r}")
+        return variant
+
+    @classmethod
+    def parse(cls, options: Mapping[str, Any]) -> Self:
+        """The configuration of those options.
+
+        Raises:
+            InvalidInput: an unknown option, or a value out of its range; the message names each.
+        """
+        try:
+            return cls.model_validate(options)
+        except ValidationError as error:
+            faults = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            raise InvalidInput(f"training options: {'; '.join(faults)}") from error
+
+    def plan(self, n_documents: int) -> Plan:
+        """Every number of the run on that many training documents: what was said, then the preset, then the dial."""
+        batch_size = 128 if n_documents >= 1024 else 32
+        steps_per_epoch = -(-n_documents // batch_size)
+        derived: dict[str, Any] = {
+            "hidden": (500, 500),
+            "epochs": min(60, max(4, round(1250 / steps_per_epoch))),
+            "batch_size": batch_size,
+            "learning_rate": 3e-3,
+            "corruption": 0.0,
+            "neighbors": 0,
+            "lsa_dims": 64,
+            "lsa_weight": 0.5,
+            "noise_start": 0.0,
+            "noise": 0.0,
+            "sampled_bits": False,
+            "balance": 0.0,
+        }
+        said = {name: value for name, value in self.model_dump().items() if value is not None}
+        merged = derived | dict(MODELS[self.variant].preset) | said
+        return Plan(**{name: merged[name] for name in Plan.__dataclass_fields__})

@@ -1,0 +1,182 @@
+"""Documents to matrices: the split into training, validation and held-out parts, and seeded minibatches."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from io import BufferedReader
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from service.errors import InvalidContent, InvalidInput
+from service.hashing.content import Text
+from service.hashing.network import SparseBatch
+from training.models import Batch
+
+HELD_OUT_SHARE = 0.1
+VALIDATION_SHARE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Positions of documents in each part, ascending.
+
+    A document's part follows from its id alone: it stays when the collection grows, is shuffled or is sampled.
+    """
+
+    train: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    held_out: NDArray[np.int64]
+
+
+def split(ids: Sequence[str]) -> Split:
+    """Cut documents into 85 % training, 5 % validation and 10 % held-out by the hash of their ids.
+
+    A part that chance left empty gets the document nearest to it, so that no part of two or more is ever empty.
+
+    Raises:
+        InvalidInput: fewer than three documents.
+    """
+    if len(ids) < 3:
+        raise InvalidInput(f"a split needs at least 3 documents, got {len(ids)}")
+    places = id_places(ids)
+    order = np.argsort(places, kind="stable")
+    held_out = max(1, int(np.sum(places < HELD_OUT_SHARE)))
+    validation = max(1, int(np.sum(places < HELD_OUT_SHARE + VALIDATION_SHARE)) - held_out)
+    held_out = min(held_out, len(ids) - 2)
+    validation = min(validation, len(ids) - 1 - held_out)
+    ends = held_out, held_out + validation
+    return Split(np.sort(order[ends[1] :]), np.sort(order[ends[0] : ends[1]]), np.sort(order[: ends[0]]))
+
+
+def id_places(ids: Sequence[str]) -> NDArray[np.float64]:
+    """The place of each id on the line from 0 to 1, uniform and the same everywhere: `(n,)` float64."""
+    digests = b"".join(blake2b(i.encode(), digest_size=8, person=b"nearbit-split").digest() for i in ids)
+    return np.frombuffer(digests, dtype="<u8") / 2.0**64
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Features of documents and what a decoder must give for them.
+
+    Attributes:
+        features: `(n, F)` CSR float32.
+        sources: `(m, F)` CSR float32, the documents that targets are averaged from.
+        averaging: `(n, m)` CSR float32, row i averages the sources into the target of document i; None: itself.
+    """
+
+    features: csr_matrix
+    sources: csr_matrix
+    averaging: csr_matrix | None
+
+    def __len__(self) -> int:
+        return int(self.features.shape[0])
+
+    def targets(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Targets of some documents, `(len(rows), F)` float32, each row scaled to sum to one (or all zero)."""
+        mean = self.features[rows] if self.averaging is None else self.averaging[rows] @ self.sources
+        dense: NDArray[np.float32] = mean.toarray()
+        sums = dense.sum(axis=1, keepdims=True)
+        dense /= np.where(sums > 0, sums, 1)
+        return dense
+
+    def mean_target(self) -> NDArray[np.float32]:
+        """Mean over all targets before their scaling, scaled to sum to one: `(F,)` float32."""
+        shares = np.ones(len(self), dtype=np.float32)
+        if self.averaging is not None:
+            shares = np.asarray(self.averaging.sum(axis=0), dtype=np.float32).ravel()
+        sums = np.asarray(self.sources.T @ shares, dtype=np.float32).ravel()
+        return sums / max(float(sums.sum()), 1e-12)
+
+    def batches(
+        self,
+        batch_size: int,
+        corruption: float,
+        progress: tuple[float, float],
+        rng: np.random.Generator,
+        device: torch.device,
+    ) -> Iterator[Batch]:
+        """One pass in random order; a last batch of one document is left out (its bits cannot be balanced).
+
+        Args:
+            batch_size: documents per batch.
+            corruption: share of each document's words that the input loses.
+            progress: share of the training done before and after this pass.
+            rng: draws the order and the corruption.
+            device: where batches go.
+        """
+        order = rng.permutation(len(self))
+        starts = [s for s in range(0, len(order), batch_size) if len(order) - s > 1]
+        for i, start in enumerate(starts):
+            rows = order[start : start + batch_size]
+            features = self.features[rows]
+            clean = SparseBatch.of(features, device)
+            done = progress[0] + (progress[1] - progress[0]) * i / len(starts)
+            target = torch.from_numpy(self.targets(rows)).to(device)
+            noisy = SparseBatch.of(drop_words(features, corruption, rng), device) if corruption > 0 else clean
+            yield Batch(noisy, clean, target, done)
+
+
+def drop_words(features: csr_matrix, share: float, rng: np.random.Generator) -> csr_matrix:
+    """The same rows with each entry set to zero with probability `share`; what is left is scaled to the old length.
+
+    Source: Vincent et al. (2010), "Stacked denoising autoencoders" (masking noise).
+    """
+    kept = features.copy()
+    kept.data = features.data * (rng.random(len(features.data), dtype=np.float32) >= share)
+    before = np.sqrt(np.add.reduceat(np.append(features.data, 0) ** 2, features.indptr[:-1]))
+    after = np.sqrt(np.add.reduceat(np.append(kept.data, 0) ** 2, features.indptr[:-1]))
+    scale = np.where(after > 0, before / np.where(after > 0, after, 1), 1)
+    kept.data *= np.repeat(scale, np.diff(features.indptr)).astype(np.float32)
+    return kept
+
+
+def read_corpus(path: Path) -> tuple[list[str], list[Text]]:
+    """Ids and texts of a JSONL file, plain or gzip: one `{"id": ..., "text": ...}` a line.
+
+    `_id` is taken for `id`, a `title` is put before the text, other keys are left alone; empty lines are skipped.
+
+    Raises:
+        InvalidInput: a line that is no such object, or an id that came before; the message names the line.
+    """
+    ids: list[str] = []
+    texts: list[Text] = []
+    lines_of: dict[str, int] = {}
+    with _open(path) as file:
+        for number, line in enumerate(file, start=1):
+            if line.isspace():
+                continue
+            try:
+                name, text = _document(json.loads(line))
+            except (ValueError, InvalidContent) as error:
+                raise InvalidInput(f"{path}, line {number}: {error}") from error
+            if name in lines_of:
+                raise InvalidInput(f"{path}, line {number}: id {name!r} came before, on line {lines_of[name]}")
+            lines_of[name] = number
+            ids.append(name)
+            texts.append(text)
+    return ids, texts
+
+
+def _open(path: Path) -> gzip.GzipFile | BufferedReader:
+    if not path.is_file():
+        raise InvalidInput(f"no such corpus file: {path}")
+    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
+
+
+def _document(parsed: object) -> tuple[str, Text]:
+    if not isinstance(parsed, dict):
+        raise ValueError(f'expected an object {{"id": ..., "text": ...}}, got {type(parsed).__name__}')
+    name, text, title = parsed.get("id", parsed.get("_id")), parsed.get("text"), parsed.get("title")
+    if not isinstance(name, str | int) or isinstance(name, bool) or name == "":
+        raise ValueError(f"id must be a string, got {name!r}")
+    if not isinstance(text, str):
+        raise ValueError(f"text must be a string, got {text!r}")
+    return str(name), Text(f"{title}\n{text}" if isinstance(title, str) and title else text)
