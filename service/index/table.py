@@ -1,29 +1,52 @@
-"""HammingTable: the exact k nearest and all within a radius, in memory; readers never wait for the writer."""
+"""HammingTable: the exact k nearest and all within a radius, in memory; readers never wait for the writer.
+
+How a search goes: the delta (what was added since the base was built) is scanned; then the base is probed by
+multi-index hashing, or scanned, whichever looks cheaper before each step, with the k-th distance found so far.
+
+Why the probing stops where it does. Cut the codes into m substrings, one table each. Step `a * m + j` looks into the
+buckets of table j whose address differs from the query's in exactly a bits. Say step s = a * m + j is done, and some
+code was not met. Tables 0..j were probed up to a flips, so it differs from the query in at least a + 1 bits of each of
+these j + 1 substrings; tables j+1..m-1 up to a - 1 flips, so in at least a bits of each of the others. Substrings share
+no bit, hence its distance is at least (j + 1)(a + 1) + (m - j - 1) a = m a + j + 1 = s + 1. So after step s all within
+s bits are known, and the search may stop as soon as the k-th distance is at most s; equal distances are then all known
+too, which makes the order by (distance, key) exact. One table (m = 1) is the classic case: after a flips, radius a.
+Source: Norouzi, Punjani, Fleet (2014), "Fast exact search in Hamming space with multi-index hashing", section 3.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import os
+import threading
+from collections.abc import Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import InvalidInput
-from service.hashing.codes import Codes, check_n_bits, hamming_distance
+from service.hashing.codes import Codes, check_n_bits
+from service.index import layout
+from service.index.engine import Engine, engine_for
+from service.index.layout import ANSWER_WORDS, AUTO, FOUND, UNLIMITED, Words
+from service.index.view import Ids, Keys, View
 
-Keys = NDArray[np.int64]
-"""`(n,)` int64 document keys."""
+PATHS = ("scan", "probe", "probe, then scan")
+FIRST_ROOM = 64
+"""Matches that a radius search has room for before it is asked again with as much as it needs."""
+MIN_DELTA = 10_000
+"""Codes added or dead before the base is built anew."""
+BLOCK = 32
+"""Queries that one thread takes at a time."""
 
-Allowed = Keys | Collection[int] | None
-"""The keys that an answer may hold; None allows all."""
 
-
-@dataclass(frozen=True, slots=True)
-class Stats:
+class Stats(NamedTuple):
     """The work one query took: why it was fast, or not.
 
-    `path` is "scan" or "probe"; `probes` counts buckets looked into, `candidates` codes whose distance was computed,
-    and within `radius` bits of the query nothing was left unseen.
+    `path` is "scan", "probe" or "probe, then scan"; `probes` counts buckets looked into, `candidates` codes that were
+    compared, and within `radius` bits of the query nothing was left unseen.
     """
 
     path: str
@@ -42,23 +65,33 @@ class Neighbors:
 
 
 @dataclass(frozen=True, slots=True)
-class _State:
-    """What a reader sees, never changed once published: keys ascending, and their codes."""
+class Selection:
+    """Keys that answers may hold, prepared by `HammingTable.select` for many searches; a later write renews it."""
 
     keys: Keys
-    codes: Codes
+    source: View
+    view: View
+
+
+Allowed = Selection | Keys | Collection[int] | None
+"""The keys that an answer may hold; None allows all."""
 
 
 class HammingTable:
     """Binary codes of one width under unique int64 keys, searched exactly.
 
-    One thread may write while any number read: a reader takes one reference to the state and keeps it to the end, so a
-    query sees an update whole or not at all.
+    One thread may write while any number read: a reader takes one view and keeps it to the end, so a query sees an
+    update whole or not at all. When the delta or the dead have grown, a thread builds the next base and swaps it in.
     """
 
     def __init__(self, n_bits: int) -> None:
         self._n_bits = check_n_bits(n_bits)
-        self._state = _State(np.empty(0, np.int64), np.empty((0, n_bits // 8), np.uint8))
+        self._engine: Engine = engine_for(n_bits)
+        self._lock = threading.Lock()
+        self._view = View.of_base(layout.allocate(0, n_bits, 0))
+        self._added: dict[int, int] = {}  # live keys of the delta, and their ids
+        self._touched: list[Keys] | None = None  # keys written since a rebuild began
+        self._rebuild: threading.Thread | None = None
 
     @classmethod
     def build(cls, codes: Codes, keys: Keys) -> HammingTable:
@@ -68,16 +101,21 @@ class HammingTable:
             InvalidInput: shapes, width or dtype are wrong, or a key comes twice.
         """
         table = cls(8 * codes.shape[1] if codes.ndim == 2 else 0)
-        codes, keys = table._checked(codes, keys)
-        order = np.argsort(keys, kind="stable")
-        keys = keys[order]
-        if (keys[1:] == keys[:-1]).any():
-            raise InvalidInput("keys must be unique, one came more than once")
-        table._state = _State(keys, codes[order])
+        table._check(codes, keys)
+        planes = np.empty((layout.n_planes_of(table.n_bits), len(codes)), np.uint64)
+        layout.to_planes(codes, planes)
+        table._view = View.of_base(build_base(planes, keys, table.n_bits, table._engine))
+        return table
+
+    @classmethod
+    def of_base(cls, words: Words) -> HammingTable:
+        """A table of an array that `service.index.layout` describes: a snapshot."""
+        table = cls(int(words[layout.N_BITS]))
+        table._view = View.of_base(words)
         return table
 
     def __len__(self) -> int:
-        return len(self._state.keys)
+        return self._view.n_live
 
     @property
     def n_bits(self) -> int:
@@ -86,39 +124,16 @@ class HammingTable:
 
     @property
     def memory_bytes(self) -> int:
-        """Bytes that codes and keys take."""
-        return self._state.keys.nbytes + self._state.codes.nbytes
+        """Bytes that codes, keys, buckets and marks take; while a rebuild runs, about twice that are in use."""
+        return self._view.memory_bytes
 
-    def add(self, codes: Codes, keys: Keys) -> None:
-        """Put `(n, n_bytes)` codes under `(n,)` keys; a key that is present is replaced, the last of equal keys wins.
+    def base(self) -> Words:
+        """The array that holds this table as it is now and nothing else, to be written to a file; safe in any thread.
 
-        Raises:
-            InvalidInput: shapes, width or dtype are wrong.
+        Cost: none if nothing was written since the base was built, else that of a rebuild.
         """
-        codes, keys = self._checked(codes, keys)
-        state = self._state
-        all_keys, all_codes = np.concatenate([state.keys, keys]), np.concatenate([state.codes, codes])
-        order = np.argsort(all_keys, kind="stable")
-        ordered = all_keys[order]
-        last = np.append(ordered[1:] != ordered[:-1], True)[: len(ordered)]
-        self._state = _State(ordered[last], all_codes[order[last]])
-
-    def delete(self, keys: Keys) -> None:
-        """Take `(n,)` keys out; those that are absent are ignored."""
-        state = self._state
-        kept = ~np.isin(state.keys, np.asarray(keys, np.int64))
-        self._state = _State(state.keys[kept], state.codes[kept])
-
-    def get(self, keys: Keys) -> tuple[Codes, NDArray[np.bool_]]:
-        """The codes of `(n,)` keys: `(n, n_bytes)` uint8, zero where absent, and the `(n,)` mask of those found."""
-        state, keys = self._state, np.asarray(keys, np.int64)
-        codes = np.zeros((len(keys), self._n_bits // 8), np.uint8)
-        if not len(state.keys):
-            return codes, np.zeros(len(keys), np.bool_)
-        places = np.minimum(np.searchsorted(state.keys, keys), len(state.keys) - 1)
-        found = state.keys[places] == keys
-        codes[found] = state.codes[places[found]]
-        return codes, found
+        view = self._view
+        return self._merged(view) if view.n_delta or view.n_dead else view.words
 
     def search(self, codes: Codes, k: int, allowed: Allowed = None) -> list[Neighbors]:
         """The exact `k` nearest of each of `(q, n_bytes)` codes, or all that there are when they are fewer.
@@ -126,15 +141,16 @@ class HammingTable:
         Args:
             codes: the queries, `(q, n_bytes)` uint8.
             k: how many, at least 1.
-            allowed: the keys an answer may hold; never fewer than k come back when k allowed keys exist.
+            allowed: the keys an answer may hold; never fewer than k come back when k allowed keys exist. Keys that are
+                used more than once are better prepared by `select`.
 
         Raises:
             InvalidInput: shape, width or dtype of the codes is wrong, or k < 1.
         """
         if k < 1:
             raise InvalidInput(f"k must be at least 1, got {k}")
-        keys, stored = self._allowed_part(allowed)
-        return [_nearest(keys, _distances(stored, code), k, self._n_bits) for code in self._checked_queries(codes)]
+        view = self._view if allowed is None else self._shown(allowed)
+        return [_neighbors(row) for row in self._answers(view, codes, max(1, min(k, view.n_live)), self._n_bits)]
 
     def within(self, codes: Codes, radius: int, allowed: Allowed = None) -> list[Neighbors]:
         """All that lie within `radius` bits of each of `(q, n_bytes)` codes; radius 0 finds equal codes.
@@ -144,48 +160,213 @@ class HammingTable:
         """
         if radius < 0:
             raise InvalidInput(f"radius must be at least 0, got {radius}")
-        keys, stored = self._allowed_part(allowed)
-        return [_within(keys, _distances(stored, code), radius) for code in self._checked_queries(codes)]
+        view, radius = self._shown(allowed), min(radius, self._n_bits)
+        rows = self._answers(view, codes, UNLIMITED, radius)
+        return [_neighbors(row) for row in self._with_room(view, codes, radius, rows)]
 
-    def _allowed_part(self, allowed: Allowed) -> tuple[Keys, Codes]:
-        """Keys and codes of one state, only the allowed ones."""
-        state = self._state
-        if allowed is None:
-            return state.keys, state.codes
-        wanted = allowed if isinstance(allowed, np.ndarray) else np.fromiter(allowed, np.int64, len(allowed))
-        mask = np.isin(state.keys, wanted)
-        return state.keys[mask], state.codes[mask]
+    def select(self, keys: Keys | Collection[int]) -> Selection:
+        """Prepare keys to be used as `allowed` in many searches."""
+        wanted = keys if isinstance(keys, np.ndarray) else np.fromiter(keys, np.int64, len(keys))
+        source = self._view
+        return Selection(wanted, source, source.only(wanted))
 
-    def _checked_queries(self, codes: Codes) -> Codes:
+    def get(self, keys: Keys) -> tuple[Codes, NDArray[np.bool_]]:
+        """The codes of `(n,)` keys: `(n, n_bytes)` uint8, zero where absent, and the `(n,)` mask of those found."""
+        view, keys = self._view, np.asarray(keys, np.int64)
+        ids, found = view.ids_of(keys)
+        codes = np.zeros((len(keys), self._n_bits // 8), np.uint8)
+        codes[found] = layout.from_planes(view.gather(ids[found])[0], codes.shape[1])
+        return codes, found
+
+    def near_duplicates(self, radius: int) -> list[Keys]:
+        """Groups of two or more keys that a chain of steps of at most `radius` bits joins; keys and groups ascend.
+
+        Cost: one radius search for each distinct code, and memory for the pairs of one block of them at a time.
+        """
+        view = self._view
+        planes, keys = view.gather(view.live_ids())
+        codes, owner = np.unique(layout.from_planes(planes, self._n_bits // 8), axis=0, return_inverse=True)
+        distinct = HammingTable.build(np.ascontiguousarray(codes), np.arange(len(codes)))
+        roots = np.arange(len(codes))
+        for first in range(0, len(codes) if radius else 0, 4096):
+            found = distinct.within(codes[first : first + 4096], radius)
+            ends = np.repeat(np.arange(first, first + len(found)), [len(near.keys) for near in found])
+            roots = _joined(roots, ends, np.concatenate([near.keys for near in found]))
+        return _groups(roots[owner.ravel()], keys)
+
+    def add(self, codes: Codes, keys: Keys) -> None:
+        """Put `(n, n_bytes)` codes under `(n,)` keys; a key that is present is replaced, the last of equal keys wins.
+
+        Raises:
+            InvalidInput: shapes, width or dtype are wrong.
+        """
+        self._check(codes, keys)
+        if len(keys) > 1:
+            _, last = np.unique(keys[::-1], return_index=True)
+            if len(last) < len(keys):
+                last = np.sort(len(keys) - 1 - last)
+                codes, keys = codes[last], keys[last]
+        with self._lock:
+            replaced = self._live_ids_of(keys)
+            view = self._view.with_room(len(keys))
+            begin, n_base = view.n_delta, view.n_base
+            layout.to_planes(codes, view.delta[:-1, begin : begin + len(keys)])
+            view.delta[-1, begin : begin + len(keys)] = keys.view(np.uint64)
+            view = view.appended(len(keys))
+            self._publish(view.without(replaced) if len(replaced) else view, keys)
+            self._added.update(zip(keys.tolist(), range(n_base + begin, n_base + view.n_delta), strict=True))
+
+    def delete(self, keys: Keys) -> None:
+        """Take `(n,)` keys out; those that are absent are ignored."""
+        keys = np.unique(np.asarray(keys, np.int64))
+        with self._lock:
+            gone = self._live_ids_of(keys)
+            if len(gone):
+                self._publish(self._view.without(gone), keys)
+                for key in keys.tolist():
+                    self._added.pop(key, None)
+
+    def wait(self) -> None:
+        """Until no rebuild runs."""
+        while (rebuild := self._rebuild) is not None:
+            rebuild.join()
+
+    def _answers(self, view: View, codes: Codes, k: int, limit: int, mode: int = AUTO) -> NDArray[np.int64]:
+        """`(q, ANSWER_WORDS + 2 * room)` rows as `service.index.reference.answer` writes them; many on two threads."""
         if codes.ndim != 2 or codes.shape[1] * 8 != self._n_bits or codes.dtype != np.uint8:
             raise InvalidInput(f"codes must be (n, {self._n_bits // 8}) uint8, got {codes.shape} {codes.dtype}")
-        return codes
+        if not codes.flags.c_contiguous:
+            codes = np.ascontiguousarray(codes)
+        out = np.empty((len(codes), ANSWER_WORDS + 2 * (k if k < UNLIMITED else FIRST_ROOM)), np.int64)
+        if len(codes) <= BLOCK:
+            self._engine.answer(view, codes, k, limit, mode, out)
+            return out
+        blocks = [slice(first, first + BLOCK) for first in range(0, len(codes), BLOCK)]
+        for _ in _threads().map(lambda at: self._engine.answer(view, codes[at], k, limit, mode, out[at]), blocks):
+            pass
+        return out
 
-    def _checked(self, codes: Codes, keys: Keys) -> tuple[Codes, Keys]:
-        self._checked_queries(codes)
+    def _with_room(self, view: View, codes: Codes, radius: int, rows: NDArray[np.int64]) -> Iterable[NDArray[np.int64]]:
+        """The rows of a radius search, those that found more than they had room for asked again."""
+        for place, row in enumerate(rows):
+            if row[FOUND] > FIRST_ROOM:
+                row = np.empty((1, ANSWER_WORDS + 2 * int(row[FOUND])), np.int64)
+                self._engine.answer(view, codes[place : place + 1], UNLIMITED, radius, AUTO, row)
+                yield row[0]
+            else:
+                yield row
+
+    def _shown(self, allowed: Allowed) -> View:
+        if allowed is None:
+            return self._view
+        if not isinstance(allowed, Selection):
+            return self.select(allowed).view
+        return allowed.view if allowed.source is self._view else self.select(allowed.keys).view
+
+    def _check(self, codes: Codes, keys: Keys) -> None:
+        if codes.ndim != 2 or codes.shape[1] * 8 != self._n_bits or codes.dtype != np.uint8:
+            raise InvalidInput(f"codes must be (n, {self._n_bits // 8}) uint8, got {codes.shape} {codes.dtype}")
         if keys.shape != (len(codes),) or keys.dtype != np.int64:
             raise InvalidInput(f"keys must be ({len(codes)},) int64, one for each code, got {keys.shape} {keys.dtype}")
-        return codes, keys
+
+    def _live_ids_of(self, keys: Keys) -> Ids:
+        """Ids of those of some distinct keys that are present; for the writer, who knows where the delta's keys are."""
+        view, added = self._view, self._added
+        late = [added[key] for key in keys.tolist() if key in added]
+        ordered = layout.keys_of(view.words)
+        if not len(ordered) or len(late) == len(keys) or (len(keys) == 1 and keys[0] > ordered[-1]):
+            return np.array(late, np.int64)
+        places = np.searchsorted(ordered, keys)
+        places = places[ordered[np.minimum(places, len(ordered) - 1)] == keys]
+        return np.concatenate([np.array(late, np.int64), places[view.live(places)]])
+
+    def _publish(self, view: View, keys: Keys) -> None:
+        """Let readers see a view that differs from the last in `keys`; begin a rebuild if it has become due."""
+        self._view = view
+        if self._touched is not None:
+            self._touched.append(keys)
+        elif view.n_delta > max(MIN_DELTA, view.n_base // 100) or 4 * view.n_dead > max(MIN_DELTA, view.n_base):
+            self._touched = []
+            self._rebuild = threading.Thread(target=self._renew, args=(view,), name="index-rebuild", daemon=True)
+            self._rebuild.start()
+
+    def _renew(self, old: View) -> None:
+        """Build a base of what `old` holds, then swap it in together with what was written meanwhile."""
+        try:
+            words = self._merged(old)
+            with self._lock:
+                self._swap(words)
+        finally:
+            self._touched, self._rebuild = None, None
+
+    def _swap(self, words: Words) -> None:
+        """Put a new base in place of the old; what was written since it was begun becomes the new delta."""
+        now = self._view
+        touched = np.unique(np.concatenate(self._touched or [np.empty(0, np.int64)]))
+        ids, found = now.ids_of(touched)
+        planes, keys = now.gather(ids[found])
+        view = View.of_base(words).with_room(len(keys))
+        gone, was_there = view.ids_of(touched)
+        view.delta[:-1, : len(keys)], view.delta[-1, : len(keys)] = planes, keys.view(np.uint64)
+        view = view.appended(len(keys))
+        self._view = view.without(gone[was_there]) if was_there.any() else view
+        self._added = dict(zip(keys.tolist(), range(view.n_base, view.n_base + len(keys)), strict=True))
+
+    def _merged(self, view: View) -> Words:
+        planes, keys = view.gather(view.live_ids())
+        return build_base(planes, keys, self._n_bits, self._engine)
 
 
-def _distances(codes: Codes, code: Codes) -> NDArray[np.integer]:
-    """Distances of `(n, n_bytes)` codes from one code; 64-bit codes go by whole words."""
-    if codes.shape[1] == 8:
-        words: NDArray[np.uint64] = np.ascontiguousarray(codes).view(np.uint64)[:, 0]
-        counts: NDArray[np.uint8] = np.bitwise_count(words ^ code.copy().view(np.uint64)[0])
-        return counts
-    return hamming_distance(codes, code)
+def build_base(planes: Words, keys: Keys, n_bits: int, engine: Engine) -> Words:
+    """The base of `(n_planes, n)` code words under `(n,)` unique keys, in any order.
+
+    Raises:
+        InvalidInput: a key comes twice.
+    """
+    words = layout.allocate(len(keys), n_bits, layout.n_tables_for(len(keys), n_bits))
+    if (keys[1:] > keys[:-1]).all():
+        layout.keys_of(words)[:], layout.planes_of(words)[:] = keys, planes
+    else:
+        order = np.argsort(keys)
+        ordered = np.take(keys, order, out=layout.keys_of(words))
+        if (ordered[1:] == ordered[:-1]).any():
+            raise InvalidInput("keys must be unique, one came more than once")
+        for row, plane in zip(layout.planes_of(words), planes, strict=True):
+            np.take(plane, order, out=row)
+    engine.fill_tables(words)
+    return words
 
 
-def _nearest(keys: Keys, distances: NDArray[np.integer], k: int, n_bits: int) -> Neighbors:
-    """The first k by (distance, key); `keys` ascend."""
-    bound = int(np.partition(distances, k - 1)[k - 1]) if k < len(keys) else n_bits
-    hits = np.flatnonzero(distances <= bound)
-    hits = hits[np.argsort(distances[hits], kind="stable")[:k]]
-    return Neighbors(keys[hits], distances[hits].astype(np.int64), Stats("scan", 0, len(keys), n_bits))
+def _neighbors(row: NDArray[np.int64]) -> Neighbors:
+    found, path, probes, candidates, radius = row[:5].tolist()
+    half = (len(row) + ANSWER_WORDS) // 2
+    return Neighbors(
+        row[ANSWER_WORDS : ANSWER_WORDS + found],
+        row[half : half + found],
+        Stats(PATHS[path], probes, candidates, radius),
+    )
 
 
-def _within(keys: Keys, distances: NDArray[np.integer], radius: int) -> Neighbors:
-    hits = np.flatnonzero(distances <= radius)
-    hits = hits[np.argsort(distances[hits], kind="stable")]
-    return Neighbors(keys[hits], distances[hits].astype(np.int64), Stats("scan", 0, len(keys), radius))
+def _joined(roots: Ids, one: Ids, other: Ids) -> Ids:
+    """Roots after joining the groups of `one[i]` and `other[i]` for all i; a root is the least member of its group."""
+    while True:
+        low, high = np.minimum(roots[one], roots[other]), np.maximum(roots[one], roots[other])
+        apart = low != high
+        if not apart.any():
+            return roots
+        np.minimum.at(roots, high[apart], low[apart])
+        while not np.array_equal(above := roots[roots], roots):
+            roots = above
+
+
+def _groups(roots: Ids, keys: Keys) -> list[Keys]:
+    """Keys of equal root together, where there are at least two."""
+    order = np.lexsort((keys, roots))
+    cuts = np.flatnonzero(np.diff(roots[order])) + 1
+    groups = [group for group in np.split(keys[order], cuts) if len(group) > 1]
+    return sorted(groups, key=lambda group: int(group[0]))
+
+
+@lru_cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max(2, len(os.sched_getaffinity(0))), thread_name_prefix="index-batch")

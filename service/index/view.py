@@ -1,0 +1,254 @@
+"""View: what one query sees of a table, never changed once published; the base, what was added since, what was deleted.
+
+    id 0 .. n_base - 1      codes of the base (`service.index.layout`), ascending by key
+    id n_base ..            codes of the delta, in the order they were added
+
+A deleted or replaced code keeps its id and is marked: in the `dead` bitmap or, so that one delete need not copy it,
+among the few `recent` ids. Delta and `recent` grow in place behind what older views count; what a view counts never
+changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.index import layout
+from service.index.layout import Words
+
+Keys = NDArray[np.int64]
+"""`(n,)` int64 document keys."""
+
+Ids = NDArray[np.int64]
+
+MAX_RECENT = 128
+MIN_ROOM = 1024
+NO_BITS: Words = np.empty(0, np.uint64)
+
+# the record: everything by address, one small array to hand to the compiled loops
+R_WORDS, R_DELTA, R_DELTA_STRIDE, R_N_DELTA, R_DEAD, R_RECENT, R_N_RECENT, R_ALLOWED, RECORD_WORDS = range(9)
+
+
+def bitmap(n: int, ids: Ids) -> Words:
+    """A bitmap with room for `n` ids in which `ids` are set."""
+    bits = np.zeros(n // 64 + 1, np.uint64)
+    np.bitwise_or.at(bits, ids >> 6, np.uint64(1) << (ids & 63).astype(np.uint64))
+    return bits
+
+
+def are_set(bits: Words, ids: Ids) -> NDArray[np.bool_]:
+    """Which of `ids` are set in a bitmap; an empty bitmap has none."""
+    if not len(bits):
+        return np.zeros(len(ids), np.bool_)
+    mask: NDArray[np.bool_] = (bits[ids >> 6] >> (ids & 63).astype(np.uint64)) & np.uint64(1) != 0
+    return mask
+
+
+def new_delta(n_planes: int, room: int) -> Words:
+    """An empty delta with room for at least `room` columns."""
+    return np.zeros((n_planes + 1, max(room, MIN_ROOM) + layout.SLACK), np.uint64)
+
+
+def _address(array: NDArray[np.generic]) -> int:
+    return int(array.__array_interface__["data"][0]) if array.size else 0
+
+
+def record_of(words: Words, delta: Words, dead: Words, recent: NDArray[np.uint32], allowed: Words) -> NDArray[np.int64]:
+    """The record of these arrays, of which nothing counts yet."""
+    record = np.zeros(RECORD_WORDS, np.int64)
+    record[R_DELTA_STRIDE] = delta.shape[1]
+    for place, array in ((R_WORDS, words), (R_DELTA, delta), (R_DEAD, dead), (R_RECENT, recent), (R_ALLOWED, allowed)):
+        record[place] = _address(array)
+    return record
+
+
+@dataclass(slots=True, eq=False)
+class View:
+    """One state of a table; treat it as frozen.
+
+    Attributes:
+        words: the base.
+        delta: `(n_planes + 1, capacity)` words: code planes, and keys in the last row.
+        n_delta: how many columns of the delta count.
+        dead: bitmap over all ids, or empty if none is set.
+        recent: `(MAX_RECENT,)` uint32 ids that died since the bitmap was made.
+        n_recent: how many of them count.
+        allowed: bitmap over all ids of those that an answer may hold; empty if all.
+        n_live: codes that are not dead, and allowed.
+        record: all of it by address.
+    """
+
+    words: Words
+    delta: Words
+    n_delta: int
+    dead: Words
+    recent: NDArray[np.uint32]
+    n_recent: int
+    allowed: Words
+    n_live: int
+    record: NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls, words: Words, delta: Words, n_delta: int, n_live: int, dead: Words = NO_BITS, allowed: Words = NO_BITS
+    ) -> View:
+        """A view of these arrays, with nothing in `recent`."""
+        recent = np.zeros(MAX_RECENT, np.uint32)
+        record = record_of(words, delta, dead, recent, allowed)
+        record[R_N_DELTA] = n_delta
+        return cls(words, delta, n_delta, dead, recent, 0, allowed, n_live, record)
+
+    @classmethod
+    def of_base(cls, words: Words) -> View:
+        """A view of a base alone."""
+        return cls.of(words, new_delta(len(layout.planes_of(words)), 0), 0, len(layout.keys_of(words)))
+
+    def appended(self, n: int) -> View:
+        """The view that counts `n` more columns of the delta, written before."""
+        record = self.record.copy()
+        n_delta = record[R_N_DELTA] = self.n_delta + n
+        return View(
+            self.words,
+            self.delta,
+            n_delta,
+            self.dead,
+            self.recent,
+            self.n_recent,
+            self.allowed,
+            self.n_live + n,
+            record,
+        )
+
+    def with_room(self, n: int) -> View:
+        """This view, with room for `n` more columns in its delta."""
+        if self.n_delta + n + layout.SLACK <= self.delta.shape[1]:
+            return self
+        delta = new_delta(len(self.delta) - 1, 2 * (self.n_delta + n))
+        delta[:, : self.n_delta] = self.delta[:, : self.n_delta]
+        dead = self._dead_ids()
+        return View.of(
+            self.words, delta, self.n_delta, self.n_live, self._bitmap(dead, delta) if len(dead) else NO_BITS
+        )
+
+    def without(self, ids: Ids) -> View:
+        """The view in which the live `ids` are dead too."""
+        end = self.n_recent + len(ids)
+        if end > MAX_RECENT:
+            dead = self._bitmap(np.concatenate([self._dead_ids(), ids]), self.delta)
+            return View.of(self.words, self.delta, self.n_delta, self.n_live - len(ids), dead)
+        self.recent[self.n_recent : end] = ids
+        record = self.record.copy()
+        record[R_N_RECENT] = end
+        return View(
+            self.words,
+            self.delta,
+            self.n_delta,
+            self.dead,
+            self.recent,
+            end,
+            self.allowed,
+            self.n_live - len(ids),
+            record,
+        )
+
+    def _dead_ids(self) -> Ids:
+        marked = np.flatnonzero(np.unpackbits(self.dead.view(np.uint8), bitorder="little"))
+        return np.concatenate([marked, self.recent[: self.n_recent].astype(np.int64)])
+
+    def _bitmap(self, ids: Ids, delta: Words) -> Words:
+        return bitmap(self.n_base + delta.shape[1], ids)
+
+    @property
+    def n_base(self) -> int:
+        """Codes of the base, dead ones included."""
+        return len(layout.keys_of(self.words))
+
+    @property
+    def n_bits(self) -> int:
+        """Width of the codes."""
+        return int(self.words[layout.N_BITS])
+
+    @property
+    def n_dead(self) -> int:
+        """Codes that are kept but marked."""
+        return int(self.n_base + self.n_delta - self.n_live)
+
+    @property
+    def delta_keys(self) -> Keys:
+        """`(n_delta,)` keys in the order they were added."""
+        return self.delta[-1, : self.n_delta].view(np.int64)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes that the view holds on to."""
+        return self.words.nbytes + self.delta.nbytes + self.dead.nbytes + self.recent.nbytes
+
+    def live(self, ids: Ids) -> NDArray[np.bool_]:
+        """Which of `ids` are not dead."""
+        return ~(are_set(self.dead, ids) | np.isin(ids, self.recent[: self.n_recent]))
+
+    def ids_of(self, keys: Keys) -> tuple[Ids, NDArray[np.bool_]]:
+        """The live id of each key, and the mask of the keys that have one."""
+        ids, found = self._places(layout.keys_of(self.words), keys)
+        if self.n_delta:
+            late, is_late = self._places_in_delta(keys)
+            ids, found = np.where(is_late, late, ids), found | is_late
+        found &= self.live(ids)
+        return ids, found
+
+    def _places_in_delta(self, keys: Keys) -> tuple[Ids, NDArray[np.bool_]]:
+        """The last place of each key in the delta, as id: earlier ones were replaced."""
+        added = self.delta_keys
+        if len(keys) == 1:
+            places = np.flatnonzero(added == keys[0])[-1:]
+            return (places + self.n_base if len(places) else np.zeros(1, np.int64)), np.array([len(places) == 1])
+        order = np.argsort(added, kind="stable")
+        places, found = self._places(added[order], keys, side="right")
+        return order[places] + self.n_base, found
+
+    @staticmethod
+    def _places(ordered: Keys, keys: Keys, side: str = "left") -> tuple[Ids, NDArray[np.bool_]]:
+        """Places of `keys` among ascending keys, 0 where absent; of equal ones the first or, from the right, the last."""
+        if not len(ordered):
+            return np.zeros(len(keys), np.int64), np.zeros(len(keys), np.bool_)
+        if side == "left":
+            places = np.minimum(np.searchsorted(ordered, keys), len(ordered) - 1)
+        else:
+            places = np.maximum(np.searchsorted(ordered, keys, side="right") - 1, 0)
+        found = ordered[places] == keys
+        return np.where(found, places, 0), found
+
+    def gather(self, ids: Ids) -> tuple[Words, Keys]:
+        """Planes `(n_planes, n)` and keys `(n,)` of some ids."""
+        planes = np.empty((len(self.delta) - 1, len(ids)), np.uint64)
+        keys = np.empty(len(ids), np.int64)
+        old = ids < self.n_base
+        base, late = ids[old], ids[~old] - self.n_base
+        planes[:, old], keys[old] = layout.planes_of(self.words)[:, base], layout.keys_of(self.words)[base]
+        planes[:, ~old], keys[~old] = self.delta[:-1, late], self.delta_keys[late]
+        return planes, keys
+
+    def live_ids(self) -> Ids:
+        """Every id that is not dead, ascending."""
+        ids = np.arange(self.n_base + self.n_delta)
+        return ids[self.live(ids)] if self.n_dead else ids
+
+    def only(self, keys: Keys) -> View:
+        """The same view of which an answer holds none but `keys`.
+
+        A few are gathered, so that nothing else is looked at; many become a bitmap that is tested where a code is near.
+        """
+        ids, found = self.ids_of(np.unique(keys))
+        ids = np.sort(ids[found])
+        if len(ids) * 16 < self.n_base + self.n_delta:
+            return _gathered(self, ids)
+        return View.of(self.words, self.delta, self.n_delta, len(ids), allowed=bitmap(self.n_base + self.n_delta, ids))
+
+
+def _gathered(view: View, ids: Ids) -> View:
+    planes, keys = view.gather(ids)
+    delta = new_delta(len(planes), len(ids))
+    delta[:-1, : len(ids)], delta[-1, : len(ids)] = planes, keys.view(np.uint64)
+    return View.of(layout.allocate(0, view.n_bits, 0), delta, len(ids), len(ids))
