@@ -1,0 +1,328 @@
+"""Transactions, the commit lane, and a database that is busy, full or gone."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event, func, insert, select
+
+from service.errors import ConfigurationError, DatabaseUnavailable, NotFound, StorageFull
+from service.store import codes, collections, documents, schema
+from service.store.collections import Collection
+from service.store.database import Database
+from service.store.documents import NewDocument
+from service.store.spaces import CodeSpace
+from tests.conftest import new_collection, start_postgres
+from tests.oracles import clustered_codes, np
+
+NAMES = select(schema.collections.c.name)
+
+
+def test_a_write_is_seen_by_all_after_it_and_by_none_before(database: Database) -> None:
+    with database.write() as connection:
+        collections.create(connection, "news", "text", 8)
+        with database.read() as other:
+            assert other.scalars(NAMES).all() == []
+    with database.read() as other:
+        assert other.scalars(NAMES).all() == ["news"]
+
+
+def test_a_write_that_raises_leaves_nothing(database: Database) -> None:
+    with pytest.raises(ZeroDivisionError), database.write() as connection:
+        collections.create(connection, "news", "text", 8)
+        raise ZeroDivisionError
+    with database.read() as connection:
+        assert connection.scalars(NAMES).all() == []
+
+
+def test_a_read_sees_one_snapshot_from_its_first_look_to_its_end(database: Database) -> None:
+    with database.read() as reader:
+        assert reader.scalars(NAMES).all() == []
+        with database.write() as writer:
+            collections.create(writer, "news", "text", 8)
+        assert reader.scalars(NAMES).all() == []
+
+
+def test_a_lane_of_an_unknown_collection_is_not_found(database: Database) -> None:
+    with pytest.raises(NotFound, match="no collection '7'"), database.lane(7):
+        pass
+
+
+def test_a_lane_draws_consecutive_seqs_and_rolls_them_back_with_the_rest(database: Database) -> None:
+    collection, _ = new_collection(database)
+    with database.lane(collection.id) as lane:
+        assert (lane.draw(3), lane.draw(1), lane.last_seq) == (1, 4, 4)
+    with pytest.raises(ZeroDivisionError), database.lane(collection.id) as lane:
+        lane.draw(5)
+        raise ZeroDivisionError
+    with database.lane(collection.id) as lane:
+        assert lane.draw(1) == 5
+
+
+def test_lanes_of_one_collection_wait_for_each_other_and_no_draw_is_lost(database: Database) -> None:
+    collection, _ = new_collection(database)
+
+    def draw(_: int) -> int:
+        with database.lane(collection.id) as lane:
+            return lane.draw(2)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(draw, range(40))) == list(range(1, 81, 2))
+
+
+def followed(database: Database, space: CodeSpace, applied: int) -> tuple[list[int], int]:
+    """Keys that a follower sees after the seq it has applied, and the seq it then has."""
+    with database.read() as connection:
+        changes = codes.changes(connection, space.id, applied, 100)
+    return changes.keys.tolist(), int(changes.seqs[-1]) if len(changes) else applied
+
+
+def test_a_tail_loses_a_row_when_seqs_are_drawn_outside_the_lane(postgres_url: str) -> None:
+    """Why there is a lane: on PostgreSQL two sessions may commit in another order than they drew."""
+    database = Database.open(postgres_url)
+    _, space = new_collection(database)
+    with database.write() as connection:
+        connection.exec_driver_sql("CREATE SEQUENCE naive")
+
+    def naive_append(connection: Any, key: int) -> None:
+        seq = connection.exec_driver_sql("SELECT nextval('naive')").scalar()
+        connection.execute(insert(schema.codes).values(space_id=space.id, document_key=key, seq=seq, code=b"12345678"))
+
+    with database.write() as slow:
+        naive_append(slow, 1)
+        with database.write() as fast:
+            naive_append(fast, 2)
+        keys, applied = followed(database, space, 0)
+        assert keys == [2]
+    keys, _ = followed(database, space, applied)
+    assert keys == []  # the row of document 1 is committed, and no follower will ever ask for its seq
+    database.close()
+
+
+def test_a_tail_loses_nothing_when_two_sessions_write_in_the_lane(database: Database) -> None:
+    collection, space = new_collection(database)
+    slow_has_drawn, slow_may_commit, fast_waits = threading.Event(), threading.Event(), threading.Event()
+
+    def slow() -> None:
+        with database.lane(collection.id) as lane:
+            codes.append(lane, space.id, [1], clustered_codes(np.random.default_rng(1), 1, 64))
+            slow_has_drawn.set()
+            assert slow_may_commit.wait(10)
+
+    def fast() -> None:
+        assert slow_has_drawn.wait(10)
+        fast_waits.set()
+        with database.lane(collection.id) as lane:
+            codes.append(lane, space.id, [2], clustered_codes(np.random.default_rng(2), 1, 64))
+
+    seen: list[int] = []
+    applied = 0
+    with ThreadPoolExecutor(2) as pool:
+        sessions = [pool.submit(slow), pool.submit(fast)]
+        assert fast_waits.wait(10)
+        for _ in range(20):  # the naive session would have overtaken by now
+            keys, applied = followed(database, space, applied)
+            seen += keys
+        assert seen == []
+        slow_may_commit.set()
+        for session in sessions:
+            session.result(10)
+    keys, _ = followed(database, space, applied)
+    assert seen + keys == [1, 2]
+
+
+def test_a_lane_does_not_keep_others_from_referring_to_its_collection(postgres_url: str) -> None:
+    database = Database.open(postgres_url, lock_timeout_s=0.5)
+    collection, _ = new_collection(database)
+    values = {"id": "j", "kind": "retrain", "collection_id": collection.id, "state": "queued"}
+    with database.lane(collection.id), database.write() as other:
+        other.execute(insert(schema.jobs).values(**values, params={}, progress={}, created_at=schema.now()))
+    database.close()
+
+
+def test_a_writer_that_waits_too_long_is_told_that_the_database_is_busy(url: str) -> None:
+    ours, theirs = Database.open(url, lock_timeout_s=0.2), Database.open(url)  # as two processes
+    collection, _ = new_collection(ours)
+    with theirs.lane(collection.id):
+        with pytest.raises(DatabaseUnavailable), ours.lane(collection.id):
+            pass
+        with ours.read() as connection:  # readers do not wait
+            assert collections.by_id(connection, collection.id)
+    with ours.lane(collection.id) as lane:
+        assert lane.draw(1) == 1
+    ours.close()
+    theirs.close()
+
+
+def test_threads_of_one_process_take_turns_to_write_and_read_at_will(database: Database) -> None:
+    collection, space = new_collection(database)
+
+    def write(worker: int) -> None:
+        for i in range(5):
+            with database.lane(collection.id) as lane:
+                put = documents.put(lane, [NewDocument(f"{worker}-{i}", "a text", {})])
+                codes.append(lane, space.id, [put[0].key], np.full((1, 8), worker, dtype=np.uint8))
+
+    def read(_: int) -> None:
+        for _ in range(20):
+            with database.read() as connection:
+                keys, _codes = codes.load(connection, space.id, 8)
+                assert documents.count(connection, collection.id) == len(keys)
+
+    with ThreadPoolExecutor(6) as pool:
+        for done in [*(pool.submit(write, n) for n in range(3)), *(pool.submit(read, n) for n in range(3))]:
+            done.result(60)
+    with database.read() as connection:
+        assert documents.count(connection, collection.id) == 15
+
+
+def test_our_own_mistakes_are_not_taken_for_an_unavailable_database(database: Database) -> None:
+    with pytest.raises(Exception, match="no_such_table") as caught, database.read() as connection:
+        connection.exec_driver_sql("SELECT * FROM no_such_table")
+    assert not isinstance(caught.value, DatabaseUnavailable)
+    database.ping()
+
+
+@pytest.mark.parametrize("url", ["mysql://host/name", "no url at all", "oracle://x"])
+def test_a_url_of_another_database_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="database_url must"):
+        Database.open(url)
+
+
+def test_a_database_in_memory_lives_as_long_as_its_object() -> None:
+    database = Database.open("sqlite:///:memory:")
+    schema.metadata.create_all(database.engine)
+    new_collection(database, name="news")
+    with database.read() as connection:
+        assert connection.scalars(NAMES).all() == ["news"]
+    file = Path(str(database.engine.url.database))
+    database.close()
+    assert not file.exists()
+
+
+def test_close_releases_every_file_and_may_be_called_twice(url: str) -> None:
+    before = n_open_files()
+    database = Database.open(url)
+    new_collection(database)
+    with database.read(), database.read(), database.write():
+        assert n_open_files() > before
+    database.close()
+    database.close()
+    assert n_open_files() == before
+    with pytest.raises(DatabaseUnavailable, match="closed"):
+        database.ping()
+
+
+def test_close_lets_transactions_under_way_end_and_releases_their_files_then(url: str) -> None:
+    before = n_open_files()
+    database = Database.open(url)
+    with database.write() as connection:
+        database.close()
+        collections.create(connection, "news", "text", 8)
+    assert n_open_files() == before
+    reopened = Database.open(url)
+    with reopened.read() as connection:
+        assert connection.scalars(NAMES).all() == ["news"]
+    reopened.close()
+
+
+def n_open_files() -> int:
+    return len(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd") else 0
+
+
+def test_sqlite_keeps_what_it_acknowledged_and_checks_what_refers_to_what(sqlite_url: str) -> None:
+    database = Database.open(sqlite_url)
+    with database.read() as connection:
+        pragmas = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        found = [connection.exec_driver_sql(f"PRAGMA {pragma}").scalar() for pragma in pragmas]
+    assert found == ["wal", 2, 1, 30_000]
+    database.close()
+
+
+def test_a_full_sqlite_says_so_keeps_nothing_of_the_batch_and_goes_on_when_there_is_room(sqlite_url: str) -> None:
+    database = Database.open(sqlite_url)
+    collection, _ = new_collection(database)
+    limit = Limit(60)
+    event.listen(database.engine, "checkout", limit)
+    with pytest.raises(StorageFull), database.lane(collection.id) as lane:
+        documents.put(lane, [NewDocument(None, "x" * 10_000, {}) for _ in range(100)])
+    with database.read() as connection:
+        assert documents.count(connection, collection.id) == 0
+    limit.n_pages = 1_000_000
+    with database.lane(collection.id) as lane:
+        documents.put(lane, [NewDocument(None, "x" * 10_000, {}) for _ in range(100)])
+    database.close()
+
+
+class Limit:
+    """Bounds the pages that a SQLite file may have, on every connection."""
+
+    def __init__(self, n_pages: int) -> None:
+        self.n_pages = n_pages
+
+    def __call__(self, connection: sqlite3.Connection, *_: object) -> None:
+        connection.execute(f"PRAGMA max_page_count = {self.n_pages}")
+
+
+def test_a_sqlite_file_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "folder.db").mkdir()
+    database = Database.open(f"sqlite:///{tmp_path / 'folder.db'}")
+    with pytest.raises(DatabaseUnavailable, match="unable to open"):
+        database.ping()
+    database.close()
+
+
+def test_missing_folders_of_a_sqlite_file_are_made(tmp_path: Path) -> None:
+    database = Database.open(f"sqlite:///{tmp_path / 'a' / 'b' / 'nearbit.db'}")
+    database.ping()
+    database.close()
+
+
+@pytest.fixture
+def server() -> Iterator[Any]:
+    with tempfile.TemporaryDirectory(prefix="nearbit-") as folder:
+        server = start_postgres(folder)
+        yield server
+        server.cleanup()
+
+
+def test_a_postgresql_that_stops_is_unavailable_until_it_is_back(server: Any) -> None:
+    database = Database.open(server.get_uri())
+    schema.metadata.create_all(database.engine)
+    new_collection(database, name="news")
+    with pytest.raises(DatabaseUnavailable), database.write() as connection:
+        collections.create(connection, "lost", "text", 8)
+        server.stop()  # in the middle: waits for no one
+        collections.create(connection, "lost too", "text", 8)
+    for _ in range(2):
+        with pytest.raises(DatabaseUnavailable):
+            database.ping()
+    server.start()
+    with database.read() as connection:
+        assert connection.scalars(NAMES).all() == ["news"]
+    with database.write() as connection:
+        collections.create(connection, "found", "text", 8)
+    database.close()
+
+
+def test_a_postgresql_without_space_says_so(postgres_url: str) -> None:
+    database = Database.open(postgres_url)
+    with pytest.raises(StorageFull), database.write() as connection:
+        connection.exec_driver_sql("DO $$ BEGIN RAISE EXCEPTION 'no space left' USING ERRCODE = 'disk_full'; END $$")
+    database.ping()
+    database.close()
+
+
+def test_a_postgresql_that_nobody_runs_is_unavailable(tmp_path: Path) -> None:
+    database = Database.open(f"postgresql://nobody@/nothing?host={tmp_path}")
+    with pytest.raises(DatabaseUnavailable):
+        database.ping()
+    database.close()
