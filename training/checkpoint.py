@@ -8,19 +8,22 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors
 import safetensors.torch
 import torch
-from scipy.sparse import csr_matrix
 from torch import Tensor, nn
+
+from service.hashing.featurizers import Features
 
 NAME = "epoch.safetensors"
 
 
-def fingerprint(features: csr_matrix, about: str) -> str:
+def fingerprint(features: Features, about: str) -> str:
     """SHA-256 of the training features and of a description of the run: equal for a run that may be gone on with."""
     digest = hashlib.sha256(about.encode())
-    for array in (features.indptr, features.indices, features.data):
+    arrays = [features] if isinstance(features, np.ndarray) else [features.indptr, features.indices, features.data]
+    for array in arrays:
         digest.update(array.tobytes())
     return digest.hexdigest()
 

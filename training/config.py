@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from service.errors import InvalidInput
 from service.hashing.codes import check_n_bits
 from training.models import MODELS, Plan
+
+Activation = Literal["relu", "tanh", "sigmoid"]
+Output = Literal["counts", "bits", "reals"]
+Code = Literal["sigmoid", "linear"]
+CorruptionKind = Literal["masking", "gaussian", "salt_pepper"]
+Sparsity = Literal["kl", "l1"]
+Jacobian = Literal["exact", "hutchinson"]
+Pretraining = Literal["autoencoder", "rbm"]
+
+OWN_OPTIONS = frozenset({"penalty", "sparsity", "target_rate", "jacobian", "pretraining", "inner_steps"})
+"""Options that mean something to the variants alone whose presets name them."""
 
 
 class TrainingConfig(BaseModel):
@@ -24,15 +35,29 @@ class TrainingConfig(BaseModel):
 
     max_features: int = Field(20_000, ge=1, description="Size of the vocabulary, the commonest words.")
     min_df: int = Field(2, ge=1, description="A word must occur in this many documents.")
+    image_size: int = Field(32, ge=4, le=256, description="Width and height that pictures are resized to, in pixels.")
+    image_color: bool = Field(False, description="Keep the colors of pictures.")
+
     hidden: tuple[int, ...] | None = Field(None, description="Widths of the encoder's hidden layers.")
-    activation: str = Field("relu", description="Between the encoder's layers: relu, tanh or sigmoid.")
+    activation: Activation | None = Field(None, description="Between the encoder's layers: relu, tanh or sigmoid.")
+    output: Output | None = Field(
+        None,
+        description="What features are, and with that the loss: counts (texts), bits (images) or reals (embeddings).",
+    )
+    code: Code | None = Field(None, description="Units of the code layer while learning: sigmoid or linear.")
+    mirrored: bool | None = Field(
+        None, description="The decoder has the encoder's hidden layers too; else it is linear."
+    )
 
     epochs: int | None = Field(None, ge=1, description="Passes over the training documents.")
     batch_size: int | None = Field(None, ge=2, description="Documents in one step.")
     learning_rate: float | None = Field(None, gt=0, description="Peak step size of Adam; it anneals to zero.")
     patience: int = Field(3, ge=1, description="Epochs without a better validation loss before an early stop.")
 
-    corruption: float | None = Field(None, ge=0, lt=1, description="Share of each input's words that is dropped.")
+    corruption: float | None = Field(
+        None, ge=0, lt=1, description="Share of each input that is corrupted, or relative deviation of Gaussian noise."
+    )
+    corruption_kind: CorruptionKind | None = Field(None, description="masking, gaussian or salt_pepper.")
     neighbors: int | None = Field(None, ge=0, description="Nearest documents to reconstruct; 0: the document itself.")
     lsa_dims: int | None = Field(None, ge=1, description="Latent dimensions in the neighbors' similarity.")
     lsa_weight: float | None = Field(None, ge=0, description="What they count beside the cosine of the features.")
@@ -40,6 +65,15 @@ class TrainingConfig(BaseModel):
     noise: float | None = Field(None, ge=0, description="Noise before the sigmoid at the end, in logits.")
     sampled_bits: bool | None = Field(None, description="Decode bits drawn under the noise, straight-through.")
     balance: float | None = Field(None, ge=0, description="Weight of balanced and uncorrelated bits.")
+
+    penalty: float | None = Field(None, ge=0, description="Weight of the variant's own penalty.")
+    sparsity: Sparsity | None = Field(None, description="kl to a target rate, or l1 (sparse).")
+    target_rate: float | None = Field(None, gt=0, lt=1, description="Mean activation of each unit (sparse).")
+    jacobian: Jacobian | None = Field(None, description="Its norm exact, or estimated: hutchinson (contractive).")
+    pretraining: Pretraining | None = Field(None, description="Layer by layer, as autoencoder or as rbm (stacked).")
+    inner_steps: int | None = Field(
+        None, ge=1, description="Gibbs steps (rbm), steps of inference (predictive_sparse), passes per layer (stacked)."
+    )
 
     @field_validator("n_bits")
     @classmethod
@@ -56,6 +90,16 @@ class TrainingConfig(BaseModel):
             raise ValueError(f"variant must be one of {sorted(MODELS)}, got {variant!r}")
         return variant
 
+    @model_validator(mode="after")
+    def _check_own_options(self) -> Self:
+        """An option of some variants alone is an error elsewhere: it would silently do nothing."""
+        owned = set().union(*(model.preset for model in MODELS.values())) & OWN_OPTIONS
+        for name in sorted(owned - set(MODELS[self.variant].preset)):
+            if getattr(self, name) is not None:
+                owners = sorted(variant for variant, model in MODELS.items() if name in model.preset)
+                raise ValueError(f"{name} is an option of {owners}, variant {self.variant!r} has no use for it")
+        return self
+
     @classmethod
     def parse(cls, options: Mapping[str, Any]) -> Self:
         """The configuration of those options.
@@ -69,16 +113,26 @@ class TrainingConfig(BaseModel):
             faults = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
             raise InvalidInput(f"training options: {'; '.join(faults)}") from error
 
-    def plan(self, n_documents: int) -> Plan:
-        """Every number of the run on that many training documents: what was said, then the preset, then the dial."""
+    def plan(self, n_documents: int, output: str = "counts") -> Plan:
+        """Every number of the run: what was said, then the variant's preset, then what follows from the dial.
+
+        Args:
+            n_documents: training documents.
+            output: what their features are: counts, bits or reals.
+        """
         batch_size = 128 if n_documents >= 1024 else 32
         steps_per_epoch = -(-n_documents // batch_size)
         derived: dict[str, Any] = {
             "hidden": (500, 500),
+            "activation": "relu",
+            "output": output,
+            "code": "sigmoid",
+            "mirrored": False,
             "epochs": min(60, max(4, round(1250 / steps_per_epoch))),
             "batch_size": batch_size,
             "learning_rate": 3e-3,
             "corruption": 0.0,
+            "corruption_kind": "masking",
             "neighbors": 0,
             "lsa_dims": 64,
             "lsa_weight": 0.5,
@@ -89,4 +143,4 @@ class TrainingConfig(BaseModel):
         }
         said = {name: value for name, value in self.model_dump().items() if value is not None}
         merged = derived | dict(MODELS[self.variant].preset) | said
-        return Plan(**{name: merged[name] for name in Plan.__dataclass_fields__})
+        return Plan(**{name: merged[name] for name in Plan.__dataclass_fields__ if name in merged})

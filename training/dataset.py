@@ -17,7 +17,9 @@ from scipy.sparse import csr_matrix
 
 from service.errors import InvalidContent, InvalidInput
 from service.hashing.content import Text
-from service.hashing.network import SparseBatch
+from service.hashing.featurizers import Features
+from service.hashing.network import network_input
+from training.corruption import Corruption
 from training.models import Batch
 
 HELD_OUT_SHARE = 0.1
@@ -67,33 +69,42 @@ class Dataset:
     """Features of documents and what a decoder must give for them.
 
     Attributes:
-        features: `(n, F)` CSR float32.
-        sources: `(m, F)` CSR float32, the documents that targets are averaged from.
-        averaging: `(n, m)` CSR float32, row i averages the sources into the target of document i; None: itself.
+        features: `(n, F)` float32, CSR or dense.
+        sources: `(m, F)` float32, what targets are averaged from.
+        averaging: `(n, m)` CSR float32, row i averages the sources into the target of document i; None: source i.
+        output: what targets are: counts, bits or reals.
     """
 
-    features: csr_matrix
-    sources: csr_matrix
+    features: Features
+    sources: Features
     averaging: csr_matrix | None
+    output: str = "counts"
 
     def __len__(self) -> int:
         return int(self.features.shape[0])
 
     def targets(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Targets of some documents, `(len(rows), F)` float32, each row scaled to sum to one (or all zero)."""
-        mean = self.features[rows] if self.averaging is None else self.averaging[rows] @ self.sources
-        dense: NDArray[np.float32] = mean.toarray()
-        sums = dense.sum(axis=1, keepdims=True)
-        dense /= np.where(sums > 0, sums, 1)
+        """Targets of some documents, `(len(rows), F)` float32; rows of counts are scaled to sum to one (or zero)."""
+        mean = self.sources[rows] if self.averaging is None else self.averaging[rows] @ self.sources
+        dense: NDArray[np.float32] = mean if isinstance(mean, np.ndarray) else mean.toarray()
+        if self.output == "counts":
+            sums = dense.sum(axis=1, keepdims=True)
+            dense /= np.where(sums > 0, sums, 1)
         return dense
 
+    def row_length(self) -> float:
+        """Root mean square of the Euclidean length of the features' rows; 1 if all are zero."""
+        entries = self.features if isinstance(self.features, np.ndarray) else self.features.data
+        return float(np.sqrt(np.square(entries).sum(dtype=np.float64) / len(self))) or 1.0
+
     def mean_target(self) -> NDArray[np.float32]:
-        """Mean over all targets before their scaling, scaled to sum to one: `(F,)` float32."""
+        """Mean over all targets, `(F,)` float32; of counts before their scaling, itself scaled to sum to one."""
         shares = np.ones(len(self), dtype=np.float32)
         if self.averaging is not None:
             shares = np.asarray(self.averaging.sum(axis=0), dtype=np.float32).ravel()
         sums = np.asarray(self.sources.T @ shares, dtype=np.float32).ravel()
-        return sums / max(float(sums.sum()), 1e-12)
+        total = float(sums.sum()) if self.output == "counts" else len(self)
+        return sums / max(total, 1e-12)
 
     def batches(
         self,
@@ -102,40 +113,29 @@ class Dataset:
         progress: tuple[float, float],
         rng: np.random.Generator,
         device: torch.device,
+        corruption_kind: str = "masking",
     ) -> Iterator[Batch]:
         """One pass in random order; a last batch of one document is left out (its bits cannot be balanced).
 
         Args:
             batch_size: documents per batch.
-            corruption: share of each document's words that the input loses.
+            corruption: how much of each input is corrupted, see `Corruption`.
             progress: share of the training done before and after this pass.
             rng: draws the order and the corruption.
             device: where batches go.
+            corruption_kind: masking, gaussian or salt_pepper.
         """
+        corrupting = Corruption.of(self.features, corruption_kind, corruption)
         order = rng.permutation(len(self))
         starts = [s for s in range(0, len(order), batch_size) if len(order) - s > 1]
         for i, start in enumerate(starts):
             rows = order[start : start + batch_size]
             features = self.features[rows]
-            clean = SparseBatch.of(features, device)
+            clean = network_input(features, device)
             done = progress[0] + (progress[1] - progress[0]) * i / len(starts)
             target = torch.from_numpy(self.targets(rows)).to(device)
-            noisy = SparseBatch.of(drop_words(features, corruption, rng), device) if corruption > 0 else clean
+            noisy = network_input(corrupting.apply(features, rng), device) if corruption > 0 else clean
             yield Batch(noisy, clean, target, done)
-
-
-def drop_words(features: csr_matrix, share: float, rng: np.random.Generator) -> csr_matrix:
-    """The same rows with each entry set to zero with probability `share`; what is left is scaled to the old length.
-
-    Source: Vincent et al. (2010), "Stacked denoising autoencoders" (masking noise).
-    """
-    kept = features.copy()
-    kept.data = features.data * (rng.random(len(features.data), dtype=np.float32) >= share)
-    before = np.sqrt(np.add.reduceat(np.append(features.data, 0) ** 2, features.indptr[:-1]))
-    after = np.sqrt(np.add.reduceat(np.append(kept.data, 0) ** 2, features.indptr[:-1]))
-    scale = np.where(after > 0, before / np.where(after > 0, after, 1), 1)
-    kept.data *= np.repeat(scale, np.diff(features.indptr)).astype(np.float32)
-    return kept
 
 
 def read_corpus(path: Path) -> tuple[list[str], list[Text]]:

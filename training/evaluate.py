@@ -9,12 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.hashing.codes import Codes, substrings, unpack
-from service.hashing.content import Text
-from service.hashing.function import HashFunction
-from service.hashing.untrained import untrained_hash_function
+from service.hashing.content import Contents
+from service.hashing.featurizers import Features
+from service.hashing.featurizers.text import HashedTextFeaturizer, TextFeaturizer
+from service.hashing.function import HashFunction, n_known
+from service.hashing.network import EncoderNetwork
+from service.hashing.untrained import SEED, untrained_hash_function
 from training.dataset import id_places, split
 from training.fit import SATURATED_WITHIN
-from training.neighbors import Semantics, nearest
+from training.neighbors import Semantics, nearest, unit_rows
 
 MAX_QUERIES = 1_000
 MAX_DATABASE = 50_000
@@ -82,7 +85,7 @@ class Report:
 
 def evaluate(
     function: HashFunction,
-    contents: Sequence[Text],
+    contents: Contents,
     ids: Sequence[str],
     *,
     others: Mapping[str, HashFunction] | None = None,
@@ -110,9 +113,9 @@ def evaluate(
     query_features, features = function.featurizer.transform(queries), function.featurizer.transform(database)
     codes = function.codes_of(features)
     shortlist = min(SHORTLIST, max(TRUE_NEIGHBORS, len(database) // 10))
-    truth = nearest(Semantics(query_features), Semantics(features), TRUE_NEIGHBORS).rows
+    truth = nearest(Semantics(_unit(query_features)), Semantics(_unit(features)), TRUE_NEIGHBORS).rows
     recall = {"this": expected_recall(function.codes_of(query_features), codes, truth, shortlist)}
-    for name, other in {"untrained": untrained_hash_function(function.n_bits), **(others or {})}.items():
+    for name, other in {"untrained": _untrained(function), **(others or {})}.items():
         query_codes, other_codes = other.encode(queries).codes, other.encode(database).codes
         recall[name] = expected_recall(query_codes, other_codes, truth, shortlist)
     balance = unpack(codes).mean(axis=0)
@@ -130,7 +133,7 @@ def evaluate(
         code_load=_load([occupancy]),
         substring_load=_load([_occupancy(table) for table in substrings(codes, -(-function.n_bits // 16)).T]),
         share_of_shared_codes=float(occupancy[occupancy > 1].sum() / len(database)),
-        without_features=float(np.mean(np.diff(query_features.indptr) == 0)),
+        without_features=float(np.mean(n_known(query_features) == 0)),
     )
 
 
@@ -175,6 +178,20 @@ def saturated_share(logits: NDArray[np.float32]) -> float:
     """Share of the code units whose sigmoid lies within 0.05 of 0 or 1."""
     edge = np.log((1 - SATURATED_WITHIN) / SATURATED_WITHIN)
     return float(np.mean(np.abs(logits) > edge))
+
+
+def _unit(features: Features) -> Features:
+    """Dense rows scaled to unit length; sparse ones have it."""
+    return unit_rows(features) if isinstance(features, np.ndarray) else features
+
+
+def _untrained(function: HashFunction) -> HashFunction:
+    """What a new collection of texts begins with; for other contents random hyperplanes over the same features."""
+    if isinstance(function.featurizer, TextFeaturizer | HashedTextFeaturizer):
+        return untrained_hash_function(function.n_bits)
+    network = EncoderNetwork(function.featurizer.n_features, (), function.n_bits)
+    network.draw_signs(SEED)
+    return HashFunction(function.featurizer, network.eval(), np.zeros(function.n_bits, dtype=np.float32), SEED)
 
 
 def _first(rows: NDArray[np.int64], ids: Sequence[str], n: int) -> NDArray[np.int64]:

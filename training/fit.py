@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,20 +14,26 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from service.hashing.content import Text
+from service.errors import InvalidInput
+from service.hashing.content import Content, Contents, Image, Text
+from service.hashing.featurizers import Features, Featurizer
+from service.hashing.featurizers.embedding import EmbeddingFeaturizer
+from service.hashing.featurizers.image import ImageFeaturizer
 from service.hashing.featurizers.text import TextFeaturizer
 from service.hashing.function import HashFunction
-from service.hashing.network import SparseBatch
+from service.hashing.network import network_input
 from training import checkpoint
 from training.config import TrainingConfig
 from training.dataset import Dataset, split
-from training.models import MODELS, Autoencoder, Plan
-from training.neighbors import Semantics, averaging, latent, latent_axes, nearest
+from training.models import MODELS, Autoencoder, Batch, Plan
+from training.neighbors import Semantics, averaging, latent, latent_axes, nearest, unit_rows
 
 SATURATED_WITHIN = 0.05
 SATURATED_SHARE = 0.9
 _OWN_SHARE = 1 / 21
 _WARM_UP = 0.05
+_THRESHOLD_ROWS = 100_000
+"""Most training documents that thresholds are learned from."""
 
 
 class Cancelled(Exception):
@@ -84,7 +90,7 @@ Progress = Callable[[Epoch], None]
 
 
 def fit(
-    contents: Sequence[Text],
+    contents: Contents,
     ids: Sequence[str],
     config: TrainingConfig,
     *,
@@ -109,20 +115,20 @@ def fit(
     clock = _Clock()
     check = _checker(cancelled)
     parts = split(ids)
-    featurizer = TextFeaturizer(config.max_features, config.min_df).fit([contents[i] for i in parts.train])
+    featurizer, output = _featurizer(contents[0], config)
+    featurizer.fit([contents[i] for i in parts.train])
     train, validation, held_out = (
         featurizer.transform([contents[i] for i in rows]) for rows in (parts.train, parts.validation, parts.held_out)
     )
     clock.lap("features")
-    plan = config.plan(len(parts.train))
+    plan = config.plan(len(parts.train), output)
     graph = Graph(train, plan, config.seed)
     learning = Learning(graph.dataset(train, check, same=True), graph.dataset(validation, check), plan, config)
     clock.lap("neighbors")
     learning.run(progress, check, checkpoint_dir)
     clock.lap("epochs")
     held_out_loss, _ = learning.validate(graph.dataset(held_out, check))
-    network = learning.model.encoder.cpu().eval().requires_grad_(False)
-    function = HashFunction(featurizer, network, np.zeros(plan.n_bits, dtype=np.float32))
+    function = learning.function(featurizer)
     counts = {"train": len(parts.train), "validation": len(parts.validation), "held_out": len(parts.held_out)}
     return FitResult(function, plan, learning.history, held_out_loss, counts, clock.laps)
 
@@ -136,7 +142,8 @@ class Graph:
         seed: of the latent axes.
     """
 
-    def __init__(self, features: csr_matrix, plan: Plan, seed: int) -> None:
+    def __init__(self, features: Features, plan: Plan, seed: int) -> None:
+        check_output(features, plan.output)
         self.features = features
         self.plan = plan
         self._axes: NDArray[np.float32] | None = None
@@ -144,17 +151,20 @@ class Graph:
             self._axes = latent_axes(features, plan.lsa_dims, seed)
         self._semantics = self._of(features)
 
-    def _of(self, features: csr_matrix) -> Semantics:
+    def _of(self, features: Features) -> Semantics:
         beside = None if self._axes is None else latent(features, self._axes)
-        return Semantics(features, beside, self.plan.lsa_weight)
+        rows = unit_rows(features) if isinstance(features, np.ndarray) else features
+        return Semantics(rows, beside, self.plan.lsa_weight)
 
-    def dataset(self, features: csr_matrix, check: Callable[[], None], *, same: bool = False) -> Dataset:
+    def dataset(self, features: Features, check: Callable[[], None], *, same: bool = False) -> Dataset:
         """Documents with their targets; `same` says that they are the training documents themselves."""
+        output = self.plan.output
         if not self.plan.neighbors:
-            return Dataset(features, features, None)
+            return Dataset(features, sources(features, output), None, output)
         queries = self._semantics if same else self._of(features)
         found = nearest(queries, self._semantics, self.plan.neighbors, same=same, check=check)
-        return Dataset(features, self.features, averaging(found, self.features.shape[0], _OWN_SHARE if same else 0.0))
+        averages = averaging(found, self.features.shape[0], _OWN_SHARE if same else 0.0)
+        return Dataset(features, sources(self.features, output), averages, output)
 
 
 class Learning:
@@ -172,7 +182,7 @@ class Learning:
         self.history: list[Epoch] = []
         drawn = torch.Generator().manual_seed(config.seed)
         self.model: Autoencoder = MODELS[config.variant](train.features.shape[1], plan)
-        self.model.initialize(drawn, torch.from_numpy(train.mean_target()))
+        self.model.initialize(drawn, torch.from_numpy(train.mean_target()), train.row_length())
         self.model.to(self.device)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=plan.learning_rate, fused=True)
 
@@ -185,6 +195,8 @@ class Learning:
             if kept := checkpoint.load(folder, mark, self.model, self.optimizer):
                 best, about = kept
                 self.history = [Epoch(**record) for record in about["history"]]
+        if not self.history:
+            self._prepare(check)
         for epoch in range(len(self.history), self.plan.epochs):
             if self._stale() >= self.config.patience:
                 break
@@ -198,6 +210,21 @@ class Learning:
                 progress(self.history[-1])
         self.model.load_state_dict(best)
 
+    def _prepare(self, check: Callable[[], None]) -> None:
+        rng = np.random.default_rng([self.config.seed])
+        generator = torch.Generator(self.device).manual_seed(int(rng.integers(1 << 62)))
+
+        def batches() -> Iterator[Batch]:
+            for batch in self._batches((0.0, 0.0), rng):
+                check()
+                yield batch
+
+        self.model.prepare(batches, generator)
+
+    def _batches(self, span: tuple[float, float], rng: np.random.Generator) -> Iterator[Batch]:
+        plan = self.plan
+        return self.train.batches(plan.batch_size, plan.corruption, span, rng, self.device, plan.corruption_kind)
+
     def _epoch(self, epoch: int, check: Callable[[], None]) -> None:
         began = time.monotonic()
         # Drawn anew from (seed, epoch), so that an epoch is the same after a restart.
@@ -206,13 +233,12 @@ class Learning:
         span = epoch / self.plan.epochs, (epoch + 1) / self.plan.epochs
         sums: dict[str, float] = {}
         n_batches = 0
-        for batch in self.train.batches(self.plan.batch_size, self.plan.corruption, span, rng, self.device):
+        for batch in self._batches(span, rng):
             check()
             for group in self.optimizer.param_groups:
                 group["lr"] = self.plan.learning_rate * annealed(batch.progress)
-            losses = self.model.loss(batch, generator)
             self.optimizer.zero_grad()
-            losses.total.backward()  # type: ignore[no-untyped-call]
+            losses = self.model.accumulate(batch, generator)
             self.optimizer.step()
             n_batches += 1
             for name, part in losses.parts.items():
@@ -228,15 +254,22 @@ class Learning:
         self.history.append(Epoch(epoch + 1, self.plan.epochs, loss, parts, validation_loss, saturated, seconds, eta_s))
 
     def validate(self, documents: Dataset) -> tuple[float, float]:
-        """Reconstruction loss from hard bits in nats per document, and share of saturated units."""
+        """Reconstruction loss in nats per document, as `Autoencoder.hard_loss` has it, and share of saturated units."""
         loss, saturated = 0.0, 0
         for start in range(0, len(documents), self.plan.batch_size):
             rows = np.arange(start, min(start + self.plan.batch_size, len(documents)))
             target = torch.from_numpy(documents.targets(rows)).to(self.device)
-            part, units = self.model.hard_loss(SparseBatch.of(documents.features[rows], self.device), target)
+            part, units = self.model.hard_loss(network_input(documents.features[rows], self.device), target)
             loss += float(part) * len(rows)
             saturated += int(((units < SATURATED_WITHIN) | (units > 1 - SATURATED_WITHIN)).sum())
         return loss / len(documents), saturated / (len(documents) * self.plan.n_bits)
+
+    def function(self, featurizer: Featurizer) -> HashFunction:
+        """The hash function learned, on the CPU."""
+        network = self.model.encoder.cpu().eval().requires_grad_(False)
+        learned = HashFunction(featurizer, network, np.zeros(self.plan.n_bits, dtype=np.float32))
+        rows = np.linspace(0, len(self.train) - 1, min(len(self.train), _THRESHOLD_ROWS)).astype(np.int64)
+        return replace(learned, thresholds=self.model.thresholds(learned.logits(self.train.features[rows])))
 
     def _rank(self, record: Epoch) -> tuple[bool, float]:
         """Saturated epochs before all others, then the lower validation loss."""
@@ -255,6 +288,38 @@ class Learning:
 def annealed(progress: float) -> float:
     """The step size at that share of the training, relative to its peak: a linear rise to 1, then linearly to 0."""
     return min(progress / _WARM_UP + 0.01, (1 - progress) / (1 - _WARM_UP), 1.0)
+
+
+def sources(features: Features, output: str) -> Features:
+    """What targets of that kind are made of: the features; for bits of texts, which words are there."""
+    if output == "bits" and isinstance(features, csr_matrix):
+        present = features.copy()
+        present.data = np.ones_like(features.data)
+        return present
+    return features
+
+
+def check_output(features: Features, output: str) -> None:
+    """Refuse features that cannot be of that kind.
+
+    Raises:
+        InvalidInput: counts below zero, or dense bits outside 0..1.
+    """
+    if not isinstance(features, np.ndarray) or output == "reals":
+        return
+    low, high = float(features.min()), float(features.max())
+    if low < 0 or (output == "bits" and high > 1):
+        wanted = "between 0 and 1" if output == "bits" else "0 or more"
+        raise InvalidInput(f"output {output!r} needs features {wanted}, they lie between {low:.3g} and {high:.3g}")
+
+
+def _featurizer(content: Content, config: TrainingConfig) -> tuple[Featurizer, str]:
+    """A featurizer for contents of that kind, and what their features are: counts, bits or reals."""
+    if isinstance(content, Text):
+        return TextFeaturizer(config.max_features, config.min_df), "counts"
+    if isinstance(content, Image):
+        return ImageFeaturizer(config.image_size, config.image_color), "bits"
+    return EmbeddingFeaturizer(), "reals"
 
 
 class _Clock:

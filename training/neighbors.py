@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sklearn.utils.extmath import randomized_svd
 
+from service.hashing.featurizers import Features
+
 _ENTRIES_AT_ONCE = 1 << 23
 """Similarities held at once: 32 MiB of float32."""
 
@@ -33,17 +35,17 @@ class Semantics:
     """Features with their latent semantic analysis beside them: what similarity of documents is measured on.
 
     Attributes:
-        features: `(n, n_features)` CSR float32, rows of unit length.
+        features: `(n, n_features)` float32, CSR or dense, rows of unit length.
         latent: `(n, n_dims)` float32, rows of unit length; None leaves it out.
         weight: what the latent cosine counts beside the cosine of the features.
     """
 
-    features: csr_matrix
+    features: Features
     latent: NDArray[np.float32] | None = None
     weight: float = 0.0
 
 
-def latent_axes(features: csr_matrix, n_dims: int, seed: int) -> NDArray[np.float32]:
+def latent_axes(features: Features, n_dims: int, seed: int) -> NDArray[np.float32]:
     """The first right singular vectors of a feature matrix: `(n_features, n_dims)` float32.
 
     Source: Deerwester et al. (1990), "Indexing by latent semantic analysis"; Halko, Martinsson, Tropp (2011).
@@ -53,7 +55,7 @@ def latent_axes(features: csr_matrix, n_dims: int, seed: int) -> NDArray[np.floa
     return np.ascontiguousarray(vt.T, dtype=np.float32)
 
 
-def latent(features: csr_matrix, axes: NDArray[np.float32]) -> NDArray[np.float32]:
+def latent(features: Features, axes: NDArray[np.float32]) -> NDArray[np.float32]:
     """Features on latent axes, `(n, n_dims)` float32, rows scaled to unit length (or all zero)."""
     return unit_rows(np.asarray(features @ axes, dtype=np.float32))
 
@@ -91,7 +93,9 @@ def nearest(
     for start in range(0, n, step):
         check()
         rows = slice(start, min(start + step, n))
-        scores = database.features @ np.ascontiguousarray(queries.features[rows].toarray().T)
+        asked = queries.features[rows]
+        asked = asked if isinstance(asked, np.ndarray) else asked.toarray()
+        scores = database.features @ np.ascontiguousarray(asked.T)
         similarities = torch.from_numpy(scores).T
         if queries.latent is not None and database.latent is not None:
             latent_part = torch.from_numpy(queries.latent[rows]) @ torch.from_numpy(database.latent).T

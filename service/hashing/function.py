@@ -61,7 +61,7 @@ class HashFunction:
     def encode(self, contents: Contents) -> Encoded:
         """Codes of contents; no content, no codes."""
         features = self.featurizer.transform(contents)
-        return Encoded(self.codes_of(features), _n_known(features))
+        return Encoded(self.codes_of(features), n_known(features))
 
     def codes_of(self, features: Features) -> Codes:
         """Codes `(n, n_bits // 8)` of features `(n, n_features)`."""
@@ -143,7 +143,8 @@ def digest_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _n_known(features: Features) -> NDArray[np.int64]:
+def n_known(features: Features) -> NDArray[np.int64]:
+    """How many features of each row are there: `(n,)`."""
     if isinstance(features, np.ndarray):
         return np.asarray(np.count_nonzero(features, axis=1), dtype=np.int64)
     return np.diff(features.indptr).astype(np.int64)

@@ -3,6 +3,8 @@
 A variant file holds only what differs: its preset of options, and its penalty or its own loss. The options below are
 orthogonal and live here, so that they compose without a class for each pair:
 
+- what the data are (word counts, bits, real numbers), and with that the loss: `Plan.output`;
+- a code layer of sigmoid or of linear units: `Plan.code`; a linear or a mirrored decoder: `Plan.mirrored`;
 - corruption of the input (denoising): `Plan.corruption`, applied when the batch is cut;
 - neighbors as targets (neighbor-aware): `Plan.neighbors`, applied when the batch is cut;
 - noise before the sigmoid, growing over training (semantic hashing): `Plan.noise_start` to `Plan.noise`;
@@ -12,28 +14,38 @@ orthogonal and live here, so that they compose without a class for each pair:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from service.hashing.network import EncoderNetwork, SparseBatch
+from service.hashing.network import ACTIVATIONS, EncoderNetwork, SparseBatch
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Every number of one training run, concrete; `TrainingConfig.plan` derives it from n_bits and the corpus."""
+    """Every number of one training run, concrete; `TrainingConfig.plan` derives it from n_bits and the corpus.
+
+    The options from `penalty` on belong to single variants, whose presets name them.
+    """
 
     n_bits: int
     hidden: tuple[int, ...]
     activation: str
+    output: str
+    code: str
+    mirrored: bool
     epochs: int
     batch_size: int
     learning_rate: float
     corruption: float
+    corruption_kind: str
     neighbors: int
     lsa_dims: int
     lsa_weight: float
@@ -41,6 +53,16 @@ class Plan:
     noise: float
     sampled_bits: bool
     balance: float
+    penalty: float = 0.0
+    sparsity: str = ""
+    target_rate: float = 0.0
+    jacobian: str = ""
+    pretraining: str = ""
+    inner_steps: int = 0
+
+
+Rows = SparseBatch | Tensor
+"""`B` rows of features: bags of sparse ones, a `(B, F)` tensor of dense ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +72,12 @@ class Batch:
     Attributes:
         input: `(B, F)` features as the encoder sees them, corrupted if the plan says so.
         clean: `(B, F)` the same features, never corrupted.
-        target: `(B, F)` what the decoder must give: rows that sum to one.
+        target: `(B, F)` what the decoder must give: rows that sum to one (counts), shares of ones (bits), or reals.
         progress: share of the training that is done, 0 to 1.
     """
 
-    input: SparseBatch
-    clean: SparseBatch
+    input: Rows
+    clean: Rows
     target: Tensor
     progress: float
 
@@ -72,10 +94,37 @@ class Losses:
         return torch.stack(list(self.parts.values())).sum()
 
 
-class Autoencoder(nn.Module):
-    """The base of every variant: deep encoder, sigmoid code layer, linear decoder with a softmax over the words.
+class Decoder(nn.Module):
+    """A feed-forward net from code units to outputs, before their softmax or sigmoid; linear without hidden layers."""
 
-    A linear decoder on purpose: a deeper one learns to read crowded codes, and the codes get worse.
+    def __init__(self, n_bits: int, hidden: Sequence[int], n_features: int, activation: str) -> None:
+        super().__init__()
+        self.activation = activation
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise([n_bits, *hidden, n_features]))
+
+    def initialize(self, generator: torch.Generator, bias: Tensor) -> None:
+        """Draw every weight anew, Glorot-uniform; the outputs start from `bias` `(F,)`."""
+        with torch.no_grad():
+            for layer in self.layers:
+                assert isinstance(layer, nn.Linear)
+                nn.init.xavier_uniform_(layer.weight, generator=generator)
+                layer.bias.zero_()
+                last = layer.bias
+            last.copy_(bias)
+
+    def forward(self, units: Tensor) -> Tensor:
+        """Outputs `(B, F)` of inputs `(B, n_bits)`."""
+        outputs: Tensor = self.layers[0](units)
+        for layer in self.layers[1:]:
+            outputs = layer(ACTIVATIONS[self.activation](outputs))
+        return outputs
+
+
+class Autoencoder(nn.Module):
+    """The base of every variant: deep encoder, code layer, decoder, and the loss that the kind of data asks for.
+
+    The decoder is linear unless the plan mirrors the encoder: a deeper one learns to read crowded codes, and the codes
+    get worse.
 
     Args:
         n_features: width `F` of input and output.
@@ -89,23 +138,30 @@ class Autoencoder(nn.Module):
         super().__init__()
         self.plan = plan
         self.encoder = EncoderNetwork(n_features, plan.hidden, plan.n_bits, plan.activation)
-        self.decoder = nn.Linear(plan.n_bits, n_features)
+        self.decoder = Decoder(plan.n_bits, plan.hidden[::-1] if plan.mirrored else (), n_features, plan.activation)
 
-    def initialize(self, generator: torch.Generator, mean_target: Tensor) -> None:
-        """Draw every weight anew; the decoder starts from the mean target `(F,)`, so that it need not learn it."""
+    def initialize(self, generator: torch.Generator, mean_target: Tensor, row_length: float = 1.0) -> None:
+        """Draw every weight anew.
+
+        Args:
+            generator: draws them.
+            mean_target: `(F,)`, where the decoder starts, so that it need not learn it.
+            row_length: of a typical row of features; hidden units then start with about unit variance, above the noise.
+        """
         self.encoder.initialize(generator)
         with torch.no_grad():
-            # Rows of features have unit length: hidden units then start with about unit variance, above the noise.
-            self.encoder.first.mul_(self.encoder.first.shape[1] ** 0.5)
-            nn.init.xavier_uniform_(self.decoder.weight, generator=generator)
-            self.decoder.bias.copy_(torch.log(mean_target + 1e-6))
+            self.encoder.first.mul_(self.encoder.first.shape[1] ** 0.5 / row_length)
+        self.decoder.initialize(generator, output_bias(mean_target, self.plan.output))
+
+    def prepare(self, batches: Callable[[], Iterator[Batch]], generator: torch.Generator) -> None:
+        """What a variant learns before its first epoch, from any number of passes of `batches()`; nothing here."""
 
     def noise_scale(self, progress: float) -> float:
         """Standard deviation of the noise before the sigmoid at that share of the training."""
         return self.plan.noise_start + (self.plan.noise - self.plan.noise_start) * progress
 
     def units(self, logits: Tensor, progress: float, generator: torch.Generator) -> Tensor:
-        """Code units `(B, n_bits)` in 0..1 while learning: sigmoid of logits plus noise, cut to bits if so planned.
+        """Code units `(B, n_bits)` while learning: sigmoid of logits plus noise, cut to bits if so planned; or linear.
 
         Source: Salakhutdinov, Hinton (2009), "Semantic hashing", section 4 (noise); Bengio, Leonard, Courville (2013),
         "Estimating or propagating gradients through stochastic neurons" (straight-through).
@@ -114,17 +170,21 @@ class Autoencoder(nn.Module):
         if scale > 0:
             noise = torch.empty_like(logits).normal_(generator=generator)
             logits = logits + scale * noise
+        if self.plan.code == "linear":
+            return logits
         units = torch.sigmoid(logits)
         if self.plan.sampled_bits:
             units = units + ((units > 0.5).to(units.dtype) - units).detach()
         return units
 
-    def reconstruction(self, units: Tensor, target: Tensor) -> Tensor:
-        """Cross-entropy in nats of the decoder's words against `(B, F)` targets, mean over the batch.
+    def decode(self, units: Tensor) -> Tensor:
+        """Outputs `(B, F)` of code units, before their softmax or sigmoid."""
+        outputs: Tensor = self.decoder(units if self.plan.code == "linear" else 2 * units - 1)
+        return outputs
 
-        Source: Salakhutdinov, Hinton (2009), equation 2; Chaidaroon, Fang (2017), "Variational deep semantic hashing".
-        """
-        return F.cross_entropy(self.decoder(2 * units - 1), target)
+    def reconstruction(self, units: Tensor, target: Tensor) -> Tensor:
+        """Negative log-likelihood in nats of `(B, F)` targets under the decoder's outputs, mean over the batch."""
+        return negative_log_likelihood(self.decode(units), target, self.plan.output)
 
     def penalty(self, batch: Batch, logits: Tensor, units: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """What a variant adds to the loss, by name; nothing here."""
@@ -139,11 +199,60 @@ class Autoencoder(nn.Module):
             parts["balance"] = self.plan.balance * imbalance(torch.sigmoid(logits))
         return Losses(parts | self.penalty(batch, logits, units, generator))
 
+    def accumulate(self, batch: Batch, generator: torch.Generator) -> Losses:
+        """Leave the gradient of one batch's loss in the parameters, by backpropagation; returns the loss."""
+        losses = self.loss(batch, generator)
+        losses.total.backward()  # type: ignore[no-untyped-call]
+        return losses
+
+    @property
+    def speaks_bits(self) -> bool:
+        """True where training drives the code units to zeros and ones: cutting them at one half then loses nothing."""
+        return self.plan.code == "sigmoid" and (self.plan.noise > 0 or self.plan.sampled_bits)
+
     @torch.no_grad()
-    def hard_loss(self, features: SparseBatch, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Reconstruction loss from hard bits without noise, and the noiseless units it came from, `(B, n_bits)`."""
+    def hard_loss(self, features: Rows, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Reconstruction loss as a hash function must bear it, `()`, and the noiseless units, `(B, n_bits)`.
+
+        From hard bits where training drives the units there, else from the units as they are.
+        """
         logits = self.encoder(features)
-        return self.reconstruction((logits > 0).to(logits.dtype), target), torch.sigmoid(logits)
+        units = torch.sigmoid(logits)
+        if self.plan.code == "linear":
+            return self.reconstruction(logits, target), units
+        return self.reconstruction((logits > 0).to(logits.dtype) if self.speaks_bits else units, target), units
+
+    def thresholds(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Where each bit of the hash function turns to one, `(n_bits,)`, given logits of training documents.
+
+        Zero, a unit of one half, where the units speak in bits; else the median, which balances every bit.
+        """
+        if self.speaks_bits:
+            return np.zeros(logits.shape[1], dtype=np.float32)
+        return np.median(logits, axis=0).astype(np.float32)
+
+
+def negative_log_likelihood(outputs: Tensor, target: Tensor, output: str) -> Tensor:
+    """Negative log-likelihood in nats of `(B, F)` targets under outputs, mean over the batch.
+
+    counts: cross-entropy of one softmax over the words, per word; bits: of one sigmoid for each feature, their sum;
+    reals: half the squared error, that of Gaussians of unit variance less their constant, summed over features.
+
+    Source: Salakhutdinov, Hinton (2009), equation 2; Chaidaroon, Fang (2017), "Variational deep semantic hashing"
+    (counts); Goodfellow, Bengio, Courville (2016), "Deep learning", section 6.2.2.
+    """
+    if output == "counts":
+        return F.cross_entropy(outputs, target)
+    if output == "bits":
+        return F.binary_cross_entropy_with_logits(outputs, target, reduction="sum") / len(target)
+    return 0.5 * (outputs - target).square().sum() / len(target)
+
+
+def output_bias(mean_target: Tensor, output: str) -> Tensor:
+    """Outputs `(F,)` at which a decoder that knows nothing gives the mean target."""
+    if output == "counts":
+        return torch.log(mean_target + 1e-6)
+    return torch.logit(mean_target, eps=1e-3) if output == "bits" else mean_target
 
 
 def imbalance(units: Tensor) -> Tensor:

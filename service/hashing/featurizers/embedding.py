@@ -1,4 +1,4 @@
-"""Vectors of any other model to dense features: unit length, then centred on the collection."""
+"""Vectors of any other model to dense features: unit length, centred on the collection, of unit variance."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class EmbeddingFeaturizer:
     """Vectors as they came, made comparable: codes then approximate the cosine between them.
 
     Most models crowd their vectors into a narrow cone; around its axis, which is what `center` takes away, directions
-    tell contents apart.
+    tell contents apart. One common factor then gives features a mean square of one.
 
     Args:
         unit: scale every vector to unit length first, so that only its direction counts.
@@ -30,6 +30,7 @@ class EmbeddingFeaturizer:
         self.unit = unit
         self.center = center
         self.mean: NDArray[np.float32] = np.zeros(0, dtype=np.float32)
+        self.scale: NDArray[np.float32] = np.ones(1, dtype=np.float32)
 
     @property
     def n_features(self) -> int:
@@ -37,7 +38,7 @@ class EmbeddingFeaturizer:
         return len(self.mean)
 
     def fit(self, contents: Contents) -> Self:
-        """Learn the width and the mean.
+        """Learn the width, the mean and the common factor.
 
         Raises:
             InvalidInput: no content.
@@ -47,6 +48,7 @@ class EmbeddingFeaturizer:
             raise InvalidInput("an embedding featurizer needs at least one embedding to be fitted on, got none")
         vectors = self._scaled(contents, len(of_kind(contents[:1], Embedding)[0].vector))
         self.mean = vectors.mean(axis=0) if self.center else np.zeros(vectors.shape[1], dtype=np.float32)
+        self.scale = _or_one(np.sqrt(np.mean(np.square(vectors - self.mean), keepdims=True)).ravel())
         return self
 
     def transform(self, contents: Contents) -> NDArray[np.float32]:
@@ -55,7 +57,7 @@ class EmbeddingFeaturizer:
         Raises:
             InvalidContent: a vector of another width than those it was fitted on.
         """
-        return self._scaled(contents, self.n_features) - self.mean
+        return (self._scaled(contents, self.n_features) - self.mean) / self.scale
 
     def _scaled(self, contents: Contents, width: int) -> NDArray[np.float32]:
         embeddings = of_kind(contents, Embedding)
@@ -71,14 +73,15 @@ class EmbeddingFeaturizer:
         return vectors
 
     def state(self) -> tuple[dict[str, object], dict[str, NDArray[np.generic]]]:
-        """Hyper-parameters and the mean."""
-        return {"unit": self.unit, "center": self.center}, {"mean": self.mean}
+        """Hyper-parameters, the mean and the common factor."""
+        return {"unit": self.unit, "center": self.center}, {"mean": self.mean, "scale": self.scale}
 
     @classmethod
     def restore(cls, parameters: dict[str, object], arrays: dict[str, NDArray[np.generic]]) -> Self:
         """The featurizer whose `state` that was."""
         featurizer = cls(**cast("dict[str, bool]", parameters))
         featurizer.mean = arrays["mean"].astype(np.float32)
+        featurizer.scale = arrays["scale"].astype(np.float32)
         return featurizer
 
 
