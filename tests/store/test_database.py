@@ -11,17 +11,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from sqlalchemy import event, func, insert, select
+from sqlalchemy import event, insert, select
 
 from service.errors import ConfigurationError, DatabaseUnavailable, NotFound, StorageFull
 from service.store import codes, collections, documents, schema
-from service.store.collections import Collection
 from service.store.database import Database
 from service.store.documents import NewDocument
 from service.store.spaces import CodeSpace
 from tests.conftest import new_collection, start_postgres
-from tests.oracles import clustered_codes, np
+from tests.oracles import clustered_codes
 
 NAMES = select(schema.collections.c.name)
 
@@ -36,9 +36,13 @@ def test_a_write_is_seen_by_all_after_it_and_by_none_before(database: Database) 
 
 
 def test_a_write_that_raises_leaves_nothing(database: Database) -> None:
-    with pytest.raises(ZeroDivisionError), database.write() as connection:
-        collections.create(connection, "news", "text", 8)
-        raise ZeroDivisionError
+    def create_and_raise() -> None:
+        with database.write() as connection:
+            collections.create(connection, "news", "text", 8)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        create_and_raise()
     with database.read() as connection:
         assert connection.scalars(NAMES).all() == []
 
@@ -58,11 +62,16 @@ def test_a_lane_of_an_unknown_collection_is_not_found(database: Database) -> Non
 
 def test_a_lane_draws_consecutive_seqs_and_rolls_them_back_with_the_rest(database: Database) -> None:
     collection, _ = new_collection(database)
+
+    def draw_and_raise() -> None:
+        with database.lane(collection.id) as lane:
+            lane.draw(5)
+            raise ZeroDivisionError
+
     with database.lane(collection.id) as lane:
         assert (lane.draw(3), lane.draw(1), lane.last_seq) == (1, 4, 4)
-    with pytest.raises(ZeroDivisionError), database.lane(collection.id) as lane:
-        lane.draw(5)
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        draw_and_raise()
     with database.lane(collection.id) as lane:
         assert lane.draw(1) == 5
 
@@ -298,10 +307,15 @@ def test_a_postgresql_that_stops_is_unavailable_until_it_is_back(server: Any) ->
     database = Database.open(server.get_uri())
     schema.metadata.create_all(database.engine)
     new_collection(database, name="news")
-    with pytest.raises(DatabaseUnavailable), database.write() as connection:
-        collections.create(connection, "lost", "text", 8)
-        server.stop()  # in the middle: waits for no one
-        collections.create(connection, "lost too", "text", 8)
+
+    def lose_the_server() -> None:
+        with database.write() as connection:
+            collections.create(connection, "lost", "text", 8)
+            server.stop()  # in the middle: waits for no one
+            collections.create(connection, "lost too", "text", 8)
+
+    with pytest.raises(DatabaseUnavailable):
+        lose_the_server()
     for _ in range(2):
         with pytest.raises(DatabaseUnavailable):
             database.ping()

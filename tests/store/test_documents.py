@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from service.errors import DuplicateIds, NotFound
+from service.store import documents
+from service.store.collections import Collection
+from service.store.database import Database
+from service.store.documents import NewDocument, Put
+from tests.conftest import new_collection
+
+
+def put(database: Database, collection: Collection, new: Sequence[NewDocument]) -> list[Put]:
+    with database.lane(collection.id) as lane:
+        return documents.put(lane, new)
+
+
+def test_what_was_put_is_got_as_it_was(database: Database) -> None:
+    collection, _ = new_collection(database)
+    metadata = {"b": [1, 2.5, None, {"ä": "日本"}], "a": True, "nul": "\x00", "half": "\ud800"}
+    (done,) = put(database, collection, [NewDocument("an id / with spaces", "naïve text 😀", metadata)])
+    assert (done.id, done.created, done.changed) == ("an id / with spaces", True, True)
+    with database.read() as connection:
+        found = documents.get(connection, collection.id, done.id)
+        assert documents.by_keys(connection, [done.key]) == {done.key: found}
+    assert (found.key, found.id, found.text, found.revision) == (done.key, done.id, "naïve text 😀", 1)
+    assert found.metadata == metadata
+    assert list(found.metadata) == list(metadata)
+    assert found.created_at == found.updated_at
+    assert found.created_at.tzinfo is not None
+
+
+def test_putting_an_id_again_replaces_text_and_metadata_and_keeps_the_key(database: Database) -> None:
+    collection, _ = new_collection(database)
+    (first,) = put(database, collection, [NewDocument("a", "one", {"n": 1})])
+    time.sleep(0.002)
+    (again,) = put(database, collection, [NewDocument("a", "one", {"n": 2})])
+    (other,) = put(database, collection, [NewDocument("a", "two", {"n": 3})])
+    assert again == Put(first.key, "a", created=False, changed=False)
+    assert other == Put(first.key, "a", created=False, changed=True)
+    with database.read() as connection:
+        found = documents.get(connection, collection.id, "a")
+    assert (found.text, found.metadata, found.revision) == ("two", {"n": 3}, 2)
+    assert found.created_at < found.updated_at
+
+
+def test_one_batch_creates_changes_and_leaves_alone(database: Database) -> None:
+    collection, _ = new_collection(database)
+    before = put(database, collection, [NewDocument(id, f"text {id}", {}) for id in "abc"])
+    new = [
+        NewDocument("c", "text c", {"now": "with metadata"}),
+        NewDocument("d", "text d", {}),
+        NewDocument("a", "another text", {}),
+        NewDocument(None, "nameless", {}),
+    ]
+    after = put(database, collection, new)
+    assert [(p.created, p.changed) for p in after] == [(False, False), (True, True), (False, True), (True, True)]
+    assert [after[0].key, after[2].key] == [before[2].key, before[0].key]
+    assert len(after[3].id) == 32
+    with database.read() as connection:
+        texts = {document.id: document.text for document in documents.page(connection, collection.id, 0, 10)}
+    assert texts == {"a": "another text", "b": "text b", "c": "text c", "d": "text d", after[3].id: "nameless"}
+
+
+def test_an_id_twice_in_one_batch_is_refused(database: Database) -> None:
+    collection, _ = new_collection(database)
+    with pytest.raises(DuplicateIds, match="more than once: a"):
+        put(database, collection, [NewDocument("a", "one", {}), NewDocument("a", "two", {})])
+
+
+def test_an_empty_batch_does_nothing(database: Database) -> None:
+    collection, _ = new_collection(database)
+    assert put(database, collection, []) == []
+    with database.lane(collection.id) as lane:
+        assert documents.delete(lane, []) == []
+    with database.read() as connection:
+        assert documents.by_keys(connection, []) == {}
+
+
+def test_ids_belong_to_their_collection(database: Database) -> None:
+    (one, _), (two, _) = new_collection(database), new_collection(database)
+    put(database, one, [NewDocument("a", "in one", {})])
+    put(database, two, [NewDocument("a", "in two", {})])
+    with database.lane(one.id) as lane:
+        assert len(documents.delete(lane, ["a"])) == 1
+    with database.read() as connection:
+        assert documents.get(connection, two.id, "a").text == "in two"
+        with pytest.raises(NotFound, match="no document 'a'"):
+            documents.get(connection, one.id, "a")
+
+
+def test_delete_returns_the_keys_of_those_that_existed(database: Database) -> None:
+    collection, _ = new_collection(database)
+    done = put(database, collection, [NewDocument(id, "a text", {}) for id in "abc"])
+    with database.lane(collection.id) as lane:
+        assert documents.delete(lane, ["c", "never", "a"]) == [done[0].key, done[2].key]
+        assert documents.delete(lane, ["c", "a"]) == []
+    with database.read() as connection:
+        assert documents.count(connection, collection.id) == 1
+
+
+def test_a_key_is_never_given_twice(database: Database) -> None:
+    collection, _ = new_collection(database)
+    keys: list[int] = []
+    for _ in range(3):
+        keys += [p.key for p in put(database, collection, [NewDocument("a", "a text", {})])]
+        with database.lane(collection.id) as lane:
+            documents.delete(lane, ["a"])
+    assert keys == sorted(set(keys))
+
+
+def test_pages_are_in_the_order_of_keys_and_hold_every_document_once(database: Database) -> None:
+    collection, _ = new_collection(database)
+    other, _ = new_collection(database)
+    for start in range(0, 25, 5):
+        put(database, collection, [NewDocument(f"{i}", "a text", {}) for i in range(start, start + 5)])
+        put(database, other, [NewDocument(f"{i}", "a text", {}) for i in range(start, start + 5)])
+    pages, after = [], 0
+    with database.read() as connection:
+        while part := documents.page(connection, collection.id, after, 7):
+            pages.append([document.id for document in part])
+            after = part[-1].key
+        assert documents.count(connection, collection.id) == 25
+    assert [len(part) for part in pages] == [7, 7, 7, 4]
+    assert sum(pages, []) == [str(i) for i in range(25)]
+
+
+def test_by_keys_takes_arrays_and_leaves_out_what_is_gone(database: Database) -> None:
+    collection, _ = new_collection(database)
+    keys = [p.key for p in put(database, collection, [NewDocument(id, id, {}) for id in "abc"])]
+    with database.lane(collection.id) as lane:
+        documents.delete(lane, ["b"])
+    with database.read() as connection:
+        found = documents.by_keys(connection, np.array([*reversed(keys), 10**15]))
+    assert {key: document.text for key, document in found.items()} == {keys[0]: "a", keys[2]: "c"}
+
+
+def test_a_sample_is_deterministic_distinct_and_in_order_of_keys(database: Database) -> None:
+    collection, _ = new_collection(database)
+    put(database, collection, [NewDocument(f"{i}", "a text", {}) for i in range(50)])
+    with database.read() as connection:
+        one, same, other = (documents.sample(connection, collection.id, 20, seed) for seed in (1, 1, 2))
+        assert documents.sample(connection, collection.id, 60, 1) == documents.page(connection, collection.id, 0, 60)
+        assert documents.sample(connection, collection.id, 0, 1) == []
+    assert one == same != other
+    keys = [document.key for document in one]
+    assert len(keys) == 20
+    assert keys == sorted(set(keys))
+
+
+def test_every_document_is_as_likely_to_be_sampled_as_any_other(sqlite_url: str) -> None:
+    database = Database.open(sqlite_url)
+    collection, _ = new_collection(database)
+    put(database, collection, [NewDocument(f"{i}", "a text", {}) for i in range(40)])
+    with database.read() as connection:
+        drawn = [document.id for seed in range(400) for document in documents.sample(connection, collection.id, 10, seed)]
+    database.close()
+    times = np.bincount([int(id) for id in drawn], minlength=40)
+    # binomial(400, 1/4) has mean 100 and deviation 8.7: five deviations
+    assert 56 < times.min() <= times.max() < 144
+
+
+def test_a_sample_is_drawn_from_every_part_of_a_streamed_collection(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collection, _ = new_collection(database)
+    put(database, collection, [NewDocument(f"{i}", "a text", {}) for i in range(95)])
+    monkeypatch.setattr(documents, "_ROWS_AT_ONCE", 10)
+    with database.read() as connection:
+        ids = [int(document.id) for document in documents.sample(connection, collection.id, 30, 3)]
+    assert len(set(ids)) == 30
+    assert min(ids) < 20
+    assert max(ids) > 75
