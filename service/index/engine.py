@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from service.errors import ConfigurationError
@@ -16,7 +16,7 @@ from service.index import layout, reference
 from service.index.layout import ANSWER_WORDS, AUTO, PROBE, SCAN, UNLIMITED, Words
 from service.index.view import View, bitmap
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 
 class Engine(Protocol):
@@ -47,17 +47,19 @@ def engine_for(n_bits: int) -> Engine:
     try:
         from service.index import kernel
     except ImportError as error:
-        log.warning("numba cannot be loaded, the index runs on numpy: %s", error)
+        log.warning("numba cannot be loaded, the index runs on numpy", error=str(error))
         return reference
     if not answers_alike(kernel, n_bits):
-        log.error("the compiled loops answer differently from numpy on this machine and are not used")
+        log.error("the compiled loops answer otherwise than numpy and are not used", n_bits=n_bits)
         return reference
     return kernel
 
 
 def answers_alike(engine: Engine, n_bits: int) -> bool:
-    """Whether an engine gives numpy's answers: scanned and probed, nearest and radius, with dead and filtered codes."""
+    """Whether an engine does as numpy does: same buckets, same answers by all paths, with dead and filtered codes."""
     view = _sample(engine, n_bits)
+    if not np.array_equal(view.words, _sample(reference, n_bits).words):
+        return False
     queries = layout.from_planes(view.delta[:-1, :4], n_bits // 8)
     for shown in (view, view.only(layout.keys_of(view.words)[::2])):
         for k, limit in ((7, n_bits), (UNLIMITED, n_bits // 4)):

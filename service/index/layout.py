@@ -10,6 +10,7 @@ have `SLACK` words of room behind them, which a block may read but never report.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import ceil, comb, log2
 
 import numpy as np
@@ -90,6 +91,42 @@ def keys_of(words: Words) -> NDArray[np.int64]:
     """`(n,)` int64 keys, ascending."""
     header = _header(words)
     return header[header[KEYS_AT] : header[KEYS_AT] + header[N_CODES]]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One hash table of a base, addressed by the `width` bits of a code from bit `start`.
+
+    `offsets` `(2^width + 1,)` uint32, `ids` `(n,)` uint32 and `planes` `(n_planes, n)` in the order of the buckets.
+    """
+
+    start: int
+    width: int
+    offsets: NDArray[np.uint32]
+    ids: NDArray[np.uint32]
+    planes: Words
+
+    def addresses(self, planes: Words) -> NDArray[np.int64]:
+        """The address of each of `(n_planes, n)` codes."""
+        first, shift = divmod(self.start, WORD_BITS)
+        bits = planes[first] << np.uint64(shift)
+        if shift + self.width > WORD_BITS:
+            bits = bits | planes[first + 1] >> np.uint64(WORD_BITS - shift)
+        top: NDArray[np.uint64] = bits >> np.uint64(WORD_BITS - self.width)
+        return top.astype(np.int64)
+
+
+def tables_of(words: Words) -> list[Table]:
+    """The hash tables of a base, as views into it."""
+    header = _header(words)
+    n, n_planes, stride = header[[N_CODES, N_PLANES, STRIDE]].tolist()
+    tables = []
+    for row in header[TABLES_AT : TABLES_AT + TABLE_WORDS * header[N_TABLES]].reshape(-1, TABLE_WORDS).tolist():
+        start, width, offsets_at, ids_at, codes_at = row[:5]
+        offsets = words[offsets_at:].view(np.uint32)[: (1 << width) + 1]
+        planes = words[codes_at : codes_at + n_planes * stride].reshape(n_planes, stride)[:, :n]
+        tables.append(Table(start, width, offsets, words[ids_at:].view(np.uint32)[:n], planes))
+    return tables
 
 
 def allocate(n: int, n_bits: int, n_tables: int) -> Words:

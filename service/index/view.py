@@ -210,7 +210,7 @@ class View:
 
     @staticmethod
     def _places(ordered: Keys, keys: Keys, side: str = "left") -> tuple[Ids, NDArray[np.bool_]]:
-        """Places of `keys` among ascending keys, 0 where absent; of equal ones the first or, from the right, the last."""
+        """Places of `keys` among ascending keys, 0 where absent; the first of equal ones or, from right, the last."""
         if not len(ordered):
             return np.zeros(len(keys), np.int64), np.zeros(len(keys), np.bool_)
         if side == "left":

@@ -1,17 +1,43 @@
-"""The Hamming table answers as brute force does, whatever was added, replaced and deleted before."""
+"""The Hamming table answers as brute force does, whatever was added, replaced, deleted, rebuilt and stored before."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.errors import InvalidInput
 from service.hashing.codes import Codes, hamming_distance
-from service.index.table import HammingTable, Keys, Neighbors
+from service.index import layout, snapshot
+from service.index import table as table_module
+from service.index.engine import engine_for
+from service.index.layout import AUTO, PROBE, SCAN, UNLIMITED
+from service.index.table import HammingTable, Neighbors, Stats
+from service.index.view import Keys
 
 WIDTHS = [8, 16, 32, 64, 72, 128, 256]
+
+
+@pytest.fixture(params=["numba", "numpy"])
+def kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Run with the compiled loops, and with those in numpy."""
+    monkeypatch.setenv("NEARBIT_KERNEL", request.param)
+    engine_for.cache_clear()
+    yield request.param
+    engine_for.cache_clear()
+
+
+@pytest.fixture
+def tiny_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Probe and rebuild tables of a few codes, as the service does with many."""
+    monkeypatch.setattr(layout, "MIN_PROBED", 4)
+    monkeypatch.setattr(table_module, "MIN_DELTA", 12)
 
 
 def brute_force(model: dict[int, bytes], code: Codes, radius: int, k: int | None = None) -> list[tuple[int, int]]:
@@ -25,12 +51,25 @@ def as_pairs(answer: Neighbors) -> list[tuple[int, int]]:
 
 
 def clustered(rng: np.random.Generator, n: int, n_bits: int, n_centres: int = 5) -> Codes:
-    centres = rng.integers(0, 2, (n_centres, n_bits), np.uint8)
+    centres = np.random.default_rng(n_bits).integers(0, 2, (n_centres, n_bits), np.uint8)
     flips = rng.random((n, n_bits)) < 0.08
     return np.packbits(centres[rng.integers(0, n_centres, n)] ^ flips, axis=1)
 
 
-@settings(max_examples=60, deadline=None)
+def as_model(keys: Keys, codes: Codes) -> dict[int, bytes]:
+    return {int(key): code.tobytes() for key, code in zip(keys, codes, strict=True)}
+
+
+def through_a_snapshot(table: HammingTable) -> HammingTable:
+    with TemporaryDirectory() as folder:
+        snapshot.save(table, Path(folder), "d", 1)
+        loaded = snapshot.load(Path(folder), "d")
+    assert loaded is not None
+    return loaded[0]
+
+
+@pytest.mark.usefixtures("kernel", "tiny_limits")
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), n_bits=st.sampled_from(WIDTHS), seed=st.integers(0, 2**32 - 1))
 def test_any_history_of_writes_answers_as_brute_force(data: st.DataObject, n_bits: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -38,17 +77,21 @@ def test_any_history_of_writes_answers_as_brute_force(data: st.DataObject, n_bit
     codes = clustered(rng, n, n_bits)
     keys = rng.permutation(100)[:n].astype(np.int64) - 50
     table = HammingTable.build(codes, keys)
-    model = {int(key): code.tobytes() for key, code in zip(keys, codes, strict=True)}
-    for step in data.draw(st.lists(st.sampled_from(["add", "delete"]), max_size=5)):
-        touched = rng.integers(-60, 60, data.draw(st.integers(0, 10)))
+    model = as_model(keys, codes)
+    for step in data.draw(st.lists(st.sampled_from(["add", "add", "delete", "rebuilt", "stored"]), max_size=8)):
+        touched = rng.integers(-60, 60, data.draw(st.integers(0, 20)))
         if step == "add":
             new = clustered(rng, len(touched), n_bits)
             table.add(new, touched)
-            model |= {int(key): code.tobytes() for key, code in zip(touched, new, strict=True)}
-        else:
+            model |= as_model(touched, new)
+        elif step == "delete":
             table.delete(touched)
             model = {key: code for key, code in model.items() if key not in set(touched.tolist())}
-    assert len(table) == len(model)
+        elif step == "rebuilt":
+            table.wait()
+        else:
+            table = through_a_snapshot(table)
+        assert len(table) == len(model)
     queries = clustered(rng, 3, n_bits)
     k, radius = data.draw(st.integers(1, 80)), data.draw(st.integers(0, n_bits))
     allowed = data.draw(st.none() | st.sets(st.integers(-60, 60)))
@@ -60,12 +103,202 @@ def test_any_history_of_writes_answers_as_brute_force(data: st.DataObject, n_bit
         assert as_pairs(ball) == brute_force(visible, query, radius)
     wanted: Keys = np.arange(-60, 60)
     found_codes, found = table.get(wanted)
-    assert {int(key): code.tobytes() for key, code in zip(wanted[found], found_codes[found], strict=True)} == model
+    assert as_model(wanted[found], found_codes[found]) == model
+    single = [table.get(wanted[i : i + 1])[1][0] for i in range(len(wanted))]
+    assert single == found.tolist()
+
+
+@pytest.mark.parametrize("n_bits", WIDTHS)
+def test_probing_and_scanning_and_choosing_answer_alike(n_bits: int) -> None:
+    rng = np.random.default_rng(n_bits)
+    codes, queries = clustered(rng, 30_000, n_bits, 40), clustered(rng, 40, n_bits, 40)
+    queries[::2] = rng.integers(0, 256, queries[::2].shape, np.uint8)
+    table = HammingTable.build(codes, rng.permutation(30_000) - 7)
+    table.delete(np.arange(0, 30_000, 3))
+    table.add(codes[:500], np.arange(500))
+    view = table._view
+    for k, limit in ((1, n_bits), (10, n_bits), (300, n_bits), (UNLIMITED, min(5, n_bits // 8))):
+        scanned, probed, chosen = (
+            [as_pairs(table_module._neighbors(row)) for row in table._answers(view, queries, k, limit, mode)]
+            if k < UNLIMITED
+            else [row[0] for row in table._answers(view, queries, k, limit, mode)]
+            for mode in (SCAN, PROBE, AUTO)
+        )
+        assert scanned == probed
+        assert scanned == chosen
+
+
+@pytest.mark.usefixtures("kernel")
+def test_many_queries_at_once_answer_as_one_by_one() -> None:
+    rng = np.random.default_rng(0)
+    codes = clustered(rng, 20_000, 64, 50)
+    table = HammingTable.build(codes, np.arange(20_000))
+    queries = clustered(rng, 150, 64, 50)
+    together, balls = table.search(queries, 7), table.within(queries, 9)
+    for i, (nearest, ball) in enumerate(zip(together, balls, strict=True)):
+        assert as_pairs(nearest) == as_pairs(table.search(queries[i : i + 1], 7)[0])
+        assert as_pairs(ball) == as_pairs(table.within(queries[i : i + 1], 9)[0])
+
+
+@pytest.mark.usefixtures("kernel")
+@pytest.mark.parametrize("n_bits", [32, 64])
+def test_codes_equal_by_the_thousand_come_by_key(n_bits: int) -> None:
+    rng = np.random.default_rng(1)
+    n = 40_000
+    codes = np.zeros((n, n_bits // 8), np.uint8)
+    codes[: n // 2, -1] = rng.integers(0, 4, n // 2)
+    keys = rng.permutation(n).astype(np.int64)
+    table = HammingTable.build(codes, keys)
+    model = as_model(keys, codes)
+    for k in (1, 10, 2_000):
+        assert as_pairs(table.search(codes[-1:], k)[0]) == brute_force(model, codes[-1], n_bits, k)
+    assert as_pairs(table.within(codes[-1:], 0)[0]) == brute_force(model, codes[-1], 0)
+
+
+@pytest.mark.usefixtures("kernel")
+def test_all_codes_equal_and_k_larger_than_n() -> None:
+    keys = np.arange(20_000)[::-1].copy()
+    table = HammingTable.build(np.full((20_000, 8), 7, np.uint8), keys)
+    assert table.search(np.full((1, 8), 7, np.uint8), 5)[0].keys.tolist() == [0, 1, 2, 3, 4]
+    assert table.search(np.zeros((1, 8), np.uint8), 30_000)[0].keys.tolist() == list(range(20_000))
+
+
+@pytest.mark.usefixtures("kernel")
+def test_an_empty_table_answers_with_nothing() -> None:
+    table = HammingTable.build(np.empty((0, 8), np.uint8), np.empty(0, np.int64))
+    query = np.zeros((1, 8), np.uint8)
+    assert as_pairs(table.search(query, 3)[0]) == []
+    assert as_pairs(table.within(query, 64)[0]) == []
+    assert table.search(np.empty((0, 8), np.uint8), 3) == []
+    assert table.near_duplicates(3) == []
+    table.delete(np.array([5]))
+    assert len(table) == 0
+
+
+@pytest.mark.usefixtures("kernel")
+@pytest.mark.parametrize("share", [0.001, 0.02, 0.5, 0.99])
+def test_a_filter_never_gives_fewer_than_k(share: float) -> None:
+    rng = np.random.default_rng(5)
+    codes = clustered(rng, 20_000, 64, 30)
+    table = HammingTable.build(codes, np.arange(20_000))
+    allowed = np.flatnonzero(rng.random(20_000) < share)
+    selection = table.select(allowed)
+    model = as_model(allowed, codes[allowed])
+    queries = clustered(rng, 3, 64, 30)
+    for query, answer in zip(queries, table.search(queries, 10, selection), strict=True):
+        assert as_pairs(answer) == brute_force(model, query, 64, 10)
+
+
+@pytest.mark.usefixtures("kernel")
+def test_a_selection_follows_later_writes() -> None:
+    table = HammingTable.build(np.zeros((3, 8), np.uint8), np.arange(3))
+    selection = table.select({1, 2, 9})
+    table.delete(np.array([1]))
+    table.add(np.zeros((2, 8), np.uint8), np.array([9, 10]))
+    assert table.search(np.zeros((1, 8), np.uint8), 5, selection)[0].keys.tolist() == [2, 9]
+
+
+@pytest.mark.usefixtures("kernel")
+def test_writes_made_while_a_base_is_built_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = HammingTable.build(np.zeros((100, 8), np.uint8), np.arange(100))
+    building, may_go_on = threading.Event(), threading.Event()
+    build_base = table_module.build_base
+
+    def slow(*args: object) -> object:
+        building.set()
+        assert may_go_on.wait(30)
+        return build_base(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(table_module, "MIN_DELTA", 10)
+    monkeypatch.setattr(table_module, "build_base", slow)
+    table.add(np.ones((20, 8), np.uint8), np.arange(90, 110))
+    assert building.wait(30)
+    table.add(np.full((2, 8), 3, np.uint8), np.array([5, 200]))  # replaces one of the base, adds one
+    table.add(np.full((1, 8), 7, np.uint8), np.array([95]))  # replaces one of the delta that is being merged
+    table.delete(np.array([0, 105]))
+    may_go_on.set()
+    table.wait()
+    expected = {key: bytes(8) for key in range(1, 90)} | {key: bytes([1] * 8) for key in range(90, 110)}
+    expected |= {5: bytes([3] * 8), 200: bytes([3] * 8), 95: bytes([7] * 8)}
+    del expected[105]
+    codes, found = table.get(np.arange(-5, 300))
+    assert as_model(np.arange(-5, 300)[found], codes[found]) == expected
+    assert table._view.n_base == 110
+    assert as_pairs(table.search(np.zeros((1, 8), np.uint8), 300)[0]) == brute_force(
+        expected, np.zeros(8, np.uint8), 64
+    )
+
+
+@pytest.mark.usefixtures("kernel")
+def test_a_query_never_sees_half_an_update(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_module, "MIN_DELTA", 500)
+    table = HammingTable.build(np.zeros((50, 8), np.uint8), np.arange(50))
+    ends = threading.Event()
+    wrong: list[list[int]] = []
+
+    def read() -> None:
+        query = np.zeros((1, 8), np.uint8)
+        while not ends.is_set():
+            keys = table.search(query, 100)[0].keys
+            if sorted(keys.tolist()) != list(range(50)):
+                wrong.append(keys.tolist())
+
+    readers = [threading.Thread(target=read) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    for round_ in range(60):
+        codes = np.full((50, 8), round_ % 7, np.uint8)
+        table.add(codes, np.arange(50))
+    ends.set()
+    for reader in readers:
+        reader.join()
+    table.wait()
+    assert wrong == []
+
+
+@pytest.mark.usefixtures("kernel")
+def test_near_duplicates_are_the_groups_that_short_steps_join() -> None:
+    rng = np.random.default_rng(3)
+    codes = clustered(rng, 400, 32, 60)
+    keys = rng.permutation(1_000)[:400].astype(np.int64)
+    table = HammingTable.build(codes, keys)
+    distances = hamming_distance(codes[:, None], codes[None])
+    for radius in (0, 1, 3):
+        group = {int(key): {int(key)} for key in keys}
+        for i, j in zip(*np.nonzero(distances <= radius), strict=True):
+            joined = group[int(keys[i])] | group[int(keys[j])]
+            for key in joined:
+                group[key] = joined
+        expected = sorted({tuple(sorted(members)) for members in group.values() if len(members) > 1})
+        assert [tuple(members.tolist()) for members in table.near_duplicates(radius)] == expected
+
+
+def test_a_million_codes_take_at_most_68_bytes_each() -> None:
+    words = layout.allocate(1_000_000, 64, layout.n_tables_for(1_000_000, 64))
+    bytes_per_code = words.nbytes / 1_000_000
+    assert bytes_per_code <= 68
+
+
+def test_stats_say_how_the_answer_was_found() -> None:
+    rng = np.random.default_rng(2)
+    codes = clustered(rng, 50_000, 64, 20)
+    stats = HammingTable.build(codes, np.arange(50_000)).search(codes[:1], 3)[0].stats
+    assert stats.path == "probe"
+    assert stats.probes > 0
+    assert 3 <= stats.candidates < 50_000
+    stats = HammingTable.build(codes[:100], np.arange(100)).search(codes[:1], 3)[0].stats
+    assert stats == Stats("scan", 0, 100, 64)
 
 
 def test_equal_distances_are_ordered_by_key() -> None:
     table = HammingTable.build(np.zeros((3, 8), np.uint8), np.array([7, -1, 3]))
     assert table.search(np.zeros((1, 8), np.uint8), 2)[0].keys.tolist() == [-1, 3]
+
+
+def test_the_last_of_equal_keys_in_one_add_wins() -> None:
+    table = HammingTable(8)
+    table.add(np.array([[1], [2], [3]], np.uint8), np.array([4, 5, 4]))
+    assert table.get(np.array([4, 5]))[0].tolist() == [[3], [2]]
 
 
 @pytest.mark.parametrize("n_bits", [0, 12, 264])
