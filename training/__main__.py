@@ -86,9 +86,12 @@ def work(
 ) -> None:
     """Claim retrain jobs of the database that NEARBIT_DATABASE_URL names, and run them."""
     from service.config import Settings
+    from service.logs import configure_logging
     from training.worker import work as claim_and_run
 
-    claim_and_run(Settings(), exit_with_parent=exit_with_parent, once=once)
+    settings = Settings()
+    configure_logging(settings)
+    claim_and_run(settings, exit_with_parent=exit_with_parent, once=once)
 
 
 def _fit(contents: list[Text], ids: list[str], config: TrainingConfig, checkpoint_dir: Path | None) -> FitResult:

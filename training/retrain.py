@@ -173,7 +173,7 @@ class Retrain:
             return spaces.move(connection, space.id, "ready")
 
     def _gate(self, recall: Mapping[str, float], active: CodeSpace, *, forced: bool) -> None:
-        ours, theirs = recall["new"], recall["active"]
+        ours, theirs = recall["this"], recall["active"]
         if ours < theirs - TOLERANCE and not forced:
             raise GateRefused(
                 f"the new codes find {ours:.3f} of the 10 true nearest of held-out documents among the 100 nearest, "

@@ -76,7 +76,7 @@ def _learn(remote: Remote, file: Path, console: Console) -> None:
     watch_retrain(remote, remote.retrain(COLLECTION), console)
     report = remote.spaces(COLLECTION)[0]["report"]
     console.print(
-        f"   of the 10 true nearest of unseen documents, the 100 nearest by code hold {report['recall']['new']:.0%} "
+        f"   of the 10 true nearest of unseen documents, the 100 nearest by code hold {report['recall']['this']:.0%} "
         f"(untrained: {report['recall']['untrained']:.0%}); {report['saturated']:.0%} of the code units are saturated"
     )
 
