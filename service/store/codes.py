@@ -67,7 +67,8 @@ def append(lane: Lane, space_id: int, keys: Keys, codes: Codes) -> int:
 def append_current(lane: Lane, space_id: int, keys: Keys, revisions: Sequence[int], codes: Codes) -> int:
     """As `append`, for the documents alone that still exist in the revision that was encoded; return how many."""
     keys = integers(keys)
-    current = dict(lane.connection.execute(_REVISIONS, {"collection": lane.collection_id, "keys": keys}).tuples().all())
+    found = lane.connection.execute(_REVISIONS, {"collection": lane.collection_id, "keys": keys})
+    current = {row.key: row.revision for row in found}
     rows = [
         row for row, (key, revision) in enumerate(zip(keys, revisions, strict=True)) if current.get(key) == revision
     ]

@@ -167,7 +167,7 @@ class Overview:
 def overview(connection: Connection) -> builtins.list[Overview]:
     """Every collection with its active space and the one being built, in one query."""
     overviews = []
-    for collection_id, name, n_bits, last_seq, *spaces in connection.execute(_OVERVIEW).tuples():
+    for collection_id, name, n_bits, last_seq, *spaces in connection.execute(_OVERVIEW):
         live, following = spaces[:4], spaces[4:]
         building = None if following[0] is None else SpaceReference(*following)
         overviews.append(Overview(collection_id, name, n_bits, last_seq, SpaceReference(*live), building))

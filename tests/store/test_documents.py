@@ -126,7 +126,7 @@ def test_pages_are_in_the_order_of_keys_and_hold_every_document_once(database: D
             after = part[-1].key
         assert documents.count(connection, collection.id) == 25
     assert [len(part) for part in pages] == [7, 7, 7, 4]
-    assert sum(pages, []) == [str(i) for i in range(25)]
+    assert [id for part in pages for id in part] == [str(i) for i in range(25)]
 
 
 def test_by_keys_takes_arrays_and_leaves_out_what_is_gone(database: Database) -> None:
@@ -157,7 +157,9 @@ def test_every_document_is_as_likely_to_be_sampled_as_any_other(sqlite_url: str)
     collection, _ = new_collection(database)
     put(database, collection, [NewDocument(f"{i}", "a text", {}) for i in range(40)])
     with database.read() as connection:
-        drawn = [document.id for seed in range(400) for document in documents.sample(connection, collection.id, 10, seed)]
+        drawn = [
+            document.id for seed in range(400) for document in documents.sample(connection, collection.id, 10, seed)
+        ]
     database.close()
     times = np.bincount([int(id) for id in drawn], minlength=40)
     # binomial(400, 1/4) has mean 100 and deviation 8.7: five deviations
