@@ -36,6 +36,7 @@ from service.index.layout import (
     COST_AT,
     COVERAGE_AT,
     FOUND,
+    KEEP_NS,
     KEYS_AT,
     N_BITS,
     N_CODES,
@@ -79,13 +80,14 @@ from service.index.view import (
 intrinsic: Any = _intrinsic
 tuple_setitem: Any = _tuple_setitem
 
-LANES, BLOCK = 8, 32
+TRIAL = 0.03  # the part of a scan's cost that probing may take before its prospects are looked at
+LANES, BLOCK, FETCHED = 8, 32, 256
 
 _WIDTHS = [(np.uint64(0),) * n_planes for n_planes in range(5)]
 
 # fields of a frame
 F_BASE, F_ENTRIES, F_DELTA_KEYS, F_DEAD, F_RECENT, F_N_RECENT, F_ALLOWED, F_SIFTED, F_K, F_CAPACITY = range(10)
-F_BOUND, F_WITHIN, F_COUNT, F_LOST, F_TIED_AT, F_TIE_KEY, F_PROBES, F_CANDIDATES = range(10, 18)
+F_BOUND, F_WITHIN, F_COUNT, F_LOST, F_TIED_AT, F_TIE_KEY, F_PROBES, F_CANDIDATES, F_SCAN_NS = range(10, 19)
 F_CHUNK, CHUNK = 20, 64  # the buckets looked into next: addresses, then first and last entries
 F_HISTOGRAM = F_CHUNK + 2 * CHUNK
 MIN_ENTRIES = 1024
@@ -423,8 +425,8 @@ def probe_step(base, frame, table, flips, query):
             bucket = load(begins, i)
             store(begins, i, load_half(offsets, bucket))
             store(ends, i, load_half(offsets, bucket + 1))
-            for line in range(load(begins, i), min(load(ends, i), load(begins, i) + 256), 8):
-                prefetch(codes + 8 * line)
+            if flips > 0:
+                fetch_codes(codes, load(begins, i), load(ends, i))
         for i in range(n_buckets):
             scan_bucket(base, frame, ids, codes, stride, load(begins, i), load(ends, i), table, flips, query)
         store(frame, F_PROBES, load(frame, F_PROBES) + n_buckets)
@@ -462,6 +464,13 @@ def fetch_offsets(base, table, query):
 
 
 @inlined
+def fetch_codes(codes, begin, end):
+    """Bring near the first codes of a bucket."""
+    for place in range(begin, min(end, begin + FETCHED), 8):
+        prefetch(codes + 8 * place)
+
+
+@inlined
 def fetch_first(base, query):
     """Bring near what the first step of every table will look at."""
     for last in range(2):
@@ -470,7 +479,8 @@ def fetch_first(base, query):
             bucket = substring(query, load(base, row + TABLE_START), load(base, row + TABLE_WIDTH))
             offsets = base + 8 * load(base, row + TABLE_OFFSETS)
             if last:
-                prefetch(base + 8 * (load(base, row + TABLE_CODES) + load_half(offsets, bucket)))
+                begin, end = load_half(offsets, bucket), load_half(offsets, bucket + 1)
+                fetch_codes(base + 8 * load(base, row + TABLE_CODES), begin, end)
             else:
                 prefetch(offsets + 4 * bucket)
 
@@ -478,10 +488,11 @@ def fetch_first(base, query):
 @jit
 def worth_probing(base, frame, step, load_seen):
     """Whether finishing by probes looks cheaper than a scan."""
-    scan_cost = load_float(base, SCAN_COST)
+    scan_cost = load(frame, F_SCAN_NS)
     if step >= load(base, N_STEPS):
         return False
-    if load(frame, F_PROBES) * PROBE_NS + load(frame, F_CANDIDATES) * CANDIDATE_NS < 0.04 * scan_cost:
+    spent = load(frame, F_PROBES) * PROBE_NS + load(frame, F_CANDIDATES) * CANDIDATE_NS
+    if spent + load(frame, F_COUNT) * KEEP_NS < TRIAL * scan_cost:
         return True
     coverage = load(base, COVERAGE_AT) + step * (load(base, N_BITS) + 1)
     total, expected, bound, k = 0.0, 0, load(frame, F_BOUND), load(frame, F_K)
@@ -558,6 +569,8 @@ def start(frame, record, k, size, n_bits):
     store(frame, F_SIFTED, load(record, R_DEAD) | load(record, R_N_RECENT) | load(record, R_ALLOWED))
     store(frame, F_K, k)
     store(frame, F_CAPACITY, size)
+    kept = k * (1 + np.log(max(1.0, load(base, N_CODES) / k))) if k < UNLIMITED else 0.0
+    store(frame, F_SCAN_NS, np.int64(load_float(base, SCAN_COST) + KEEP_NS * kept))
 
 
 @jit

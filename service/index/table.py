@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -55,8 +55,7 @@ class Stats(NamedTuple):
     radius: int
 
 
-@dataclass(frozen=True, slots=True)
-class Neighbors:
+class Neighbors(NamedTuple):
     """One query's answer, ascending by (distance, key): `keys` `(n,)` int64, `distances` `(n,)` int64 in bits."""
 
     keys: Keys
@@ -150,7 +149,7 @@ class HammingTable:
         if k < 1:
             raise InvalidInput(f"k must be at least 1, got {k}")
         view = self._view if allowed is None else self._shown(allowed)
-        return [_neighbors(row) for row in self._answers(view, codes, max(1, min(k, view.n_live)), self._n_bits)]
+        return _neighbors(self._answers(view, codes, max(1, min(k, view.n_live)), self._n_bits))
 
     def within(self, codes: Codes, radius: int, allowed: Allowed = None) -> list[Neighbors]:
         """All that lie within `radius` bits of each of `(q, n_bytes)` codes; radius 0 finds equal codes.
@@ -161,8 +160,12 @@ class HammingTable:
         if radius < 0:
             raise InvalidInput(f"radius must be at least 0, got {radius}")
         view, radius = self._shown(allowed), min(radius, self._n_bits)
-        rows = self._answers(view, codes, UNLIMITED, radius)
-        return [_neighbors(row) for row in self._with_room(view, codes, radius, rows)]
+        rows = self._answers(view, codes, UNLIMITED, radius, FIRST_ROOM)
+        balls = _neighbors(rows)
+        for place, found in enumerate(rows[:, FOUND].tolist()):
+            if found > FIRST_ROOM:
+                balls[place] = _neighbors(self._answers(view, codes[place : place + 1], UNLIMITED, radius, found))[0]
+        return balls
 
     def select(self, keys: Keys | Collection[int]) -> Selection:
         """Prepare keys to be used as `allowed` in many searches."""
@@ -218,7 +221,8 @@ class HammingTable:
 
     def delete(self, keys: Keys) -> None:
         """Take `(n,)` keys out; those that are absent are ignored."""
-        keys = np.unique(np.asarray(keys, np.int64))
+        keys = np.asarray(keys, np.int64)
+        keys = np.unique(keys) if len(keys) > 1 else keys
         with self._lock:
             gone = self._live_ids_of(keys)
             if len(gone):
@@ -231,13 +235,17 @@ class HammingTable:
         while (rebuild := self._rebuild) is not None:
             rebuild.join()
 
-    def _answers(self, view: View, codes: Codes, k: int, limit: int, mode: int = AUTO) -> NDArray[np.int64]:
-        """`(q, ANSWER_WORDS + 2 * room)` rows as `service.index.reference.answer` writes them; many on two threads."""
-        if codes.ndim != 2 or codes.shape[1] * 8 != self._n_bits or codes.dtype != np.uint8:
-            raise InvalidInput(f"codes must be (n, {self._n_bits // 8}) uint8, got {codes.shape} {codes.dtype}")
+    def _answers(
+        self, view: View, codes: Codes, k: int, limit: int, room: int | None = None, mode: int = AUTO
+    ) -> NDArray[np.int64]:
+        """`(q, ANSWER_WORDS + 2 * room)` rows as `service.index.reference.answer` writes them, many on several threads.
+
+        There is room for k matches each unless `room` says otherwise.
+        """
+        self._check_codes(codes)
         if not codes.flags.c_contiguous:
             codes = np.ascontiguousarray(codes)
-        out = np.empty((len(codes), ANSWER_WORDS + 2 * (k if k < UNLIMITED else FIRST_ROOM)), np.int64)
+        out = np.empty((len(codes), ANSWER_WORDS + 2 * (k if room is None else room)), np.int64)
         if len(codes) <= BLOCK:
             self._engine.answer(view, codes, k, limit, mode, out)
             return out
@@ -246,16 +254,6 @@ class HammingTable:
             pass
         return out
 
-    def _with_room(self, view: View, codes: Codes, radius: int, rows: NDArray[np.int64]) -> Iterable[NDArray[np.int64]]:
-        """The rows of a radius search, those that found more than they had room for asked again."""
-        for place, row in enumerate(rows):
-            if row[FOUND] > FIRST_ROOM:
-                row = np.empty((1, ANSWER_WORDS + 2 * int(row[FOUND])), np.int64)
-                self._engine.answer(view, codes[place : place + 1], UNLIMITED, radius, AUTO, row)
-                yield row[0]
-            else:
-                yield row
-
     def _shown(self, allowed: Allowed) -> View:
         if allowed is None:
             return self._view
@@ -263,9 +261,12 @@ class HammingTable:
             return self.select(allowed).view
         return allowed.view if allowed.source is self._view else self.select(allowed.keys).view
 
-    def _check(self, codes: Codes, keys: Keys) -> None:
+    def _check_codes(self, codes: Codes) -> None:
         if codes.ndim != 2 or codes.shape[1] * 8 != self._n_bits or codes.dtype != np.uint8:
             raise InvalidInput(f"codes must be (n, {self._n_bits // 8}) uint8, got {codes.shape} {codes.dtype}")
+
+    def _check(self, codes: Codes, keys: Keys) -> None:
+        self._check_codes(codes)
         if keys.shape != (len(codes),) or keys.dtype != np.int64:
             raise InvalidInput(f"keys must be ({len(codes)},) int64, one for each code, got {keys.shape} {keys.dtype}")
 
@@ -337,14 +338,15 @@ def build_base(planes: Words, keys: Keys, n_bits: int, engine: Engine) -> Words:
     return words
 
 
-def _neighbors(row: NDArray[np.int64]) -> Neighbors:
-    found, path, probes, candidates, radius = row[:5].tolist()
-    half = (len(row) + ANSWER_WORDS) // 2
-    return Neighbors(
-        row[ANSWER_WORDS : ANSWER_WORDS + found],
-        row[half : half + found],
-        Stats(PATHS[path], probes, candidates, radius),
-    )
+def _neighbors(rows: NDArray[np.int64]) -> list[Neighbors]:
+    """Rows of answers, in which every match that was found has room, as views into them."""
+    half = (rows.shape[1] + ANSWER_WORDS) // 2
+    answers = []
+    for row in rows:
+        found, path, probes, candidates, radius = row[:5].tolist()
+        keys, distances = row[ANSWER_WORDS : ANSWER_WORDS + found], row[half : half + found]
+        answers.append(Neighbors(keys, distances, Stats(PATHS[path], probes, candidates, radius)))
+    return answers
 
 
 def _joined(roots: Ids, one: Ids, other: Ids) -> Ids:

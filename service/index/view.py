@@ -187,7 +187,11 @@ class View:
 
     def live(self, ids: Ids) -> NDArray[np.bool_]:
         """Which of `ids` are not dead."""
-        return ~(are_set(self.dead, ids) | np.isin(ids, self.recent[: self.n_recent]))
+        alive = ~are_set(self.dead, ids)
+        recent = self.recent[: self.n_recent]
+        if len(recent):
+            alive &= ~((ids[:, None] == recent).any(axis=1) if len(ids) <= MAX_RECENT else np.isin(ids, recent))
+        return alive
 
     def ids_of(self, keys: Keys) -> tuple[Ids, NDArray[np.bool_]]:
         """The live id of each key, and the mask of the keys that have one."""
