@@ -84,7 +84,7 @@ class HammingTable:
     """
 
     def __init__(self, n_bits: int) -> None:
-        self._n_bits = check_n_bits(n_bits)
+        self._n_bits, self._n_bytes = check_n_bits(n_bits), n_bits // 8
         self._engine: Engine = engine_for(n_bits)
         self._lock = threading.Lock()
         self._view = View.of_base(layout.allocate(0, n_bits, 0))
@@ -149,7 +149,7 @@ class HammingTable:
         if k < 1:
             raise InvalidInput(f"k must be at least 1, got {k}")
         view = self._view if allowed is None else self._shown(allowed)
-        return _neighbors(self._answers(view, codes, max(1, min(k, view.n_live)), self._n_bits))
+        return _neighbors(self._answers(view, codes, k if k < view.n_live else view.n_live or 1, self._n_bits))
 
     def within(self, codes: Codes, radius: int, allowed: Allowed = None) -> list[Neighbors]:
         """All that lie within `radius` bits of each of `(q, n_bytes)` codes; radius 0 finds equal codes.
@@ -177,7 +177,7 @@ class HammingTable:
         """The codes of `(n,)` keys: `(n, n_bytes)` uint8, zero where absent, and the `(n,)` mask of those found."""
         view, keys = self._view, np.asarray(keys, np.int64)
         ids, found = view.ids_of(keys)
-        codes = np.zeros((len(keys), self._n_bits // 8), np.uint8)
+        codes = np.zeros((len(keys), self._n_bytes), np.uint8)
         codes[found] = layout.from_planes(view.gather(ids[found])[0], codes.shape[1])
         return codes, found
 
@@ -188,7 +188,7 @@ class HammingTable:
         """
         view = self._view
         planes, keys = view.gather(view.live_ids())
-        codes, owner = np.unique(layout.from_planes(planes, self._n_bits // 8), axis=0, return_inverse=True)
+        codes, owner = np.unique(layout.from_planes(planes, self._n_bytes), axis=0, return_inverse=True)
         distinct = HammingTable.build(np.ascontiguousarray(codes), np.arange(len(codes)))
         roots = np.arange(len(codes))
         for first in range(0, len(codes) if radius else 0, 4096):
@@ -262,8 +262,8 @@ class HammingTable:
         return allowed.view if allowed.source is self._view else self.select(allowed.keys).view
 
     def _check_codes(self, codes: Codes) -> None:
-        if codes.ndim != 2 or codes.shape[1] * 8 != self._n_bits or codes.dtype != np.uint8:
-            raise InvalidInput(f"codes must be (n, {self._n_bits // 8}) uint8, got {codes.shape} {codes.dtype}")
+        if codes.ndim != 2 or codes.shape[1] != self._n_bytes or codes.dtype != np.uint8:
+            raise InvalidInput(f"codes must be (n, {self._n_bytes}) uint8, got {codes.shape} {codes.dtype}")
 
     def _check(self, codes: Codes, keys: Keys) -> None:
         self._check_codes(codes)
@@ -274,7 +274,7 @@ class HammingTable:
         """Ids of those of some distinct keys that are present; for the writer, who knows where the delta's keys are."""
         view, added = self._view, self._added
         late = [added[key] for key in keys.tolist() if key in added]
-        ordered = layout.keys_of(view.words)
+        ordered = view.base_keys
         if not len(ordered) or len(late) == len(keys) or (len(keys) == 1 and keys[0] > ordered[-1]):
             return np.array(late, np.int64)
         places = np.searchsorted(ordered, keys)
@@ -342,7 +342,8 @@ def _neighbors(rows: NDArray[np.int64]) -> list[Neighbors]:
     """Rows of answers, in which every match that was found has room, as views into them."""
     half = (rows.shape[1] + ANSWER_WORDS) // 2
     answers = []
-    for row in rows:
+    for place in range(len(rows)):  # by place: an iterator over the rows would cost more than all of the rest
+        row = rows[place]
         found, path, probes, candidates, radius = row[:5].tolist()
         keys, distances = row[ANSWER_WORDS : ANSWER_WORDS + found], row[half : half + found]
         answers.append(Neighbors(keys, distances, Stats(PATHS[path], probes, candidates, radius)))

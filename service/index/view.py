@@ -70,6 +70,7 @@ class View:
 
     Attributes:
         words: the base.
+        base_keys: its keys, ascending.
         delta: `(n_planes + 1, capacity)` words: code planes, and keys in the last row.
         n_delta: how many columns of the delta count.
         dead: bitmap over all ids, or empty if none is set.
@@ -81,6 +82,7 @@ class View:
     """
 
     words: Words
+    base_keys: Keys
     delta: Words
     n_delta: int
     dead: Words
@@ -98,7 +100,7 @@ class View:
         recent = np.zeros(MAX_RECENT, np.uint32)
         record = record_of(words, delta, dead, recent, allowed)
         record[R_N_DELTA] = n_delta
-        return cls(words, delta, n_delta, dead, recent, 0, allowed, n_live, record)
+        return cls(words, layout.keys_of(words), delta, n_delta, dead, recent, 0, allowed, n_live, record)
 
     @classmethod
     def of_base(cls, words: Words) -> View:
@@ -111,6 +113,7 @@ class View:
         n_delta = record[R_N_DELTA] = self.n_delta + n
         return View(
             self.words,
+            self.base_keys,
             self.delta,
             n_delta,
             self.dead,
@@ -143,6 +146,7 @@ class View:
         record[R_N_RECENT] = end
         return View(
             self.words,
+            self.base_keys,
             self.delta,
             self.n_delta,
             self.dead,
@@ -163,7 +167,7 @@ class View:
     @property
     def n_base(self) -> int:
         """Codes of the base, dead ones included."""
-        return len(layout.keys_of(self.words))
+        return len(self.base_keys)
 
     @property
     def n_bits(self) -> int:
@@ -195,7 +199,7 @@ class View:
 
     def ids_of(self, keys: Keys) -> tuple[Ids, NDArray[np.bool_]]:
         """The live id of each key, and the mask of the keys that have one."""
-        ids, found = self._places(layout.keys_of(self.words), keys)
+        ids, found = self._places(self.base_keys, keys)
         if self.n_delta:
             late, is_late = self._places_in_delta(keys)
             ids, found = np.where(is_late, late, ids), found | is_late
@@ -230,7 +234,7 @@ class View:
         keys = np.empty(len(ids), np.int64)
         old = ids < self.n_base
         base, late = ids[old], ids[~old] - self.n_base
-        planes[:, old], keys[old] = layout.planes_of(self.words)[:, base], layout.keys_of(self.words)[base]
+        planes[:, old], keys[old] = layout.planes_of(self.words)[:, base], self.base_keys[base]
         planes[:, ~old], keys[~old] = self.delta[:-1, late], self.delta_keys[late]
         return planes, keys
 
