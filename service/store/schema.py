@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -48,11 +48,13 @@ class Instant(TypeDecorator[datetime]):
         """Aware datetimes as the database keeps them."""
         if value is None or dialect.name != "sqlite":
             return value
-        return value.isoformat(sep=" ", timespec="milliseconds")
+        return value.astimezone(UTC).isoformat(sep=" ", timespec="milliseconds")
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        """Aware datetimes, whatever the database keeps."""
-        return datetime.fromisoformat(value) if isinstance(value, str) else value
+        """Aware datetimes in UTC, whatever the database keeps or its session's time zone is."""
+        if value is None:
+            return None
+        return datetime.fromisoformat(value) if dialect.name == "sqlite" else value.astimezone(UTC)
 
 
 class now(FunctionElement[datetime]):  # noqa: N801
