@@ -1,0 +1,281 @@
+"""The command line: run the service and its parts, and talk to a running one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import structlog
+import typer
+import uvicorn
+from pydantic import ValidationError
+from rich.console import Console
+from uvicorn.supervisors import Multiprocess
+
+from service.app import create_encoder_app
+from service.config import Settings
+from service.demo.tour import tour
+from service.encoding.client import KEEPALIVE_S
+from service.errors import ConfigurationError, NearbitError
+from service.hashing.device import resolve_device
+from service.logs import configure_logging
+from service.remote import Remote
+from service.store.database import Database
+from service.store.migrations import check_schema, migrate, prepare
+from service.terminal import import_documents, matches_table, watch_retrain
+from service.trainer_process import TrainerProcess
+
+log = structlog.get_logger(__name__)
+console = Console(stderr=True)
+cli = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
+
+Url = Annotated[str, typer.Option(help="Where the service listens.")]
+Key = Annotated[str | None, typer.Option("--admin-key", envvar="NEARBIT_ADMIN_KEY", help="The admin key.")]
+CollectionOption = Annotated[str, typer.Option("--collection", "-c", help="Name of the collection.")]
+DatabaseUrl = Annotated[str | None, typer.Option(help="NEARBIT_DATABASE_URL of this call.")]
+HERE = "http://127.0.0.1:8000"
+
+
+@cli.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Number of API processes.")] = None,
+    database_url: DatabaseUrl = None,
+    trainer: Annotated[bool | None, typer.Option(help="Start a trainer process too.")] = None,
+) -> None:
+    """Serve the API; options win over NEARBIT_* in the environment."""
+    settings = _settings(host=host, port=port, workers=workers, database_url=database_url, trainer=trainer)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with ExitStack() as stack:
+        listener = stack.enter_context(_listening(settings.host, settings.port))
+        _prepare_database(settings)
+        if settings.workers > 1:
+            counts = stack.enter_context(tempfile.TemporaryDirectory(prefix="nearbit-metrics-"))
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = counts
+        if settings.trainer:
+            keeper = TrainerProcess()
+            stack.callback(keeper.stop)
+            keeper.start()
+        _serve(settings, "service.app:from_environment", listener, settings.workers)
+
+
+@cli.command()
+def encoder(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8100,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Run the hash functions in a process of their own; NEARBIT_ENCODER_URL points the service at it."""
+    settings = _settings(host=host, device=device, database_url=database_url)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with _listening(settings.host, port) as listener:
+        _prepare_database(settings)
+        _serve(settings, create_encoder_app(settings), listener, 1)
+
+
+@cli.command("migrate")
+def migrate_database(database_url: DatabaseUrl = None) -> None:
+    """Bring the database to the schema of this release."""
+    settings = _settings(database_url=database_url)
+    with _open(settings) as database:
+        migrate(database)
+    console.print("the database has the schema of this release")
+
+
+@cli.command("import")
+def import_file(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help='JSONL: {"id", "text", "metadata"}')],
+    collection: CollectionOption,
+    url: Url = HERE,
+    n_bits: Annotated[int, typer.Option(help="Width of the codes; the collection is created if there is none.")] = 64,
+    admin_key: Key = None,
+) -> None:
+    """Put the documents of a file into a collection, which is created if there is none."""
+    with Remote(url, admin_key) as remote:
+        remote.create(collection, n_bits)
+        n = import_documents(remote, file, collection, console)
+    console.print(f"{n:,} documents are in {collection!r}")
+
+
+@cli.command()
+def export(
+    collection: CollectionOption,
+    url: Url = HERE,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="A file; standard output without.")] = None,
+) -> None:
+    """Write the documents of a collection as JSONL, as `import` reads it."""
+    with Remote(url) as remote, ExitStack() as stack:
+        target = stack.enter_context(out.open("w", encoding="utf-8")) if out else sys.stdout
+        for document in remote.documents(collection):
+            kept = {name: document[name] for name in ("id", "text", "metadata")}
+            target.write(json.dumps(kept, ensure_ascii=False) + "\n")
+
+
+@cli.command()
+def query(
+    text: Annotated[str, typer.Argument(help="What the documents should be similar to.")],
+    collection: CollectionOption,
+    k: Annotated[int, typer.Option("--k", "-k", help="Number of documents.")] = 10,
+    url: Url = HERE,
+) -> None:
+    """Print the documents most similar to a text."""
+    with Remote(url) as remote:
+        answer = remote.similar(collection, text, k)
+    Console().print(matches_table(answer))
+    if not answer["known"]:
+        console.print("no word of the query is known to the hash function: these mean little", style="yellow")
+
+
+@cli.command()
+def retrain(
+    collection: CollectionOption,
+    url: Url = HERE,
+    wait: Annotated[bool, typer.Option(help="Show the progress until it is done.")] = True,
+    force: Annotated[bool, typer.Option(help="Promote the new codes even if they are worse.")] = False,
+    admin_key: Key = None,
+) -> None:
+    """Learn new codes on a collection and put them in place of the old ones."""
+    with Remote(url, admin_key) as remote:
+        job = remote.retrain(collection, force=force)
+        if not wait:
+            print(job["id"])
+            return
+        job = watch_retrain(remote, job, console)
+    console.print(f"code space {job['progress'].get('version', '')} answers now")
+
+
+@cli.command()
+def demo(
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Learn codes of the docstrings on this machine, serve them, and ask a few questions."""
+    tour(_settings(port=port, database_url=database_url), console)
+
+
+@cli.command()
+def doctor(database_url: DatabaseUrl = None) -> None:
+    """Say whether this installation can serve, and what is amiss."""
+    settings = _settings(database_url=database_url)
+    faults = 0
+
+    def check(name: str, result: str | NearbitError) -> None:
+        nonlocal faults
+        faults += isinstance(result, NearbitError)
+        mark = "[red]amiss[/red]" if isinstance(result, NearbitError) else "[green]ok[/green]   "
+        console.print(f"{mark} {name}: {result}", highlight=False)
+
+    check("settings", "valid")
+    try:
+        check("device", resolve_device(settings.device))
+    except NearbitError as error:
+        check("device", error)
+    try:
+        with _open(settings) as database:
+            check_schema(database)
+            check("database", f"{database.dialect}, schema of this release")
+    except NearbitError as error:
+        check("database", error)
+    try:
+        with _listening(settings.host, settings.port):
+            check("port", f"{settings.port} on {settings.host} is free")
+    except NearbitError as error:
+        check("port", error)
+    raise typer.Exit(min(faults, 1))
+
+
+def _settings(**options: object) -> Settings:
+    """The settings of the environment with the options that were given, which child processes then find there too.
+
+    Raises:
+        ConfigurationError: they cannot be served.
+    """
+    for name, value in options.items():
+        if value is not None:
+            os.environ[f"NEARBIT_{name.upper()}"] = str(value).lower() if isinstance(value, bool) else str(value)
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        faults = "; ".join(f"NEARBIT_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+        raise ConfigurationError(faults) from None
+    configure_logging(settings)
+    return settings
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket that is bound to the address, so that a taken port is known before anything is started."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+            listener.listen(2048)
+        except OSError as error:
+            raise ConfigurationError(
+                f"cannot listen on port {port} of {host}: {os.strerror(error.errno or 0)}; choose another with --port"
+            ) from None
+        listener.set_inheritable(True)
+        yield listener
+
+
+@contextmanager
+def _open(settings: Settings) -> Iterator[Database]:
+    database = Database.open(settings.database_url)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def _prepare_database(settings: Settings) -> None:
+    """Migrate a new file, refuse an old schema: here and once, not in each worker's start."""
+    with _open(settings) as database:
+        prepare(database)
+
+
+def _serve(settings: Settings, app: Any, listener: socket.socket, workers: int) -> None:
+    """Run the servers on a socket until SIGTERM or SIGINT; requests in flight are answered first."""
+    config = uvicorn.Config(
+        app,
+        factory=isinstance(app, str),
+        workers=workers,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        server_header=False,
+        timeout_keep_alive=int(2 * KEEPALIVE_S),
+        timeout_graceful_shutdown=settings.shutdown_grace_s,
+    )
+    host, port = listener.getsockname()[:2]
+    log.info("nearbit listens", url=f"http://{f'[{host}]' if ':' in host else host}:{port}", workers=workers)
+    try:
+        if workers > 1:
+            Multiprocess(config, sockets=[listener]).run()
+        else:
+            uvicorn.Server(config).run(sockets=[listener])
+    except KeyboardInterrupt:
+        pass
+
+
+def main() -> None:
+    """Run a command; an error that was raised on purpose is one line, not a traceback."""
+    try:
+        cli()
+    except (NearbitError, OSError) as error:
+        console.print(f"error: {error}", style="red", highlight=False, markup=False)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,242 @@
+"""The composition root: the API process and the encoder process, put together from their parts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from multiprocessing import parent_process
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Response
+from fastapi_offline import FastAPIOffline
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.responses import JSONResponse
+
+from service.config import Settings
+from service.crossing import in_thread
+from service.edge import Edge
+from service.encoding import Encoder
+from service.encoding.batcher import Batcher
+from service.encoding.client import EncoderClient
+from service.encoding.worker import encoder_routes
+from service.errors import NearbitError
+from service.hashing.content import Text
+from service.index.replica import Follower
+from service.ingest import Ingest
+from service.logs import configure_logging
+from service.metrics import RequestMetrics, Sample
+from service.problems import Problem, install_problems
+from service.routes import admin, collections, documents, schemas, similar
+from service.routes.parts import Parts
+from service.search import Search
+from service.store import spaces
+from service.store.database import Database
+from service.store.migrations import prepare
+
+log = structlog.get_logger(__name__)
+
+_ABOUT = """Stores documents, learns binary codes of them, and answers what is similar to what.
+
+Errors are problem details (RFC 9457, `application/problem+json`); `type` tells kinds apart."""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The service over HTTP; its parts live as long as its lifespan.
+
+    Raises, when it starts:
+        DatabaseUnavailable, SchemaMismatch: the database cannot be served from.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        parts = await in_thread(_open, settings)
+        app.state.parts = parts
+        parts.follower.start()
+        if settings.admin_key is None:
+            log.warning("no admin key is set: only this machine is answered, and whoever is on it may do all")
+        try:
+            yield
+        finally:
+            await in_thread(parts.follower.stop)
+            await parts.encoder.close()
+            parts.database.close()
+            log.info("stopped")
+
+    app = _app(settings, "nearbit", lifespan, lambda: _gauges(app.state.parts))
+    for router in (collections.router, similar.router, documents.router, admin.router):
+        app.include_router(router)
+
+    @app.get("/readyz", tags=["health"], responses={503: {"model": schemas.Ready}})
+    async def readyz() -> Response:
+        """Whether the database answers, the hash functions are loaded, and the replicas have caught up."""
+        checks = await _checks(app.state.parts)
+        ready = all(said == "ok" for said in checks.values())
+        return JSONResponse({"status": "ready" if ready else "not ready", "checks": checks}, 200 if ready else 503)
+
+    return app
+
+
+def create_encoder_app(settings: Settings) -> FastAPI:
+    """The encoder process over HTTP: the batcher alone, for the hash functions of the database."""
+    database = Database.open(settings.database_url)
+    encoder = _batcher(settings, database)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        log.info("encoder", device=encoder.device)
+        try:
+            yield
+        finally:
+            await encoder.close()
+            database.close()
+
+    app = _app(settings, "nearbit encoder", lifespan, lambda: _encoder_gauges(encoder))
+    app.include_router(encoder_routes(encoder))
+    return app
+
+
+def from_environment() -> FastAPI:
+    """The app of an API process that `serve` starts: settings from `NEARBIT_*`; it ends with its parent process."""
+    settings = Settings()
+    configure_logging(settings)
+    if (parent := parent_process()) is not None:
+
+        def follow_parent() -> None:
+            parent.join()
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        threading.Thread(target=follow_parent, name="follow-parent", daemon=True).start()
+    return create_app(settings)
+
+
+def _app(
+    settings: Settings,
+    title: str,
+    lifespan: Callable[[FastAPI], Any],
+    gauges: Callable[[], Iterable[Sample]],
+) -> FastAPI:
+    """An app with what both processes have: the edge, the error table, health, metrics and offline docs."""
+    app = FastAPIOffline(
+        title=title,
+        version=version("nearbit"),
+        description=_ABOUT,
+        lifespan=lifespan,
+        redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    metrics = RequestMetrics()
+    app.add_middleware(
+        Edge,
+        metrics=metrics,
+        max_body_bytes=settings.max_body_bytes,
+        loopback_only=settings.admin_key is None,
+    )
+    install_problems(app)
+    _describe_problems(app)
+
+    @app.get("/healthz", tags=["health"])
+    async def healthz() -> schemas.Health:
+        """The process answers."""
+        return schemas.Health(status="ok")
+
+    @app.get("/metrics", tags=["health"], response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+    async def prometheus() -> Response:
+        """Figures for Prometheus."""
+        return Response(metrics.render(gauges), media_type=CONTENT_TYPE_LATEST)
+
+    return app
+
+
+def _describe_problems(app: FastAPI) -> None:
+    """Put the schema of a problem where the routes' declared responses refer to it."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        schema = generate()
+        components = schema.setdefault("components", {}).setdefault("schemas", {})
+        components.setdefault("Problem", Problem.model_json_schema())
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _open(settings: Settings) -> Parts:
+    database = Database.open(settings.database_url)
+    try:
+        prepare(database)
+        encoder: Encoder
+        if settings.encoder_url:
+            encoder = EncoderClient(settings.encoder_url, settings.encoder_timeout_s)
+        else:
+            encoder = _batcher(settings, database)
+    except NearbitError:
+        database.close()
+        raise
+    follower = Follower(database, f"{os.uname().nodename}-{os.getpid()}-{id(database):x}", settings.poll_interval_s)
+    ingest = Ingest(database, encoder, follower, settings)
+    search = Search(database, encoder, follower, settings)
+    return Parts(settings, database, encoder, follower, ingest, search)
+
+
+def _batcher(settings: Settings, database: Database) -> Batcher:
+    def load(digest: str) -> bytes:
+        with database.read() as connection:
+            return spaces.get_function(connection, digest)
+
+    return Batcher(
+        load,
+        device=settings.device,
+        max_batch=settings.encoder_batch,
+        max_queue=settings.encoder_queue,
+        cache=settings.encoder_cache,
+    )
+
+
+async def _checks(parts: Parts) -> dict[str, str]:
+    """What keeps the process from doing its work, by part; `ok` where nothing does."""
+    checks = dict.fromkeys(("database", "replicas", "hash functions"), "ok")
+    try:
+        await in_thread(parts.database.ping)
+    except NearbitError as error:
+        checks["database"] = str(error)
+    overview = parts.follower.overview()
+    behind = [c.collection for c, replica in overview if replica is None or replica.applied_seq < c.last_seq]
+    if parts.follower.error is not None:
+        checks["replicas"] = parts.follower.error
+    elif behind:
+        checks["replicas"] = f"not caught up: {', '.join(behind[:10])}"
+    # Encoding something is the one proof that a hash function is loaded, here or in the encoder process; no more of
+    # them than are kept in memory, or asking would be what unloads them.
+    digests = list(dict.fromkeys(str(c.active.digest) for c, _ in overview))
+    for digest in digests[: parts.settings.encoder_cache]:
+        try:
+            await parts.encoder.encode(digest, [Text("ready")])
+        except NearbitError as error:
+            checks["hash functions"] = str(error)
+    return checks
+
+
+def _gauges(parts: Parts) -> Iterable[Sample]:
+    for collection, replica in parts.follower.overview():
+        label = {"collection": collection.collection}
+        yield "nearbit_collection_seq", "Latest change that the follower has seen.", label, collection.last_seq
+        if replica is not None:
+            yield "nearbit_replica_seq", "Latest change in the replica.", label, replica.applied_seq
+            yield "nearbit_replica_codes", "Codes in the replica.", label, len(replica.table)
+            yield "nearbit_replica_version", "Code space that answers.", label, replica.space.version
+    if isinstance(parts.encoder, Batcher):
+        yield from _encoder_gauges(parts.encoder)
+
+
+def _encoder_gauges(encoder: Batcher) -> Iterable[Sample]:
+    stats = encoder.stats
+    yield "nearbit_encoder_waiting", "Contents that wait for a code.", {}, encoder.n_waiting
+    yield "nearbit_encoder_calls", "Calls of a hash function since the start.", {}, stats.n_calls
+    yield "nearbit_encoder_contents", "Contents encoded since the start.", {}, stats.n_encoded
+    yield "nearbit_encoder_dropped", "Requests dropped as their caller had left.", {}, stats.n_dropped
+    yield "nearbit_encoder_refused", "Requests refused as the queue was full.", {}, stats.n_refused

@@ -1,0 +1,70 @@
+"""What Prometheus is told.
+
+Requests are counted across the worker processes of one `serve` (prometheus_client's multiprocess mode, which `serve`
+turns on when it starts several). What a process knows of itself alone, its queue and its replicas, carries its `pid`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+Sample = tuple[str, str, dict[str, str], float]
+"""Name, help, labels and value of a gauge."""
+
+
+class RequestMetrics:
+    """Counts and times requests, per route template, so that no path or id becomes a label."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        labels = ("method", "route", "status")
+        self._requests = Counter("nearbit_http_requests", "Requests answered.", labels, registry=self.registry)
+        self._seconds = Histogram(
+            "nearbit_http_request_seconds",
+            "Seconds from the first byte of a request to the last of its answer.",
+            ("method", "route"),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    def observe(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one request."""
+        key = (method, route, status)
+        children = self._children.get(key)
+        if children is None:
+            histogram = self._seconds.labels(method, route)
+            children = self._children[key] = (self._requests.labels(method, route, str(status)), histogram)
+        children[0].inc()
+        children[1].observe(seconds)
+
+    def render(self, of_this_process: Callable[[], Iterable[Sample]]) -> bytes:
+        """Everything in Prometheus's text format; the gauges of this process get its `pid` as a label."""
+        registry = self.registry
+        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        own = CollectorRegistry()
+        own.register(_Gauges(of_this_process))
+        return generate_latest(registry) + generate_latest(own)
+
+
+class _Gauges(Collector):
+    def __init__(self, samples: Callable[[], Iterable[Sample]]) -> None:
+        self._samples = samples
+
+    def collect(self) -> Iterable[Metric]:
+        families: dict[str, GaugeMetricFamily] = {}
+        for name, text, labels, value in self._samples():
+            labels = {**labels, "pid": str(os.getpid())}
+            family = families.setdefault(name, GaugeMetricFamily(name, text, labels=list(labels)))
+            family.add_metric(list(labels.values()), value)
+        return families.values()

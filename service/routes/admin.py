@@ -1,0 +1,125 @@
+"""Learning, and what it made: retrain, jobs, code spaces, promote, roll back."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Depends, Request
+
+from service.crossing import in_thread, reading
+from service.errors import InvalidInput, TooFewDocuments
+from service.problems import problems
+from service.routes import schemas
+from service.routes.admin_key import require_admin_key
+from service.routes.parts import Parts, parts_of
+from service.store import collections, documents, jobs, spaces
+from service.store.jobs import Job
+from service.store.spaces import CodeSpace
+
+router = APIRouter(prefix="/v1", tags=["learning"], responses=problems(403, 404, 413, 421, 422, 503))
+_admin = [Depends(require_admin_key)]
+
+
+@router.post(
+    "/collections/{collection}/retrain",
+    summary="Learn codes",
+    status_code=202,
+    dependencies=_admin,
+    responses=problems(400, 401, 409, 415),
+)
+async def retrain(
+    request: Request, collection: schemas.CollectionName, body: Annotated[schemas.Retrain | None, Body()] = None
+) -> schemas.Job:
+    """Has the trainer learn a new hash function on the collection, encode every document with it, compare it with the
+    active one and, if it is no worse, put it in its place. `GET /v1/jobs/{id}` tells how far it is."""
+    try:
+        params = (body or schemas.Retrain()).params()
+    except ValueError as error:
+        raise InvalidInput(f"the options of a retrain {error}") from None
+    return _job(await in_thread(_enqueue, parts_of(request), collection, params))
+
+
+def _enqueue(parts: Parts, name: str, params: dict[str, object]) -> Job:
+    with parts.database.read() as connection:
+        stored = collections.get(connection, name)
+        n_documents = documents.count(connection, stored.id)
+    needed = parts.settings.min_train_documents
+    if n_documents < needed:
+        raise TooFewDocuments(name, needed, n_documents)
+    with parts.database.write() as connection:
+        return jobs.enqueue(connection, stored, "retrain", params)
+
+
+@router.get("/jobs/{job}", summary="Get a job")
+async def get_job(request: Request, job: schemas.JobId) -> schemas.Job:
+    """The job's state and progress."""
+    database = parts_of(request).database
+
+    def get() -> Job:
+        with database.read() as connection:
+            return jobs.get(connection, job)
+
+    return _job(await reading(database, get))
+
+
+@router.post("/jobs/{job}/cancel", summary="Cancel a job", dependencies=_admin, responses=problems(401, 409))
+async def cancel_job(request: Request, job: schemas.JobId) -> schemas.Job:
+    """Cancels a queued job at once; asks the trainer to stop a running one, which it does within seconds."""
+    database = parts_of(request).database
+
+    def cancel() -> Job:
+        with database.write() as connection:
+            return jobs.cancel(connection, job)
+
+    return _job(await in_thread(cancel))
+
+
+@router.get("/collections/{collection}/spaces", summary="List code spaces")
+async def list_spaces(request: Request, collection: schemas.CollectionName) -> schemas.CodeSpacePage:
+    """Every code space of the collection, newest first, with its report."""
+    database = parts_of(request).database
+
+    def of_collection() -> list[CodeSpace]:
+        with database.read() as connection:
+            return spaces.list(connection, collections.get(connection, collection).id)
+
+    found = await reading(database, of_collection)
+    return schemas.CodeSpacePage(items=[_space(space) for space in found], next_cursor=None)
+
+
+@router.post(
+    "/collections/{collection}/spaces/{version}/promote",
+    summary="Promote a code space",
+    dependencies=_admin,
+    responses=problems(401, 409, 500),
+)
+async def promote(request: Request, collection: schemas.CollectionName, version: schemas.Version) -> schemas.CodeSpace:
+    """Makes a ready or retired space the one that answers, after giving a code to documents that lack one in it."""
+    parts = parts_of(request)
+    stored = await parts.ingest.collection(collection)
+
+    def get() -> CodeSpace:
+        with parts.database.read() as connection:
+            return spaces.get(connection, stored.id, version)
+
+    return _space(await parts.ingest.promote(stored, await reading(parts.database, get)))
+
+
+@router.post(
+    "/collections/{collection}/rollback",
+    summary="Roll back to the code space before",
+    dependencies=_admin,
+    responses=problems(401, 409, 500),
+)
+async def roll_back(request: Request, collection: schemas.CollectionName) -> schemas.CodeSpace:
+    """Promotes the space that was retired last; calling it again goes forward again."""
+    ingest = parts_of(request).ingest
+    return _space(await ingest.roll_back(await ingest.collection(collection)))
+
+
+def _job(job: Job) -> schemas.Job:
+    return schemas.Job.model_validate(job, from_attributes=True)
+
+
+def _space(space: CodeSpace) -> schemas.CodeSpace:
+    return schemas.CodeSpace.model_validate(space, from_attributes=True)

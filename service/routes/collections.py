@@ -1,0 +1,93 @@
+"""Collections: put, get, list, delete."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Depends, Request, Response
+
+from service.crossing import in_thread, reading
+from service.problems import problems
+from service.routes import schemas
+from service.routes.admin_key import require_admin_key
+from service.routes.cursor import from_cursor, to_cursor
+from service.routes.parts import Parts, parts_of
+from service.store import collections, documents, spaces
+from service.store.collections import Collection
+
+router = APIRouter(prefix="/v1/collections", tags=["collections"], responses=problems(403, 413, 421, 422, 503))
+_admin = [Depends(require_admin_key)]
+
+
+@router.put(
+    "/{collection}",
+    summary="Create a collection",
+    dependencies=_admin,
+    responses={201: {"model": schemas.Collection}, **problems(400, 401, 409, 415)},
+)
+async def put_collection(
+    request: Request,
+    response: Response,
+    collection: schemas.CollectionName,
+    body: Annotated[schemas.NewCollection | None, Body()] = None,
+) -> schemas.Collection:
+    """201 if it is new, 200 if it exists with these settings, 409 if it exists with others."""
+    asked = body or schemas.NewCollection()
+    stored, created = await parts_of(request).ingest.create_collection(collection, asked.kind, asked.n_bits)
+    response.status_code = 201 if created else 200
+    return _collection(stored)
+
+
+@router.get("", summary="List collections")
+async def list_collections(
+    request: Request, limit: schemas.Limit = 100, cursor: schemas.Cursor = None
+) -> schemas.CollectionPage:
+    """Collections in the order of their names."""
+    database, after = parts_of(request).database, from_cursor(cursor, "")
+
+    def page() -> list[Collection]:
+        with database.read() as connection:
+            return collections.page(connection, after, limit + 1)
+
+    found = await reading(database, page)
+    items = [_collection(c) for c in found[:limit]]
+    return schemas.CollectionPage(items=items, next_cursor=to_cursor(items[-1].name) if len(found) > limit else None)
+
+
+@router.get("/{collection}", summary="Get a collection", responses=problems(404))
+async def get_collection(request: Request, collection: schemas.CollectionName) -> schemas.CollectionDetail:
+    """The collection, the number of its documents and the code space that answers."""
+    return await in_thread(_detail, parts_of(request), collection)
+
+
+@router.delete(
+    "/{collection}",
+    summary="Delete a collection",
+    dependencies=_admin,
+    status_code=204,
+    responses=problems(401, 404),
+)
+async def delete_collection(request: Request, collection: schemas.CollectionName) -> None:
+    """Deletes the collection with its documents, code spaces and jobs."""
+    ingest = parts_of(request).ingest
+    await ingest.collection(collection)
+    await ingest.drop_collection(collection)
+
+
+def _detail(parts: Parts, name: str) -> schemas.CollectionDetail:
+    with parts.database.read() as connection:
+        stored = collections.get(connection, name)
+        n_documents = documents.count(connection, stored.id)
+        space = spaces.active(connection, stored.id)
+    ref = schemas.SpaceRef(version=space.version, digest=str(space.digest))
+    return schemas.CollectionDetail(**dict(_collection(stored)), n_documents=n_documents, space=ref)
+
+
+def _collection(stored: Collection) -> schemas.Collection:
+    return schemas.Collection(
+        name=stored.name,
+        kind="text",
+        n_bits=stored.n_bits,
+        seq=stored.last_seq,
+        created_at=stored.created_at,
+    )

@@ -1,0 +1,109 @@
+"""Documents: put many, get, list, delete."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+from pydantic_core import to_json
+
+from service.crossing import in_thread, reading
+from service.errors import InvalidInput
+from service.ingest import Added
+from service.problems import problems
+from service.routes import schemas
+from service.routes.cursor import from_cursor, to_cursor
+from service.routes.parts import parts_of
+from service.store import collections, documents
+from service.store.documents import Document, NewDocument
+
+router = APIRouter(
+    prefix="/v1/collections/{collection}/documents",
+    tags=["documents"],
+    responses=problems(403, 404, 413, 421, 422, 503),
+)
+
+
+@router.post(
+    "",
+    summary="Put documents",
+    status_code=201,
+    response_model=schemas.PutDocuments,
+    responses={200: {"model": schemas.PutDocuments, "description": "All replaced others."}, **problems(400, 409, 415)},
+)
+async def put_documents(request: Request, collection: schemas.CollectionName, body: schemas.NewDocuments) -> Response:
+    """Inserts documents, and replaces those whose id exists: all of them or, with an error, none. They can be found
+    once this has answered, for sure with the answer's `seq` as `at_least_seq`."""
+    parts = parts_of(request)
+    limit = parts.settings.max_metadata_bytes
+    for position, document in enumerate(body.documents):
+        if len(to_json(document.metadata)) > limit:
+            raise InvalidInput(f"documents[{position}]: metadata must be at most {limit} bytes of JSON")
+    stored = await parts.ingest.collection(collection)
+    new = [NewDocument(d.id, d.text, d.metadata) for d in body.documents]
+    added = await parts.ingest.add(stored, new)
+    created = any(put.created for put in added.documents)
+    return Response(to_json(_added(added)), 201 if created else 200, media_type="application/json")
+
+
+@router.get("", summary="List documents")
+async def list_documents(
+    request: Request, collection: schemas.CollectionName, limit: schemas.Limit = 100, cursor: schemas.Cursor = None
+) -> schemas.DocumentPage:
+    """Documents in the order of their first arrival."""
+    database, after = parts_of(request).database, from_cursor(cursor, 0)
+
+    def page() -> list[Document]:
+        with database.read() as connection:
+            stored = collections.get(connection, collection)
+            return documents.page(connection, stored.id, after, limit + 1)
+
+    found = await in_thread(page)
+    items = [_document(document) for document in found[:limit]]
+    return schemas.DocumentPage(
+        items=items, next_cursor=to_cursor(found[limit - 1].key) if len(found) > limit else None
+    )
+
+
+@router.get("/{id:path}", summary="Get a document")
+async def get_document(request: Request, collection: schemas.CollectionName, id: schemas.PathId) -> schemas.Document:
+    """The document of that id."""
+    database = parts_of(request).database
+
+    def get() -> Document:
+        with database.read() as connection:
+            return documents.get(connection, collections.get(connection, collection).id, id)
+
+    return _document(await reading(database, get))
+
+
+@router.delete("/{id:path}", summary="Delete a document")
+async def delete_document(
+    request: Request, collection: schemas.CollectionName, id: schemas.PathId
+) -> schemas.DeletedDocument:
+    """Deletes the document of that id; that there is none is no error."""
+    ingest = parts_of(request).ingest
+    seq = await ingest.delete(await ingest.collection(collection), [id])
+    return schemas.DeletedDocument(deleted=seq is not None, seq=seq)
+
+
+def _added(added: Added) -> dict[str, object]:
+    """A `PutDocuments`, as a dictionary: a thousand models cost more than the rest of the answer."""
+    known = (added.n_known > 0).tolist()
+    return {
+        "documents": [
+            {"id": put.id, "created": put.created, "changed": put.changed, "known": is_known}
+            for put, is_known in zip(added.documents, known, strict=True)
+        ],
+        "space": {"version": added.space.version, "digest": added.space.digest},
+        "seq": added.seq,
+    }
+
+
+def _document(document: Document) -> schemas.Document:
+    return schemas.Document(
+        id=document.id,
+        text=document.text,
+        metadata=document.metadata,
+        revision=document.revision,
+        created_at=document.created_at,
+        updated_at=document.updated_at,
+    )

@@ -1,0 +1,307 @@
+"""What travels over HTTP: the requests and answers, with their rules."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import Path, Query
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from service.hashing.codes import BITS_STEP, MAX_BITS, MIN_BITS
+
+MAX_ID_CHARS = 512
+_MAX_PARAMS_BYTES = 16_384
+_INT64 = (1 << 63) - 1
+
+
+def _check_id(id: str) -> str:
+    if not id.isprintable():
+        raise ValueError("must hold printable characters only")
+    if id.endswith("/similar"):
+        raise ValueError("must not end in '/similar', which names the documents similar to one")
+    return id
+
+
+def _check_json(value: dict[str, Any]) -> dict[str, Any]:
+    """Refuse what JSON or a database cannot hold: NaN, infinities, lone surrogates, NUL."""
+    try:
+        dumped = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        dumped.encode("utf-8")
+    except UnicodeEncodeError:
+        raise ValueError("must be valid Unicode, got a lone surrogate") from None
+    except ValueError:
+        raise ValueError("must not hold NaN or infinities, JSON has no such numbers") from None
+    if "\\u0000" in dumped and _has_nul(value):
+        raise ValueError("must not contain the NUL character (U+0000)")
+    return value
+
+
+def _has_nul(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(_has_nul(key) or _has_nul(item) for key, item in value.items())
+    if isinstance(value, list):
+        return any(_has_nul(item) for item in value)
+    return isinstance(value, str) and "\x00" in value
+
+
+DocumentId = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS), AfterValidator(_check_id)]
+Json = Annotated[dict[str, Any], AfterValidator(_check_json)]
+
+CollectionName = Annotated[
+    str,
+    Path(
+        pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        description="Up to 64 letters, digits, dots, hyphens and underscores; the first is a letter or a digit.",
+    ),
+]
+PathId = Annotated[
+    str,
+    Path(
+        min_length=1,
+        max_length=MAX_ID_CHARS,
+        pattern=r"^[^\x00-\x1f\x7f]+$",
+        description="Id of a document; a slash in it may stand as it is or as %2F.",
+    ),
+]
+JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="Id of a job.")]
+Version = Annotated[int, Path(ge=1, lt=1 << 31, description="Version of a code space, counted from 1.")]
+Limit = Annotated[int, Query(ge=1, le=1_000, description="Most items in one page.")]
+Cursor = Annotated[str | None, Query(description="The next_cursor of the page before.")]
+Fields = Annotated[
+    str | None,
+    Query(
+        pattern="^(id|distance|text|metadata)(,(id|distance|text|metadata))*$",
+        description="Which of text and metadata come back, as in `fields=id,metadata`; all if not given.",
+    ),
+]
+K = Annotated[int, Query(ge=1, description="Most matches; the installation sets the highest.")]
+Radius = Annotated[int | None, Query(ge=0, description="Only matches within this many bits, at most n_bits.")]
+AtLeastSeq = Annotated[
+    int | None,
+    Query(ge=0, le=_INT64, description="Answer from a state that holds every change up to this seq (from a write)."),
+]
+
+
+class Wire(BaseModel):
+    """Base of what comes in: unknown members are errors."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class NewCollection(Wire):
+    """Settings of a collection; they never change."""
+
+    kind: Literal["text"] = Field("text", description="What its documents are.")
+    n_bits: int = Field(
+        64, ge=MIN_BITS, le=MAX_BITS, multiple_of=BITS_STEP, description="Width of its codes, in steps of 8."
+    )
+
+
+class SpaceRef(BaseModel):
+    """Which code space it was."""
+
+    version: int = Field(description="1 for the untrained space, counted up.")
+    digest: str = Field(description="SHA-256 of the hash function.")
+
+
+class Collection(BaseModel):
+    """A named set of documents."""
+
+    name: str
+    kind: Literal["text"]
+    n_bits: int
+    seq: int = Field(description="Number of the latest change of its codes.")
+    created_at: datetime
+
+
+class CollectionDetail(Collection):
+    """A named set of documents, counted, with the code space that answers."""
+
+    n_documents: int
+    space: SpaceRef
+
+
+class CollectionPage(BaseModel):
+    """Collections by name."""
+
+    items: list[Collection]
+    next_cursor: str | None = Field(description="Give it as `cursor` to get the next page; null on the last.")
+
+
+class NewDocument(Wire):
+    """A document to put: one of an id that exists is replaced."""
+
+    id: DocumentId | None = Field(None, description="Unique in the collection; without one it is given one.")
+    text: str = Field(description="Not blank; the installation sets the greatest length.")
+    metadata: Json = Field(default_factory=dict, description="Any JSON object.")
+
+
+class NewDocuments(Wire):
+    """Documents to put, all or none."""
+
+    documents: list[NewDocument] = Field(min_length=1, description="Ids unique; the installation sets the most.")
+
+
+class PutDocument(BaseModel):
+    """What became of one document."""
+
+    id: str
+    created: bool = Field(description="False: a document of that id was replaced.")
+    changed: bool = Field(description="False: its text is the one it had.")
+    known: bool = Field(description="False: no word of it is known to the hash function, so its code means little.")
+
+
+class PutDocuments(BaseModel):
+    """What became of the documents, in their order."""
+
+    documents: list[PutDocument]
+    space: SpaceRef
+    seq: int = Field(description="Give it as `at_least_seq` to find these documents for sure.")
+
+
+class Document(BaseModel):
+    """A stored document."""
+
+    id: str
+    text: str
+    metadata: dict[str, Any]
+    revision: int = Field(description="1, and one more with each changed text.")
+    created_at: datetime
+    updated_at: datetime
+
+
+class DocumentPage(BaseModel):
+    """Documents in the order of their first arrival."""
+
+    items: list[Document]
+    next_cursor: str | None = Field(description="Give it as `cursor` to get the next page; null on the last.")
+
+
+class DeletedDocument(BaseModel):
+    """What became of a deletion."""
+
+    deleted: bool = Field(description="False: there was no such document.")
+    seq: int | None = Field(description="Number of the change; null if there was none.")
+
+
+class Match(BaseModel):
+    """A document and how far it is."""
+
+    id: str
+    distance: int = Field(description="Bits in which its code differs from the query's.")
+    text: str | None = Field(None, description="Left out if `fields` does not name it.")
+    metadata: dict[str, Any] | None = Field(None, description="Left out if `fields` does not name it.")
+
+
+class Work(BaseModel):
+    """What finding them took."""
+
+    source: Literal["memory", "sql"] = Field(description="The replica in memory, or the hash table in SQL.")
+    path: str = Field(description="How: probing buckets, or scanning codes.")
+    probes: int = Field(description="Buckets looked into.")
+    candidates: int = Field(description="Codes whose distance was computed.")
+    radius: int = Field(description="Nothing within this many bits was left unseen.")
+
+
+class Answer(BaseModel):
+    """The nearest documents, ascending by distance, then by arrival."""
+
+    matches: list[Match]
+    space: SpaceRef
+    code: str = Field(description="The query's code, in hexadecimal.")
+    known: bool | None = Field(
+        description="False: no word of the query is known to the hash function, so the matches mean little. "
+        "Null for a stored document."
+    )
+    exact: bool = Field(description="Nothing nearer was missed.")
+    work: Work
+
+
+class Texts(Wire):
+    """Many queries at once."""
+
+    texts: list[str] = Field(min_length=1, description="None blank; the installation sets the most.")
+    k: int = Field(10, ge=1, description="Most matches of each.")
+    radius: int | None = Field(None, ge=0, description="Only matches within this many bits.")
+    fields: list[Literal["id", "distance", "text", "metadata"]] | None = Field(
+        None, description="Which of text and metadata come back; both if not given."
+    )
+    at_least_seq: int | None = Field(None, ge=0, le=_INT64, description="As in a single query.")
+
+
+class Answers(BaseModel):
+    """One answer per text, in their order."""
+
+    answers: list[Answer]
+
+
+class Retrain(BaseModel):
+    """Options of the training, each with a default: docs/models.md lists them; what it refuses fails the job."""
+
+    model_config = ConfigDict(extra="allow")
+
+    force: bool = Field(False, description="Promote the new space even if it is worse than the active one.")
+
+    def params(self) -> dict[str, Any]:
+        """The options that were given.
+
+        Raises:
+            ValueError: they are not plain JSON of moderate size.
+        """
+        given = _check_json(self.model_dump(exclude_unset=True))
+        if len(json.dumps(given)) > _MAX_PARAMS_BYTES:
+            raise ValueError(f"the options must be at most {_MAX_PARAMS_BYTES} bytes of JSON")
+        return given
+
+
+class Job(BaseModel):
+    """A retrain in the background."""
+
+    id: str
+    kind: Literal["retrain"]
+    collection: str
+    state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
+    params: dict[str, Any]
+    progress: dict[str, Any] = Field(description="stage, epoch, epochs, loss, saturated, done, total, eta_s: as known.")
+    error: str | None = Field(description="Why it failed, if it did.")
+    cancel_requested: bool
+    attempts: int = Field(description="More than 1 if a trainer died over it.")
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class CodeSpace(BaseModel):
+    """One version of the hash function of a collection, with the codes it gave."""
+
+    version: int
+    state: Literal["training", "encoding", "evaluating", "ready", "active", "retired", "failed"]
+    n_bits: int
+    digest: str | None = Field(description="SHA-256 of the hash function, once there is one.")
+    variant: str = Field(description="The autoencoder that was trained, or untrained.")
+    report: dict[str, Any] | None = Field(description="What the training and the evaluation said.")
+    error: str | None = Field(description="Why it failed, if it did.")
+    created_at: datetime
+    activated_at: datetime | None
+
+
+class CodeSpacePage(BaseModel):
+    """The code spaces of a collection, newest first."""
+
+    items: list[CodeSpace]
+    next_cursor: str | None
+
+
+class Health(BaseModel):
+    """The process answers."""
+
+    status: Literal["ok"]
+
+
+class Ready(BaseModel):
+    """Whether the process can do its work; each check says `ok` or what is amiss."""
+
+    status: Literal["ready", "not ready"]
+    checks: dict[str, str]

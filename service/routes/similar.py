@@ -1,0 +1,121 @@
+"""Similar documents: by text, by stored document, by many texts.
+
+Answers are written as dictionaries that `schemas.Answer` describes: building the models first costs as much as the
+search itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Annotated, Any
+from urllib.parse import parse_qsl
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic_core import to_json
+
+from service.errors import InvalidContent, InvalidInput
+from service.problems import problems
+from service.routes import schemas
+from service.routes.parts import parts_of
+from service.search import Answer, Want
+
+router = APIRouter(
+    prefix="/v1/collections/{collection}", tags=["similar"], responses=problems(403, 404, 413, 421, 422, 503)
+)
+
+
+@router.get("/similar", summary="Find documents similar to a text", response_model=schemas.Answer)
+async def similar_to_text(
+    request: Request,
+    collection: schemas.CollectionName,
+    q: Annotated[str, Query(description="The text.")],
+    k: schemas.K = 10,
+    radius: schemas.Radius = None,
+    fields: schemas.Fields = None,
+    at_least_seq: schemas.AtLeastSeq = None,
+) -> Response:
+    """The `k` nearest documents; with `radius`, those of them that lie within so many bits."""
+    _check_utf8(request, q)
+    search = parts_of(request).search
+    stored = await parts_of(request).ingest.collection(collection)
+    (answer,) = await search.by_texts(stored, [q], Want(k, radius, at_least_seq))
+    return _json(_answer(answer, fields.split(",") if fields else None))
+
+
+@router.get(
+    "/documents/{id:path}/similar", summary="Find documents similar to a stored one", response_model=schemas.Answer
+)
+async def similar_to_document(
+    request: Request,
+    collection: schemas.CollectionName,
+    id: schemas.PathId,
+    k: schemas.K = 10,
+    radius: schemas.Radius = None,
+    fields: schemas.Fields = None,
+    at_least_seq: schemas.AtLeastSeq = None,
+) -> Response:
+    """The `k` nearest documents to that one, itself left out."""
+    search = parts_of(request).search
+    stored = await parts_of(request).ingest.collection(collection)
+    answer = await search.by_document(stored, id, Want(k, radius, at_least_seq))
+    return _json(_answer(answer, fields.split(",") if fields else None))
+
+
+@router.post(
+    "/similar",
+    summary="Find documents similar to each of many texts",
+    response_model=schemas.Answers,
+    responses=problems(400, 415),
+)
+async def similar_to_texts(request: Request, collection: schemas.CollectionName, body: schemas.Texts) -> Response:
+    """One answer per text, all from the same code space."""
+    parts = parts_of(request)
+    if len(body.texts) > parts.settings.max_batch:
+        raise InvalidInput(f"texts must be at most {parts.settings.max_batch} per request, got {len(body.texts)}")
+    stored = await parts.ingest.collection(collection)
+    answers = await parts.search.by_texts(stored, body.texts, Want(body.k, body.radius, body.at_least_seq))
+    return _json({"answers": [_answer(answer, body.fields) for answer in answers]})
+
+
+def _check_utf8(request: Request, q: str) -> None:
+    """Refuse a text that was not UTF-8 in the URL: it was read with U+FFFD in place of what was not."""
+    if "\ufffd" not in q:
+        return
+    query = request.scope["query_string"].decode("latin-1")
+    raw = dict(parse_qsl(query, keep_blank_values=True, encoding="latin-1")).get("q", "")  # one character per byte
+    try:
+        raw.encode("latin-1").decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidContent(f"text must be valid UTF-8, got another byte at {error.start}") from None
+
+
+def _answer(answer: Answer, fields: Collection[str] | None) -> dict[str, Any]:
+    with_text = fields is None or "text" in fields
+    with_metadata = fields is None or "metadata" in fields
+    matches: list[dict[str, Any]] = []
+    for match in answer.matches:
+        one: dict[str, Any] = {"id": match.document.id, "distance": match.distance}
+        if with_text:
+            one["text"] = match.document.text
+        if with_metadata:
+            one["metadata"] = match.document.metadata
+        matches.append(one)
+    stats = answer.stats
+    return {
+        "matches": matches,
+        "space": {"version": answer.space.version, "digest": answer.space.digest},
+        "code": answer.code.hex(),
+        "known": None if answer.n_known is None else answer.n_known > 0,
+        "exact": True,
+        "work": {
+            "source": answer.source,
+            "path": stats.path,
+            "probes": stats.probes,
+            "candidates": stats.candidates,
+            "radius": stats.radius,
+        },
+    }
+
+
+def _json(content: dict[str, Any]) -> Response:
+    return Response(to_json(content), media_type="application/json")

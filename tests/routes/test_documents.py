@@ -1,0 +1,199 @@
+import json
+
+import pytest
+from fastapi.testclient import TestClient
+
+from tests.routes.asserting import refused
+from tests.routes.conftest import Start
+
+DOCUMENTS = "/v1/collections/texts/documents"
+
+
+def put(client: TestClient, *documents: dict[str, object]) -> dict[str, object]:
+    response = client.post(DOCUMENTS, json={"documents": documents})
+    assert response.status_code in (200, 201), response.text
+    answer: dict[str, object] = response.json()
+    return answer
+
+
+@pytest.fixture
+def texts(client: TestClient) -> TestClient:
+    client.put("/v1/collections/texts", json={"n_bits": 32})
+    return client
+
+
+def test_documents_are_stored_as_they_came(texts: TestClient) -> None:
+    metadata = {"n": 1.5, "deep": [{"ü": None}, True, "\\u0000"], "big": 2**53}
+    added = put(texts, {"id": "a/b c?d#ü", "text": "naïve 東京\n\ttext", "metadata": metadata})
+    assert added["documents"] == [{"id": "a/b c?d#ü", "created": True, "changed": True, "known": True}]
+    for path in ("a%2Fb%20c%3Fd%23%C3%BC", "a/b%20c%3Fd%23%C3%BC"):
+        stored = texts.get(f"{DOCUMENTS}/{path}").json()
+        assert (stored["id"], stored["text"]) == ("a/b c?d#ü", "naïve 東京\n\ttext")
+        assert (stored["metadata"], stored["revision"]) == (metadata, 1)
+
+
+def test_a_document_without_an_id_is_given_one(texts: TestClient) -> None:
+    added = put(texts, {"text": "one"}, {"text": "two"})
+    ids = [d["id"] for d in added["documents"]]  # type: ignore[attr-defined]
+    assert len(set(ids)) == 2
+    assert texts.get(f"{DOCUMENTS}/{ids[1]}").json()["text"] == "two"
+
+
+def test_putting_the_same_id_again_replaces_the_document(texts: TestClient) -> None:
+    first = texts.post(DOCUMENTS, json={"documents": [{"id": "a", "text": "one", "metadata": {"x": 1}}]})
+    same = texts.post(DOCUMENTS, json={"documents": [{"id": "a", "text": "one"}]})
+    other = texts.post(DOCUMENTS, json={"documents": [{"id": "a", "text": "two"}, {"id": "b", "text": "new"}]})
+    assert [r.status_code for r in (first, same, other)] == [201, 200, 201]
+    assert same.json()["documents"] == [{"id": "a", "created": False, "changed": False, "known": True}]
+    assert [d["changed"] for d in other.json()["documents"]] == [True, True]
+    stored = texts.get(f"{DOCUMENTS}/a").json()
+    assert (stored["text"], stored["metadata"], stored["revision"]) == ("two", {}, 2)
+    assert stored["updated_at"] >= stored["created_at"]
+
+
+def test_a_text_without_a_known_word_is_kept_and_flagged(texts: TestClient) -> None:
+    assert put(texts, {"id": "a", "text": "?!"})["documents"] == [
+        {"id": "a", "created": True, "changed": True, "known": False}
+    ]
+
+
+def test_documents_are_listed_page_by_page_in_the_order_of_arrival(texts: TestClient) -> None:
+    put(texts, *({"id": f"d{i}", "text": f"text {i}"} for i in (3, 1, 2, 5, 4)))
+    first = texts.get(DOCUMENTS, params={"limit": 3}).json()
+    second = texts.get(DOCUMENTS, params={"limit": 3, "cursor": first["next_cursor"]}).json()
+    assert [d["id"] for d in first["items"] + second["items"]] == ["d3", "d1", "d2", "d5", "d4"]
+    assert second["next_cursor"] is None
+
+
+def test_deleting_is_idempotent(texts: TestClient) -> None:
+    added = put(texts, {"id": "a", "text": "one"})
+    deleted = texts.delete(f"{DOCUMENTS}/a").json()
+    assert deleted["deleted"]
+    assert deleted["seq"] > added["seq"]
+    assert texts.delete(f"{DOCUMENTS}/a").json() == {"deleted": False, "seq": None}
+    refused(texts.get(f"{DOCUMENTS}/a"), 404, "not-found")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "at least one character that is not white space"),
+        (" \n\t\u3000", "at least one character that is not white space"),
+        ("x" * 100_001, "at most 100000 characters long, got 100001"),
+        ("a\x00b", "NUL character"),
+    ],
+)
+def test_a_text_that_cannot_be_hashed_is_refused_by_its_place_and_nothing_is_kept(
+    texts: TestClient, text: str, says: str
+) -> None:
+    body = {"documents": [{"id": "good", "text": "fine"}, {"id": "bad", "text": text}]}
+    problem = refused(texts.post(DOCUMENTS, json=body), 422, "invalid-content")
+    assert says in problem["detail"]
+    assert problem["position"] == 1
+    assert texts.get(DOCUMENTS).json()["items"] == []
+
+
+def test_lone_surrogates_are_refused_wherever_they_stand(texts: TestClient) -> None:
+    headers = {"Content-Type": "application/json"}
+    for document in (
+        r'{"text": "a\ud800"}',
+        r'{"id": "\udfff", "text": "a"}',
+        r'{"text": "a", "metadata": {"x": ["\ud800"]}}',
+        r'{"text": "a", "metadata": {"\ud800": 1}}',
+        r'{"text": "a", "\ud800": 1}',
+    ):
+        response = texts.post(DOCUMENTS, content=f'{{"documents": [{document}]}}', headers=headers)
+        assert response.status_code == 422, response.text
+        assert response.json()["type"].endswith(("invalid-input", "invalid-content"))
+    assert texts.get(DOCUMENTS).json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    ['{"a": NaN}', '{"a": [Infinity]}', '{"a": 1e999}', r'{"a": "\u0000"}', r'{"\u0000": 1}', "[1]", '"a"', "null"],
+)
+def test_metadata_that_json_or_a_database_cannot_hold_is_refused(texts: TestClient, metadata: str) -> None:
+    body = f'{{"documents": [{{"text": "a", "metadata": {metadata}}}]}}'
+    response = texts.post(DOCUMENTS, content=body, headers={"Content-Type": "application/json"})
+    assert "metadata" in refused(response, 422, "invalid-input")["detail"]
+
+
+def test_too_much_metadata_is_refused_by_its_place(lite: TestClient) -> None:
+    body = {"documents": [{"text": "a"}, {"text": "b", "metadata": {"x": "y" * 17_000}}]}
+    problem = refused(lite.post(DOCUMENTS, json=body), 422, "invalid-input")
+    assert problem["detail"] == "documents[1]: metadata must be at most 16384 bytes of JSON"
+
+
+def test_an_id_twice_in_a_batch_is_refused_by_name(texts: TestClient) -> None:
+    body = {"documents": [{"id": i, "text": "a"} for i in ("x", "y", "x")]}
+    assert refused(texts.post(DOCUMENTS, json=body), 422, "duplicate-ids")["ids"] == ["x"]
+
+
+@pytest.mark.parametrize("id", ["", "x" * 513, "a\nb", "a\x00b", "a/similar", 5])
+def test_no_such_id_is_refused(lite: TestClient, id: object) -> None:
+    problem = refused(lite.post(DOCUMENTS, json={"documents": [{"id": id, "text": "a"}]}), 422, "invalid-input")
+    assert "documents.0.id" in problem["detail"]
+
+
+@pytest.mark.parametrize("path", ["%00", "a%01b", "x" * 513])
+def test_no_such_id_is_looked_for(lite: TestClient, path: str) -> None:
+    refused(lite.get(f"{DOCUMENTS}/{path}"), 422, "invalid-input")
+    refused(lite.delete(f"{DOCUMENTS}/{path}"), 422, "invalid-input")
+
+
+def test_an_empty_and_a_too_large_batch_are_refused(lite: TestClient) -> None:
+    refused(lite.post(DOCUMENTS, json={"documents": []}), 422, "invalid-input")
+    body = {"documents": [{"text": "a"}] * 1_001}
+    problem = refused(lite.post(DOCUMENTS, json=body), 422, "invalid-input")
+    assert problem["detail"] == "documents must be 1 to 1000 per request, got 1001"
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status"),
+    [
+        (b'{"documents": [', {"Content-Type": "application/json"}, 400),
+        (b'{"documents": [{"text": "\xff\xfe"}]}', {"Content-Type": "application/json"}, 400),
+        (b'{"documents": ' + b"[" * 100_000, {"Content-Type": "application/json"}, 400),
+        (b'{"documents": [{"text": "a"}]}', {"Content-Type": "text/plain"}, 415),
+        (b'{"documents": [{"text": "a"}]}', {}, 415),
+    ],
+    ids=["cut short", "no UTF-8", "too deep", "another media type", "no media type"],
+)
+def test_a_body_that_is_no_json_is_refused(
+    lite: TestClient, content: bytes, headers: dict[str, str], status: int
+) -> None:
+    refused(lite.post(DOCUMENTS, content=content, headers=headers), status, None)
+
+
+def test_no_body_at_all_and_a_wrong_shape_are_refused(lite: TestClient) -> None:
+    refused(lite.post(DOCUMENTS), 422, "invalid-input")
+    for body in ([], {"documents": "x"}, {"documents": [[]]}, {"documents": [{"txt": "a"}]}, {"docs": []}):
+        assert refused(lite.post(DOCUMENTS, json=body), 422, "invalid-input")["errors"]
+
+
+def test_a_body_over_the_limit_is_refused_whether_or_not_it_says_its_length(start: Start, sqlite_url: str) -> None:
+    client = start(sqlite_url, max_body_bytes=2_000)
+    client.put("/v1/collections/texts")
+    body = json.dumps({"documents": [{"text": "x" * 3_000}]}).encode()
+    headers = {"Content-Type": "application/json"}
+    refused(client.post(DOCUMENTS, content=body, headers=headers), 413, None)
+    chunks = (body[i : i + 500] for i in range(0, len(body), 500))
+    response = client.post(DOCUMENTS, content=chunks, headers={**headers, "Transfer-Encoding": "chunked"})
+    refused(response, 413, None)
+    assert client.get(DOCUMENTS).json()["items"] == []
+
+
+def test_an_unknown_collection_is_said(client: TestClient) -> None:
+    for response in (
+        client.post("/v1/collections/none/documents", json={"documents": [{"text": "a"}]}),
+        client.get("/v1/collections/none/documents"),
+        client.get("/v1/collections/none/documents/a"),
+        client.delete("/v1/collections/none/documents/a"),
+    ):
+        problem = refused(response, 404, "not-found")
+        assert (problem["kind"], problem["name"]) == ("collection", "none")
+
+
+@pytest.mark.parametrize("cursor", ["x", "ImEi", "LTE", "MS4w", "dHJ1ZQ", "OTIyMzM3MjAzNjg1NDc3NTgwOA"])
+def test_a_cursor_that_was_never_given_out_is_refused(texts: TestClient, cursor: str) -> None:
+    refused(texts.get(DOCUMENTS, params={"cursor": cursor}), 422, "malformed-cursor")

@@ -1,0 +1,210 @@
+import re
+import time
+from itertools import product
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from service.hashing.content import Text
+from service.hashing.untrained import untrained_hash_function
+from service.routes import schemas
+from service.store import schema
+from service.store.database import Database
+from tests.oracles import nearest
+from tests.routes.asserting import refused
+from tests.routes.conftest import Start
+
+SIMILAR = "/v1/collections/texts/similar"
+DOCUMENTS = "/v1/collections/texts/documents"
+VERBS, NOUNS = ("sort", "search", "parse"), ("a list", "an array", "a tree", "text", "numbers")
+TEXTS = {f"d{i}": f"{verb} {noun}" for i, (verb, noun) in enumerate(product(VERBS, NOUNS))}
+IN_REPLICA = re.compile(r'^nearbit_replica_seq{collection="texts",pid="\d+"} (\S+)', re.MULTILINE)
+
+
+@pytest.fixture
+def filled(client: TestClient) -> TestClient:
+    """A client of a service with a small collection, known to its replica."""
+    client.put("/v1/collections/texts", json={"n_bits": 32})
+    documents = [{"id": id, "text": text, "metadata": {"n": len(text)}} for id, text in TEXTS.items()]
+    seq = client.post(DOCUMENTS, json={"documents": documents}).json()["seq"]
+    until_in_memory(client, seq)
+    return client
+
+
+def until_in_memory(client: TestClient, seq: int) -> None:
+    deadline = time.monotonic() + 10
+    while not (reached := IN_REPLICA.findall(client.get("/metrics").text)) or float(reached[0]) < seq:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def ask(client: TestClient, path: str = SIMILAR, **parameters: Any) -> dict[str, Any]:
+    response = client.get(path, params=parameters)
+    assert response.status_code == 200, response.text
+    answer: dict[str, Any] = response.json()
+    schemas.Answer.model_validate(answer)
+    return answer
+
+
+def expected(q: str, k: int) -> list[tuple[str, int]]:
+    """The k nearest ids and distances, from the definition."""
+    function = untrained_hash_function(32)
+    codes = [code.tobytes() for code in function.encode([Text(text) for text in TEXTS.values()]).codes]
+    query = function.encode([Text(q)]).codes[0].tobytes()
+    return [(f"d{i}", distance) for distance, i in nearest(dict(enumerate(codes)), query, k)]
+
+
+@pytest.mark.parametrize("k", [1, 7, 100])
+def test_the_nearest_documents_come_in_the_order_of_distance_and_arrival(filled: TestClient, k: int) -> None:
+    answer = ask(filled, q="sort the numbers", k=k)
+    assert [(m["id"], m["distance"]) for m in answer["matches"]] == expected("sort the numbers", k)
+    assert (answer["exact"], answer["known"], answer["space"]["version"]) == (True, True, 1)
+    assert answer["work"]["source"] == "memory"
+
+
+def test_a_radius_cuts_the_nearest_off(filled: TestClient) -> None:
+    q = "search a tree"
+    for radius in (0, 5, 32):
+        inside = [(id, d) for id, d in expected(q, 100) if d <= radius]
+        assert [(m["id"], m["distance"]) for m in ask(filled, q=q, radius=radius, k=100)["matches"]] == inside
+    assert len(ask(filled, q=q, radius=32, k=4)["matches"]) == 4
+
+
+def test_a_stored_document_finds_the_others(filled: TestClient) -> None:
+    answer = ask(filled, f"{DOCUMENTS}/d3/similar", k=5)
+    others = [(id, d) for id, d in expected(TEXTS["d3"], 100) if id != "d3"][:5]
+    assert [(m["id"], m["distance"]) for m in answer["matches"]] == others
+    assert answer["known"] is None
+
+
+def test_an_id_with_slashes_finds_its_neighbors_too(filled: TestClient) -> None:
+    filled.post(DOCUMENTS, json={"documents": [{"id": "a/b/c", "text": "sort a list"}]})
+    for path in ("a/b/c", "a%2Fb%2Fc"):
+        assert ask(filled, f"{DOCUMENTS}/{path}/similar", k=1)["matches"][0]["id"] == "d0"
+
+
+def test_many_texts_are_answered_as_each_alone(filled: TestClient) -> None:
+    texts = ["sort", "parse text", "?!"]
+    body = {"texts": texts, "k": 3, "radius": 20, "fields": ["metadata"]}
+    answers = filled.post(SIMILAR, json=body).json()["answers"]
+    for q, answer in zip(texts, answers, strict=True):
+        alone = ask(filled, q=q, k=3, radius=20, fields="metadata")
+        assert answer["matches"] == alone["matches"]
+        assert (answer["code"], answer["known"]) == (alone["code"], alone["known"])
+    assert [answer["known"] for answer in answers] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("fields", "members"),
+    [
+        (None, {"id", "distance", "text", "metadata"}),
+        ("id", {"id", "distance"}),
+        ("text", {"id", "distance", "text"}),
+        ("metadata,id", {"id", "distance", "metadata"}),
+    ],
+)
+def test_fields_say_what_comes_back(filled: TestClient, fields: str | None, members: set[str]) -> None:
+    parameters = {"q": "sort"} | ({"fields": fields} if fields else {})
+    assert all(set(match) == members for match in ask(filled, **parameters)["matches"])
+
+
+def test_what_was_written_is_found_at_once_with_its_seq(filled: TestClient) -> None:
+    for i in range(10):
+        body = {"documents": [{"id": f"new{i}", "text": f"something new number{i}"}]}
+        seq = filled.post(DOCUMENTS, json=body).json()["seq"]
+        answer = ask(filled, q=f"something new number{i}", k=1, at_least_seq=seq)
+        assert (answer["matches"][0]["id"], answer["matches"][0]["distance"]) == (f"new{i}", 0)
+    gone = filled.delete(f"{DOCUMENTS}/new3").json()["seq"]
+    matches = ask(filled, q="something new number3", k=3, at_least_seq=gone)["matches"]
+    assert "new3" not in [match["id"] for match in matches]
+
+
+def test_sql_answers_the_same_when_the_replica_has_not_come_so_far(filled: TestClient) -> None:
+    in_memory = ask(filled, q="parse numbers", k=6)
+    in_sql = ask(filled, q="parse numbers", k=6, at_least_seq=2**60)
+    assert in_sql["work"]["source"] == "sql"
+    assert in_sql["matches"] == in_memory["matches"]
+
+
+def test_an_empty_collection_has_no_matches(client: TestClient) -> None:
+    client.put("/v1/collections/texts", json={"n_bits": 32})
+    assert ask(client, q="sort")["matches"] == []
+
+
+def test_a_text_without_a_known_word_is_answered_and_flagged(filled: TestClient) -> None:
+    answer = ask(filled, q="?!", k=3)
+    assert (answer["known"], len(answer["matches"])) == (False, 3)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "kind", "says"),
+    [
+        ({"q": ""}, "invalid-content", "not white space"),
+        ({"q": " \t"}, "invalid-content", "not white space"),
+        ({"q": "a\x00"}, "invalid-content", "NUL"),
+        ({"q": "x" * 20_001}, "invalid-content", "at most 20000 characters"),
+        ({}, "invalid-input", "query.q"),
+        ({"q": "a", "k": 0}, "invalid-input", "query.k"),
+        ({"q": "a", "k": -1}, "invalid-input", "query.k"),
+        ({"q": "a", "k": 1_001}, "invalid-input", "k must be between 1 and 1000, got 1001"),
+        ({"q": "a", "k": "ten"}, "invalid-input", "query.k"),
+        ({"q": "a", "k": 10**30}, "invalid-input", "k must be between"),
+        ({"q": "a", "radius": -1}, "invalid-input", "query.radius"),
+        ({"q": "a", "radius": 33}, "invalid-input", "radius must be between 0 and n_bits = 32, got 33"),
+        ({"q": "a", "fields": "id,code"}, "invalid-input", "query.fields"),
+        ({"q": "a", "at_least_seq": -1}, "invalid-input", "query.at_least_seq"),
+        ({"q": "a", "at_least_seq": 2**63}, "invalid-input", "query.at_least_seq"),
+    ],
+)
+def test_a_query_that_makes_no_sense_is_refused(
+    start: Start, sqlite_url: str, parameters: dict[str, Any], kind: str, says: str
+) -> None:
+    client = start(sqlite_url, max_text_chars=20_000)
+    client.put("/v1/collections/texts", json={"n_bits": 32})
+    assert says in refused(client.get(SIMILAR, params=parameters), 422, kind)["detail"]
+    if "q" in parameters:
+        body = {**parameters, "texts": [parameters["q"]]}
+        del body["q"]
+        if "fields" in body:
+            body["fields"] = body["fields"].split(",")
+        refused(client.post(SIMILAR, json=body), 422, kind)
+
+
+def test_a_text_that_is_no_utf8_is_refused_and_a_replacement_character_is_not(lite: TestClient) -> None:
+    problem = refused(lite.get(f"{SIMILAR}?k=3&q=ab%ffc"), 422, "invalid-content")
+    assert problem["detail"] == "text must be valid UTF-8, got another byte at 2"
+    assert lite.get(SIMILAR, params={"q": "what is \ufffd?"}).status_code == 200
+
+
+def test_no_texts_and_too_many_are_refused(start: Start, sqlite_url: str) -> None:
+    client = start(sqlite_url, max_batch=3)
+    client.put("/v1/collections/texts")
+    refused(client.post(SIMILAR, json={"texts": []}), 422, "invalid-input")
+    problem = refused(client.post(SIMILAR, json={"texts": ["a"] * 4}), 422, "invalid-input")
+    assert problem["detail"] == "texts must be at most 3 per request, got 4"
+
+
+def test_an_unknown_collection_and_document_are_said(lite: TestClient) -> None:
+    for path in ("/v1/collections/none/similar?q=a", "/v1/collections/none/documents/a/similar"):
+        assert refused(lite.get(path), 404, "not-found")["kind"] == "collection"
+    assert refused(lite.post("/v1/collections/none/similar", json={"texts": ["a"]}), 404, "not-found")
+    assert refused(lite.get(f"{DOCUMENTS}/none/similar"), 404, "not-found")["kind"] == "document"
+
+
+def test_a_corrupt_hash_function_is_refused_by_name(start: Start, url: str) -> None:
+    client = start(url)
+    digest = (
+        client.put("/v1/collections/texts").json() and client.get("/v1/collections/texts").json()["space"]["digest"]
+    )
+    database = Database.open(url)
+    with database.write() as connection:
+        connection.execute(schema.hash_functions.update().values(content=b"rotten"))
+    database.close()
+    for response in (
+        client.get(SIMILAR, params={"q": "a"}),
+        client.post(DOCUMENTS, json={"documents": [{"text": "a"}]}),
+    ):
+        problem = refused(response, 500, "corrupt-artifact")
+        assert problem["name"] == f"hash function {digest[:12]}"
+        assert "its digest is" in problem["detail"]
