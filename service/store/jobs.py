@@ -116,13 +116,18 @@ def heartbeat(
 
 
 def release(connection: Connection, id: str, worker: str) -> None:
-    """Give a running job back: whoever claims next goes on with it, and this attempt does not count.
+    """Give a running job back: it is queued again, whoever claims it goes on with it, and this attempt does not count.
 
     Raises:
         Conflict: the job is not this worker's any more.
         NotFound: it is gone, with its collection.
     """
-    _of_worker(connection, id, worker, {"lease_until": now(), "worker": None, "attempts": TABLE.c.attempts - 1})
+    _of_worker(
+        connection,
+        id,
+        worker,
+        {"state": "queued", "lease_until": None, "worker": None, "attempts": TABLE.c.attempts - 1},
+    )
 
 
 def attach_space(connection: Connection, id: str, space_id: int) -> None:

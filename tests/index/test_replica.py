@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from service.index.replica import Follower, Replica
+from service.store import codes, collections, documents, nodes, spaces
+from service.store.collections import Collection
+from service.store.database import Database
+from service.store.documents import NewDocument
+from service.store.spaces import CodeSpace
+
+N_BITS = 16
+unique = iter(range(1_000_000))
+
+
+class History:
+    """One collection, written to as ingest and a trainer write to it."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.rng = np.random.default_rng(3)
+        with database.write() as connection:
+            self.collection: Collection = collections.create(connection, f"c{next(unique)}", "text", N_BITS)
+            spaces.put_function(connection, b"function", "digest")
+            spaces.create_untrained(connection, self.collection, "digest")
+
+    @property
+    def active(self) -> CodeSpace:
+        with self.database.read() as connection:
+            return spaces.active(connection, self.collection.id)
+
+    def codes(self, n: int) -> np.ndarray:
+        return self.rng.integers(0, 256, (n, N_BITS // 8), dtype=np.uint8)
+
+    def put(self, ids: list[int]) -> None:
+        new = [NewDocument(f"d{i}", f"text {self.rng.random()}", {}) for i in sorted(set(ids))]
+        active = self.active
+        with self.database.lane(self.collection.id) as lane:
+            put = documents.put(lane, new)
+            codes.discard(lane, [p.key for p in put], keep_space_id=active.id)
+            codes.append(lane, active.id, [p.key for p in put], self.codes(len(put)))
+
+    def delete(self, ids: list[int]) -> None:
+        with self.database.lane(self.collection.id) as lane:
+            keys = documents.delete(lane, [f"d{i}" for i in ids])
+            codes.discard(lane, keys, keep_space_id=None)
+
+    def build(self) -> None:
+        """Begin the next space, or go on with it; promote it when nothing is missing."""
+        with self.database.write() as connection:
+            space = spaces.building(connection, self.collection.id)
+            if space is None:
+                space = spaces.start(connection, self.collection.id, N_BITS, "test")
+                spaces.set_digest(connection, space.id, "digest")
+                spaces.move(connection, space.id, "encoding")
+                return
+            missing = codes.missing(connection, self.collection.id, space.id, 0, 1_000)
+        with self.database.lane(self.collection.id) as lane:
+            codes.append(lane, space.id, [d.key for d in missing], self.codes(len(missing)))
+        if not missing:
+            with self.database.write() as connection:
+                for state in {"encoding": ("evaluating", "ready"), "ready": ()}[space.state]:
+                    spaces.move(connection, space.id, state)
+            with self.database.lane(self.collection.id) as lane:
+                spaces.promote(lane, space.id)
+
+    def fresh(self) -> dict[int, bytes]:
+        """The codes of the active space as a plain reading of SQL gives them."""
+        with self.database.read() as connection:
+            keys, stored = codes.load(connection, self.active.id, N_BITS // 8)
+        return {key: code.tobytes() for key, code in zip(keys.tolist(), stored, strict=True)}
+
+
+def contents(replica: Replica) -> dict[int, bytes]:
+    zero = np.zeros((1, N_BITS // 8), dtype=np.uint8)
+    (everything,) = replica.table.within(zero, N_BITS)
+    found_codes, found = replica.table.get(everything.keys)
+    assert found.all()
+    return {key: code.tobytes() for key, code in zip(everything.keys.tolist(), found_codes, strict=True)}
+
+
+ids = st.lists(st.integers(0, 12), min_size=1, max_size=5)
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("put"), ids),
+        st.tuples(st.just("delete"), ids),
+        st.tuples(st.just("build"), st.just(None)),
+        st.tuples(st.just("poll"), st.just(None)),
+    ),
+    max_size=20,
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps)
+def test_any_interleaving_of_writes_and_polls_ends_equal_to_a_fresh_load(database: Database, steps: list) -> None:
+    history = History(database)
+    follower = Follower(database, "node")
+    for name, argument in steps:
+        if name == "poll":
+            follower.poll()
+        elif name == "build":
+            history.build()
+        else:
+            getattr(history, name)(argument)
+    follower.poll()
+    replica = follower.replica(history.collection.id)
+    assert replica is not None
+    assert replica.space.id == history.active.id
+    assert contents(replica) == history.fresh()
+
+
+def test_an_answering_replica_is_followed_until_the_next_one_is_loaded(database: Database) -> None:
+    history = History(database)
+    follower = Follower(database, "node")
+    history.put([1, 2, 3])
+    follower.poll()
+    first = follower.replica(history.collection.id)
+    history.build()
+    history.build()
+    follower.poll()
+    assert follower.replica(history.collection.id) is first
+    history.build()
+    follower.poll()
+    second = follower.replica(history.collection.id)
+    assert second is not first
+    assert second is not None
+    assert second.space.version == 2
+    assert len(second.table) == 3
+
+
+def test_a_dropped_collection_is_forgotten(database: Database) -> None:
+    history = History(database)
+    follower = Follower(database, "node")
+    follower.poll()
+    with database.write() as connection:
+        collections.drop(connection, history.collection.name)
+    follower.poll()
+    assert follower.replica(history.collection.id) is None
+
+
+def test_the_heartbeat_says_which_spaces_are_loaded_and_up_to_which_seq(database: Database) -> None:
+    history = History(database)
+    history.put([1, 2])
+    Follower(database, "node-7").poll()
+    with database.read() as connection:
+        (node,) = [n for n in nodes.live(connection, 60) if n.id == "node-7"]
+    assert node.applied[history.active.id] >= 2
+
+
+@pytest.fixture
+def followed(database: Database) -> Iterator[tuple[History, Follower]]:
+    history = History(database)
+    follower = Follower(database, "node", poll_interval_s=30)
+    follower.start()
+    yield history, follower
+    follower.stop()
+    follower.stop()
+
+
+def test_a_wait_for_a_seq_wakes_the_follower_and_ends_when_it_is_applied(followed: tuple[History, Follower]) -> None:
+    history, follower = followed
+    history.put([1, 2])
+    with history.database.read() as connection:
+        seq = collections.get(connection, history.collection.name).last_seq
+    replica = follower.wait_for(history.collection.id, seq, 10)
+    assert replica is not None
+    assert replica.applied_seq >= seq
+
+
+def test_a_wait_for_a_seq_that_nobody_drew_ends_at_its_timeout(followed: tuple[History, Follower]) -> None:
+    history, follower = followed
+    assert follower.wait_for(history.collection.id, 10_000, 0.05) is None
+
+
+def test_a_stopped_follower_leaves_the_heartbeats(database: Database) -> None:
+    follower = Follower(database, "leaving")
+    follower.start()
+    loaded = threading.Event()
+    for _ in range(200):
+        with database.read() as connection:
+            if any(n.id == "leaving" for n in nodes.live(connection, 60)):
+                loaded.set()
+                break
+        follower.wake()
+        threading.Event().wait(0.02)
+    assert loaded.is_set()
+    follower.stop()
+    with database.read() as connection:
+        assert all(n.id != "leaving" for n in nodes.live(connection, 60))
