@@ -19,7 +19,8 @@ from service.store.schema import collections
 
 _BEGIN = "nearbit_begin"
 _MIGRATION_LOCK = 0x6E656172  # "near": any number that no other program takes as its advisory lock
-_POOL = {"pool_size": 8, "max_overflow": 56, "pool_use_lifo": True}
+# At most 16 connections per process, so that several processes fit into PostgreSQL's default of 100; more callers wait.
+_POOL = {"pool_size": 8, "max_overflow": 8, "pool_use_lifo": True}
 
 # SQLite's primary result codes for: perm, busy, locked, read-only, i/o error, cannot open, protocol.
 _SQLITE_UNAVAILABLE = frozenset({3, 5, 6, 8, 10, 14, 15})
