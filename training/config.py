@@ -52,7 +52,11 @@ class TrainingConfig(BaseModel):
     epochs: int | None = Field(None, ge=1, description="Passes over the training documents.")
     batch_size: int | None = Field(None, ge=2, description="Documents in one step.")
     learning_rate: float | None = Field(None, gt=0, description="Peak step size of Adam; it anneals to zero.")
-    patience: int = Field(3, ge=1, description="Epochs without a better validation loss before an early stop.")
+    patience: int | None = Field(
+        None,
+        ge=1,
+        description="Epochs without a better validation loss before an early stop; a quarter, but at least 3.",
+    )
 
     corruption: float | None = Field(
         None, ge=0, lt=1, description="Share of each input that is corrupted, or relative deviation of Gaussian noise."
@@ -72,7 +76,7 @@ class TrainingConfig(BaseModel):
     jacobian: Jacobian | None = Field(None, description="Its norm exact, or estimated: hutchinson (contractive).")
     pretraining: Pretraining | None = Field(None, description="Layer by layer, as autoencoder or as rbm (stacked).")
     inner_steps: int | None = Field(
-        None, ge=1, description="Gibbs steps (rbm), steps of inference (predictive_sparse), passes per layer (stacked)."
+        None, ge=1, description="Gibbs steps (rbm), steps of inference (predictive_sparse)."
     )
 
     @field_validator("n_bits")

@@ -197,8 +197,9 @@ class Learning:
                 self.history = [Epoch(**record) for record in about["history"]]
         if not self.history:
             self._prepare(check)
+        patience = self.config.patience or max(3, self.plan.epochs // 4)
         for epoch in range(len(self.history), self.plan.epochs):
-            if self._stale() >= self.config.patience:
+            if self._stale() >= patience:
                 break
             self._epoch(epoch, check)
             if self._best() == epoch:

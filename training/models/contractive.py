@@ -1,0 +1,91 @@
+"""Contractive autoencoder: the code moves little when the input does, except along the data.
+
+    minimize  -log p(x | g(h)) + w * ||J||_F^2,      J = dh / dx, the (K, F) Jacobian of the code at x
+
+For one sigmoid layer ||J||_F^2 = sum_j (h_j (1 - h_j))^2 ||W_j||^2. A deep encoder is a chain of diagonals and
+matrices: J = A W1^T, where A (K, H) is the Jacobian from the first layer on, so that ||J||_F^2 = tr(A (W1^T W1) A^T)
+never needs the F columns of J. `hutchinson` takes one random combination of A's rows: E_v ||v^T J||^2 = ||J||_F^2 for
+random signs v. The weight w is relative: it counts how far a unit moves when the input moves by its own length.
+
+Source: Rifai et al. (2011), "Contractive auto-encoders: explicit invariance during feature extraction"; Hutchinson
+(1990), "A stochastic estimator of the trace of the influence matrix".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from service.hashing.network import EncoderNetwork
+from training.models.base import Autoencoder, Batch, Rows
+
+
+class Contractive(Autoencoder):
+    """An autoencoder that pays for the Frobenius norm of its encoder's Jacobian."""
+
+    preset: ClassVar[Mapping[str, object]] = {"penalty": 0.1, "jacobian": "hutchinson"}
+
+    def penalty(self, batch: Batch, logits: Tensor, units: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        """The squared norm of the Jacobian at the batch's inputs, mean over the batch."""
+        rows = None
+        if self.plan.jacobian == "hutchinson":
+            signs = torch.empty_like(logits).bernoulli_(0.5, generator=generator) * 2 - 1
+            rows = signs[:, None, :]
+        norms = jacobian_norms(self.encoder, batch.input, sigmoid=self.plan.code == "sigmoid", rows=rows)
+        return {"contraction": self.plan.penalty * norms.mean() * _square_length(batch.input) / self.plan.n_bits}
+
+
+def jacobian_norms(encoder: EncoderNetwork, inputs: Rows, *, sigmoid: bool, rows: Tensor | None = None) -> Tensor:
+    """Squared Frobenius norm of the code's Jacobian at each input: `(B,)`, exact or estimated, differentiable.
+
+    Args:
+        encoder: from features to logits.
+        inputs: where, `B` rows.
+        sigmoid: the code is the sigmoid of the logits; else the logits themselves.
+        rows: `(B, R, K)` combinations of the code's units whose squared norms are summed; None: each unit alone.
+
+    Cost: F H^2 per call for W1^T W1, and R times a backward pass through the upper layers.
+    """
+    upper = upper_jacobian(encoder, inputs, sigmoid=sigmoid, rows=rows)
+    gram = encoder.first.T @ encoder.first
+    return ((upper @ gram) * upper).sum(dim=(1, 2))
+
+
+def upper_jacobian(encoder: EncoderNetwork, inputs: Rows, *, sigmoid: bool, rows: Tensor | None = None) -> Tensor:
+    """Jacobian of the code with respect to the first layer's outputs before their activation: `(B, R, H)`.
+
+    Arguments as of `jacobian_norms`; multiplied by the first layer's `(H, F)` weights it is the code's Jacobian.
+    """
+    outputs = encoder.layers(inputs)
+    B, K = outputs[-1].shape
+    chain = torch.eye(K, dtype=outputs[-1].dtype, device=outputs[-1].device).expand(B, K, K) if rows is None else rows
+    if sigmoid:
+        chain = chain * _slope(outputs[-1], "sigmoid")[:, None, :]
+    for layer, below in zip(reversed(list(encoder.rest)), reversed(outputs[:-1]), strict=True):
+        assert isinstance(layer, nn.Linear)
+        chain = (chain @ layer.weight) * _slope(below, encoder.activation)[:, None, :]
+    return chain
+
+
+def jacobian(encoder: EncoderNetwork, inputs: Rows, *, sigmoid: bool) -> Tensor:
+    """The code's Jacobian at each input: `(B, K, F)`. Its singular vectors of large value are tangents of the data."""
+    return upper_jacobian(encoder, inputs, sigmoid=sigmoid) @ encoder.first.T
+
+
+def _square_length(inputs: Rows) -> float:
+    """Mean squared Euclidean length of rows."""
+    entries = inputs if isinstance(inputs, Tensor) else inputs.values
+    return float(entries.square().sum()) / len(inputs)
+
+
+def _slope(outputs: Tensor, activation: str) -> Tensor:
+    """Derivative of an activation at outputs of a layer."""
+    if activation == "relu":
+        return (outputs > 0).to(outputs.dtype)
+    if activation == "tanh":
+        return 1 - torch.tanh(outputs).square()
+    units = torch.sigmoid(outputs)
+    return units * (1 - units)

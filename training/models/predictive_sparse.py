@@ -1,0 +1,114 @@
+"""Predictive sparse decomposition: codes inferred by optimisation, and an encoder that learns to guess them at once.
+
+    E(x, h) = -log p(x | g(h)) + w ||h||_1 + 1/2 ||h - f(x)||^2
+
+For every batch h is first inferred, h* = argmin_h E(x, h), from the encoder's guess on; then decoder g and encoder f
+descend on E(x, h*). The hash function needs the guess alone.
+
+Source: Kavukcuoglu, Ranzato, LeCun (2008), "Fast inference in sparse coding algorithms with applications to object
+recognition", equation 3; Beck, Teboulle (2009), "A fast iterative shrinkage-thresholding algorithm" (inference).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from service.errors import InvalidInput
+from training.models.base import Autoencoder, Batch, Losses, Plan, imbalance
+
+
+class PredictiveSparse(Autoencoder):
+    """Sparse coding with a linear dictionary, and an encoder trained to predict its codes."""
+
+    preset: ClassVar[Mapping[str, object]] = {"code": "linear", "penalty": 0.02, "inner_steps": 20}
+
+    def __init__(self, n_features: int, plan: Plan) -> None:
+        if plan.mirrored or plan.code != "linear":
+            raise InvalidInput(
+                f"predictive_sparse needs a linear code and a linear decoder, got code {plan.code!r}, "
+                f"mirrored {plan.mirrored}"
+            )
+        super().__init__(n_features, plan)
+
+    def dictionary(self) -> Tensor:
+        """The decoder's `(F, K)` weights with columns of fixed length, else the penalty is evaded by growing them.
+
+        Unit length; for counts the root of F, since there the outputs are log-odds of about one each.
+        """
+        weight = self.decoder.layers[-1].weight
+        assert isinstance(weight, Tensor)
+        length = len(weight) ** 0.5 if self.plan.output == "counts" else 1.0
+        return F.normalize(weight, dim=0) * length
+
+    def decode(self, units: Tensor) -> Tensor:
+        """Outputs `(B, F)` of sparse codes."""
+        bias = self.decoder.layers[-1].bias
+        assert isinstance(bias, Tensor)
+        return F.linear(units, self.dictionary(), bias)
+
+    def objective(self, codes: Tensor, guess: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """The parts of E at codes `(B, K)`, given the encoder's guess, mean over the batch."""
+        return {
+            "reconstruction": self.reconstruction(codes, target),
+            "sparsity": self.plan.penalty * codes.abs().sum() / len(codes),
+            "prediction": 0.5 * (codes - guess).square().sum() / len(codes),
+        }
+
+    @torch.no_grad()
+    def infer(self, guess: Tensor, target: Tensor, steps: int | None = None) -> Tensor:
+        """Codes `(B, K)` that minimize E, by accelerated proximal gradient steps from the guess on.
+
+        Args:
+            guess: `(B, K)` what the encoder predicts.
+            target: `(B, F)` what must be reconstructed.
+            steps: how many; None takes the plan's.
+
+        Cost: two products with the dictionary per step, where the guess takes one with the encoder.
+        """
+        dictionary = self.dictionary()
+        outputs = self.decode(guess)
+        size = 1 / (largest_curvature(dictionary, outputs, self.plan.output) + 1)
+        codes = ahead = guess
+        pace = 1.0
+        for _ in range(self.plan.inner_steps if steps is None else steps):
+            slope = residual(self.decode(ahead), target, self.plan.output) @ dictionary + (ahead - guess)
+            moved = ahead - size * slope
+            moved = moved.sign() * (moved.abs() - size * self.plan.penalty).clamp(min=0)
+            next_pace = (1 + (1 + 4 * pace * pace) ** 0.5) / 2
+            ahead = moved + (pace - 1) / next_pace * (moved - codes)
+            codes, pace = moved, next_pace
+        return codes
+
+    def loss(self, batch: Batch, generator: torch.Generator) -> Losses:
+        """E at the inferred codes: dictionary and encoder descend on it while the codes stand still."""
+        guess = self.encoder(batch.input)
+        parts = self.objective(self.infer(guess.detach(), batch.target), guess, batch.target)
+        if self.plan.balance > 0:
+            parts["balance"] = self.plan.balance * imbalance(torch.sigmoid(guess))
+        return Losses(parts)
+
+
+def residual(outputs: Tensor, target: Tensor, output: str) -> Tensor:
+    """Derivative of each row's negative log-likelihood with respect to the decoder's outputs, `(B, F)`."""
+    if output == "counts":
+        return torch.softmax(outputs, dim=1) * target.sum(dim=1, keepdim=True) - target
+    return (torch.sigmoid(outputs) if output == "bits" else outputs) - target
+
+
+def largest_curvature(dictionary: Tensor, outputs: Tensor, output: str) -> Tensor:
+    """How fast the slope of the negative log-likelihood can change along any code, `()`.
+
+    Exact for reals, a bound for bits. For counts the second derivative is at most the diagonal of the words'
+    probabilities; twice the largest of the batch leaves room for them to change on the way.
+    """
+    if output == "counts":
+        weights = 2 * torch.softmax(outputs, dim=1).amax(dim=0)
+    else:
+        weights = outputs.new_full((len(dictionary),), 0.25 if output == "bits" else 1.0)
+    curvatures: Tensor = torch.linalg.eigvalsh(dictionary.T @ (weights[:, None] * dictionary))
+    return curvatures[-1]

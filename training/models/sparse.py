@@ -1,0 +1,45 @@
+"""Sparse autoencoder: few code units are active for any one input.
+
+    kl:  minimize  -log p(x | g(h)) + w * sum_j KL(r || q_j),   q_j the mean of unit j over the batch, r its target
+    l1:  minimize  -log p(x | g(h)) + w * sum_j |h_j|
+
+Source: Ng (2011), "Sparse autoencoder", CS294A lecture notes, section 3 (kl); Goodfellow, Bengio, Courville (2016),
+"Deep learning", section 14.2.1 (l1, a Laplace prior on the code).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from training.models.base import Autoencoder, Batch
+
+
+class Sparse(Autoencoder):
+    """An autoencoder whose units are held to a target rate, or pulled towards zero."""
+
+    preset: ClassVar[Mapping[str, object]] = {"sparsity": "kl", "target_rate": 0.2, "penalty": 5.0}
+
+    def penalty(self, batch: Batch, logits: Tensor, units: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        """Divergence of the units' rates from their target, or their absolute sum."""
+        if self.plan.sparsity == "l1":
+            return {"sparsity": self.plan.penalty * units.abs().sum() / len(units)}
+        return {"sparsity": self.plan.penalty * divergence(self.plan.target_rate, torch.sigmoid(logits).mean(dim=0))}
+
+    def thresholds(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Each bit is one at the target rate; at every other document where there is no target."""
+        if self.speaks_bits or self.plan.sparsity == "l1":
+            return super().thresholds(logits)
+        return np.quantile(logits, 1 - self.plan.target_rate, axis=0).astype(np.float32)
+
+
+def divergence(target: float, rates: Tensor) -> Tensor:
+    """Sum over units of the Kullback-Leibler divergence, in nats, of coins with rates `(K,)` from a target's coin."""
+    rates = rates.clamp(1e-6, 1 - 1e-6)
+    ones = target * torch.log(target / rates)
+    return (ones + (1 - target) * torch.log((1 - target) / (1 - rates))).sum()
