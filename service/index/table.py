@@ -21,6 +21,7 @@ from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -38,7 +39,7 @@ FIRST_ROOM = 64
 """Matches that a radius search has room for before it is asked again with as much as it needs."""
 MIN_DELTA = 10_000
 """Codes added or dead before the base is built anew."""
-BLOCK = 32
+BLOCK = 64
 """Queries that one thread takes at a time."""
 
 
@@ -149,7 +150,7 @@ class HammingTable:
         if k < 1:
             raise InvalidInput(f"k must be at least 1, got {k}")
         view = self._view if allowed is None else self._shown(allowed)
-        return _neighbors(self._answers(view, codes, k if k < view.n_live else view.n_live or 1, self._n_bits))
+        return self._neighbors(view, codes, k if k < view.n_live else view.n_live or 1, self._n_bits)
 
     def within(self, codes: Codes, radius: int, allowed: Allowed = None) -> list[Neighbors]:
         """All that lie within `radius` bits of each of `(q, n_bytes)` codes; radius 0 finds equal codes.
@@ -160,12 +161,7 @@ class HammingTable:
         if radius < 0:
             raise InvalidInput(f"radius must be at least 0, got {radius}")
         view, radius = self._shown(allowed), min(radius, self._n_bits)
-        rows = self._answers(view, codes, UNLIMITED, radius, FIRST_ROOM)
-        balls = _neighbors(rows)
-        for place, found in enumerate(rows[:, FOUND].tolist()):
-            if found > FIRST_ROOM:
-                balls[place] = _neighbors(self._answers(view, codes[place : place + 1], UNLIMITED, radius, found))[0]
-        return balls
+        return self._neighbors(view, codes, UNLIMITED, radius)
 
     def select(self, keys: Keys | Collection[int]) -> Selection:
         """Prepare keys to be used as `allowed` in many searches."""
@@ -235,23 +231,30 @@ class HammingTable:
         while (rebuild := self._rebuild) is not None:
             rebuild.join()
 
-    def _answers(
-        self, view: View, codes: Codes, k: int, limit: int, room: int | None = None, mode: int = AUTO
-    ) -> NDArray[np.int64]:
-        """`(q, ANSWER_WORDS + 2 * room)` rows as `service.index.reference.answer` writes them, many on several threads.
-
-        There is room for k matches each unless `room` says otherwise.
-        """
+    def _neighbors(self, view: View, codes: Codes, k: int, limit: int) -> list[Neighbors]:
+        """The answers to `(q, n_bytes)` queries: many in blocks, on as many threads as there are cores."""
         self._check_codes(codes)
         if not codes.flags.c_contiguous:
             codes = np.ascontiguousarray(codes)
-        out = np.empty((len(codes), ANSWER_WORDS + 2 * (k if room is None else room)), np.int64)
         if len(codes) <= BLOCK:
-            self._engine.answer(view, codes, k, limit, mode, out)
-            return out
-        blocks = [slice(first, first + BLOCK) for first in range(0, len(codes), BLOCK)]
-        for _ in _threads().map(lambda at: self._engine.answer(view, codes[at], k, limit, mode, out[at]), blocks):
-            pass
+            return self._block(view, codes, k, limit)
+        blocks = [codes[first : first + BLOCK] for first in range(0, len(codes), BLOCK)]
+        return list(chain.from_iterable(_threads().map(lambda block: self._block(view, block, k, limit), blocks)))
+
+    def _block(self, view: View, codes: Codes, k: int, limit: int) -> list[Neighbors]:
+        if k < UNLIMITED:
+            return _neighbors(self._answers(view, codes, k, limit, k))
+        rows = self._answers(view, codes, k, limit, FIRST_ROOM)
+        balls = _neighbors(rows)
+        for place, found in enumerate(rows[:, FOUND].tolist()):
+            if found > FIRST_ROOM:
+                balls[place] = _neighbors(self._answers(view, codes[place : place + 1], k, limit, found))[0]
+        return balls
+
+    def _answers(self, view: View, codes: Codes, k: int, limit: int, room: int, mode: int = AUTO) -> NDArray[np.int64]:
+        """Rows as `service.index.reference.answer` writes them, with room for so many matches each."""
+        out = np.empty((len(codes), ANSWER_WORDS + 2 * room), np.int64)
+        self._engine.answer(view, codes, k, limit, mode, out)
         return out
 
     def _shown(self, allowed: Allowed) -> View:

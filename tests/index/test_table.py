@@ -111,10 +111,10 @@ def test_any_history_of_writes_answers_as_brute_force(data: st.DataObject, n_bit
 @pytest.mark.parametrize("n_bits", WIDTHS)
 def test_probing_and_scanning_and_choosing_answer_alike(n_bits: int) -> None:
     rng = np.random.default_rng(n_bits)
-    codes, queries = clustered(rng, 30_000, n_bits, 40), clustered(rng, 40, n_bits, 40)
+    codes, queries = clustered(rng, 40_000, n_bits, 40), clustered(rng, 40, n_bits, 40)
     queries[::2] = rng.integers(0, 256, queries[::2].shape, np.uint8)
-    table = HammingTable.build(codes, rng.permutation(30_000) - 7)
-    table.delete(np.arange(0, 30_000, 3))
+    table = HammingTable.build(codes, rng.permutation(40_000) - 7)
+    table.delete(np.arange(0, 40_000, 3))
     table.add(codes[:500], np.arange(500))
     view = table._view
     for k, limit in ((1, n_bits), (10, n_bits), (300, n_bits), (UNLIMITED, min(1, n_bits // 32))):
@@ -133,8 +133,8 @@ def test_probing_and_scanning_and_choosing_answer_alike(n_bits: int) -> None:
 @pytest.mark.usefixtures("kernel")
 def test_many_queries_at_once_answer_as_one_by_one() -> None:
     rng = np.random.default_rng(0)
-    codes = clustered(rng, 20_000, 64, 50)
-    table = HammingTable.build(codes, np.arange(20_000))
+    codes = clustered(rng, 40_000, 64, 50)
+    table = HammingTable.build(codes, np.arange(40_000))
     queries = clustered(rng, 150, 64, 50)
     together, balls = table.search(queries, 7), table.within(queries, 9)
     for i, (nearest, ball) in enumerate(zip(together, balls, strict=True)):
@@ -159,10 +159,10 @@ def test_codes_equal_by_the_thousand_come_by_key(n_bits: int) -> None:
 
 @pytest.mark.usefixtures("kernel")
 def test_all_codes_equal_and_k_larger_than_n() -> None:
-    keys = np.arange(20_000)[::-1].copy()
-    table = HammingTable.build(np.full((20_000, 8), 7, np.uint8), keys)
+    keys = np.arange(40_000)[::-1].copy()
+    table = HammingTable.build(np.full((40_000, 8), 7, np.uint8), keys)
     assert table.search(np.full((1, 8), 7, np.uint8), 5)[0].keys.tolist() == [0, 1, 2, 3, 4]
-    assert table.search(np.zeros((1, 8), np.uint8), 30_000)[0].keys.tolist() == list(range(20_000))
+    assert table.search(np.zeros((1, 8), np.uint8), 50_000)[0].keys.tolist() == list(range(40_000))
 
 
 @pytest.mark.usefixtures("kernel")
@@ -181,9 +181,9 @@ def test_an_empty_table_answers_with_nothing() -> None:
 @pytest.mark.parametrize("share", [0.001, 0.02, 0.5, 0.99])
 def test_a_filter_never_gives_fewer_than_k(share: float) -> None:
     rng = np.random.default_rng(5)
-    codes = clustered(rng, 20_000, 64, 30)
-    table = HammingTable.build(codes, np.arange(20_000))
-    allowed = np.flatnonzero(rng.random(20_000) < share)
+    codes = clustered(rng, 40_000, 64, 30)
+    table = HammingTable.build(codes, np.arange(40_000))
+    allowed = np.flatnonzero(rng.random(40_000) < share)
     selection = table.select(allowed)
     model = as_model(allowed, codes[allowed])
     queries = clustered(rng, 3, 64, 30)
