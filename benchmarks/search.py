@@ -107,7 +107,7 @@ def laps(call: Callable[[Codes], object], queries: Codes) -> NDArray[np.float64]
 
 def by(table: HammingTable, k: int, mode: int) -> Callable[[Codes], object]:
     """A search that is told which way to go."""
-    return lambda query: table._answers(table._view, query, k, table.n_bits, None, mode)
+    return lambda query: table._answers(table._view, query, k, table.n_bits, k, mode)
 
 
 def memory_floor(codes: Codes) -> Callable[[Codes], object]:
@@ -222,16 +222,13 @@ def radius(report: Report, n: int, target: float) -> None:
     """All within 4 bits against FAISS's multi-index hashing, set so that it too is exact."""
     codes, queries = clustered(n, 1), clustered(N_QUERIES, 2)
     table = table_of(codes)
-    best: tuple[float, float, str] | None = None
+    best = (0.0, np.inf, "")
     for n_tables, width, n_flips in ((3, 21, 1), (4, 16, 1), (2, 32, 2)):
         theirs = peers.faiss_multi_hash(codes, n_tables, width, n_flips)
         for query in queries[:20]:
             assert len(table.within(query[None], 4)[0].keys) == theirs(query[None], 4)
-        times = race({"nearbit": lambda q: table.within(q, 4), "peer": lambda q: theirs(q, 4)}, queries, 3)  # noqa: B023
-        if best is None or times["peer"] < best[1]:
-            best = times["nearbit"], times["peer"], f"MultiHash {n_tables}x{width}"
-        del theirs
-    assert best is not None
+        times = race({"nearbit": lambda q: table.within(q, 4), "peer": lambda q, count=theirs: count(q, 4)}, queries, 3)
+        best = min(best, (times["nearbit"], times["peer"], f"MultiHash {n_tables}x{width}"), key=lambda one: one[1])
     ratio = best[1] / best[0]
     measured = f"{best[0]:.1f} us, {best[2]} {best[1]:.1f} us: {ratio:.1f}x"
     report.row(f"radius 4, clustered {n / MILLION:g}M", measured, f">= {target:g}x", ratio >= target)
@@ -267,7 +264,7 @@ def writes(report: Report) -> None:
     )
     gone = iter(np.random.default_rng(4).permutation(MILLION))
     times |= race({"delete": lambda _: table.delete(np.array([next(gone)]))}, new)
-    removed = least(lambda: mapped.remove_ids(np.array([next(gone)])), 3) * 1e6
+    removed = least(lambda: mapped.remove_ids(faiss.IDSelectorBatch(np.array([next(gone)]))), 3) * 1e6
     measured = f"{times['add']:.1f} us, flat {times['flat add']:.1f}, flat with ids {times['flat add with ids']:.1f} us"
     report.row("add one (1M)", measured, "<= flat add", times["add"] <= times["flat add"])
     measured = f"{times['delete']:.1f} us, FAISS {removed:.0f} us"
@@ -287,11 +284,9 @@ def footprint(report: Report, n: int, folder: Path) -> None:
         "loaded = snapshot.load(pathlib.Path(sys.argv[1]), 'bench')[0]; loaded.search(np.zeros((1, 8), np.uint8), 10)\n"
         "print(time.perf_counter() - began)"
     )
-    run = lambda: float(
-        subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, check=True).stdout
-    )  # noqa: E731
+    command = [sys.executable, "-c", code, str(folder)]
     began = time.perf_counter()
-    ready = min(run() for _ in range(3))
+    ready = min(float(subprocess.run(command, capture_output=True, check=True).stdout) for _ in range(3))
     whole = (time.perf_counter() - began) / 3
     report.row(
         f"start from a snapshot, {n / MILLION:g}M", f"{ready:.2f} s (process {whole:.2f} s)", "<= 1 s", ready <= 1
@@ -350,7 +345,7 @@ def filtered(report: Report) -> None:
         view = table._view
         bits = bitmap(MILLION, selection.keys)
         mask = View.of(view.words, view.delta, 0, len(selection.keys), allowed=bits)
-        masked = lambda q, mask=mask: table._answers(mask, q, 10, 64, None, SCAN)  # type: ignore[misc]  # noqa: E731
+        masked = lambda q, mask=mask: table._answers(mask, q, 10, 64, 10, SCAN)  # type: ignore[misc]  # noqa: E731
         times = race({"nearbit": lambda q, s=selection: table.search(q, 10, s), "scan": masked}, queries, 3)  # type: ignore[misc]
         ratio = times["nearbit"] / times["scan"]
         measured = f"{ratio:.2f} ({times['nearbit']:.1f} us, masked scan {times['scan']:.1f} us)"
@@ -402,7 +397,7 @@ def draw(lines: dict[str, list[tuple[int, float]]], path: Path) -> None:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(7.5, 5), layout="constrained")
-    for (name, points), marker in zip(lines.items(), "sv o^"[::1].replace(" ", ""), strict=False):
+    for (name, points), marker in zip(lines.items(), "sov^", strict=False):
         axes.loglog(*zip(*points, strict=True), marker=marker, label=name, linewidth=2.5 if name == "nearbit" else 1.4)
     axes.set(
         xlabel="codes of 64 bits, clustered", ylabel="one 10-NN query, p50 (µs)", title="Time against N, one thread"
@@ -413,7 +408,8 @@ def draw(lines: dict[str, list[tuple[int, float]]], path: Path) -> None:
 
 
 def machine() -> str:
-    model = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").open() if "model name" in line), "")
+    cpu = Path("/proc/cpuinfo").read_text()
+    model = next((line.split(":")[1].strip() for line in cpu.splitlines() if "model name" in line), "unknown")
     load = os.getloadavg()[0]
     versions = f"Python {platform.python_version()}, numpy {np.__version__}, FAISS {faiss.__version__}"
     return f"{len(os.sched_getaffinity(0))} cores of {model}, load {load:.1f}; {versions}"

