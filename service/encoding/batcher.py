@@ -2,6 +2,9 @@
 
 Nobody waits for a batch to fill: a batch is what came while the one before it ran. So a lone request starts at once,
 and under load the cost of a call is shared.
+
+A short text on a CPU is not queued at all: encoding it takes 0.06 ms, handing it to a thread and back takes 0.1 ms when
+the process is idle, and many times that under load, as each of the two threads waits for the other's interpreter lock.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from service.errors import EncoderUnavailable, QueueFull
-from service.hashing.content import Contents
+from service.hashing.content import Contents, Text
 from service.hashing.device import resolve_device
 from service.hashing.function import Encoded, HashFunction
 
@@ -66,6 +69,7 @@ class Batcher:
         max_batch: most contents in one call.
         max_queue: most contents waiting; a request that would pass it is refused, unless nothing waits at all.
         cache: hash functions kept in memory, the least recently used goes first.
+        inline_chars: on a CPU, texts of up to so many characters in all are encoded by their caller at once.
 
     Raises:
         ConfigurationError: the device is not on this machine.
@@ -78,11 +82,13 @@ class Batcher:
         max_batch: int = 1_024,
         max_queue: int = 8_192,
         cache: int = 8,
+        inline_chars: int = 2_000,
     ) -> None:
         self.device = resolve_device(device)
         self.max_batch = max_batch
         self.max_queue = max_queue
         self.cache = cache
+        self.inline_chars = inline_chars if self.device == "cpu" else 0
         self.stats = BatcherStats()
         self._load = load
         self._functions: OrderedDict[str, Future[HashFunction]] = OrderedDict()
@@ -117,12 +123,21 @@ class Batcher:
             NotFound: from `load`, no hash function of that digest.
         """
         function = await self._function(digest)
-        if not contents:
+        if self._is_short(contents):
+            self.stats.n_calls += 1
+            self.stats.n_encoded += len(contents)
             return function.encode(contents)
         loop = asyncio.get_running_loop()
         request = _Request(digest, function, contents, loop, loop.create_future())
         self._offer(request)
         return await request.future
+
+    def _is_short(self, contents: Contents) -> bool:
+        n_chars = 0
+        for content in contents:
+            if not isinstance(content, Text) or (n_chars := n_chars + len(content.text)) > self.inline_chars:
+                return False
+        return True
 
     async def close(self) -> None:
         """Encode what waits, refuse what comes, stop the threads; a second call does nothing."""
@@ -137,10 +152,10 @@ class Batcher:
 
     async def _function(self, digest: str) -> HashFunction:
         with self._changed:
+            if self._closed:
+                raise EncoderUnavailable("the encoder is closing")
             future = self._functions.get(digest)
             if future is None:
-                if self._closed:
-                    raise EncoderUnavailable("the encoder is closing")
                 future = self._functions[digest] = self._loader.submit(self._loaded, digest)
                 while len(self._functions) > self.cache:
                     self._functions.popitem(last=False)

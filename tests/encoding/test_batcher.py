@@ -22,7 +22,8 @@ def texts(n: int, word: str = "word") -> list[Text]:
 
 
 def batcher(**settings: int) -> Batcher:
-    return Batcher(STORED.__getitem__, device="cpu", **settings)
+    """A batcher that queues everything."""
+    return Batcher(STORED.__getitem__, device="cpu", inline_chars=0, **settings)
 
 
 class Gate:
@@ -67,6 +68,26 @@ def test_codes_are_those_of_the_hash_function() -> None:
         np.testing.assert_array_equal(got[0].codes, wanted.codes)
         np.testing.assert_array_equal(got[0].n_known, wanted.n_known)
         np.testing.assert_array_equal(np.concatenate([one.codes for one in got[1:]]), wanted.codes)
+        await encoder.close()
+
+    asyncio.run(scenario())
+
+
+def test_short_texts_are_encoded_at_once_even_while_a_call_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        encoder = Batcher(STORED.__getitem__, device="cpu", inline_chars=100)
+        await encoder.encode(D16, [])
+        encode = HashFunction.encode
+        with held(monkeypatch) as gate:
+            running = asyncio.ensure_future(encoder.encode(D16, [Text("x" * 101)]))
+            await until_running(gate)
+            monkeypatch.setattr(HashFunction, "encode", encode)
+            short = await encoder.encode(D16, texts(3))
+            assert not running.done()
+            gate.opened.set()
+            await running
+        np.testing.assert_array_equal(short.codes, FUNCTIONS[16].encode(texts(3)).codes)
+        assert (encoder.stats.n_encoded, encoder.n_waiting) == (4, 0)
         await encoder.close()
 
     asyncio.run(scenario())

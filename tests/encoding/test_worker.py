@@ -39,7 +39,7 @@ def app_of(batcher: Batcher) -> FastAPI:
 
 @asynccontextmanager
 async def serving(max_queue: int = 100) -> AsyncIterator[tuple[httpx2.AsyncClient, Batcher]]:
-    batcher = Batcher(load, device="cpu", max_queue=max_queue)
+    batcher = Batcher(load, device="cpu", max_queue=max_queue, inline_chars=0)
     transport = httpx2.ASGITransport(app_of(batcher))
     async with httpx2.AsyncClient(transport=transport, base_url="http://encoder") as client:
         yield client, batcher
@@ -131,7 +131,7 @@ def test_a_caller_that_closed_its_connection_is_not_encoded(monkeypatch: pytest.
     monkeypatch.setattr(HashFunction, "encode", slow)
 
     async def scenario() -> None:
-        batcher = Batcher(load, device="cpu")
+        batcher = Batcher(load, device="cpu", inline_chars=0)
         app = app_of(batcher)
         hang_up = asyncio.Event()
         body = httpx2.Request("POST", "http://encoder", json=asked(["a", "b", "c"])).content
