@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -28,7 +29,8 @@ def tour(settings: Settings, console: Console) -> None:
     """
     began = time.monotonic()
     url = f"http://{settings.host}:{settings.port}"
-    service = subprocess.Popen([sys.executable, "-m", "service", "serve"])
+    quiet = {"NEARBIT_LOG_LEVEL": "warning", **os.environ}
+    service = subprocess.Popen([sys.executable, "-m", "service", "serve"], env=quiet)
     try:
         _wait(service, url)
         with Remote(url) as remote:

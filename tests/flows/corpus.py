@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from typing import Any
 
+from tests.flows.processes import Api
+
 _SUBJECTS = {
     "cooking": "bread oven flour butter sugar recipe bake kitchen dough yeast salt pan",
     "sailing": "boat wind sail harbor anchor knot mast tide rudder crew deck wave",
@@ -26,3 +28,10 @@ def documents(n: int, start: int = 0, seed: int = 7) -> list[dict[str, Any]]:
         rng.shuffle(words)
         out.append({"id": f"d{i}", "text": " ".join(words), "metadata": {"subject": subject}})
     return out
+
+
+def fill(api: Api, n: int, collection: str = "texts", n_bits: int = 32) -> None:
+    """A collection of that many documents."""
+    api.put(f"/collections/{collection}", {"n_bits": n_bits})
+    for start in range(0, n, 1_000):
+        api.post(f"/collections/{collection}/documents", {"documents": documents(min(1_000, n - start), start)})

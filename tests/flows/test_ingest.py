@@ -8,8 +8,7 @@ from pathlib import Path
 
 import httpx2
 
-from tests.flows.conftest import fill
-from tests.flows.corpus import documents
+from tests.flows.corpus import documents, fill
 from tests.flows.processes import Api, running, until
 
 

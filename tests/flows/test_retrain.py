@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.conftest import fill
-from tests.flows.corpus import documents
+from tests.flows.corpus import documents, fill
 from tests.flows.processes import Api, Trainer, running, until
 from tests.flows.traffic import Traffic
 
@@ -50,8 +49,20 @@ def test_a_retrain_and_a_rollback_under_traffic_lose_no_query_and_no_document(ur
         assert versions(one) == {1: "active", 2: "retired"}
 
 
-@pytest.mark.parametrize("stage", ["training", "encoding", "evaluating", "ready"])
-def test_a_trainer_killed_in_any_stage_is_resumed_by_the_next(stage: str, url: str, folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "stage"),
+    [
+        ("sqlite", "training"),
+        ("sqlite", "encoding"),
+        ("sqlite", "evaluating"),
+        ("sqlite", "ready"),
+        ("postgres", "encoding"),
+    ],
+)
+def test_a_trainer_killed_in_any_stage_is_resumed_by_the_next(
+    kind: str, stage: str, folder: Path, request: pytest.FixtureRequest
+) -> None:
+    url = request.getfixturevalue(f"{kind}_url")
     api = Api(url, folder)
     dying = Trainer(url, folder, dies_in=stage)
     with running(api, dying):
