@@ -80,6 +80,7 @@ from service.index.view import (
 intrinsic: Any = _intrinsic
 tuple_setitem: Any = _tuple_setitem
 
+AHEAD = 1024  # how many codes a scan fetches before it gets there
 TRIAL = 0.03  # the part of a scan's cost that probing may take before its prospects are looked at
 LANES, BLOCK, FETCHED = 8, 32, 256
 
@@ -211,8 +212,19 @@ def near_32(typingctx: Any, address: Any, stride: Any, query: Any, bound: Any) -
     return types.uint64(types.int64, types.int64, query, types.int64), _near_codegen(BLOCK // LANES)
 
 
-jit = njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)
-inlined = njit(cache=True, nogil=True, error_model="numpy", boundscheck=False, forceinline=True)
+def _compiled(**options: Any) -> Any:
+    """A decorator that compiles at the first call and, if a folder can be written, keeps the result for later."""
+
+    def decorate(function: Any) -> Any:
+        try:
+            return njit(cache=True, nogil=True, error_model="numpy", boundscheck=False, **options)(function)
+        except RuntimeError:  # numba found no folder for its cache
+            return njit(nogil=True, error_model="numpy", boundscheck=False, **options)(function)
+
+    return decorate
+
+
+jit, inlined = _compiled(), _compiled(forceinline=True)
 
 _ONE = np.uint64(1)
 
@@ -372,6 +384,8 @@ def keep(frame, distance, place):
 def scan(frame, codes, n, stride, query, first_id):
     """Keep what lies within the bound of `n` codes whose ids follow `first_id`."""
     for start in range(0, n, BLOCK):
+        for line in range(0, BLOCK, 8):
+            prefetch(codes + 8 * (start + AHEAD + line))
         near = near_32(codes + 8 * start, stride, query, load(frame, F_BOUND))
         if near == 0:
             continue

@@ -167,10 +167,10 @@ def _scan_cost(n: int, n_planes: int) -> float:
 
 
 def _addresses(n: int, n_bits: int, n_tables: int) -> list[tuple[int, int]]:
-    """(first bit, width) of each table's address; no wider than log2(n), or most buckets would be empty."""
+    """(first bit, width) of each table's address; no wider than leaves four codes in a bucket on average."""
     if not n_tables:
         return []
-    widest = max(1, int(log2(max(2, n))) + 1)
+    widest = max(1, int(log2(max(8, n))) - 2)
     widths = substring_widths(n_bits, n_tables)
     starts = np.cumsum([0, *widths])
     return [(int(start), min(width, widest)) for start, width in zip(starts, widths, strict=False)]

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import InvalidInput
-from service.hashing.codes import Codes, check_n_bits
+from service.hashing.codes import Codes, check_n_bits, unpack
 from service.index import layout
 from service.index.engine import Engine, engine_for
 from service.index.layout import ANSWER_WORDS, AUTO, FOUND, UNLIMITED, Words
@@ -135,7 +135,9 @@ class HammingTable:
         view = self._view
         return self._merged(view) if view.n_delta or view.n_dead else view.words
 
-    def search(self, codes: Codes, k: int, allowed: Allowed = None) -> list[Neighbors]:
+    def search(
+        self, codes: Codes, k: int, allowed: Allowed = None, logits: NDArray[np.floating] | None = None
+    ) -> list[Neighbors]:
         """The exact `k` nearest of each of `(q, n_bytes)` codes, or all that there are when they are fewer.
 
         Args:
@@ -143,6 +145,8 @@ class HammingTable:
             k: how many, at least 1.
             allowed: the keys an answer may hold; never fewer than k come back when k allowed keys exist. Keys that are
                 used more than once are better prepared by `select`.
+            logits: the real-valued codes `(q, n_bits)` that the queries were thresholded from. They order hits of
+                equal distance, before their keys do: first those that differ in the bits nearest to the threshold.
 
         Raises:
             InvalidInput: shape, width or dtype of the codes is wrong, or k < 1.
@@ -150,7 +154,12 @@ class HammingTable:
         if k < 1:
             raise InvalidInput(f"k must be at least 1, got {k}")
         view = self._view if allowed is None else self._shown(allowed)
-        return self._neighbors(view, codes, k if k < view.n_live else view.n_live or 1, self._n_bits)
+        nearest = self._neighbors(view, codes, k if k < view.n_live else view.n_live or 1, self._n_bits)
+        if logits is None:
+            return nearest
+        if logits.shape != (len(codes), self._n_bits):
+            raise InvalidInput(f"logits must be ({len(codes)}, {self._n_bits}), got {logits.shape}")
+        return [self._ordered(view, *query) for query in zip(nearest, codes, logits, strict=True)]
 
     def within(self, codes: Codes, radius: int, allowed: Allowed = None) -> list[Neighbors]:
         """All that lie within `radius` bits of each of `(q, n_bytes)` codes; radius 0 finds equal codes.
@@ -251,6 +260,18 @@ class HammingTable:
                 balls[place] = _neighbors(self._answers(view, codes[place : place + 1], k, limit, found))[0]
         return balls
 
+    def _ordered(self, view: View, nearest: Neighbors, code: Codes, logits: NDArray[np.floating]) -> Neighbors:
+        """The same distances, equal ones ordered by the sum of |logit| over the differing bits, then by key."""
+        if not len(nearest.keys):
+            return nearest
+        radius = int(nearest.distances[-1])  # hits of this distance may have been cut off
+        ball = self._neighbors(view, code[None], UNLIMITED, radius)[0]
+        ids, _ = view.ids_of(ball.keys)
+        stored = layout.from_planes(view.gather(ids)[0], self._n_bytes)
+        flipped = unpack(stored ^ code) @ np.abs(logits)
+        order = np.lexsort((ball.keys, flipped, ball.distances))[: len(nearest.keys)]
+        return Neighbors(ball.keys[order], ball.distances[order], nearest.stats)
+
     def _answers(self, view: View, codes: Codes, k: int, limit: int, room: int, mode: int = AUTO) -> NDArray[np.int64]:
         """Rows as `service.index.reference.answer` writes them, with room for so many matches each."""
         out = np.empty((len(codes), ANSWER_WORDS + 2 * room), np.int64)
@@ -285,23 +306,26 @@ class HammingTable:
         return np.concatenate([np.array(late, np.int64), places[view.live(places)]])
 
     def _publish(self, view: View, keys: Keys) -> None:
-        """Let readers see a view that differs from the last in `keys`; begin a rebuild if it has become due."""
+        """Let readers see a view that differs from the last in `keys`; begin a rebuild if one has become due."""
         self._view = view
         if self._touched is not None:
-            self._touched.append(keys)
+            self._touched.append(keys.copy())
         elif view.n_delta > max(MIN_DELTA, view.n_base // 100) or 4 * view.n_dead > max(MIN_DELTA, view.n_base):
             self._touched = []
-            self._rebuild = threading.Thread(target=self._renew, args=(view,), name="index-rebuild", daemon=True)
-            self._rebuild.start()
+            rebuild = threading.Thread(target=self._renew, args=(view,), name="index-rebuild", daemon=True)
+            rebuild.start()
+            self._rebuild = rebuild  # the thread ends by taking it away, for which it needs the lock that is held here
 
     def _renew(self, old: View) -> None:
         """Build a base of what `old` holds, then swap it in together with what was written meanwhile."""
+        words = None
         try:
             words = self._merged(old)
-            with self._lock:
-                self._swap(words)
         finally:
-            self._touched, self._rebuild = None, None
+            with self._lock:
+                if words is not None:
+                    self._swap(words)
+                self._touched, self._rebuild = None, None
 
     def _swap(self, words: Words) -> None:
         """Put a new base in place of the old; what was written since it was begun becomes the new delta."""

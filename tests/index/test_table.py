@@ -275,6 +275,24 @@ def test_near_duplicates_are_the_groups_that_short_steps_join() -> None:
         assert [tuple(members.tolist()) for members in table.near_duplicates(radius)] == expected
 
 
+@pytest.mark.usefixtures("kernel")
+def test_logits_order_hits_of_equal_distance_and_nothing_else() -> None:
+    rng = np.random.default_rng(4)
+    codes, keys = rng.integers(0, 256, (500, 1), np.uint8), rng.permutation(500).astype(np.int64)
+    table = HammingTable.build(codes, keys)
+    logits = rng.normal(size=(3, 8))
+    queries = np.packbits(logits > 0, axis=1)
+    for query, row, answer, plain in zip(
+        queries, logits, table.search(queries, 40, logits=logits), table.search(queries, 40), strict=True
+    ):
+        differing = np.unpackbits(codes ^ query, axis=1)
+        expected = np.lexsort((keys, differing @ np.abs(row), differing.sum(axis=1)))[:40]
+        assert answer.keys.tolist() == keys[expected].tolist()
+        assert answer.distances.tolist() == plain.distances.tolist()
+    with pytest.raises(InvalidInput, match="logits must be"):
+        table.search(queries, 3, logits=logits[:1])
+
+
 def test_a_million_codes_take_at_most_68_bytes_each() -> None:
     words = layout.allocate(1_000_000, 64, layout.n_tables_for(1_000_000, 64))
     bytes_per_code = words.nbytes / 1_000_000
