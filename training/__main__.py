@@ -1,8 +1,9 @@
-"""The command line of the training: `python -m training fit | evaluate | work`."""
+"""The command line of the training: `python -m training fit | evaluate | visualize | work`."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,10 +15,10 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from service.errors import InvalidInput, NearbitError
-from service.hashing.content import Text
+from service.hashing.content import Content
 from service.hashing.function import HashFunction, digest_of
 from training.config import TrainingConfig
-from training.dataset import read_corpus
+from training.contents import read_contents
 from training.evaluate import Report
 from training.evaluate import evaluate as measure
 from training.fit import Cancelled, Epoch, FitResult
@@ -26,7 +27,13 @@ from training.fit import fit as learn
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 console = Console(stderr=True)
 
-CorpusFile = Annotated[Path, typer.Option("--corpus", help='JSONL, plain or .gz: {"id", "text"} a line.')]
+CorpusFile = Annotated[
+    Path,
+    typer.Option(
+        "--corpus",
+        help='JSONL, plain or .gz: {"id", "text"} a line; a folder of pictures; .npy of vectors; .npz of MNIST.',
+    ),
+]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the figures there.")]
 Threads = Annotated[int, typer.Option("--threads", min=0, help="Threads of the training; 0: one per core.")]
 
@@ -48,7 +55,7 @@ def fit(
     """Learn a hash function from a corpus, and report its quality on held-out documents."""
     config = TrainingConfig.parse({"n_bits": n_bits, "variant": variant, "seed": seed} | _options(option or []))
     _set_threads(threads)
-    ids, contents = read_corpus(corpus)
+    ids, contents = _read(corpus)
     result = _fit(contents, ids, config, checkpoint_dir)
     content = result.function.to_bytes()
     out.write_bytes(content)
@@ -72,11 +79,37 @@ def evaluate(
         raise InvalidInput(f"no such hash function: {function}")
     _set_threads(threads)
     judged = HashFunction.from_bytes(function.read_bytes())
-    ids, contents = read_corpus(corpus)
+    ids, contents = _read(corpus)
     report = measure(judged, contents, ids)
     show(report)
     if json_file is not None:
         json_file.write_text(json.dumps(report.to_dict(), indent=1))
+
+
+@app.command()
+def visualize(
+    corpus: CorpusFile,
+    out: Annotated[Path, typer.Option("--out", help="Folder for map.png and map.html.")],
+    sample: Annotated[int, typer.Option(min=50, help="Most contents that are drawn.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Equal seeds give equal maps.")] = 1,
+    option: Annotated[
+        list[str] | None, typer.Option("--set", help="Any training option of the autoencoders, as name=value; repeat.")
+    ] = None,
+    threads: Threads = 0,
+) -> None:
+    """Draw two-dimensional maps of a corpus: codes of two units, of 32 units by t-SNE, PCA, Isomap and LLE."""
+    from training.visualize import draw_maps
+
+    config = TrainingConfig.parse({"seed": seed, "image_size": 28, "max_features": 5_000} | _options(option or []))
+    _set_threads(threads)
+    collection = read_contents(corpus)
+    with console.status("maps") as status:
+        maps = draw_maps(collection, out, corpus.name, config, sample=sample, tell=status.update)
+    table = Table("map", "trustworthiness")
+    for found in maps:
+        table.add_row(found.name, f"{found.trustworthiness:.3f}")
+    Console().print(table)
+    console.print(f"wrote {out / 'map.png'} and {out / 'map.html'}")
 
 
 @app.command()
@@ -94,7 +127,12 @@ def work(
     claim_and_run(settings, exit_with_parent=exit_with_parent, once=once)
 
 
-def _fit(contents: list[Text], ids: list[str], config: TrainingConfig, checkpoint_dir: Path | None) -> FitResult:
+def _read(corpus: Path) -> tuple[list[str], Sequence[Content]]:
+    collection = read_contents(corpus)
+    return collection.ids, collection.contents
+
+
+def _fit(contents: Sequence[Content], ids: list[str], config: TrainingConfig, checkpoint_dir: Path | None) -> FitResult:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
