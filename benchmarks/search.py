@@ -435,7 +435,7 @@ def measure(report: Report, options: argparse.Namespace) -> Iterator[Callable[[]
         yield lambda: radius(report, 10 * MILLION, 7)
     if options.peers:
         codes, queries = clustered(MILLION, 1), clustered(N_QUERIES, 2)
-        more = [peers.sqlite_vec(codes)]
+        more = list(peers.sqlite_vec(codes))
         if options.pgvector:
             more += peers.pgvector(codes, options.pgvector)
         yield lambda: against_approximate(report, codes, queries, "clustered 1M", more)

@@ -114,18 +114,21 @@ def _usearch(codes: Codes, n_threads: int) -> Iterator[Peer]:
         yield Peer(f"usearch HNSW ef={ef}", search)
 
 
-def sqlite_vec(codes: Codes) -> Peer:
-    """sqlite-vec's exact scan over a bit vector table in memory."""
+def sqlite_vec(codes: Codes) -> Iterator[Peer]:
+    """sqlite-vec's exact scan over a bit vector table in memory; none if this Python's sqlite3 loads no extensions."""
     import sqlite_vec as extension
 
     connection = sqlite3.connect(":memory:")
+    if not hasattr(connection, "enable_load_extension"):
+        print("    sqlite-vec is left out: this Python's sqlite3 loads no extensions")
+        return
     connection.enable_load_extension(True)
     extension.load(connection)
     connection.execute(f"CREATE VIRTUAL TABLE codes USING vec0(code bit[{8 * codes.shape[1]}])")
     rows = ((i, code.tobytes()) for i, code in enumerate(codes))
     connection.executemany("INSERT INTO codes(rowid, code) VALUES (?, vec_bit(?))", rows)
     sql = "SELECT distance FROM codes WHERE code MATCH vec_bit(?) AND k = ? ORDER BY distance"
-    return Peer("sqlite-vec", lambda q, k: np.array([row[0] for row in connection.execute(sql, (q.tobytes(), k))]))
+    yield Peer("sqlite-vec", lambda q, k: np.array([row[0] for row in connection.execute(sql, (q.tobytes(), k))]))
 
 
 def pgvector(codes: Codes, folder: str) -> Iterator[Peer]:

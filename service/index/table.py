@@ -193,14 +193,18 @@ class HammingTable:
         """
         view = self._view
         planes, keys = view.gather(view.live_ids())
-        codes, owner = np.unique(layout.from_planes(planes, self._n_bytes), axis=0, return_inverse=True)
-        distinct = HammingTable.build(np.ascontiguousarray(codes), np.arange(len(codes)))
+        order = np.lexsort(planes)
+        is_first = np.append(True, (planes[:, order[1:]] != planes[:, order[:-1]]).any(axis=0))[: len(order)]
+        owner = np.empty(len(order), np.int64)
+        owner[order] = np.cumsum(is_first) - 1
+        codes = layout.from_planes(planes[:, order[is_first]], self._n_bytes)
         roots = np.arange(len(codes))
+        distinct = HammingTable.build(codes, roots)
         for first in range(0, len(codes) if radius else 0, 4096):
             found = distinct.within(codes[first : first + 4096], radius)
             ends = np.repeat(np.arange(first, first + len(found)), [len(near.keys) for near in found])
             roots = _joined(roots, ends, np.concatenate([near.keys for near in found]))
-        return _groups(roots[owner.ravel()], keys)
+        return _groups(roots[owner], keys)
 
     def add(self, codes: Codes, keys: Keys) -> None:
         """Put `(n, n_bytes)` codes under `(n,)` keys; a key that is present is replaced, the last of equal keys wins.
@@ -392,8 +396,11 @@ def _joined(roots: Ids, one: Ids, other: Ids) -> Ids:
 def _groups(roots: Ids, keys: Keys) -> list[Keys]:
     """Keys of equal root together, where there are at least two."""
     order = np.lexsort((keys, roots))
-    cuts = np.flatnonzero(np.diff(roots[order])) + 1
-    groups = [group for group in np.split(keys[order], cuts) if len(group) > 1]
+    roots, keys = roots[order], keys[order]
+    begins = np.flatnonzero(np.append(True, roots[1:] != roots[:-1])[: len(roots)])
+    sizes = np.diff(np.append(begins, len(roots)))
+    several = sizes > 1
+    groups = [keys[begin : begin + size] for begin, size in zip(begins[several], sizes[several], strict=True)]
     return sorted(groups, key=lambda group: int(group[0]))
 
 
