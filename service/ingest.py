@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from service.config import Settings
 from service.crossing import in_thread, reading
 from service.encoding import Encoder
-from service.errors import Conflict, DuplicateIds, InvalidContent, InvalidInput
+from service.errors import Conflict, DuplicateIds, ForbiddenMove, InvalidContent, InvalidInput
 from service.hashing.codes import check_n_bits
 from service.hashing.content import Text, check_text
 from service.hashing.function import Encoded, digest_of
@@ -171,6 +171,8 @@ class Ingest:
         Raises:
             ForbiddenMove: the space is neither ready nor retired.
         """
+        if "active" not in spaces.MOVES[space.state]:
+            raise ForbiddenMove("code space", str(space.version), space.state, "active")
         for _ in range(_ATTEMPTS):
             await self._repair(collection, space)
             promoted = await in_thread(self._promote_if_complete, collection.id, space.id)
@@ -179,15 +181,20 @@ class Ingest:
                 return promoted
         raise Conflict(f"documents of {collection.name!r} are added faster than they can be given codes, try again")
 
-    async def roll_back(self, collection: Collection) -> CodeSpace:
-        """Make the most recently retired space the active one again.
+    async def roll_back(self, collection: Collection, version: int | None = None) -> CodeSpace:
+        """Make the most recently retired space the active one again, in place of `version` if that is named.
 
         Raises:
-            NotFound: there is no retired space.
+            NotFound: there is no retired space, or none of that version.
+            ForbiddenMove: the named version is not the active one.
         """
 
         def target() -> CodeSpace:
             with self.database.read() as connection:
+                if version is not None:
+                    leaving = spaces.get(connection, collection.id, version)
+                    if leaving.state != "active":
+                        raise ForbiddenMove("code space", str(version), leaving.state, "retired")
                 return spaces.rollback_target(connection, collection.id)
 
         return await self.promote(collection, await reading(self.database, target))

@@ -117,6 +117,20 @@ async def roll_back(request: Request, collection: schemas.CollectionName) -> sch
     return _space(await ingest.roll_back(await ingest.collection(collection)))
 
 
+@router.post(
+    "/collections/{collection}/spaces/{version}/rollback",
+    summary="Roll back a code space",
+    dependencies=_admin,
+    responses=problems(401, 409, 500),
+)
+async def roll_back_version(
+    request: Request, collection: schemas.CollectionName, version: schemas.Version
+) -> schemas.CodeSpace:
+    """The same if that version is the one that answers, and a conflict if it is not: safe to send twice."""
+    ingest = parts_of(request).ingest
+    return _space(await ingest.roll_back(await ingest.collection(collection), version))
+
+
 def _job(job: Job) -> schemas.Job:
     return schemas.Job.model_validate(job, from_attributes=True)
 
