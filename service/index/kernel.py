@@ -6,10 +6,11 @@ will read is fetched ahead, a step's offsets, then its buckets, so that their ca
 are plain addresses: numba counts references at each array that it hands on, nine tenths of the time of a short query.
 
 What one query knows so far lies in its frame: the fields named below, a histogram of the distances met, and the entries
-kept, each `distance << 32 | id`. The frame keeps `bound` such that the k nearest of what was met lie within it.
+kept, each a distance with a place in a bucket or an id. Its `bound` is such that the k nearest of what was met lie
+within it.
 
 This is the only module that imports numba; `service.index.engine` refuses it if it answers otherwise than
-`service.index.reference`.
+`service.index.reference`. It is one long file because numba's cache notices changes in the file of a function only.
 """
 
 # numba infers the types of what it compiles
