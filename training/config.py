@@ -65,6 +65,13 @@ class TrainingConfig(BaseModel):
     neighbors: int | None = Field(None, ge=0, description="Nearest documents to reconstruct; 0: the document itself.")
     lsa_dims: int | None = Field(None, ge=1, description="Latent dimensions in the neighbors' similarity.")
     lsa_weight: float | None = Field(None, ge=0, description="What they count beside the cosine of the features.")
+    drawn_neighbors: int | None = Field(None, ge=0, description="Neighbors drawn into a target per step; 0: all.")
+    refined_neighbors: int | None = Field(None, ge=1, description="The same, once the first network has learned.")
+    first_bits: int | None = Field(None, ge=1, description="Width of the network that learns first.")
+    first_share: float | None = Field(
+        None, ge=0, lt=1, description="Share of the epochs that go to a first network, which refines the neighbors."
+    )
+    output_words: int | None = Field(None, ge=1, description="Words that the decoder gives, those of most weight.")
     noise_start: float | None = Field(None, ge=0, description="Noise before the sigmoid at the start, in logits.")
     noise: float | None = Field(None, ge=0, description="Noise before the sigmoid at the end, in logits.")
     sampled_bits: bool | None = Field(None, description="Decode bits drawn under the noise, straight-through.")
@@ -132,7 +139,7 @@ class TrainingConfig(BaseModel):
             "output": output,
             "code": "sigmoid",
             "mirrored": False,
-            "epochs": min(60, max(4, round(1250 / steps_per_epoch))),
+            "epochs": min(200, max(6, round(1900 / steps_per_epoch))),
             "batch_size": batch_size,
             "learning_rate": 3e-3,
             "corruption": 0.0,
@@ -144,7 +151,15 @@ class TrainingConfig(BaseModel):
             "noise": 0.0,
             "sampled_bits": False,
             "balance": 0.0,
+            "first_share": 0.0,
         }
         said = {name: value for name, value in self.model_dump().items() if value is not None}
         merged = derived | dict(MODELS[self.variant].preset) | said
+        # A neighborhood is about one document in a hundred: more would blur a small corpus into one.
+        if merged["neighbors"] and "neighbors" not in said:
+            merged["neighbors"] = min(merged["neighbors"], max(3, n_documents // 75))
+        if merged["first_share"] and "refined_neighbors" not in said:
+            merged["refined_neighbors"] = min(merged["refined_neighbors"], max(5, n_documents // 75))
+        merged["first_epochs"] = round(merged["first_share"] * merged["epochs"]) if merged["neighbors"] else 0
+        merged["epochs"] -= merged["first_epochs"]
         return Plan(**{name: merged[name] for name in Plan.__dataclass_fields__ if name in merged})

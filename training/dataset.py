@@ -73,19 +73,35 @@ class Dataset:
         sources: `(m, F)` float32, what targets are averaged from.
         averaging: `(n, m)` CSR float32, row i averages the sources into the target of document i; None: source i.
         output: what targets are: counts, bits or reals.
+        n_drawn: how many documents, in the mean, each step of learning draws into a target; 0 takes all.
     """
 
     features: Features
     sources: Features
     averaging: csr_matrix | None
     output: str = "counts"
+    n_drawn: int = 0
 
     def __len__(self) -> int:
         return int(self.features.shape[0])
 
-    def targets(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Targets of some documents, `(len(rows), F)` float32; rows of counts are scaled to sum to one (or zero)."""
-        mean = self.sources[rows] if self.averaging is None else self.averaging[rows] @ self.sources
+    def targets(self, rows: NDArray[np.int64], rng: np.random.Generator | None = None) -> NDArray[np.float32]:
+        """Targets of some documents, `(len(rows), n_outputs)` float32; rows of counts sum to one (or zero).
+
+        Args:
+            rows: of the documents.
+            rng: draws which documents are averaged, `n_drawn` in the mean; None averages all.
+        """
+        if self.averaging is None:
+            mean = self.sources[rows]
+        else:
+            weights = self.averaging[rows]
+            if rng is not None and self.n_drawn:
+                kept = rng.random(weights.nnz, dtype=np.float32) < self.n_drawn * len(rows) / max(weights.nnz, 1)
+                # Scaled, so that sums keep their mean where they are not scaled to one below.
+                weights.data *= kept / max(float(kept.mean()), 1e-6)
+                weights.eliminate_zeros()
+            mean = weights @ self.sources
         dense: NDArray[np.float32] = mean if isinstance(mean, np.ndarray) else mean.toarray()
         if self.output == "counts":
             sums = dense.sum(axis=1, keepdims=True)
@@ -133,7 +149,7 @@ class Dataset:
             features = self.features[rows]
             clean = network_input(features, device)
             done = progress[0] + (progress[1] - progress[0]) * i / len(starts)
-            target = torch.from_numpy(self.targets(rows)).to(device)
+            target = torch.from_numpy(self.targets(rows, rng)).to(device)
             noisy = network_input(corrupting.apply(features, rng), device) if corruption > 0 else clean
             yield Batch(noisy, clean, target, done)
 
@@ -149,7 +165,7 @@ def read_corpus(path: Path) -> tuple[list[str], list[Text]]:
     ids: list[str] = []
     texts: list[Text] = []
     lines_of: dict[str, int] = {}
-    with _open(path) as file:
+    with open_corpus(path) as file:
         for number, line in enumerate(file, start=1):
             if line.isspace():
                 continue
@@ -165,7 +181,8 @@ def read_corpus(path: Path) -> tuple[list[str], list[Text]]:
     return ids, texts
 
 
-def _open(path: Path) -> gzip.GzipFile | BufferedReader:
+def open_corpus(path: Path) -> gzip.GzipFile | BufferedReader:
+    """A corpus file, plain or gzip, to read bytes from."""
     if not path.is_file():
         raise InvalidInput(f"no such corpus file: {path}")
     return gzip.open(path) if path.suffix == ".gz" else path.open("rb")

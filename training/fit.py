@@ -11,10 +11,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from service.errors import InvalidInput
 from service.hashing.content import Content, Contents, Image, Text
 from service.hashing.featurizers import Features, Featurizer
 from service.hashing.featurizers.embedding import EmbeddingFeaturizer
@@ -25,12 +23,13 @@ from service.hashing.network import network_input
 from training import checkpoint
 from training.config import TrainingConfig
 from training.dataset import Dataset, split
+from training.graph import Graph
 from training.models import MODELS, Autoencoder, Batch, Plan
-from training.neighbors import Semantics, averaging, latent, latent_axes, nearest, unit_rows
+from training.neighbors import unit_rows
 
 SATURATED_WITHIN = 0.05
 SATURATED_SHARE = 0.9
-_OWN_SHARE = 1 / 21
+_ROWS_AT_ONCE = 4096
 _WARM_UP = 0.05
 _THRESHOLD_ROWS = 100_000
 """Most training documents that thresholds are learned from."""
@@ -115,79 +114,90 @@ def fit(
     clock = _Clock()
     check = _checker(cancelled)
     parts = split(ids)
-    featurizer, output = _featurizer(contents[0], config)
+    featurizer, output = featurizer_for(contents[0], config)
     featurizer.fit([contents[i] for i in parts.train])
     train, validation, held_out = (
         featurizer.transform([contents[i] for i in rows]) for rows in (parts.train, parts.validation, parts.held_out)
     )
     clock.lap("features")
     plan = config.plan(len(parts.train), output)
-    graph = Graph(train, plan, config.seed)
-    learning = Learning(graph.dataset(train, check, same=True), graph.dataset(validation, check), plan, config)
-    clock.lap("neighbors")
-    learning.run(progress, check, checkpoint_dir)
-    clock.lap("epochs")
+    learning, graph = learn(train, validation, plan, config, progress=progress, check=check, folder=checkpoint_dir)
+    clock.lap("learning")
     held_out_loss, _ = learning.validate(graph.dataset(held_out, check))
     function = learning.function(featurizer)
     counts = {"train": len(parts.train), "validation": len(parts.validation), "held_out": len(parts.held_out)}
-    return FitResult(function, plan, learning.history, held_out_loss, counts, clock.laps)
+    return FitResult(function, plan, [*learning.before, *learning.history], held_out_loss, counts, clock.laps)
 
 
-class Graph:
-    """The training documents as a source of targets: what a document's decoder must give.
+def learn(
+    train: Features,
+    validation: Features,
+    plan: Plan,
+    config: TrainingConfig,
+    *,
+    progress: Progress | None = None,
+    check: Callable[[], None] = lambda: None,
+    folder: Path | None = None,
+) -> tuple[Learning, Graph]:
+    """Learn from features alone; returns what was learned, and the graph that its targets came from.
+
+    Where the plan says so, a wide network learns first, from the neighbors that the features show. Documents that it
+    sees alike are better neighbors: the graph is drawn anew by them, and the network of n_bits goes on from its layers.
 
     Args:
-        features: `(m, F)` of the training documents.
-        plan: how many neighbors, and by which similarity.
-        seed: of the latent axes.
+        train: `(n, F)` features of the training documents.
+        validation: `(m, F)` features of others, for the early stop.
+        plan: every number of the run.
+        config: seed, device, variant.
+        progress: called after each epoch.
+        check: called between batches; what it raises ends the learning.
+        folder: where the last epoch is kept.
     """
-
-    def __init__(self, features: Features, plan: Plan, seed: int) -> None:
-        check_output(features, plan.output)
-        self.features = features
-        self.plan = plan
-        self._axes: NDArray[np.float32] | None = None
-        if plan.neighbors and plan.lsa_weight > 0 and min(features.shape) > 2:
-            self._axes = latent_axes(features, plan.lsa_dims, seed)
-        self._semantics = self._of(features)
-
-    def _of(self, features: Features) -> Semantics:
-        beside = None if self._axes is None else latent(features, self._axes)
-        rows = unit_rows(features) if isinstance(features, np.ndarray) else features
-        return Semantics(rows, beside, self.plan.lsa_weight)
-
-    def dataset(self, features: Features, check: Callable[[], None], *, same: bool = False) -> Dataset:
-        """Documents with their targets; `same` says that they are the training documents themselves."""
-        output = self.plan.output
-        if not self.plan.neighbors:
-            return Dataset(features, sources(features, output), None, output)
-        queries = self._semantics if same else self._of(features)
-        found = nearest(queries, self._semantics, self.plan.neighbors, same=same, check=check)
-        averages = averaging(found, self.features.shape[0], _OWN_SHARE if same else 0.0)
-        return Dataset(features, sources(self.features, output), averages, output)
+    graph = Graph.of(train, plan, config.seed)
+    first: Learning | None = None
+    if plan.first_epochs:
+        first = Learning(graph.dataset(train, check, same=True), graph.dataset(validation, check), plan.first(), config)
+        first.run(progress, check, None if folder is None else folder / "first", then=plan.epochs)
+        graph = graph.refined(first.view, plan.refined_neighbors)
+    learning = Learning(graph.dataset(train, check, same=True), graph.dataset(validation, check), plan, config, first)
+    learning.run(progress, check, folder)
+    return learning, graph
 
 
 class Learning:
     """The one optimisation loop: Adam with a linear warm-up and decay, early stop, a checkpoint after each epoch.
 
+    Args:
+        train: what to learn from.
+        validation: what the early stop looks at.
+        plan: every number of the run.
+        config: seed, device, variant.
+        first: a learning that went before, whose layers but the last the encoder starts from.
+
     Attributes:
         model: the autoencoder; after `run` it holds the best weights.
+        before: records of the learning that went before.
         history: one record per epoch done.
     """
 
-    def __init__(self, train: Dataset, validation: Dataset, plan: Plan, config: TrainingConfig) -> None:
+    def __init__(
+        self, train: Dataset, validation: Dataset, plan: Plan, config: TrainingConfig, first: Learning | None = None
+    ) -> None:
         self.train, self.validation, self.plan = train, validation, plan
         self.config = config
         self.device = _device(config.device)
         self.history: list[Epoch] = []
+        self.before = [] if first is None else first.history
         drawn = torch.Generator().manual_seed(config.seed)
         self.model: Autoencoder = MODELS[config.variant](train.features.shape[1], plan)
         self.model.initialize(drawn, torch.from_numpy(train.mean_target()), train.row_length())
+        if first is not None:
+            self.model.start_from(first.model)
         self.model.to(self.device)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=plan.learning_rate, fused=True)
 
-    def run(self, progress: Progress | None, check: Callable[[], None], folder: Path | None) -> None:
-        """Train to the last epoch, or to an early stop."""
+    def run(self, progress: Progress | None, check: Callable[[], None], folder: Path | None, then: int = 0) -> None:
+        """Train to the last epoch, or to an early stop; `then` epochs of another learning will follow."""
         mark = ""
         best: dict[str, Tensor] = {}
         if folder is not None:
@@ -201,7 +211,7 @@ class Learning:
         for epoch in range(len(self.history), self.plan.epochs):
             if self._stale() >= patience:
                 break
-            self._epoch(epoch, check)
+            self._epoch(epoch, check, then)
             if self._best() == epoch:
                 best = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
             if folder is not None:
@@ -226,7 +236,7 @@ class Learning:
         plan = self.plan
         return self.train.batches(plan.batch_size, plan.corruption, span, rng, self.device, plan.corruption_kind)
 
-    def _epoch(self, epoch: int, check: Callable[[], None]) -> None:
+    def _epoch(self, epoch: int, check: Callable[[], None], then: int) -> None:
         began = time.monotonic()
         # Drawn anew from (seed, epoch), so that an epoch is the same after a restart.
         rng = np.random.default_rng([self.config.seed, epoch])
@@ -250,9 +260,10 @@ class Learning:
             raise FloatingPointError(f"the loss became {loss} in epoch {epoch + 1}: lower learning_rate")
         validation_loss, saturated = self.validate(self.validation)
         seconds = time.monotonic() - began
-        spent = seconds + sum(record.seconds for record in self.history)
-        eta_s = spent / (epoch + 1) * (self.plan.epochs - epoch - 1)
-        self.history.append(Epoch(epoch + 1, self.plan.epochs, loss, parts, validation_loss, saturated, seconds, eta_s))
+        before = [*self.before, *self.history]
+        done, total = len(before) + 1, len(self.before) + self.plan.epochs + then
+        eta_s = (seconds + sum(record.seconds for record in before)) / done * (total - done)
+        self.history.append(Epoch(done, total, loss, parts, validation_loss, saturated, seconds, eta_s))
 
     def validate(self, documents: Dataset) -> tuple[float, float]:
         """Reconstruction loss in nats per document, as `Autoencoder.hard_loss` has it, and share of saturated units."""
@@ -264,6 +275,13 @@ class Learning:
             loss += float(part) * len(rows)
             saturated += int(((units < SATURATED_WITHIN) | (units > 1 - SATURATED_WITHIN)).sum())
         return loss / len(documents), saturated / (len(documents) * self.plan.n_bits)
+
+    def view(self, features: Features) -> NDArray[np.float32]:
+        """What the network sees in features: its logits, `(n, n_bits)` float32, rows of unit length."""
+        starts = range(0, features.shape[0], _ROWS_AT_ONCE)
+        with torch.inference_mode():
+            parts = [self.model.encoder(network_input(features[s : s + _ROWS_AT_ONCE], self.device)) for s in starts]
+            return unit_rows(torch.cat(parts).cpu().numpy())
 
     def function(self, featurizer: Featurizer) -> HashFunction:
         """The hash function learned, on the CPU."""
@@ -291,30 +309,7 @@ def annealed(progress: float) -> float:
     return min(progress / _WARM_UP + 0.01, (1 - progress) / (1 - _WARM_UP), 1.0)
 
 
-def sources(features: Features, output: str) -> Features:
-    """What targets of that kind are made of: the features; for bits of texts, which words are there."""
-    if output == "bits" and isinstance(features, csr_matrix):
-        present = features.copy()
-        present.data = np.ones_like(features.data)
-        return present
-    return features
-
-
-def check_output(features: Features, output: str) -> None:
-    """Refuse features that cannot be of that kind.
-
-    Raises:
-        InvalidInput: counts below zero, or dense bits outside 0..1.
-    """
-    if not isinstance(features, np.ndarray) or output == "reals":
-        return
-    low, high = float(features.min()), float(features.max())
-    if low < 0 or (output == "bits" and high > 1):
-        wanted = "between 0 and 1" if output == "bits" else "0 or more"
-        raise InvalidInput(f"output {output!r} needs features {wanted}, they lie between {low:.3g} and {high:.3g}")
-
-
-def _featurizer(content: Content, config: TrainingConfig) -> tuple[Featurizer, str]:
+def featurizer_for(content: Content, config: TrainingConfig) -> tuple[Featurizer, str]:
     """A featurizer for contents of that kind, and what their features are: counts, bits or reals."""
     if isinstance(content, Text):
         return TextFeaturizer(config.max_features, config.min_df), "counts"

@@ -15,7 +15,7 @@ orthogonal and live here, so that they compose without a class for each pair:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import ClassVar
 
@@ -59,7 +59,19 @@ class Plan:
     jacobian: str = ""
     pretraining: str = ""
     inner_steps: int = 0
+    output_words: int = 1 << 31
+    drawn_neighbors: int = 0
+    refined_neighbors: int = 0
+    first_epochs: int = 0
+    first_bits: int = 0
 
+    def first(self) -> Plan:
+        """The plan of the wide network that learns first: the noise stays low, its units need not saturate."""
+        return replace(self, n_bits=self.first_bits, epochs=self.first_epochs, noise=self.noise_start, first_epochs=0)
+
+
+GROWTH = 0.8
+"""Share of the training over which the noise grows; the rest lets the units answer to the last of it."""
 
 Rows = SparseBatch | Tensor
 """`B` rows of features: bags of sparse ones, a `(B, F)` tensor of dense ones."""
@@ -138,7 +150,8 @@ class Autoencoder(nn.Module):
         super().__init__()
         self.plan = plan
         self.encoder = EncoderNetwork(n_features, plan.hidden, plan.n_bits, plan.activation)
-        self.decoder = Decoder(plan.n_bits, plan.hidden[::-1] if plan.mirrored else (), n_features, plan.activation)
+        n_outputs = min(n_features, plan.output_words)
+        self.decoder = Decoder(plan.n_bits, plan.hidden[::-1] if plan.mirrored else (), n_outputs, plan.activation)
 
     def initialize(self, generator: torch.Generator, mean_target: Tensor, row_length: float = 1.0) -> None:
         """Draw every weight anew.
@@ -153,12 +166,22 @@ class Autoencoder(nn.Module):
             self.encoder.first.mul_(self.encoder.first.shape[1] ** 0.5 / row_length)
         self.decoder.initialize(generator, output_bias(mean_target, self.plan.output))
 
+    def start_from(self, other: Autoencoder) -> None:
+        """Take over every layer of another's encoder but the last, which gives the bits."""
+        if not self.plan.hidden:
+            return
+        with torch.no_grad():
+            self.encoder.first.copy_(other.encoder.first)
+            self.encoder.first_bias.copy_(other.encoder.first_bias)
+            for mine, theirs in zip(self.encoder.rest[:-1], other.encoder.rest[:-1], strict=True):
+                mine.load_state_dict(theirs.state_dict())
+
     def prepare(self, batches: Callable[[], Iterator[Batch]], generator: torch.Generator) -> None:
         """What a variant learns before its first epoch, from any number of passes of `batches()`; nothing here."""
 
     def noise_scale(self, progress: float) -> float:
-        """Standard deviation of the noise before the sigmoid at that share of the training."""
-        return self.plan.noise_start + (self.plan.noise - self.plan.noise_start) * progress
+        """Standard deviation of the noise before the sigmoid at that share of the training: it grows, then stays."""
+        return self.plan.noise_start + (self.plan.noise - self.plan.noise_start) * min(1.0, progress / GROWTH)
 
     def units(self, logits: Tensor, progress: float, generator: torch.Generator) -> Tensor:
         """Code units `(B, n_bits)` while learning: sigmoid of logits plus noise, cut to bits if so planned; or linear.

@@ -21,6 +21,11 @@ class Neighbor(Autoencoder):
 
     preset: ClassVar[Mapping[str, object]] = {
         "neighbors": 20,
+        "first_share": 0.36,
+        "first_bits": 128,
+        "refined_neighbors": 100,
+        "drawn_neighbors": 15,
+        "output_words": 4_000,
         "corruption": 0.3,
         "noise_start": 1.0,
         "noise": 5.0,

@@ -1,0 +1,360 @@
+"""Quality of learned codes beside every classical baseline, on one corpus, measured in one run.
+
+    python benchmarks/quality.py DATA [--n-bits 16,32,64,128] [--variant neighbor] [--seeds 1,2,3] [--json FILE]
+
+DATA is a `bow.npz` (word counts, labels, three splits) or a `corpus.jsonl[.gz]` with `label` (and `split`, else a tenth
+is held out by id). Labels score and do nothing else: no label and no test document touches
+the training or the choice of a model. Protocol: the database holds the codes of the training documents, the queries are
+the test documents, ranked by Hamming distance, relevant is what shares a label. Ties in distance count in expectation
+(McSherry, Najork 2008), or, in the worst case, irrelevant documents first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+from scipy.sparse import csr_matrix, diags
+from scipy.sparse.linalg import LinearOperator, eigsh, svds
+from sklearn.svm import LinearSVC
+
+from service.hashing.codes import pack, unpack
+from service.hashing.content import Text
+from service.hashing.featurizers.text import TextFeaturizer
+from training.config import TrainingConfig
+from training.dataset import id_places
+from training.evaluate import all_distances, entropy, expected_recall
+from training.fit import learn
+from training.neighbors import Semantics, latent_axes, nearest
+
+DEPTH = 100
+"""Ranks that count: precision and mAP at 100."""
+
+Bits = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Features and labels of three splits.
+
+    Attributes:
+        name: of the corpus.
+        train, validation, test: `(n, F)` features, rows of unit length.
+        train_labels, test_labels: `(n, n_labels)` zeros and ones.
+    """
+
+    name: str
+    train: csr_matrix
+    validation: csr_matrix
+    test: csr_matrix
+    train_labels: NDArray[np.float32]
+    test_labels: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Score:
+    """One row of the table."""
+
+    method: str
+    n_bits: int | None
+    precision: float
+    precision_worst: float
+    mean_average_precision: float
+    recall: float
+    bit_entropy: float | None
+    seconds: float
+    cpu_seconds: float
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def read(path: Path) -> Corpus:
+    """The corpus in a file."""
+    name = f"{path.parent.name}/{path.name}"
+    if path.suffix == ".npz":
+        return _read_counts(path, name)
+    return _read_texts(path, name)
+
+
+def _read_counts(path: Path, name: str) -> Corpus:
+    with np.load(path) as stored:
+        counts = {
+            s: csr_matrix(
+                (stored[f"{s}_data"].astype(np.float32), stored[f"{s}_indices"], stored[f"{s}_indptr"]),
+                shape=tuple(stored[f"{s}_shape"]),
+            )
+            for s in ("train", "cv", "test")
+        }
+        labels = {s: stored[f"{s}_labels"].astype(np.float32) for s in ("train", "test")}
+    document_frequency = np.bincount(counts["train"].indices, minlength=counts["train"].shape[1])
+    idf = np.log((1 + counts["train"].shape[0]) / (1 + document_frequency)) + 1
+    rows = {s: _weigh(matrix, idf) for s, matrix in counts.items()}
+    return Corpus(name, rows["train"], rows["cv"], rows["test"], labels["train"], labels["test"])
+
+
+def _weigh(counts: csr_matrix, idf: NDArray[np.float64]) -> csr_matrix:
+    """Sublinear TF-IDF, rows of unit length: the weighting of the service's own featurizer."""
+    weighted = counts.copy()
+    weighted.data = ((1 + np.log(counts.data)) * idf[counts.indices]).astype(np.float32)
+    norms = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1)).ravel())
+    return csr_matrix(diags(1 / np.where(norms > 0, norms, 1)) @ weighted, dtype=np.float32)
+
+
+def _read_texts(path: Path, name: str) -> Corpus:
+    with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as file:
+        documents = [json.loads(line) for line in file]
+    documents = [d for d in documents if d["text"].strip()]
+    places = id_places([str(d["id"]) for d in documents])
+    named = np.array([d.get("split", "test" if p < 0.1 else "train") for d, p in zip(documents, places, strict=True)])
+    is_test = named == "test"
+    is_validation = ~is_test & (places >= 0.1) & (places < 0.15)
+    parts = [np.flatnonzero(m) for m in (~is_test & ~is_validation, is_validation, is_test)]
+    texts = [[Text(documents[i]["text"].replace("\x00", " ")) for i in part] for part in parts]
+    featurizer = TextFeaturizer().fit(texts[0])
+    all_labels = sorted({str(d["label"]) for d in documents})
+    position = {label: i for i, label in enumerate(all_labels)}
+    one_hot = np.eye(len(all_labels), dtype=np.float32)[[position[str(d["label"])] for d in documents]]
+    rows = [featurizer.transform(t) for t in texts]
+    return Corpus(name, rows[0], rows[1], rows[2], one_hot[parts[0]], one_hot[parts[2]])
+
+
+# --- methods: each gives bits of the training and of the test documents ----------------------------------------------
+
+
+def random_hyperplanes(corpus: Corpus, n_bits: int, seed: int) -> tuple[Bits, Bits]:
+    """Charikar (2002)."""
+    planes = np.random.default_rng(seed).standard_normal((corpus.train.shape[1], n_bits)).astype(np.float32)
+    return corpus.train @ planes > 0, corpus.test @ planes > 0
+
+
+def lsa_median(corpus: Corpus, n_bits: int, seed: int) -> tuple[Bits, Bits]:
+    """Latent semantic analysis, each axis cut at its median."""
+    axes = latent_axes(corpus.train, n_bits, seed)
+    train, test = corpus.train @ axes, corpus.test @ axes
+    return train > np.median(train, axis=0), test > np.median(train, axis=0)
+
+
+def _centered_pca(corpus: Corpus, n_bits: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Principal components of the features, without ever making them dense."""
+    X = corpus.train
+    mean = np.asarray(X.mean(axis=0)).ravel()
+    centered = LinearOperator(
+        X.shape,
+        matvec=lambda v: X @ v - mean @ v,
+        rmatvec=lambda u: X.T @ u - mean * u.sum(),
+        matmat=lambda V: X @ V - mean @ V,
+        rmatmat=lambda U: X.T @ U - np.outer(mean, U.sum(axis=0)),
+        dtype=np.float64,
+    )
+    _, _, vt = svds(centered, n_bits, rng=np.random.default_rng(seed))
+    axes = vt.T[:, ::-1]
+    return (X @ axes - mean @ axes).astype(np.float32), (corpus.test @ axes - mean @ axes).astype(np.float32)
+
+
+def pca_hashing(corpus: Corpus, n_bits: int, seed: int) -> tuple[Bits, Bits]:
+    """Signs of centered principal components."""
+    train, test = _centered_pca(corpus, n_bits, seed)
+    return train > 0, test > 0
+
+
+def lsa_itq(corpus: Corpus, n_bits: int, seed: int, rounds: int = 50) -> tuple[Bits, Bits]:
+    """Iterative quantization of LSA: the rotation that brings centered axes nearest to the corners of a cube.
+
+    Source: Gong, Lazebnik (2011), "Iterative quantization", section 3.
+    """
+    axes = latent_axes(corpus.train, n_bits, seed)
+    train, test = corpus.train @ axes, corpus.test @ axes
+    mean = train.mean(axis=0)
+    train, test = train - mean, test - mean
+    rotation = np.linalg.qr(np.random.default_rng(seed).standard_normal((n_bits, n_bits)))[0].astype(np.float32)
+    for _ in range(rounds):
+        u, _, vt = np.linalg.svd(np.sign(train @ rotation).T @ train)
+        rotation = (u @ vt).T
+    return train @ rotation > 0, test @ rotation > 0
+
+
+def spectral_hashing(corpus: Corpus, n_bits: int, seed: int) -> tuple[Bits, Bits]:
+    """Signs of the Laplacian's eigenfunctions for a uniform box along the principal components.
+
+    Source: Weiss, Torralba, Fergus (2008), "Spectral hashing", section 4.
+    """
+    train, test = _centered_pca(corpus, n_bits, seed)
+    low, high = train.min(axis=0) - 1e-6, train.max(axis=0) + 1e-6
+    ranges = high - low
+    frequencies = np.arange(1, n_bits + 1)[:, None] * np.pi / ranges[None, :]
+    smallest = np.argsort(frequencies, axis=None, kind="stable")[:n_bits]
+    mode, axis = np.unravel_index(smallest, frequencies.shape)
+    omega = frequencies[mode, axis]
+
+    def bits(rows: NDArray[np.float32]) -> Bits:
+        return np.sin(np.pi / 2 + (rows[:, axis] - low[axis]) * omega) > 0
+
+    return bits(train), bits(test)
+
+
+def self_taught_hashing(corpus: Corpus, n_bits: int, seed: int, k: int = 25) -> tuple[Bits, Bits]:
+    """Laplacian eigenmaps of the neighbor graph cut at their medians, then one linear SVM per bit for new documents.
+
+    Source: Zhang, Wang, Cai, Lu (2010), "Self-taught hashing for fast similarity search", sections 3.1 and 3.2.
+    """
+    found = nearest(Semantics(corpus.train), Semantics(corpus.train), k, same=True)
+    n = corpus.train.shape[0]
+    graph = csr_matrix((found.similarities.ravel(), found.rows.ravel(), np.arange(0, n * k + 1, k)), shape=(n, n))
+    graph = graph.maximum(graph.T)
+    graph.data = np.maximum(graph.data, 1e-6)
+    scale = diags(1 / np.sqrt(np.maximum(np.asarray(graph.sum(axis=1)).ravel(), 1e-12)))
+    start = np.random.default_rng(seed).random(n)
+    _, vectors = eigsh(scale @ graph @ scale, n_bits + 1, which="LA", v0=start)
+    embedded = (scale @ vectors)[:, ::-1][:, 1:]
+    train = embedded > np.median(embedded, axis=0)
+    machines = [LinearSVC(C=1.0, random_state=seed, max_iter=200).fit(corpus.train, bit) for bit in train.T]
+    return train, np.stack([machine.predict(corpus.test).astype(bool) for machine in machines], axis=1)
+
+
+BASELINES: dict[str, Callable[[Corpus, int, int], tuple[Bits, Bits]]] = {
+    "random hyperplanes": random_hyperplanes,
+    "PCA hashing": pca_hashing,
+    "LSA + median": lsa_median,
+    "LSA + ITQ": lsa_itq,
+    "spectral hashing": spectral_hashing,
+    "self-taught hashing": self_taught_hashing,
+}
+
+
+def learned(corpus: Corpus, config: TrainingConfig) -> tuple[Bits, Bits]:
+    """The codes of nearbit, trained on the training documents and validated without labels."""
+    learning, _ = learn(corpus.train, corpus.validation, config.plan(corpus.train.shape[0]), config)
+    function = learning.function(TextFeaturizer())
+    return unpack(function.codes_of(corpus.train)).astype(bool), unpack(function.codes_of(corpus.test)).astype(bool)
+
+
+# --- measuring -------------------------------------------------------------------------------------------------------
+
+
+def rank_figures(
+    levels: NDArray[np.int64], relevant: NDArray[np.bool_], depth: int = DEPTH
+) -> tuple[float, float, float]:
+    """Precision in expectation and in the worst case, and expected average precision, of one query at `depth`.
+
+    Args:
+        levels: `(n,)` distance of each document; equal ones tie.
+        relevant: `(n,)`.
+        depth: ranks that count.
+    """
+    sizes = np.bincount(levels)
+    hits = np.bincount(levels, weights=relevant)
+    ends = np.cumsum(sizes)
+    position = np.arange(1, min(depth, len(levels)) + 1)
+    group = np.searchsorted(ends, position)
+    size, hit = sizes[group], hits[group]
+    rank_in_group = position - (ends[group] - size)
+    hits_before = np.cumsum(hits)[group] - hit
+    chance = hit / size
+    others = np.where(size > 1, (rank_in_group - 1) * (hit - 1) / np.maximum(size - 1, 1), 0)
+    average_precision = (chance * (hits_before + 1 + others) / position).sum() / max(min(relevant.sum(), depth), 1)
+    worst = np.clip(rank_in_group - (size - hit), 0, None)[-1] + hits_before[-1]
+    return float(chance.mean()), float(worst / len(position)), float(average_precision)
+
+
+def measure(method: str, corpus: Corpus, bits: tuple[Bits, Bits], truth: NDArray[np.int64]) -> Score:
+    """Score bits of the training and the test documents."""
+    codes, query_codes = pack(bits[0]), pack(bits[1])
+    figures = []
+    for start in range(0, len(query_codes), 256):
+        part = slice(start, start + 256)
+        distances = all_distances(query_codes[part], codes)
+        relevant = corpus.test_labels[part] @ corpus.train_labels.T > 0
+        figures += [rank_figures(d, r) for d, r in zip(distances, relevant, strict=True)]
+    precision, worst, average = np.mean(figures, axis=0)
+    recall = expected_recall(query_codes, codes, truth, DEPTH)
+    mean_entropy = float(entropy(bits[0].mean(axis=0)).mean())
+    return Score(method, bits[0].shape[1], precision, worst, average, recall, mean_entropy, 0, 0)
+
+
+def exact_cosine(corpus: Corpus) -> Score:
+    """The ranking by the cosine of the features themselves: what codes are to replace."""
+    began, cpu = time.perf_counter(), time.process_time()
+    found = nearest(Semantics(corpus.test), Semantics(corpus.train), DEPTH)
+    relevant = np.einsum("qkl,ql->qk", corpus.train_labels[found.rows], corpus.test_labels) > 0
+    n_relevant = (corpus.test_labels @ corpus.train_labels.T > 0).sum(axis=1)
+    so_far = np.cumsum(relevant, axis=1) / np.arange(1, DEPTH + 1)
+    average = ((so_far * relevant).sum(axis=1) / np.clip(n_relevant, 1, DEPTH)).mean()
+    precision = float(relevant.mean())
+    seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu
+    return Score("TF-IDF cosine (exact)", None, precision, precision, float(average), 1.0, None, seconds, cpu_seconds)
+
+
+def scores(corpus: Corpus, widths: list[int], variants: list[str], seeds: list[int], base: bool) -> Iterator[Score]:
+    """Every row of the table, as it is measured."""
+    truth = nearest(Semantics(corpus.test), Semantics(corpus.train), 10).rows
+    yield exact_cosine(corpus)
+    methods: list[tuple[str, int, Callable[[], tuple[Bits, Bits]]]] = []
+    for n_bits in widths:
+        if base:
+            methods += [
+                (name, n_bits, lambda m=method, n=n_bits: m(corpus, n, seeds[0])) for name, method in BASELINES.items()
+            ]
+        for variant in variants:
+            configs = [TrainingConfig(n_bits=n_bits, variant=variant, seed=seed) for seed in seeds]
+            methods += [(f"{variant}, seed {c.seed}", n_bits, lambda c=c: learned(corpus, c)) for c in configs]
+    for name, _, method in methods:
+        began, cpu = time.perf_counter(), time.process_time()
+        bits = method()
+        seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu
+        measured = asdict(measure(name, corpus, bits, truth))
+        yield Score(**measured | {"seconds": seconds, "cpu_seconds": cpu_seconds})
+
+
+def table_of(corpus: Corpus, rows: list[Score]) -> Table:
+    """The rows for the screen."""
+    size = f"{corpus.train.shape[0]:,} documents, {corpus.test.shape[0]:,} queries"
+    table = Table(title=f"{corpus.name}: {size}")
+    for heading in ("method", "bits", "P@100", "worst", "mAP@100", "recall@10", "entropy", "s", "CPU s"):
+        table.add_column(heading, justify="left" if heading == "method" else "right")
+    for row in rows:
+        figures = (row.precision, row.precision_worst, row.mean_average_precision, row.recall, row.bit_entropy)
+        shown = ["" if x is None else f"{x:.3f}" for x in figures]
+        table.add_row(row.method, str(row.n_bits or ""), *shown, f"{row.seconds:.1f}", f"{row.cpu_seconds:.1f}")
+    return table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", nargs="+", type=Path, help="bow.npz or corpus.jsonl[.gz]")
+    parser.add_argument("--n-bits", default="16,32,64,128", help="widths of codes, comma-separated")
+    parser.add_argument("--variant", default="neighbor", help="variants of the autoencoder, comma-separated; '' none")
+    parser.add_argument("--seeds", default="1", help="comma-separated")
+    parser.add_argument("--no-baselines", action="store_true", help="measure the learned codes only")
+    parser.add_argument("--threads", type=int, default=0, help="threads of torch; 0: all cores")
+    parser.add_argument("--json", type=Path, help="write the figures there")
+    options = parser.parse_args()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    widths = [int(n) for n in options.n_bits.split(",")]
+    variants = [v for v in options.variant.split(",") if v]
+    seeds = [int(s) for s in options.seeds.split(",")]
+    console, everything = Console(), {}
+    for path in options.data:
+        corpus, rows = read(path), []
+        for score in scores(corpus, widths, variants, seeds, not options.no_baselines):
+            rows.append(score)
+            Console(stderr=True).print(f"{score.method} {score.n_bits or ''}: P@100 {score.precision:.3f}")
+        console.print(table_of(corpus, rows))
+        everything[corpus.name] = [asdict(row) for row in rows]
+    if options.json:
+        options.json.write_text(json.dumps(everything, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+from dataclasses import astuple
+
+import numpy as np
+import pytest
+import torch
+
+from service.errors import InvalidInput
+from service.hashing.content import Text
+from service.hashing.function import HashFunction
+from training.fit import Cancelled, annealed, fit
+from training.models.base import imbalance
+
+
+def untimed(history):
+    return [astuple(epoch)[:-2] for epoch in history]
+
+
+def test_equal_seeds_give_equal_functions_bit_for_bit_and_others_others(corpus, quick):
+    first, again, other = (fit(corpus.contents, corpus.ids, quick(seed=seed)) for seed in (3, 3, 4))
+    assert first.function.to_bytes() == again.function.to_bytes()
+    assert untimed(first.history) == untimed(again.history)
+    assert first.function.to_bytes() != other.function.to_bytes()
+
+
+def test_training_lowers_the_loss_and_tells_each_epoch(corpus, quick):
+    told = []
+    result = fit(corpus.contents, corpus.ids, quick(), progress=told.append)
+    assert told == result.history
+    assert [epoch.epoch for epoch in told] == list(range(1, 7))
+    assert told[-1].validation_loss < told[0].validation_loss
+    assert told[-1].loss == pytest.approx(sum(told[-1].parts.values()))
+    assert (told[-1].eta_s, told[-1].epochs) == (0, 6)
+    assert result.n_documents.keys() == {"train", "validation", "held_out"}
+    assert sum(result.n_documents.values()) == 300
+
+
+def test_growing_noise_drives_the_units_into_saturation(corpus, quick):
+    still, noisy = (
+        fit(corpus.contents, corpus.ids, quick(variant="semantic_hashing", epochs=100, noise=noise)).history[-1]
+        for noise in (0.0, 10.0)
+    )
+    assert noisy.saturated >= 0.9 > still.saturated
+
+
+class Killed(Exception):
+    pass
+
+
+def kill_after(n_epochs):
+    def progress(epoch):
+        if epoch.epoch == n_epochs:
+            raise Killed
+
+    return progress
+
+
+def test_a_killed_fit_goes_on_from_its_last_epoch_bit_for_bit(corpus, quick, tmp_path):
+    whole = fit(corpus.contents, corpus.ids, quick())
+    with pytest.raises(Killed):
+        fit(corpus.contents, corpus.ids, quick(), progress=kill_after(3), checkpoint_dir=tmp_path)
+    told = []
+    resumed = fit(corpus.contents, corpus.ids, quick(), progress=told.append, checkpoint_dir=tmp_path)
+    assert [epoch.epoch for epoch in told] == [4, 5, 6]
+    assert resumed.function.to_bytes() == whole.function.to_bytes()
+    assert untimed(resumed.history) == untimed(whole.history)
+
+
+@pytest.mark.parametrize("change", ["another configuration", "other documents", "a torn file"])
+def test_a_checkpoint_of_another_run_is_left_alone(corpus, quick, tmp_path, change):
+    with pytest.raises(Killed):
+        fit(corpus.contents, corpus.ids, quick(), progress=kill_after(3), checkpoint_dir=tmp_path)
+    config, n = quick(), 300
+    if change == "another configuration":
+        config = quick(balance=0.7)
+    elif change == "other documents":
+        n = 280
+    else:
+        for file in tmp_path.rglob("*.safetensors"):
+            file.write_bytes(file.read_bytes()[:1000])
+    told = []
+    fit(corpus.contents[:n], corpus.ids[:n], config, progress=told.append, checkpoint_dir=tmp_path)
+    assert [epoch.epoch for epoch in told] == list(range(1, 7))
+
+
+def test_a_fit_stops_between_batches_when_it_is_cancelled(corpus, quick):
+    answers = iter([False] * 12)
+    with pytest.raises(Cancelled):
+        fit(corpus.contents, corpus.ids, quick(), cancelled=lambda: next(answers, True))
+
+
+def test_what_cancelled_raises_passes_through(corpus, quick):
+    def lost():
+        raise Killed
+
+    with pytest.raises(Killed):
+        fit(corpus.contents, corpus.ids, quick(), cancelled=lost)
+
+
+def test_a_fit_stops_early_when_it_gets_no_better_and_keeps_the_best(corpus, quick):
+    result = fit(corpus.contents, corpus.ids, quick(variant="semantic_hashing", noise=0.0, epochs=100, patience=2))
+    losses = [epoch.validation_loss for epoch in result.history]
+    assert len(losses) < 100
+    assert min(losses) == losses[-3]
+
+
+def test_a_diverging_loss_is_said(corpus, quick):
+    with pytest.raises(FloatingPointError, match="lower learning_rate"):
+        fit(corpus.contents, corpus.ids, quick(learning_rate=1e38))
+
+
+def test_documents_that_share_no_word_cannot_be_learned_from(quick):
+    contents = [Text(f"word{i}") for i in range(40)]
+    with pytest.raises(InvalidInput, match="share words"):
+        fit(contents, [str(i) for i in range(40)], quick())
+
+
+def test_a_handful_of_documents_is_enough_to_run(quick):
+    contents = [Text("alpha beta"), Text("alpha beta gamma"), Text("gamma alpha beta"), Text("beta gamma")]
+    result = fit(contents, ["a", "b", "c", "d"], quick(epochs=2))
+    assert len(result.function.encode(contents).codes) == 4
+
+
+def test_the_step_size_rises_then_falls_to_nothing():
+    sizes = [annealed(progress) for progress in np.linspace(0, 1, 41)]
+    peak = int(np.argmax(sizes))
+    assert 0 < peak < 8
+    assert sizes[: peak + 1] == sorted(sizes[: peak + 1])
+    assert sizes[peak:] == sorted(sizes[peak:], reverse=True)
+    assert sizes[-1] == 0
+
+
+def test_a_hash_function_survives_its_file(corpus, quick):
+    function = fit(corpus.contents, corpus.ids, quick()).function
+    restored = HashFunction.from_bytes(function.to_bytes())
+    np.testing.assert_array_equal(restored.encode(corpus.contents).codes, function.encode(corpus.contents).codes)
+
+
+def test_imbalance_is_none_for_independent_fair_bits_and_one_for_one_repeated_dead_bit():
+    every = torch.tensor([[i >> j & 1 for j in range(3)] for i in range(8)], dtype=torch.float32)
+    assert float(imbalance(every)) == pytest.approx(0, abs=1e-6)
+    assert float(imbalance(torch.ones(8, 3))) == pytest.approx(1, abs=1e-6)
+    assert float(imbalance(0.5 + 0.01 * (every - 0.5))) == pytest.approx(0, abs=1e-6)

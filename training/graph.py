@@ -1,0 +1,115 @@
+"""The neighbor graph of the training documents: what a document's decoder must give, at first and when refined."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from service.errors import InvalidInput
+from service.hashing.featurizers import Features
+from training.dataset import Dataset
+from training.models import Plan
+from training.neighbors import Semantics, averaging, latent, latent_axes, nearest, unit_rows
+
+View = Callable[[Features], NDArray[np.float32]]
+"""Gives each row of features a place, `(n, n_dims)` float32 of unit length; cosines of places add to the similarity."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The training documents as a source of targets.
+
+    Attributes:
+        features: `(m, F)` of the training documents.
+        output: what targets are: counts, bits or reals.
+        words: `(n_words,)` columns that targets keep, ascending; None keeps all.
+        n_neighbors: nearest documents in a target; 0: the document itself is the target.
+        n_drawn: how many of them each step of learning draws; 0 takes all.
+        view: what is added to the cosine of the features; None adds nothing.
+        weight: what its cosine counts.
+    """
+
+    features: Features
+    output: str
+    words: NDArray[np.int64] | None
+    n_neighbors: int
+    n_drawn: int
+    view: View | None = None
+    weight: float = 0.0
+
+    @classmethod
+    def of(cls, features: Features, plan: Plan, seed: int) -> Graph:
+        """The graph by the cosine of the features and of their latent semantic analysis.
+
+        Raises:
+            InvalidInput: features that cannot be of the plan's kind.
+        """
+        check_output(features, plan.output)
+        words = heaviest(features, plan.output_words) if plan.output_words < features.shape[1] else None
+        graph = cls(features, plan.output, words, plan.neighbors, plan.drawn_neighbors)
+        if not plan.neighbors or plan.lsa_weight == 0 or min(features.shape) <= 2:
+            return graph
+        axes = latent_axes(features, plan.lsa_dims, seed)
+        return replace(graph, view=lambda rows: latent(rows, axes), weight=plan.lsa_weight)
+
+    def refined(self, view: View, n_neighbors: int) -> Graph:
+        """The graph by the cosine of the features and of what a first network sees in them."""
+        return replace(self, view=view, weight=1.0, n_neighbors=n_neighbors)
+
+    def dataset(self, features: Features, check: Callable[[], None], *, same: bool = False) -> Dataset:
+        """Documents with their targets.
+
+        Args:
+            features: `(n, F)` of the documents.
+            check: called between blocks of the search; what it raises ends it.
+            same: they are the training documents themselves: each then is one of its own neighbors.
+        """
+        if not self.n_neighbors:
+            return Dataset(features, self._sources(features), None, self.output)
+        database = self._semantics(self.features)
+        queries = database if same else self._semantics(features)
+        found = nearest(queries, database, self.n_neighbors, same=same, check=check)
+        own = 1 / (self.n_neighbors + 1) if same else 0.0
+        averages = averaging(found, self.features.shape[0], own)
+        return Dataset(features, self._sources(self.features), averages, self.output, self.n_drawn)
+
+    def _semantics(self, features: Features) -> Semantics:
+        rows = unit_rows(features) if isinstance(features, np.ndarray) else features
+        return Semantics(rows, None if self.view is None else self.view(features), self.weight)
+
+    def _sources(self, features: Features) -> Features:
+        whole = sources(features, self.output)
+        return whole if self.words is None else whole[:, self.words]
+
+
+def heaviest(features: Features, n: int) -> NDArray[np.int64]:
+    """The `n` columns of the greatest sum, ascending."""
+    sums = np.asarray(features.sum(axis=0)).ravel()
+    return np.sort(np.argsort(-sums, kind="stable")[:n])
+
+
+def sources(features: Features, output: str) -> Features:
+    """What targets of that kind are made of: the features; for bits of texts, which words are there."""
+    if output == "bits" and isinstance(features, csr_matrix):
+        present = features.copy()
+        present.data = np.ones_like(features.data)
+        return present
+    return features
+
+
+def check_output(features: Features, output: str) -> None:
+    """Refuse features that cannot be of that kind.
+
+    Raises:
+        InvalidInput: counts below zero, or dense bits outside 0..1.
+    """
+    if not isinstance(features, np.ndarray) or output == "reals":
+        return
+    low, high = float(features.min()), float(features.max())
+    if low < 0 or (output == "bits" and high > 1):
+        wanted = "between 0 and 1" if output == "bits" else "0 or more"
+        raise InvalidInput(f"output {output!r} needs features {wanted}, they lie between {low:.3g} and {high:.3g}")
