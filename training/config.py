@@ -139,7 +139,7 @@ class TrainingConfig(BaseModel):
             "output": output,
             "code": "sigmoid",
             "mirrored": False,
-            "epochs": min(200, max(6, round(1900 / steps_per_epoch))),
+            "epochs": min(200, max(6, round(1400 / steps_per_epoch))),
             "batch_size": batch_size,
             "learning_rate": 3e-3,
             "corruption": 0.0,

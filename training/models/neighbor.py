@@ -21,7 +21,7 @@ class Neighbor(Autoencoder):
 
     preset: ClassVar[Mapping[str, object]] = {
         "neighbors": 20,
-        "first_share": 0.36,
+        "first_share": 0.45,
         "first_bits": 128,
         "refined_neighbors": 100,
         "drawn_neighbors": 15,
