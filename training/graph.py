@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +13,13 @@ from service.errors import InvalidInput
 from service.hashing.featurizers import Features
 from training.dataset import Dataset
 from training.models import Plan
-from training.neighbors import Semantics, averaging, latent, latent_axes, nearest, unit_rows
+from training.neighbors import Nearest, Semantics, averaging, latent, latent_axes, nearest, unit_rows
 
 View = Callable[[Features], NDArray[np.float32]]
 """Gives each row of features a place, `(n, n_dims)` float32 of unit length; cosines of places add to the similarity."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Graph:
     """The training documents as a source of targets.
 
@@ -31,6 +31,7 @@ class Graph:
         n_drawn: how many of them each step of learning draws; 0 takes all.
         view: what is added to the cosine of the features; None adds nothing.
         weight: what its cosine counts.
+        mutual: a neighbor counts only if the document would be one of its own too: small classes keep to themselves.
     """
 
     features: Features
@@ -40,6 +41,8 @@ class Graph:
     n_drawn: int
     view: View | None = None
     weight: float = 0.0
+    mutual: bool = False
+    _own: Nearest | None = field(default=None, init=False, repr=False)
 
     @classmethod
     def of(cls, features: Features, plan: Plan, seed: int) -> Graph:
@@ -58,7 +61,7 @@ class Graph:
 
     def refined(self, view: View, n_neighbors: int) -> Graph:
         """The graph by the cosine of the features and of what a first network sees in them."""
-        return replace(self, view=view, weight=1.0, n_neighbors=n_neighbors)
+        return replace(self, view=view, weight=1.0, n_neighbors=n_neighbors, mutual=True)
 
     def dataset(self, features: Features, check: Callable[[], None], *, same: bool = False) -> Dataset:
         """Documents with their targets.
@@ -71,8 +74,16 @@ class Graph:
         if not self.n_neighbors:
             return Dataset(features, self._sources(features), None, self.output)
         database = self._semantics(self.features)
-        queries = database if same else self._semantics(features)
-        found = nearest(queries, database, self.n_neighbors, same=same, check=check)
+        if self._own is None and (same or self.mutual):
+            self._own = nearest(database, database, self.n_neighbors, same=True, check=check)
+        if same and self._own is not None:
+            found = self._own
+        else:
+            found = nearest(self._semantics(features), database, self.n_neighbors, check=check)
+        if self.mutual and self._own is not None:
+            farthest = self._own.similarities[:, -1]
+            near = found.similarities >= farthest[found.rows]
+            found = Nearest(found.rows, np.where(near, found.similarities, 0).astype(np.float32))
         own = 1 / (self.n_neighbors + 1) if same else 0.0
         averages = averaging(found, self.features.shape[0], own)
         return Dataset(features, self._sources(self.features), averages, self.output, self.n_drawn)

@@ -41,6 +41,12 @@ def test_a_view_that_knows_the_topics_refines_the_neighbors(corpus, features):
     assert after > 0.99
 
 
+def test_refined_neighbors_are_mutual(features):
+    graph = graph_of(features, neighbors=5).refined(lambda rows: np.ones((rows.shape[0], 1), dtype=np.float32), 20)
+    edges = graph.dataset(features, nothing, same=True).averaging.toarray() > 0
+    np.testing.assert_array_equal(edges, edges.T)
+
+
 def test_training_documents_are_in_their_own_mean_and_others_are_not(features):
     graph = graph_of(features[:200], neighbors=4)
     own = graph.dataset(features[:200], nothing, same=True).averaging
