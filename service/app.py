@@ -68,7 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
             log.info("stopped")
 
     app = _app(settings, "nearbit", lifespan, lambda: _gauges(app.state.parts))
-    for router in (collections.router, similar.router, documents.router, admin.router):
+    for router in (similar.router, documents.router, collections.router, admin.router):
         app.include_router(router)
 
     @app.get("/readyz", tags=["health"], responses={503: {"model": schemas.Ready}})
@@ -177,7 +177,7 @@ def _open(settings: Settings) -> Parts:
     except NearbitError:
         database.close()
         raise
-    follower = Follower(database, f"{os.uname().nodename}-{os.getpid()}-{id(database):x}", settings.poll_interval_s)
+    follower = Follower(database, f"{os.uname().nodename}-{os.getpid()}-{id(database):x}", settings.poll_interval_s, settings.data_dir / "snapshots")
     ingest = Ingest(database, encoder, follower, settings)
     search = Search(database, encoder, follower, settings)
     return Parts(settings, database, encoder, follower, ingest, search)

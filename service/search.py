@@ -25,7 +25,7 @@ from service.index.table import Neighbors, Stats
 from service.store import buckets, codes, documents, spaces
 from service.store.collections import Collection
 from service.store.database import Database
-from service.store.documents import Document
+from service.store.documents import Document, Hit, Located
 from service.store.spaces import SpaceReference
 
 _SQL_ATTEMPTS = 3
@@ -44,7 +44,7 @@ class Want:
 class Match:
     """A document and its distance in bits from the query."""
 
-    document: Document
+    document: Hit
     distance: int
 
 
@@ -80,10 +80,10 @@ class Search:
             InvalidInput: k or radius out of range.
             InvalidContent: a text that cannot be hashed.
         """
-        self._check(collection, want)
+        self._check(collection.n_bits, want)
         for text in texts:
             check_text(text, self.settings.max_text_chars)
-        place = await self._place(collection, want)
+        place = await self._place(collection.id, want)
         encoded = await self.encoder.encode(str(place.space.digest), [Text(text) for text in texts])
         answers = await reading(self.database, place.answer, encoded.codes, want)
         return [
@@ -91,43 +91,48 @@ class Search:
             for a, n in zip(answers, encoded.n_known, strict=True)
         ]
 
-    async def by_document(self, collection: Collection, id: str, want: Want) -> Answer:
-        """What is similar to a stored document, itself left out.
+    async def by_document(self, collection: str, id: str, want: Want) -> Answer:
+        """What is similar to a stored document of the collection of that name, itself left out.
 
         Raises:
             InvalidInput: k or radius out of range.
-            NotFound: no document of that id.
+            NotFound: no such collection, or no document of that id in it.
         """
-        self._check(collection, want)
-        place = await self._place(collection, want)
-        document = await reading(self.database, self._document, collection, id)
-        code = await reading(self.database, place.code_of, document.key)
+        located = await reading(self.database, self._locate, collection, id)
+        self._check(located.n_bits, want)
+        place = await self._place(located.collection_id, want)
+        code = await reading(self.database, place.code_of, located.key)
         if code is None:  # stored a moment ago, and not yet known here
-            code = (await self.encoder.encode(str(place.space.digest), [Text(document.text)])).codes[0]
+            stored = await reading(self.database, self._document, located.collection_id, id)
+            code = (await self.encoder.encode(str(place.space.digest), [Text(stored.text)])).codes[0]
         wider = Want(want.k + 1, want.radius, want.at_least_seq)
         (answer,) = await reading(self.database, place.answer, code[None], wider)
-        others = [match for match in answer.matches if match.document.key != document.key][: want.k]
+        others = [match for match in answer.matches if match.document.key != located.key][: want.k]
         return Answer(others, answer.space, answer.code, answer.stats, answer.source)
 
-    def _check(self, collection: Collection, want: Want) -> None:
+    def _check(self, n_bits: int, want: Want) -> None:
         if not 1 <= want.k <= self.settings.max_k:
             raise InvalidInput(f"k must be between 1 and {self.settings.max_k}, got {want.k}")
-        if want.radius is not None and not 0 <= want.radius <= collection.n_bits:
-            raise InvalidInput(f"radius must be between 0 and n_bits = {collection.n_bits}, got {want.radius}")
+        if want.radius is not None and not 0 <= want.radius <= n_bits:
+            raise InvalidInput(f"radius must be between 0 and n_bits = {n_bits}, got {want.radius}")
 
-    def _document(self, collection: Collection, id: str) -> Document:
+    def _locate(self, collection: str, id: str) -> Located:
         with self.database.read() as connection:
-            return documents.get(connection, collection.id, id)
+            return documents.locate(connection, collection, id)
 
-    async def _place(self, collection: Collection, want: Want) -> InMemory | InSql:
+    def _document(self, collection_id: int, id: str) -> Document:
+        with self.database.read() as connection:
+            return documents.get(connection, collection_id, id)
+
+    async def _place(self, collection_id: int, want: Want) -> InMemory | InSql:
         """Who answers this request: the replica if it is loaded and recent enough, else SQL."""
-        replica = self.follower.replica(collection.id)
+        replica = self.follower.replica(collection_id)
         if want.at_least_seq is not None and (replica is None or replica.applied_seq < want.at_least_seq):
             timeout_s = self.settings.read_your_writes_s
-            replica = await in_thread(self.follower.wait_for, collection.id, want.at_least_seq, timeout_s)
+            replica = await in_thread(self.follower.wait_for, collection_id, want.at_least_seq, timeout_s)
         if replica is not None:
             return InMemory(self.database, replica)
-        return InSql(self.database, await reading(self.database, self._active, collection.id))
+        return InSql(self.database, await reading(self.database, self._active, collection_id))
 
     def _active(self, collection_id: int) -> SpaceReference:
         with self.database.read() as connection:
@@ -209,7 +214,7 @@ def _answers(
     """Look the nearest up and fetch their documents; where some are gone by now, ask for more in their place."""
     found = nearest(query_codes, k)
     with database.read() as connection:
-        present = documents.by_keys(connection, _distinct(found))
+        present = documents.hits(connection, _distinct(found))
     answers = []
     for code, neighbors in zip(query_codes, found, strict=True):
         asked, got, matches = k, neighbors, _matches(neighbors, present)
@@ -217,7 +222,7 @@ def _answers(
             asked += 2 * (len(got.keys) - len(matches)) + 8
             (got,) = nearest(code[None], asked)
             with database.read() as connection:
-                matches = _matches(got, documents.by_keys(connection, got.keys.tolist()))[:k]
+                matches = _matches(got, documents.hits(connection, got.keys.tolist()))[:k]
         answers.append(Answer(matches, space, code.tobytes(), got.stats, source))
     return answers
 
@@ -226,6 +231,6 @@ def _distinct(found: list[Neighbors]) -> list[int]:
     return list({key for neighbors in found for key in neighbors.keys.tolist()})
 
 
-def _matches(neighbors: Neighbors, present: dict[int, Document]) -> list[Match]:
+def _matches(neighbors: Neighbors, present: dict[int, Hit]) -> list[Match]:
     pairs = zip(neighbors.keys.tolist(), neighbors.distances.tolist(), strict=True)
     return [Match(present[key], distance) for key, distance in pairs if key in present]

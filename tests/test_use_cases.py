@@ -140,7 +140,7 @@ def test_a_document_deleted_behind_the_replica_is_replaced_by_the_next_nearest(h
 def test_a_stored_document_is_not_among_those_similar_to_it(house: House) -> None:
     house.add("bread", "bread", "butter", ids=["a", "b", "c"])
     for _ in ("sql", "memory"):
-        answer = run(house.search.by_document(house.collection, "a", Want(k=2)))
+        answer = run(house.search.by_document(house.collection.name, "a", Want(k=2)))
         assert [m.document.id for m in answer.matches] == ["b", "c"]
         house.follower.poll()
 
@@ -149,7 +149,7 @@ def test_a_document_stored_a_moment_ago_can_be_asked_with(house: House) -> None:
     house.add("bread", "butter", ids=["a", "b"])
     house.follower.poll()
     house.add("bread", ids=["new"])
-    answer = run(house.search.by_document(house.collection, "new", Want(k=1)))
+    answer = run(house.search.by_document(house.collection.name, "new", Want(k=1)))
     assert (answer.source, answer.matches[0].document.id, answer.matches[0].distance) == ("memory", "a", 0)
 
 

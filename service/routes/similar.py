@@ -55,9 +55,7 @@ async def similar_to_document(
     at_least_seq: schemas.AtLeastSeq = None,
 ) -> Response:
     """The `k` nearest documents to that one, itself left out."""
-    search = parts_of(request).search
-    stored = await parts_of(request).ingest.collection(collection)
-    answer = await search.by_document(stored, id, Want(k, radius, at_least_seq))
+    answer = await parts_of(request).search.by_document(collection, id, Want(k, radius, at_least_seq))
     return _json(_answer(answer, fields.split(",") if fields else None))
 
 

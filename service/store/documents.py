@@ -21,6 +21,7 @@ from service.store.database import Lane
 from service.store.rows import ForEachRow, is_one_of
 
 TABLE = schema.documents
+COLLECTIONS = schema.collections
 COLUMNS = (
     TABLE.c.key,
     TABLE.c.id,
@@ -63,6 +64,25 @@ class Document:
     revision: int
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """What an answer shows of a stored document."""
+
+    key: int
+    id: str
+    text: str
+    metadata: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Where a document is: its collection and its key."""
+
+    collection_id: int
+    n_bits: int
+    key: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +129,25 @@ def get(connection: Connection, collection_id: int, id: str) -> Document:
     if row is None:
         raise NotFound("document", id)
     return Document(*row)
+
+
+def locate(connection: Connection, collection: str, id: str) -> Located:
+    """Where the document of that id in the collection of that name is, in one statement.
+
+    Raises:
+        NotFound: there is no such collection, or no such document in it.
+    """
+    row = connection.execute(_LOCATED, {"collection": collection, "id": id}).first()
+    if row is None:
+        raise NotFound("collection", collection)
+    if row[2] is None:
+        raise NotFound("document", id)
+    return Located(*row)
+
+
+def hits(connection: Connection, keys: Sequence[int] | NDArray[np.int64]) -> dict[int, Hit]:
+    """What to show of the documents that still exist among those keys, by key; of whatever collection."""
+    return {row[0]: Hit(*row) for row in connection.execute(_HITS, {"keys": integers(keys)})}
 
 
 def by_keys(connection: Connection, keys: Keys) -> dict[int, Document]:
@@ -171,6 +210,12 @@ def integers(keys: Keys) -> list[int]:
 
 _OF_COLLECTION = TABLE.c.collection_id == bindparam("collection")
 _BY_ID = select(*COLUMNS).where(_OF_COLLECTION, TABLE.c.id == bindparam("id"))
+_HITS = select(TABLE.c.key, TABLE.c.id, TABLE.c.text, TABLE.c.metadata).where(is_one_of(TABLE.c.key, "keys"))
+_LOCATED = (
+    select(COLLECTIONS.c.id, COLLECTIONS.c.n_bits, TABLE.c.key)
+    .outerjoin_from(COLLECTIONS, TABLE, (TABLE.c.collection_id == COLLECTIONS.c.id) & (TABLE.c.id == bindparam("id")))
+    .where(COLLECTIONS.c.name == bindparam("collection"))
+)
 _BY_KEYS = select(*COLUMNS).where(is_one_of(TABLE.c.key, "keys"))
 _REVISIONS = select(TABLE.c.id, TABLE.c.key, TABLE.c.revision).where(_OF_COLLECTION, is_one_of(TABLE.c.id, "ids"))
 _PAGE = (

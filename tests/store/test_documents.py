@@ -10,7 +10,7 @@ from service.errors import DuplicateIds, NotFound
 from service.store import documents
 from service.store.collections import Collection
 from service.store.database import Database
-from service.store.documents import NewDocument, Put
+from service.store.documents import Hit, Located, NewDocument, Put
 from tests.conftest import new_collection
 
 
@@ -32,6 +32,22 @@ def test_what_was_put_is_got_as_it_was(database: Database) -> None:
     assert list(found.metadata) == list(metadata)
     assert found.created_at == found.updated_at
     assert found.created_at.tzinfo is not None
+
+
+def test_a_document_is_located_by_the_names_of_it_and_its_collection(database: Database) -> None:
+    collection, _ = new_collection(database, n_bits=16)
+    other, _ = new_collection(database)
+    (done,) = put(database, collection, [NewDocument("a", "one", {"n": 1})])
+    with database.read() as connection:
+        assert documents.locate(connection, collection.name, "a") == Located(collection.id, 16, done.key)
+        assert documents.hits(connection, [done.key, 10**15]) == {done.key: Hit(done.key, "a", "one", {"n": 1})}
+        for name, id, missing in (
+            (collection.name, "b", "document"),
+            (other.name, "a", "document"),
+            ("?", "a", "coll"),
+        ):
+            with pytest.raises(NotFound, match=missing):
+                documents.locate(connection, name, id)
 
 
 def test_putting_an_id_again_replaces_text_and_metadata_and_keeps_the_key(database: Database) -> None:
