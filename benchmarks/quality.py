@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -344,7 +345,8 @@ def main() -> None:
     widths = [int(n) for n in options.n_bits.split(",")]
     variants = [v for v in options.variant.split(",") if v]
     seeds = [int(s) for s in options.seeds.split(",")]
-    console, everything = Console(), {}
+    # Piped output has no width of its own; the table needs this much.
+    console, everything = Console(width=None if sys.stdout.isatty() else 110), {}
     for path in options.data:
         corpus, rows = read(path), []
         for score in scores(corpus, widths, variants, seeds, not options.no_baselines):
