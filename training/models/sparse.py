@@ -10,6 +10,7 @@ Source: Ng (2011), "Sparse autoencoder", CS294A lecture notes, section 3 (kl); G
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import log
 from typing import ClassVar
 
 import numpy as np
@@ -23,17 +24,28 @@ from training.models.base import Autoencoder, Batch
 class Sparse(Autoencoder):
     """An autoencoder whose units are held to a target rate, or pulled towards zero."""
 
-    preset: ClassVar[Mapping[str, object]] = {"sparsity": "kl", "target_rate": 0.2, "penalty": 5.0}
+    preset: ClassVar[Mapping[str, object]] = {"sparsity": "kl", "target_rate": 0.2, "penalty": 1.5}
+
+    def initialize(self, generator: torch.Generator, mean_target: Tensor, row_length: float = 1.0) -> None:
+        """Draw every weight anew; units start near their target rate, which is far for small steps."""
+        super().initialize(generator, mean_target, row_length)
+        if self.plan.sparsity == "kl":
+            last = self.encoder.rest[-1].bias if self.plan.hidden else self.encoder.first_bias
+            assert isinstance(last, Tensor)
+            with torch.no_grad():
+                last.fill_(log(self.plan.target_rate / (1 - self.plan.target_rate)))
 
     def penalty(self, batch: Batch, logits: Tensor, units: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """Divergence of the units' rates from their target, or their absolute sum."""
         if self.plan.sparsity == "l1":
             return {"sparsity": self.plan.penalty * units.abs().sum() / len(units)}
-        return {"sparsity": self.plan.penalty * divergence(self.plan.target_rate, torch.sigmoid(logits).mean(dim=0))}
+        # Losses of bits and reals sum over features: against many of them the rates must weigh more.
+        weight = self.plan.penalty * (1.0 if self.plan.output == "counts" else self.encoder.n_features / 16)
+        return {"sparsity": weight * divergence(self.plan.target_rate, torch.sigmoid(logits).mean(dim=0))}
 
     def thresholds(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """Each bit is one at the target rate; at every other document where there is no target."""
-        if self.speaks_bits or self.plan.sparsity == "l1":
+        if self.plan.sparsity == "l1":
             return super().thresholds(logits)
         return np.quantile(logits, 1 - self.plan.target_rate, axis=0).astype(np.float32)
 

@@ -1,0 +1,105 @@
+"""Every variant on every kind of content, and variants composed by options alone."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image as PillowImage
+
+from service.errors import InvalidInput
+from service.hashing.content import Embedding, Image, Text
+from service.hashing.function import HashFunction
+from training.config import TrainingConfig
+from training.fit import fit
+from training.models import MODELS
+
+N = 90
+IDS = [str(i) for i in range(N)]
+
+
+def texts():
+    rng = np.random.default_rng(0)
+    return [Text(" ".join(f"topic{i % 3}word{w}" for w in rng.integers(12, size=10))) for i in range(N)]
+
+
+def embeddings():
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(3, 12))
+    return [Embedding(centres[i % 3] + 0.3 * rng.normal(size=12)) for i in range(N)]
+
+
+def images():
+    rng = np.random.default_rng(0)
+    found = []
+    for i in range(N):
+        file = io.BytesIO()
+        shades = rng.integers(0, 60, (6, 6), dtype=np.uint8)
+        shades[2 * (i % 3)] = 250
+        PillowImage.fromarray(shades).save(file, "PNG")
+        found.append(Image(file.getvalue()))
+    return found
+
+
+CONTENTS = {"text": texts(), "embedding": embeddings(), "image": images()}
+
+
+def small(variant, **options):
+    sizes = {} if "hidden" in MODELS[variant].preset else {"hidden": (24,)}
+    said = {"n_bits": 16, "epochs": 30, "device": "cpu", "image_size": 6, "min_df": 1, "variant": variant}
+    return TrainingConfig.parse(said | sizes | options)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("kind", sorted(CONTENTS))
+@pytest.mark.parametrize("variant", sorted(MODELS))
+def test_every_variant_learns_codes_of_every_kind_of_content_that_survive_a_file(variant, kind):
+    contents = CONTENTS[kind]
+    result = fit(contents, IDS, small(variant))
+    losses = [record.loss for record in result.history]
+    assert min(losses[1:]) < losses[0]
+    codes = result.function.encode(contents).codes
+    restored = HashFunction.from_bytes(result.function.to_bytes())
+    np.testing.assert_array_equal(restored.encode(contents).codes, codes)
+    bits = np.unpackbits(codes, axis=1)
+    distances = (bits[:, None] != bits[None]).sum(axis=2)
+    same = (np.arange(N)[:, None] - np.arange(N)) % 3 == 0
+    assert distances[same].mean() < distances[~same].mean()  # contents of one topic have nearer codes
+
+
+@pytest.mark.parametrize(
+    ("variant", "options"),
+    [
+        ("neighbor", {"corruption": 0.3, "corruption_kind": "salt_pepper", "noise": 4.0}),
+        ("denoising", {"neighbors": 5, "noise": 4.0, "balance": 0.3, "corruption_kind": "gaussian"}),
+        ("sparse", {"neighbors": 5, "noise_start": 1.0, "noise": 2.0, "corruption": 0.3}),
+        ("contractive", {"neighbors": 5, "sampled_bits": True, "noise": 1.0, "jacobian": "exact"}),
+        ("variational", {"neighbors": 5, "corruption": 0.3, "balance": 0.3, "code": "linear"}),
+        ("predictive_sparse", {"neighbors": 5, "corruption": 0.3, "balance": 0.3}),
+        ("stacked", {"neighbors": 5, "corruption": 0.3, "balance": 0.3}),
+        ("undercomplete", {"neighbors": 5, "mirrored": True, "output": "bits"}),
+    ],
+)
+def test_options_compose_with_variants(variant, options):
+    result = fit(CONTENTS["text"], IDS, small(variant, **options))
+    losses = [record.loss for record in result.history]
+    assert np.isfinite(losses).all()
+    bits = np.unpackbits(result.function.encode(CONTENTS["text"]).codes, axis=1)
+    assert 0 < bits.mean(axis=0).min() <= bits.mean(axis=0).max() < 1
+
+
+def test_an_option_of_another_variant_is_refused_with_its_owners():
+    with pytest.raises(InvalidInput, match=r"target_rate is an option of \['sparse'\], variant 'neighbor' has no use"):
+        TrainingConfig.parse({"variant": "neighbor", "target_rate": 0.1})
+
+
+def test_contents_that_cannot_be_of_the_asked_kind_are_refused():
+    with pytest.raises(InvalidInput, match="output 'bits' needs features between 0 and 1, they lie between -"):
+        fit(CONTENTS["embedding"], IDS, small("denoising", output="bits"))
