@@ -177,7 +177,8 @@ def _open(settings: Settings) -> Parts:
     except NearbitError:
         database.close()
         raise
-    follower = Follower(database, f"{os.uname().nodename}-{os.getpid()}-{id(database):x}", settings.poll_interval_s, settings.data_dir / "snapshots")
+    node_id = f"{os.uname().nodename}-{os.getpid()}-{id(database):x}"
+    follower = Follower(database, node_id, settings.poll_interval_s, settings.data_dir / "snapshots")
     ingest = Ingest(database, encoder, follower, settings)
     search = Search(database, encoder, follower, settings)
     return Parts(settings, database, encoder, follower, ingest, search)

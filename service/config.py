@@ -47,7 +47,9 @@ class Settings(BaseSettings):
     device: str = Field("auto", description="Where networks run: auto, cpu, cuda or cuda:N.")
 
     poll_interval_s: float = Field(0.2, gt=0, description="Seconds between two looks of a replica at the database.")
-    read_your_writes_s: float = Field(0.5, ge=0, description="Seconds to wait for `at_least_seq` before SQL answers.")
+    read_your_writes_s: float = Field(
+        0.5, ge=0, description="Seconds to wait for `at_least_seq` before SQL answers, and for a promoted space."
+    )
     shutdown_grace_s: int = Field(30, ge=1, description="Seconds that a stop waits for requests in flight.")
 
     min_train_documents: int = Field(100, ge=10, description="Fewest documents that a retrain accepts.")

@@ -177,7 +177,8 @@ class Ingest:
             await self._repair(collection, space)
             promoted = await in_thread(self._promote_if_complete, collection.id, space.id)
             if promoted is not None:
-                self.follower.wake()
+                wait_s = self.settings.read_your_writes_s
+                await in_thread(self.follower.wait_until_answering, collection.id, space.id, wait_s)
                 return promoted
         raise Conflict(f"documents of {collection.name!r} are added faster than they can be given codes, try again")
 

@@ -192,9 +192,18 @@ class Retrain:
                 if codes.count_missing(lane.connection, collection.id, space.id) == 0:
                     promoted = spaces.promote(lane, space.id)
                     break
+        while self._not_swapped(space) and time.monotonic() < deadline:
+            time.sleep(0.1)
         with self.database.write() as connection:
             spaces.prune(connection, collection.id, self.settings.keep_retired)
         return promoted
+
+    def _not_swapped(self, space: CodeSpace) -> int:
+        """How many live API processes still hold the space before: they let go of it when they answer from this one."""
+        with self.database.read() as connection:
+            before = spaces.rollback_target(connection, space.collection_id)
+            alive = nodes.live(connection, NODE_ALIVE_S)
+        return sum({space.id, before.id} <= node.applied.keys() for node in alive)
 
     def _not_loaded(self, space: CodeSpace) -> int:
         """How many live API processes have not loaded the space yet; they answer from the old one until they have."""

@@ -37,7 +37,7 @@ def tour(settings: Settings, console: Console) -> None:
             _learn(remote, settings.data_dir / "docstrings.jsonl", console)
             _ask(remote, console)
         console.print(f"\nup after {time.monotonic() - began:.0f} s. Try next, from another terminal:\n")
-        console.print(_next_steps(url), highlight=False, markup=False)
+        console.print(_next_steps(url), highlight=False, markup=False, soft_wrap=True)
         service.wait()
     except KeyboardInterrupt:
         pass

@@ -16,10 +16,13 @@ import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
 
 import structlog
 
 from service.errors import Unavailable
+from service.index import snapshot
 from service.index.table import HammingTable
 from service.store import codes, nodes, spaces
 from service.store.database import Database
@@ -44,17 +47,33 @@ class Replica:
     space: SpaceReference
     table: HammingTable
     applied_seq: int
+    saved_seq: int = 0
 
     @classmethod
-    def load(cls, database: Database, space: SpaceReference, n_bits: int, last_seq: int) -> Replica:
-        """Read all live codes of a space.
+    def load(
+        cls, database: Database, space: SpaceReference, n_bits: int, last_seq: int, snapshots: Path | None = None
+    ) -> Replica:
+        """All live codes of a space: mapped from its snapshot if there is one, else read from SQL.
 
-        `last_seq` of the collection was read before, so the codes hold every change up to it; changes committed in
-        between are applied twice, which changes nothing.
+        `last_seq` of the collection was read before, so the codes in SQL hold every change up to it; changes committed
+        in between are applied twice, which changes nothing. A snapshot holds every change up to its own seq.
         """
+        if snapshots is not None:
+            found = snapshot.load(snapshots, _snapshot_name(database, space))
+            if found is not None and found[1] <= last_seq and found[0].n_bits == n_bits:
+                return cls(space, found[0], found[1], found[1])
         with database.read() as connection:
             keys, all_codes = codes.load(connection, space.id, n_bits // 8)
         return cls(space, HammingTable.build(all_codes, keys), last_seq)
+
+    def save(self, database: Database, snapshots: Path) -> None:
+        """Keep the table as a snapshot, for the next start of a process to map; without room for it there is none."""
+        seq = self.applied_seq
+        try:
+            snapshot.save(self.table, snapshots, _snapshot_name(database, self.space), seq)
+        except OSError as error:
+            log.warning("snapshot not written", folder=str(snapshots), error=str(error))
+        self.saved_seq = seq
 
     def follow(self, database: Database, last_seq: int) -> int:
         """Apply every change up to `last_seq` and whatever was committed since; return how many there were."""
@@ -74,6 +93,16 @@ class Replica:
         return n_applied
 
 
+def _snapshot_name(database: Database, space: SpaceReference) -> str:
+    """A name that no other space has had, of this database or of one that stood at the same place before.
+
+    Ids count from 1 in every new database and untrained spaces share a digest, so the time of creation is part of it.
+    """
+    with database.read() as connection:
+        created_at = spaces.by_id(connection, space.id).created_at
+    return sha256(f"{space.id} {space.version} {space.digest} {created_at.isoformat()}".encode()).hexdigest()
+
+
 @dataclass
 class Follower:
     """Keeps a replica of every collection's active space in this process.
@@ -82,11 +111,15 @@ class Follower:
         database: where the truth is.
         node_id: the name of this process in the heartbeats that a promote waits for.
         poll_interval_s: seconds between two looks at the database; `wake` shortens a wait.
+        snapshots: folder of snapshots; None keeps none.
+        snapshot_from: codes from which a space is worth a snapshot; below it SQL is as fast.
     """
 
     database: Database
     node_id: str
     poll_interval_s: float = 0.2
+    snapshots: Path | None = None
+    snapshot_from: int = 50_000
     error: str | None = "not polled yet"
     _answering: dict[int, Replica] = field(default_factory=dict)  # by collection
     _replicas: dict[int, Replica] = field(default_factory=dict)  # by space: answering, or about to
@@ -97,6 +130,7 @@ class Follower:
     _stopping: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
     _loader: ThreadPoolExecutor | None = None
+    _saving: Future[None] | None = None
     _heartbeat_at: float = 0.0
     _heartbeat_spaces: frozenset[int] = frozenset()
 
@@ -132,6 +166,17 @@ class Follower:
     def overview(self) -> list[tuple[Overview, Replica | None]]:
         """Every collection as last seen in the database, with the replica that answers for it."""
         return [(collection, self._answering.get(collection.collection_id)) for collection in self._overview]
+
+    def wait_until_answering(self, collection_id: int, space_id: int, timeout_s: float) -> bool:
+        """Whether answers come from that space now; waits for it up to `timeout_s` seconds."""
+
+        def answering() -> bool:
+            replica = self.replica(collection_id)
+            return replica is not None and replica.space.id == space_id
+
+        self.wake()
+        with self._moved:
+            return self._moved.wait_for(answering, timeout_s)
 
     def wait_for(self, collection_id: int, seq: int, timeout_s: float) -> Replica | None:
         """The collection's replica once it has applied `seq`; None if it has not after `timeout_s` seconds."""
@@ -169,8 +214,20 @@ class Follower:
             log.info(
                 "space answers", collection=collection.collection, version=active.space.version, codes=len(active.table)
             )
+        for replica in self._of(collection, answering):
+            self._save_if_due(replica)
         with self._moved:
             self._moved.notify_all()
+
+    def _save_if_due(self, replica: Replica) -> None:
+        """Have a snapshot written when enough has changed since the last: a tenth of the codes."""
+        n_changed = replica.applied_seq - replica.saved_seq
+        due = len(replica.table) >= self.snapshot_from and n_changed >= max(1, len(replica.table) // 10)
+        if self.snapshots is not None and due and (self._saving is None or self._saving.done()):
+            if self._loader is None:
+                replica.save(self.database, self.snapshots)
+            else:
+                self._saving = self._loader.submit(replica.save, self.database, self.snapshots)
 
     def _of(self, collection: Overview, answering: Replica | None) -> list[Replica]:
         wanted = {
@@ -183,11 +240,13 @@ class Follower:
         if space.id in self._replicas:
             return
         if self._loader is None:
-            self._replicas[space.id] = Replica.load(self.database, space, collection.n_bits, collection.last_seq)
+            self._replicas[space.id] = Replica.load(
+                self.database, space, collection.n_bits, collection.last_seq, self.snapshots
+            )
             return
         loading = self._loading.get(space.id)
         if loading is None:
-            arguments = (self.database, space, collection.n_bits, collection.last_seq)
+            arguments = (self.database, space, collection.n_bits, collection.last_seq, self.snapshots)
             loading = self._loading[space.id] = self._loader.submit(Replica.load, *arguments)
             loading.add_done_callback(lambda _: self.wake())
         if loading.done():

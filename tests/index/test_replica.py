@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.index.replica import Follower, Replica
@@ -13,6 +14,7 @@ from service.store import codes, collections, documents, nodes, spaces
 from service.store.collections import Collection
 from service.store.database import Database
 from service.store.documents import NewDocument
+from service.store.migrations import migrate
 from service.store.spaces import CodeSpace
 
 N_BITS = 16
@@ -97,7 +99,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(steps)
 def test_any_interleaving_of_writes_and_polls_ends_equal_to_a_fresh_load(database: Database, steps: list) -> None:
     history = History(database)
@@ -152,6 +154,75 @@ def test_the_heartbeat_says_which_spaces_are_loaded_and_up_to_which_seq(database
     with database.read() as connection:
         (node,) = [n for n in nodes.live(connection, 60) if n.id == "node-7"]
     assert node.applied[history.active.id] >= 2
+
+
+def restarted(database: Database, folder: Path) -> Follower:
+    follower = Follower(database, "node", snapshots=folder, snapshot_from=1)
+    follower.poll()
+    return follower
+
+
+@settings(max_examples=15)
+@given(st.lists(st.one_of(steps.map(tuple), st.just("restart")), max_size=6))
+def test_restarts_from_snapshots_end_equal_to_a_fresh_load(database: Database, tmp_path: Path, parts: list) -> None:
+    history = History(database)
+    folder = tmp_path / f"{next(unique)}"
+    follower = restarted(database, folder)
+    for part in parts:
+        if part == "restart":
+            follower = restarted(database, folder)
+            continue
+        for name, argument in part:
+            if name == "poll":
+                follower.poll()
+            elif name == "build":
+                history.build()
+            else:
+                getattr(history, name)(argument)
+    replica = restarted(database, folder).replica(history.collection.id)
+    assert replica is not None
+    assert contents(replica) == history.fresh()
+
+
+def test_a_restart_maps_the_snapshot_and_reads_the_changes_since(database: Database, tmp_path: Path) -> None:
+    history = History(database)
+    history.put([1, 2, 3])
+    restarted(database, tmp_path)
+    history.put([3, 4])
+    history.delete([1])
+    loaded = restarted(database, tmp_path).replica(history.collection.id)
+    assert loaded is not None
+    assert loaded.saved_seq > 0
+    assert contents(loaded) == history.fresh()
+
+
+def test_a_corrupt_snapshot_is_replaced_by_what_sql_says(database: Database, tmp_path: Path) -> None:
+    history = History(database)
+    history.put([1, 2, 3])
+    restarted(database, tmp_path)
+    (file,) = tmp_path.glob("*.index")
+    content = bytearray(file.read_bytes())
+    content[-9] ^= 1
+    file.write_bytes(content)
+    loaded = restarted(database, tmp_path).replica(history.collection.id)
+    assert loaded is not None
+    assert contents(loaded) == history.fresh()
+
+
+def test_a_snapshot_of_a_database_that_stood_here_before_is_not_taken(database: Database, tmp_path: Path) -> None:
+    before = History(database)
+    before.put([1, 2, 3])
+    restarted(database, tmp_path)
+    (old,) = tmp_path.glob("*.index")
+    fresh_database = Database.open("sqlite://")
+    migrate(fresh_database)
+    after = History(fresh_database)
+    after.put([7, 8, 9])
+    loaded = restarted(fresh_database, tmp_path).replica(after.collection.id)
+    assert loaded is not None
+    assert contents(loaded) == after.fresh()
+    assert old.exists()
+    fresh_database.close()
 
 
 @pytest.fixture
