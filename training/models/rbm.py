@@ -35,8 +35,7 @@ class BoltzmannMachine(Autoencoder):
     preset: ClassVar[Mapping[str, object]] = {"hidden": (), "inner_steps": 1, "learning_rate": LEARNING_RATE}
 
     def __init__(self, n_features: int, plan: Plan) -> None:
-        if plan.hidden or plan.mirrored or plan.code != "sigmoid":
-            raise InvalidInput(f"rbm has one layer of sigmoid units, got hidden {plan.hidden}, code {plan.code!r}")
+        check_local(plan, "rbm")
         super().__init__(n_features, plan)
         del self.decoder
         self.visible_bias = nn.Parameter(torch.zeros(n_features))
@@ -90,6 +89,24 @@ class BoltzmannMachine(Autoencoder):
         self.encoder.first_bias.grad = (rates - given).mean(dim=0)
         self.visible_bias.grad = (visible - data).mean(dim=0)
         return Losses({"reconstruction": self.reconstruction(given, batch.target)})
+
+
+def check_local(plan: Plan, variant: str) -> None:
+    """Refuse what a variant of one layer with a learning rule of its own would silently leave out.
+
+    Raises:
+        InvalidInput: hidden layers, a linear code, or a target or a noise that only backpropagation can learn from.
+    """
+    if plan.hidden or plan.mirrored or plan.code != "sigmoid":
+        raise InvalidInput(f"{variant} has one layer of sigmoid units, got hidden {plan.hidden}, code {plan.code!r}")
+    idle = {
+        "neighbors": plan.neighbors,
+        "noise": plan.noise,
+        "balance": plan.balance,
+        "sampled_bits": plan.sampled_bits,
+    }
+    if said := [name for name, value in idle.items() if value]:
+        raise InvalidInput(f"{variant} has a learning rule of its own and no use for {', '.join(said)}")
 
 
 def dense(rows: Rows, n_features: int) -> Tensor:

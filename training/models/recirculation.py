@@ -20,9 +20,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from service.errors import InvalidInput
 from training.models.base import Autoencoder, Batch, Losses, Plan
-from training.models.rbm import dense
+from training.models.rbm import check_local, dense
 
 REGRESSION = 0.9
 DECAY = 0.25
@@ -35,8 +34,7 @@ class Recirculation(Autoencoder):
     preset: ClassVar[Mapping[str, object]] = {"hidden": ()}
 
     def __init__(self, n_features: int, plan: Plan) -> None:
-        if plan.hidden or plan.mirrored or plan.code != "sigmoid":
-            raise InvalidInput(f"recirculation has one layer of sigmoid units, got hidden {plan.hidden}, {plan.code!r}")
+        check_local(plan, "recirculation")
         super().__init__(n_features, plan)
 
     def initialize(self, generator: torch.Generator, mean_target: Tensor, row_length: float = 1.0) -> None:

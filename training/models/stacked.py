@@ -63,6 +63,7 @@ class Stacked(Autoencoder):
             noise=0.0,
             sampled_bits=False,
             balance=0.0,
+            neighbors=0,
             inner_steps=1,  # CD-1
         )
         kind = BoltzmannMachine if self.plan.pretraining == "rbm" else Autoencoder

@@ -111,3 +111,8 @@ def test_rows_of_words_become_dense():
 def test_hidden_layers_are_refused(digits, learn):
     with pytest.raises(InvalidInput, match="one layer of sigmoid units"):
         learn("rbm", digits, hidden=(8,))
+
+
+def test_what_its_rule_cannot_learn_from_is_refused(digits, learn):
+    with pytest.raises(InvalidInput, match="no use for noise, balance"):
+        learn("rbm", digits, noise=1.0, balance=0.1)

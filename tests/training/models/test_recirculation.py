@@ -45,3 +45,8 @@ def test_local_differences_point_where_backpropagation_points_when_the_decoder_i
 def test_hidden_layers_are_refused(digits, learn):
     with pytest.raises(InvalidInput, match="one layer of sigmoid units"):
         learn("recirculation", digits, hidden=(8,))
+
+
+def test_what_its_rule_cannot_learn_from_is_refused(digits, learn):
+    with pytest.raises(InvalidInput, match="no use for noise, balance"):
+        learn("recirculation", digits, noise=1.0, balance=0.1)
