@@ -164,8 +164,15 @@ class Retrain:
         contents, ids = self._sample(collection, config)
         with self.database.read() as connection:
             active = spaces.active(connection, collection.id)
-        report = evaluate(self._function(space), contents, ids, others={"active": self._function(active)})
-        kept = {**(space.report or {}), **asdict(report), "active_version": active.version}
+        learned = space.report or {}
+        report = evaluate(
+            self._function(space),
+            contents,
+            ids,
+            others={"active": self._function(active)},
+            reconstruction_loss=learned.get("training", {}).get("held_out_loss"),
+        )
+        kept = {**learned, **asdict(report), "active_version": active.version}
         with self.database.write() as connection:
             spaces.set_report(connection, space.id, kept)
         self._gate(report.recall, active, forced=bool(self.job.params.get("force")))
