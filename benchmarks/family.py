@@ -112,8 +112,9 @@ def sparse(data: Data) -> Iterator[Row]:
     met = float(np.mean(np.abs(rates / target - 1) < 0.2))
     figure = f"mean {rates.mean():.4f}, {met:.0%} of the units within 20 %"
     yield Row("sparse", f"rate of test units, target {target}", figure, abs(rates.mean() / target - 1) < 0.2)
-    features = learning.model.encoder.first.detach().numpy().T
-    data.picture(pictures.grid, "sparse-features", features, data.side, "What each of 100 sparse units looks for")
+    # The decoder's: in the encoder, what the weights began with still hides what was learned.
+    features = learning.model.decoder.layers[0].weight.detach().numpy().T
+    data.picture(pictures.grid, "sparse-features", features, data.side, "What each of 100 sparse units draws")
 
 
 def score(points: NDArray[np.floating], noise: float) -> NDArray[np.float64]:
