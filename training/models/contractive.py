@@ -47,9 +47,11 @@ def jacobian_norms(encoder: EncoderNetwork, inputs: Rows, *, sigmoid: bool, rows
         sigmoid: the code is the sigmoid of the logits; else the logits themselves.
         rows: `(B, R, K)` combinations of the code's units whose squared norms are summed; None: each unit alone.
 
-    Cost: F H^2 per call for W1^T W1, and R times a backward pass through the upper layers.
+    Cost: F H min(H, B R), whichever order of the products is cheaper; R backward passes through the upper layers.
     """
     upper = upper_jacobian(encoder, inputs, sigmoid=sigmoid, rows=rows)
+    if upper.shape[0] * upper.shape[1] < upper.shape[2]:
+        return (upper @ encoder.first.T).square().sum(dim=(1, 2))
     gram = encoder.first.T @ encoder.first
     return ((upper @ gram) * upper).sum(dim=(1, 2))
 

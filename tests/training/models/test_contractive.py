@@ -57,6 +57,15 @@ def test_the_estimate_has_the_norm_as_its_mean():
     torch.testing.assert_close(estimate, jacobian_norms(network, INPUTS, sigmoid=True), rtol=0.05, atol=0)
 
 
+def test_few_rows_and_many_give_the_same_norms():
+    network = small()
+    signs = torch.randn(6, 1, 8, generator=torch.Generator().manual_seed(2), dtype=torch.float64).sign()
+    together = jacobian_norms(network, INPUTS.repeat(3, 1), sigmoid=True, rows=signs.repeat(3, 1, 1))[:6]
+    torch.testing.assert_close(jacobian_norms(network, INPUTS, sigmoid=True, rows=signs), together)
+    by_hand = (signs @ by_autograd(network, INPUTS, True)).square().sum(dim=(1, 2))
+    torch.testing.assert_close(together, by_hand)
+
+
 def test_bags_of_words_have_the_norm_of_their_dense_rows():
     words = random_matrix(6, 12, 0.3, "csr", random_state=0)
     network = small().float()
