@@ -34,7 +34,7 @@ ENV PATH=/opt/nearbit/bin:$PATH \
     NEARBIT_DATABASE_URL=sqlite:////var/lib/nearbit/nearbit.db \
     NEARBIT_HOST=0.0.0.0 \
     NEARBIT_LOG_FORMAT=json
-USER nearbit
+USER 10001
 WORKDIR /home/nearbit
 VOLUME /var/lib/nearbit
 EXPOSE 8000
