@@ -41,4 +41,5 @@ def configure_logging(settings: Settings) -> None:
     logging.basicConfig(handlers=[handler], level=level, force=True)
     for name in _LIBRARIES:
         logging.getLogger(name).handlers.clear()
-    logging.getLogger("httpx2").setLevel(max(level, logging.WARNING))
+    for name in ("httpx2", "alembic"):  # they tell of every call, and of every look at the schema
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
