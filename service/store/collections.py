@@ -10,8 +10,8 @@ from sqlalchemy import Connection, bindparam, delete, select
 from service.errors import CollectionDiffers, NotFound
 from service.hashing.codes import check_n_bits
 from service.store import schema
-from service.store.rows import insert
-from service.store.schema import now
+from service.store.rows import Straight, insert
+from service.store.schema import instant, now
 
 TABLE = schema.collections
 _COLUMNS = (TABLE.c.id, TABLE.c.name, TABLE.c.kind, TABLE.c.n_bits, TABLE.c.last_seq, TABLE.c.created_at)
@@ -60,10 +60,11 @@ def get(connection: Connection, name: str) -> Collection:
     Raises:
         NotFound: there is none.
     """
-    row = connection.execute(_BY_NAME, {"name": name}).first()
-    if row is None:
+    rows = _BY_NAME.rows(connection, name)
+    if not rows:
         raise NotFound("collection", name)
-    return Collection(*row)
+    id, name, kind, n_bits, last_seq, created_at = rows[0]
+    return Collection(id, name, kind, n_bits, last_seq, instant(created_at))
 
 
 def by_id(connection: Connection, id: int) -> Collection:
@@ -97,6 +98,9 @@ def drop(connection: Connection, name: str) -> bool:
     return connection.execute(delete(TABLE).where(TABLE.c.name == name)).rowcount > 0
 
 
-_BY_NAME = select(*_COLUMNS).where(TABLE.c.name == bindparam("name"))
+_BY_NAME = Straight(
+    sqlite="SELECT id, name, kind, n_bits, last_seq, created_at FROM collections WHERE name = ?",
+    postgresql="SELECT id, name, kind, n_bits, last_seq, created_at FROM collections WHERE name = %s",
+)
 _BY_ID = select(*_COLUMNS).where(TABLE.c.id == bindparam("id"))
 _PAGE = select(*_COLUMNS).where(TABLE.c.name > bindparam("after")).order_by(TABLE.c.name).limit(bindparam("limit"))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import psycopg
 from sqlalchemy import Connection, Engine, bindparam, create_engine, event, exc, make_url, select, update
 from sqlalchemy.engine import URL
 
@@ -203,7 +204,7 @@ class Database:
             yield
         except exc.DBAPIError as error:
             raise _translate(error.orig) or error from error
-        except sqlite3.Error as error:  # of BEGIN IMMEDIATE, which goes past SQLAlchemy
+        except (sqlite3.Error, psycopg.Error) as error:  # of what goes past SQLAlchemy
             raise _translate(error) or error from error
         except exc.TimeoutError as error:
             raise DatabaseUnavailable("the database is busy: no free connection") from error

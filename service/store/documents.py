@@ -18,10 +18,9 @@ from sqlalchemy import delete as delete_from
 from service.errors import DuplicateIds, NotFound
 from service.store import schema
 from service.store.database import Lane
-from service.store.rows import ForEachRow, is_one_of
+from service.store.rows import ForEachRow, Straight, is_one_of
 
 TABLE = schema.documents
-COLLECTIONS = schema.collections
 COLUMNS = (
     TABLE.c.key,
     TABLE.c.id,
@@ -137,17 +136,19 @@ def locate(connection: Connection, collection: str, id: str) -> Located:
     Raises:
         NotFound: there is no such collection, or no such document in it.
     """
-    row = connection.execute(_LOCATED, {"collection": collection, "id": id}).first()
-    if row is None:
+    rows = _LOCATED.rows(connection, id, collection)
+    if not rows:
         raise NotFound("collection", collection)
-    if row[2] is None:
+    located = Located(*rows[0])
+    if located.key is None:
         raise NotFound("document", id)
-    return Located(*row)
+    return located
 
 
 def hits(connection: Connection, keys: Sequence[int] | NDArray[np.int64]) -> dict[int, Hit]:
     """What to show of the documents that still exist among those keys, by key; of whatever collection."""
-    return {row[0]: Hit(*row) for row in connection.execute(_HITS, {"keys": integers(keys)})}
+    rows = _HITS.rows(connection, integers(keys))
+    return {key: Hit(key, id, text, json.loads(metadata)) for key, id, text, metadata in rows}
 
 
 def by_keys(connection: Connection, keys: Keys) -> dict[int, Document]:
@@ -210,11 +211,21 @@ def integers(keys: Keys) -> list[int]:
 
 _OF_COLLECTION = TABLE.c.collection_id == bindparam("collection")
 _BY_ID = select(*COLUMNS).where(_OF_COLLECTION, TABLE.c.id == bindparam("id"))
-_HITS = select(TABLE.c.key, TABLE.c.id, TABLE.c.text, TABLE.c.metadata).where(is_one_of(TABLE.c.key, "keys"))
-_LOCATED = (
-    select(COLLECTIONS.c.id, COLLECTIONS.c.n_bits, TABLE.c.key)
-    .outerjoin_from(COLLECTIONS, TABLE, (TABLE.c.collection_id == COLLECTIONS.c.id) & (TABLE.c.id == bindparam("id")))
-    .where(COLLECTIONS.c.name == bindparam("collection"))
+_HITS = Straight(
+    sqlite="SELECT key, id, text, metadata FROM documents WHERE key IN (SELECT value FROM json_each(?))",
+    postgresql="SELECT key, id, text, metadata::text FROM documents WHERE key = ANY(%s)",
+)
+_LOCATED = Straight(
+    sqlite="""
+        SELECT collections.id, collections.n_bits, documents.key
+        FROM collections LEFT JOIN documents ON documents.collection_id = collections.id AND documents.id = ?
+        WHERE collections.name = ?
+    """,
+    postgresql="""
+        SELECT collections.id, collections.n_bits, documents.key
+        FROM collections LEFT JOIN documents ON documents.collection_id = collections.id AND documents.id = %s
+        WHERE collections.name = %s
+    """,
 )
 _BY_KEYS = select(*COLUMNS).where(is_one_of(TABLE.c.key, "keys"))
 _REVISIONS = select(TABLE.c.id, TABLE.c.key, TABLE.c.revision).where(_OF_COLLECTION, is_one_of(TABLE.c.id, "ids"))

@@ -1,4 +1,4 @@
-"""Rows into SQL: upserts, and many rows in one statement, in the way of each database."""
+"""Rows into SQL and out of it, in the way of each database: upserts, many rows at once, few rows fast."""
 
 from __future__ import annotations
 
@@ -85,3 +85,28 @@ class ForEachRow:
             connection.exec_driver_sql(self.sqlite, list(zip(*columns, strict=True)))
         else:
             connection.exec_driver_sql(self.postgresql, columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Straight:
+    """A statement that reads a few rows, handed straight to the driver.
+
+    For the statements that every query runs: such a one takes 0.01 ms, and SQLAlchemy's part in it five times as much.
+
+    Attributes:
+        sqlite: with `?` for each parameter; many values are one parameter, a JSON list.
+        postgresql: with `%s` for each parameter; many values are one parameter, a list.
+    """
+
+    sqlite: str
+    postgresql: str
+
+    def rows(self, connection: Connection, *parameters: str | int | list[int]) -> list[tuple[Any, ...]]:
+        """The rows, with values as the driver gives them."""
+        driver: Any = connection.connection.driver_connection
+        if connection.dialect.name == "sqlite":
+            values = [json.dumps(value) if isinstance(value, list) else value for value in parameters]
+            found: list[tuple[Any, ...]] = driver.execute(self.sqlite, values).fetchall()
+        else:
+            found = driver.execute(self.postgresql, parameters).fetchall()
+        return found

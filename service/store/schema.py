@@ -52,9 +52,12 @@ class Instant(TypeDecorator[datetime]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Aware datetimes in UTC, whatever the database keeps or its session's time zone is."""
-        if value is None:
-            return None
-        return datetime.fromisoformat(value) if dialect.name == "sqlite" else value.astimezone(UTC)
+        return None if value is None else instant(value)
+
+
+def instant(value: str | datetime) -> datetime:
+    """The moment that a driver's value of an `Instant` means, in UTC."""
+    return datetime.fromisoformat(value) if isinstance(value, str) else value.astimezone(UTC)
 
 
 class now(FunctionElement[datetime]):  # noqa: N801

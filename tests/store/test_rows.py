@@ -4,7 +4,7 @@ from sqlalchemy import select
 
 from service.store import schema
 from service.store.database import Database
-from service.store.rows import ForEachRow, is_one_of
+from service.store.rows import ForEachRow, Straight, is_one_of
 
 
 def test_is_one_of_takes_more_values_than_a_database_takes_parameters(database: Database) -> None:
@@ -21,3 +21,19 @@ def test_is_one_of_takes_more_values_than_a_database_takes_parameters(database: 
         none = connection.scalars(select(digest).where(is_one_of(digest, "names")), {"names": []}).all()
     assert sorted(found) == sorted(names[::7])
     assert none == []
+
+
+def test_what_goes_straight_to_the_driver_is_in_the_transaction_and_takes_any_value(database: Database) -> None:
+    put = ForEachRow(
+        sqlite="INSERT INTO hash_functions (digest, content) VALUES (?, ?)",
+        postgresql="INSERT INTO hash_functions (digest, content) SELECT * FROM unnest(%s::text[], %s::bytea[])",
+    )
+    got = Straight(
+        sqlite="SELECT digest FROM hash_functions WHERE digest IN (SELECT value FROM json_each(?)) OR digest = ?",
+        postgresql="SELECT digest FROM hash_functions WHERE digest = ANY(%s::text[]) OR digest = %s",
+    )
+    names = [f"{i}, \"quoted\" and 'quoted' \\ %s ? é" for i in range(10)]
+    with database.write() as connection:
+        put.run(connection, names, [b""] * len(names))
+        assert sorted(got.rows(connection, names[:3], names[5])) == sorted((n,) for n in [*names[:3], names[5]])
+        assert got.rows(connection, [], "no") == []
