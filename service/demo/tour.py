@@ -17,7 +17,7 @@ from service.remote import Remote
 from service.terminal import import_documents, matches_table, watch_retrain
 
 COLLECTION = "docstrings"
-QUERIES = ("sort an array", "solve a linear system of equations", "parse a date string")
+QUERIES = ("solve a linear system of equations", "shortest path in a graph", "parse a date string")
 _START_S = 60.0
 
 
