@@ -7,12 +7,13 @@ the same matches.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from sqlalchemy import Connection
 
 from service.config import Settings
 from service.crossing import in_thread, reading
@@ -25,10 +26,10 @@ from service.index.table import Neighbors, Stats
 from service.store import buckets, codes, documents, spaces
 from service.store.collections import Collection
 from service.store.database import Database
-from service.store.documents import Document, Hit, Located
+from service.store.documents import Hit, Located
 from service.store.spaces import SpaceReference
 
-_SQL_ATTEMPTS = 3
+Source = Literal["memory", "sql"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class Answer:
     space: SpaceReference
     code: bytes
     stats: Stats
-    source: Literal["memory", "sql"]
+    source: Source
     n_known: int | None = None
 
 
@@ -83,9 +84,12 @@ class Search:
         self._check(collection.n_bits, want)
         for text in texts:
             check_text(text, self.settings.max_text_chars)
-        place = await self._place(collection.id, want)
+        await self._wait(collection.id, want)
+        place: Place | None = self._in_memory(collection.id, want)
+        if place is None:
+            place = await reading(self.database, self._in_sql, collection.id)
         encoded = await self.encoder.encode(str(place.space.digest), [Text(text) for text in texts])
-        answers = await reading(self.database, place.answer, encoded.codes, want)
+        answers = await reading(self.database, self._answer, place, encoded.codes, want)
         return [
             Answer(a.matches, a.space, a.code, a.stats, a.source, int(n))
             for a, n in zip(answers, encoded.n_known, strict=True)
@@ -98,17 +102,14 @@ class Search:
             InvalidInput: k or radius out of range.
             NotFound: no such collection, or no document of that id in it.
         """
-        located = await reading(self.database, self._locate, collection, id)
-        self._check(located.n_bits, want)
-        place = await self._place(located.collection_id, want)
-        code = await reading(self.database, place.code_of, located.key)
-        if code is None:  # stored a moment ago, and not yet known here
-            stored = await reading(self.database, self._document, located.collection_id, id)
-            code = (await self.encoder.encode(str(place.space.digest), [Text(stored.text)])).codes[0]
-        wider = Want(want.k + 1, want.radius, want.at_least_seq)
-        (answer,) = await reading(self.database, place.answer, code[None], wider)
-        others = [match for match in answer.matches if match.document.key != located.key][: want.k]
-        return Answer(others, answer.space, answer.code, answer.stats, answer.source)
+        if want.at_least_seq is not None:
+            await self._wait((await reading(self.database, self._locate, collection, id)).collection_id, want)
+        found = await reading(self.database, self._near_document, collection, id, want)
+        if isinstance(found, Answer):
+            return found
+        code = (await self.encoder.encode(str(found.place.space.digest), [Text(found.text)])).codes[0]
+        (answer,) = await reading(self.database, self._answer, found.place, code[None], _one_more(want))
+        return _without(answer, found.key, want.k)
 
     def _check(self, n_bits: int, want: Want) -> None:
         if not 1 <= want.k <= self.settings.max_k:
@@ -116,114 +117,137 @@ class Search:
         if want.radius is not None and not 0 <= want.radius <= n_bits:
             raise InvalidInput(f"radius must be between 0 and n_bits = {n_bits}, got {want.radius}")
 
+    async def _wait(self, collection_id: int, want: Want) -> None:
+        """Give the replica a moment to reach the seq that is asked for."""
+        if want.at_least_seq is not None and self._in_memory(collection_id, want) is None:
+            timeout_s = self.settings.read_your_writes_s
+            await in_thread(self.follower.wait_for, collection_id, want.at_least_seq, timeout_s)
+
+    def _in_memory(self, collection_id: int, want: Want) -> InMemory | None:
+        """The replica, if it is loaded and recent enough."""
+        replica = self.follower.replica(collection_id)
+        if replica is None or (want.at_least_seq is not None and replica.applied_seq < want.at_least_seq):
+            return None
+        return InMemory(replica)
+
+    def _in_sql(self, collection_id: int) -> InSql:
+        with self.database.read() as connection:
+            return InSql.of(connection, collection_id)
+
     def _locate(self, collection: str, id: str) -> Located:
         with self.database.read() as connection:
             return documents.locate(connection, collection, id)
 
-    def _document(self, collection_id: int, id: str) -> Document:
+    def _answer(self, place: Place, query_codes: Codes, want: Want) -> list[Answer]:
         with self.database.read() as connection:
-            return documents.get(connection, collection_id, id)
+            return _answers(connection, place, query_codes, want)
 
-    async def _place(self, collection_id: int, want: Want) -> InMemory | InSql:
-        """Who answers this request: the replica if it is loaded and recent enough, else SQL."""
-        replica = self.follower.replica(collection_id)
-        if want.at_least_seq is not None and (replica is None or replica.applied_seq < want.at_least_seq):
-            timeout_s = self.settings.read_your_writes_s
-            replica = await in_thread(self.follower.wait_for, collection_id, want.at_least_seq, timeout_s)
-        if replica is not None:
-            return InMemory(self.database, replica)
-        return InSql(self.database, await reading(self.database, self._active, collection_id))
-
-    def _active(self, collection_id: int) -> SpaceReference:
+    def _near_document(self, collection: str, id: str, want: Want) -> Answer | _Uncoded:
+        """The answer for a document, in one transaction; or what it takes to encode it."""
         with self.database.read() as connection:
-            active = spaces.active(connection, collection_id)
-        return SpaceReference(active.id, active.version, active.n_bits, active.digest)
+            located = documents.locate(connection, collection, id)
+            self._check(located.n_bits, want)
+            place: Place = self._in_memory(located.collection_id, want) or InSql.of(connection, located.collection_id)
+            code = place.code_of(connection, located.key)
+            if code is None:  # stored a moment ago, and not yet known here
+                return _Uncoded(place, located.key, documents.get(connection, located.collection_id, id).text)
+            (answer,) = _answers(connection, place, code[None], _one_more(want))
+            return _without(answer, located.key, want.k)
 
 
 @dataclass(frozen=True, slots=True)
 class InMemory:
-    """Answers from one replica."""
+    """Looks in one replica."""
 
-    database: Database
     replica: Replica
+    source: ClassVar[Source] = "memory"
 
     @property
     def space(self) -> SpaceReference:
         """The space that answers."""
         return self.replica.space
 
-    def code_of(self, key: int) -> NDArray[np.uint8] | None:
+    def code_of(self, connection: Connection, key: int) -> NDArray[np.uint8] | None:
         """The document's code in this space, if it is known here."""
         found_codes, found = self.replica.table.get(np.array([key], dtype=np.int64))
         return found_codes[0] if found[0] else None
 
-    def answer(self, query_codes: Codes, want: Want) -> list[Answer]:
-        """One answer per code of `(n, n_bytes)`."""
-        table = self.replica.table
-
-        def nearest(rows: Codes, k: int) -> list[Neighbors]:
-            if want.radius is None:
-                return table.search(rows, k)
-            return [_first(neighbors, k) for neighbors in table.within(rows, want.radius)]
-
-        return _answers(self.database, query_codes, want.k, nearest, self.space, "memory")
+    def nearest(self, connection: Connection, query_codes: Codes, k: int, radius: int | None) -> list[Neighbors]:
+        """The first `k` neighbors, within the radius if one is given, of each code of `(n, n_bytes)`."""
+        if radius is None:
+            return self.replica.table.search(query_codes, k)
+        return [_first(neighbors, k) for neighbors in self.replica.table.within(query_codes, radius)]
 
 
 @dataclass(frozen=True, slots=True)
 class InSql:
-    """Answers from the hash table in SQL."""
+    """Looks in the hash table in SQL."""
 
-    database: Database
     space: SpaceReference
+    source: ClassVar[Source] = "sql"
 
-    def code_of(self, key: int) -> NDArray[np.uint8] | None:
+    @classmethod
+    def of(cls, connection: Connection, collection_id: int) -> InSql:
+        """The active space of a collection."""
+        active = spaces.active(connection, collection_id)
+        return cls(SpaceReference(active.id, active.version, active.n_bits, active.digest))
+
+    def code_of(self, connection: Connection, key: int) -> NDArray[np.uint8] | None:
         """The document's code in this space, if it has one."""
-        with self.database.read() as connection:
-            _, found = codes.get(connection, self.space.id, [key])
+        _, found = codes.get(connection, self.space.id, [key])
         return found[0] if len(found) else None
 
-    def answer(self, query_codes: Codes, want: Want) -> list[Answer]:
-        """One answer per code of `(n, n_bytes)`."""
+    def nearest(self, connection: Connection, query_codes: Codes, k: int, radius: int | None) -> list[Neighbors]:
+        """The first `k` neighbors, within the radius if one is given, of each code of `(n, n_bytes)`."""
+        if radius is None:
+            found = [buckets.search(connection, self.space.id, code, k) for code in query_codes]
+        else:
+            found = [buckets.within(connection, self.space.id, code, radius) for code in query_codes]
+        return [
+            _first(Neighbors(f.keys, f.distances, Stats(f.path, f.probes, f.candidates, f.radius)), k) for f in found
+        ]
 
-        def nearest(rows: Codes, k: int) -> list[Neighbors]:
-            with self.database.read() as connection:
-                if want.radius is None:
-                    found = [buckets.search(connection, self.space.id, row, k) for row in rows]
-                else:
-                    found = [buckets.within(connection, self.space.id, row, want.radius) for row in rows]
-            return [
-                _first(Neighbors(f.keys, f.distances, Stats(f.path, f.probes, f.candidates, f.radius)), k)
-                for f in found
-            ]
 
-        return _answers(self.database, query_codes, want.k, nearest, self.space, "sql")
+Place = InMemory | InSql
+"""Who answers a request, to its end: so all of an answer is of one space."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Uncoded:
+    """A document whose code the place does not know."""
+
+    place: Place
+    key: int
+    text: str
+
+
+def _one_more(want: Want) -> Want:
+    return Want(want.k + 1, want.radius, want.at_least_seq)
+
+
+def _without(answer: Answer, key: int, k: int) -> Answer:
+    """The first k matches but that of the document itself."""
+    others = [match for match in answer.matches if match.document.key != key][:k]
+    return Answer(others, answer.space, answer.code, answer.stats, answer.source)
 
 
 def _first(neighbors: Neighbors, k: int) -> Neighbors:
     return Neighbors(neighbors.keys[:k], neighbors.distances[:k], neighbors.stats)
 
 
-def _answers(
-    database: Database,
-    query_codes: Codes,
-    k: int,
-    nearest: Callable[[Codes, int], list[Neighbors]],
-    space: SpaceReference,
-    source: Literal["memory", "sql"],
-) -> list[Answer]:
+def _answers(connection: Connection, place: Place, query_codes: Codes, want: Want) -> list[Answer]:
     """Look the nearest up and fetch their documents; where some are gone by now, ask for more in their place."""
-    found = nearest(query_codes, k)
-    with database.read() as connection:
-        present = documents.hits(connection, _distinct(found))
+    k = want.k
+    found = place.nearest(connection, query_codes, k, want.radius)
+    present = documents.hits(connection, _distinct(found))
     answers = []
     for code, neighbors in zip(query_codes, found, strict=True):
         asked, got, matches = k, neighbors, _matches(neighbors, present)
         while len(matches) < k and len(got.keys) == asked:
             asked += 2 * (len(got.keys) - len(matches)) + 8
-            (got,) = nearest(code[None], asked)
-            with database.read() as connection:
-                matches = _matches(got, documents.hits(connection, got.keys.tolist()))[:k]
-        answers.append(Answer(matches, space, code.tobytes(), got.stats, source))
+            (got,) = place.nearest(connection, code[None], asked, want.radius)
+            matches = _matches(got, documents.hits(connection, got.keys.tolist()))[:k]
+        answers.append(Answer(matches, place.space, code.tobytes(), got.stats, place.source))
     return answers
 
 
