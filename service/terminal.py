@@ -39,6 +39,7 @@ def watch_retrain(remote: Remote, job: dict[str, Any], console: Console) -> dict
             done, total, figures = _progress(job["progress"])
             stage = job["progress"].get("stage", job["state"])
             bar.update(task, description=f"{stage:<10}", completed=done, total=total, figures=figures)
+        bar.update(task, completed=1, total=1, figures=f"after {bar.tasks[task].elapsed or 0:.0f} s")
     if job["state"] != "succeeded":
         raise NearbitError(f"job {job['id']} {job['state']}: {job['error']}")
     return job

@@ -22,7 +22,7 @@ class TrainerProcess:
     """Keeps one trainer alive from a thread of its own.
 
     The child's standard input is a pipe that this process holds: however this process ends, the pipe closes and the
-    trainer ends too.
+    trainer ends too. It has a session of its own: a Ctrl-C in the terminal is for this process, which stops the child.
 
     Args:
         command: what to run.
@@ -63,7 +63,7 @@ class TrainerProcess:
             with self._changing:
                 if self._stopping.is_set():
                     return
-                child = self._child = subprocess.Popen(self.command, stdin=subprocess.PIPE)
+                child = self._child = subprocess.Popen(self.command, stdin=subprocess.PIPE, start_new_session=True)
                 self.n_starts += 1
             began = time.monotonic()
             status = child.wait()

@@ -94,9 +94,7 @@ def run_job(database: Database, settings: Settings, job: Job, worker: str, stopp
             raise Conflict(f"given up after {_MAX_ATTEMPTS} attempts that ended without a word")
         with lease:
             space = Retrain(database, settings, job, lease.tell).run()
-        _finish(
-            database, job, worker, "succeeded", None, {**lease.progress, "stage": "active", "version": space.version}
-        )
+        _finish(database, job, worker, "succeeded", None, {"stage": "active", "version": space.version})
     except Cancelled:
         _finish(database, job, worker, "cancelled", "cancelled on request", lease.progress)
     except LeaseLost:

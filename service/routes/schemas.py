@@ -49,39 +49,17 @@ def _has_nul(value: object) -> bool:
 DocumentId = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS), AfterValidator(_check_id)]
 Json = Annotated[dict[str, Any], AfterValidator(_check_json)]
 
-CollectionName = Annotated[
-    str,
-    Path(
-        pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
-        description="Up to 64 letters, digits, dots, hyphens and underscores; the first is a letter or a digit.",
-    ),
-]
-PathId = Annotated[
-    str,
-    Path(
-        min_length=1,
-        max_length=MAX_ID_CHARS,
-        pattern=r"^[^\x00-\x1f\x7f]+$",
-        description="Id of a document; a slash in it may stand as it is or as %2F.",
-    ),
-]
+COLLECTION_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+COLLECTION_RULE = "Up to 64 letters, digits, dots, hyphens and underscores; the first is a letter or a digit."
+PATH_ID_PATTERN = r"^[^\x00-\x1f\x7f]+$"
+PATH_ID_RULE = "Id of a document; a slash in it may stand as it is or as %2F."
+
+CollectionName = Annotated[str, Path(pattern=COLLECTION_PATTERN, description=COLLECTION_RULE)]
+PathId = Annotated[str, Path(min_length=1, max_length=MAX_ID_CHARS, pattern=PATH_ID_PATTERN, description=PATH_ID_RULE)]
 JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="Id of a job.")]
 Version = Annotated[int, Path(ge=1, lt=1 << 31, description="Version of a code space, counted from 1.")]
 Limit = Annotated[int, Query(ge=1, le=1_000, description="Most items in one page.")]
 Cursor = Annotated[str | None, Query(description="The next_cursor of the page before.")]
-Fields = Annotated[
-    str | None,
-    Query(
-        pattern="^(id|distance|text|metadata)(,(id|distance|text|metadata))*$",
-        description="Which of text and metadata come back, as in `fields=id,metadata`; all if not given.",
-    ),
-]
-K = Annotated[int, Query(ge=1, description="Most matches; the installation sets the highest.")]
-Radius = Annotated[int | None, Query(ge=0, description="Only matches within this many bits, at most n_bits.")]
-AtLeastSeq = Annotated[
-    int | None,
-    Query(ge=0, le=_INT64, description="Answer from a state that holds every change up to this seq (from a write)."),
-]
 
 
 class Wire(BaseModel):

@@ -7,15 +7,15 @@ search itself.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import parse_qsl
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
 from service.errors import InvalidContent, InvalidInput
 from service.problems import problems
-from service.routes import schemas
+from service.routes import parameters, schemas
 from service.routes.parts import parts_of
 from service.search import Answer, Want
 
@@ -24,39 +24,33 @@ router = APIRouter(
 )
 
 
-@router.get("/similar", summary="Find documents similar to a text", response_model=schemas.Answer)
-async def similar_to_text(
-    request: Request,
-    collection: schemas.CollectionName,
-    q: Annotated[str, Query(description="The text.")],
-    k: schemas.K = 10,
-    radius: schemas.Radius = None,
-    fields: schemas.Fields = None,
-    at_least_seq: schemas.AtLeastSeq = None,
-) -> Response:
+@router.get(
+    "/similar",
+    summary="Find documents similar to a text",
+    response_model=schemas.Answer,
+    openapi_extra=parameters.declared(parameters.NearText),
+)
+async def similar_to_text(request: Request) -> Response:
     """The `k` nearest documents; with `radius`, those of them that lie within so many bits."""
-    _check_utf8(request, q)
-    search = parts_of(request).search
-    stored = await parts_of(request).ingest.collection(collection)
-    (answer,) = await search.by_texts(stored, [q], Want(k, radius, at_least_seq))
-    return _json(_answer(answer, fields.split(",") if fields else None))
+    asked = parameters.read(parameters.NearText, request)
+    _check_utf8(request, asked.q)
+    parts = parts_of(request)
+    stored = await parts.ingest.collection(asked.collection)
+    (answer,) = await parts.search.by_texts(stored, [asked.q], asked.want)
+    return _json(_answer(answer, asked.names))
 
 
 @router.get(
-    "/documents/{id:path}/similar", summary="Find documents similar to a stored one", response_model=schemas.Answer
+    "/documents/{id:path}/similar",
+    summary="Find documents similar to a stored one",
+    response_model=schemas.Answer,
+    openapi_extra=parameters.declared(parameters.NearDocument),
 )
-async def similar_to_document(
-    request: Request,
-    collection: schemas.CollectionName,
-    id: schemas.PathId,
-    k: schemas.K = 10,
-    radius: schemas.Radius = None,
-    fields: schemas.Fields = None,
-    at_least_seq: schemas.AtLeastSeq = None,
-) -> Response:
+async def similar_to_document(request: Request) -> Response:
     """The `k` nearest documents to that one, itself left out."""
-    answer = await parts_of(request).search.by_document(collection, id, Want(k, radius, at_least_seq))
-    return _json(_answer(answer, fields.split(",") if fields else None))
+    asked = parameters.read(parameters.NearDocument, request)
+    answer = await parts_of(request).search.by_document(asked.collection, asked.id, asked.want)
+    return _json(_answer(answer, asked.names))
 
 
 @router.post(
