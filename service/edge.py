@@ -109,7 +109,8 @@ class Edge:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         route = _route(scope)
         self.metrics.observe(method, route, status, seconds)
-        write = log.debug if scope["path"] in _QUIET else log.info
+        # A line takes longer to write than a query to answer: reads that went well are for the metrics.
+        write = log.debug if (method == "GET" and status < 400) or scope["path"] in _QUIET else log.info
         write("request", method=method, path=scope["path"], status=status, ms=round(seconds * 1e3, 2))
 
 
