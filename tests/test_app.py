@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import psycopg
+import pytest
+import uvicorn
+from fastapi.testclient import TestClient
+from sqlalchemy import event, make_url
+
+from service.app import create_app, create_encoder_app
+from service.config import Settings
+from service.encoding.client import EncoderClient
+from service.hashing.content import Text
+from service.hashing.function import digest_of
+from service.hashing.untrained import untrained_hash_function
+from tests.routes.asserting import refused
+
+DOCUMENTS = "/v1/collections/texts/documents"
+
+
+@contextmanager
+def running(url: str, base_url: str = "http://localhost", **settings: Any) -> Iterator[TestClient]:
+    app = create_app(Settings(database_url=url, poll_interval_s=0.05, **settings))
+    with TestClient(app, base_url, raise_server_exceptions=False) as client:
+        yield client
+
+
+def until(client: TestClient, path: str, status: int, timeout_s: float = 10) -> dict[str, Any]:
+    deadline = time.monotonic() + timeout_s
+    while (response := client.get(path)).status_code != status:
+        assert time.monotonic() < deadline, response.text
+        time.sleep(0.02)
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+def put(client: TestClient, *texts: str) -> None:
+    client.put("/v1/collections/texts", json={"n_bits": 16})
+    response = client.post(DOCUMENTS, json={"documents": [{"text": text} for text in texts]})
+    assert response.status_code == 201, response.text
+
+
+def test_it_is_healthy_at_once_and_ready_when_its_replicas_have_caught_up(url: str) -> None:
+    with running(url) as client:
+        assert client.get("/healthz").json() == {"status": "ok"}
+        put(client, "one", "two")
+        assert until(client, "/readyz", 200) == {
+            "status": "ready",
+            "checks": {"database": "ok", "replicas": "ok", "hash functions": "ok"},
+        }
+    with running(url) as client:  # what was stored is there again
+        until(client, "/readyz", 200)
+        assert len(client.get("/v1/collections/texts/similar", params={"q": "one"}).json()["matches"]) == 2
+
+
+def test_a_new_file_is_migrated_and_a_second_start_finds_it(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/deep/down/new.db"
+    for _ in range(2):
+        with running(url) as client:
+            assert client.put("/v1/collections/texts").status_code in (200, 201)
+
+
+def test_requests_carry_an_id_that_the_caller_may_choose(sqlite_url: str) -> None:
+    with running(sqlite_url) as client:
+        chosen = client.get("/healthz", headers={"X-Request-ID": "a-b_c.9"})
+        assert chosen.headers["x-request-id"] == "a-b_c.9"
+        made = [client.get("/v1/none", headers={"X-Request-ID": bad}) for bad in ("", "a b", "x" * 65, "é".encode())]
+        ids = {response.headers["x-request-id"] for response in made}
+        assert len(ids) == 4
+        assert all(re.fullmatch("[0-9a-f]{32}", id) for id in ids)
+        assert refused(made[0], 404, None)["request_id"] == made[0].headers["x-request-id"]
+
+
+def test_unknown_routes_and_methods_are_said(sqlite_url: str) -> None:
+    with running(sqlite_url) as client:
+        assert refused(client.get("/v2"), 404, None)["detail"] == "no route /v2"
+        response = client.patch("/v1/collections")
+        refused(response, 405, None)
+        assert response.headers["allow"] == "GET"
+
+
+@pytest.mark.parametrize("name", ["evil.example", "127.0.0.1.evil.example", "localhost@evil.example", "[::1", ""])
+def test_without_a_key_only_names_of_this_machine_are_answered(sqlite_url: str, name: str) -> None:
+    with running(sqlite_url) as client:
+        refused(client.get("/v1/collections", headers={"Host": name}), 421, None)
+        for here in ("localhost:8000", "127.0.0.1", "[::1]:8000"):
+            assert client.get("/v1/collections", headers={"Host": here}).status_code == 200
+
+
+def test_without_a_key_pages_of_the_web_are_refused(sqlite_url: str) -> None:
+    with running(sqlite_url) as client:
+        for origin in ("https://evil.example", "null"):
+            refused(client.post("/v1/collections/texts/rollback", headers={"Origin": origin}), 403, None)
+        assert client.get("/v1/collections", headers={"Origin": "http://localhost:3000"}).status_code == 200
+
+
+def test_with_a_key_any_name_is_answered(sqlite_url: str) -> None:
+    with running(sqlite_url, "http://nearbit.example", admin_key="secret", host="0.0.0.0") as client:
+        assert client.get("/v1/collections").status_code == 200
+
+
+def test_requests_are_counted_by_route_and_not_by_path(sqlite_url: str) -> None:
+    with running(sqlite_url) as client:
+        put(client, "one")
+        for i in range(3):
+            client.get(f"{DOCUMENTS}/none{i}")
+        until(client, "/readyz", 200)
+        figures = client.get("/metrics").text
+    route = 'route="/v1/collections/{collection}/documents/{id:path}"'
+    assert f'nearbit_http_requests_total{{method="GET",{route},status="404"}} 3.0' in figures
+    assert f'nearbit_http_request_seconds_count{{method="GET",{route}}} 3.0' in figures
+    assert re.search(r'^nearbit_replica_codes{collection="texts",pid="\d+"} 1.0$', figures, re.MULTILINE)
+    assert "none0" not in figures
+
+
+def test_the_documentation_needs_nothing_from_elsewhere(sqlite_url: str) -> None:
+    with running(sqlite_url) as client:
+        page = client.get("/docs").text
+        sources = re.findall(r'(?:src|href)="([^"]+)"', page)
+        assert sources
+        for source in sources:
+            assert client.get(source).status_code == 200, source
+        assert "://" not in "".join(sources)
+
+
+def test_a_full_disk_is_said_and_nothing_is_kept(sqlite_url: str) -> None:
+    with running(sqlite_url) as client:
+        put(client, "one")
+        engine = client.app.state.parts.database.engine  # type: ignore[attr-defined]
+        n_pages = Path(engine.url.database).stat().st_size // 4096
+
+        def limit(connection: Any, *_: object) -> None:
+            connection.execute(f"PRAGMA max_page_count = {n_pages}")
+
+        event.listen(engine, "checkout", limit)
+        documents = [{"id": f"d{i}", "text": f"text {i} " + "x" * 5_000} for i in range(200)]
+        response = client.post(DOCUMENTS, json={"documents": documents})
+        refused(response, 503, "storage-full")
+        event.remove(engine, "checkout", limit)
+        assert client.get("/v1/collections/texts").json()["n_documents"] == 1
+
+
+def test_a_database_that_goes_away_is_said_and_found_again_when_it_is_back(postgres: Any, postgres_url: str) -> None:
+    name = make_url(postgres_url).database
+    with running(postgres_url) as client, psycopg.connect(postgres.get_uri(), autocommit=True) as connection:
+        put(client, "one")
+        until(client, "/readyz", 200)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        for response in (
+            client.get("/v1/collections"),
+            client.get("/v1/collections/texts/similar", params={"q": "one"}),
+            client.post(DOCUMENTS, json={"documents": [{"text": "two"}]}),
+        ):
+            refused(response, 503, "database-unavailable")
+        assert until(client, "/readyz", 503)["checks"]["database"] != "ok"
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE migrated STRATEGY file_copy")
+        until(client, "/readyz", 200)
+        put(client, "one")
+
+
+def test_an_error_that_nobody_foresaw_is_a_problem_without_its_inside(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(sqlite_url) as client:
+
+        def broken(*_: object) -> None:
+            raise RuntimeError("the secret inside")
+
+        monkeypatch.setattr(client.app.state.parts.ingest, "collection", broken)  # type: ignore[attr-defined]
+        problem = refused(client.get("/v1/collections/texts/similar?q=a"), 500, None)
+        assert "secret" not in str(problem)
+        assert client.get("/healthz").status_code == 200
+
+
+@contextmanager
+def listening(app: Any) -> Iterator[str]:
+    """An app behind a real socket, served from a thread."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def test_an_encoder_process_gives_the_service_the_codes_it_would_have_made_itself(url: str) -> None:
+    settings = Settings(database_url=url)
+    with running(url) as alone:
+        put(alone, "one two", "three", "four two")
+        wanted = alone.get("/v1/collections/texts/similar", params={"q": "two", "at_least_seq": 3}).json()
+    with listening(create_encoder_app(settings)) as encoder_url, running(url, encoder_url=encoder_url) as client:
+        got = client.get("/v1/collections/texts/similar", params={"q": "two", "at_least_seq": 3}).json()
+        put(client, "five")
+        until(client, "/readyz", 200)
+    assert (got["code"], got["matches"]) == (wanted["code"], wanted["matches"])
+
+
+def test_without_its_encoder_process_the_service_says_so(sqlite_url: str) -> None:
+    with running(sqlite_url, encoder_url="http://127.0.0.1:1") as client:
+        client.put("/v1/collections/texts")
+        refused(client.post(DOCUMENTS, json={"documents": [{"text": "one"}]}), 503, "encoder-unavailable")
+        assert "does not answer" in until(client, "/readyz", 503)["checks"]["hash functions"]
+        assert client.get(DOCUMENTS).json()["items"] == []
+
+
+def test_the_encoder_process_is_healthy_and_counts(sqlite_url: str) -> None:
+    with running(sqlite_url) as client:
+        put(client, "one")
+    content = untrained_hash_function(16).to_bytes()
+    with listening(create_encoder_app(Settings(database_url=sqlite_url))) as encoder_url:
+
+        async def ask() -> tuple[int, ...]:
+            client = EncoderClient(encoder_url)
+            encoded = await client.encode(digest_of(content), [Text("one"), Text("two")])
+            await client.close()
+            return encoded.codes.shape
+
+        assert asyncio.run(ask()) == (2, 2)
+        assert httpx2.get(f"{encoder_url}/healthz").json() == {"status": "ok"}
+        figures = httpx2.get(f"{encoder_url}/metrics").text
+    assert re.search(r'^nearbit_encoder_contents{pid="\d+"} 2.0$', figures, re.MULTILINE)
