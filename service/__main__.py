@@ -1,39 +1,28 @@
-"""The command line: run the service and its parts, and talk to a running one."""
+"""The command line: run the service and its parts, and talk to a running one.
+
+What takes long to import is imported by the commands that need it: asking a running service needs no torch.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
-import socket
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import structlog
 import typer
-import uvicorn
 from pydantic import ValidationError
 from rich.console import Console
-from uvicorn.supervisors import Multiprocess
 
-from service.app import create_encoder_app
 from service.config import Settings
 from service.demo.tour import tour
-from service.encoding.client import KEEPALIVE_S
 from service.errors import ConfigurationError, NearbitError
-from service.hashing.device import resolve_device
 from service.logs import configure_logging
 from service.remote import Remote
-from service.store.database import Database
-from service.store.migrations import check_schema, migrate, prepare
 from service.terminal import import_documents, matches_table, watch_retrain
-from service.trainer_process import TrainerProcess
 
-log = structlog.get_logger(__name__)
 console = Console(stderr=True)
 cli = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 
@@ -54,18 +43,9 @@ def serve(
 ) -> None:
     """Serve the API; options win over NEARBIT_* in the environment."""
     settings = _settings(host=host, port=port, workers=workers, database_url=database_url, trainer=trainer)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with ExitStack() as stack:
-        listener = stack.enter_context(_listening(settings.host, settings.port))
-        _prepare_database(settings)
-        if settings.workers > 1:
-            counts = stack.enter_context(tempfile.TemporaryDirectory(prefix="nearbit-metrics-"))
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = counts
-        if settings.trainer:
-            keeper = TrainerProcess()
-            stack.callback(keeper.stop)
-            keeper.start()
-        _serve(settings, "service.app:from_environment", listener, settings.workers)
+    from service import server
+
+    server.serve(settings)
 
 
 @cli.command()
@@ -77,17 +57,19 @@ def encoder(
 ) -> None:
     """Run the hash functions in a process of their own; NEARBIT_ENCODER_URL points the service at it."""
     settings = _settings(host=host, device=device, database_url=database_url)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with _listening(settings.host, port) as listener:
-        _prepare_database(settings)
-        _serve(settings, create_encoder_app(settings), listener, 1)
+    from service import server
+
+    server.serve_encoder(settings, port)
 
 
 @cli.command("migrate")
 def migrate_database(database_url: DatabaseUrl = None) -> None:
     """Bring the database to the schema of this release."""
     settings = _settings(database_url=database_url)
-    with _open(settings) as database:
+    from service.store.database import Database
+    from service.store.migrations import migrate
+
+    with closing(Database.open(settings.database_url)) as database:
         migrate(database)
     console.print("the database has the schema of this release")
 
@@ -167,30 +149,28 @@ def demo(
 def doctor(database_url: DatabaseUrl = None) -> None:
     """Say whether this installation can serve, and what is amiss."""
     settings = _settings(database_url=database_url)
+    from service.hashing.device import resolve_device
+    from service.server import listening
+    from service.store.database import Database
+    from service.store.migrations import check_schema
+
+    def database() -> str:
+        with closing(Database.open(settings.database_url)) as opened:
+            check_schema(opened)
+            return f"{opened.dialect}, schema of this release"
+
+    def port() -> str:
+        with listening(settings.host, settings.port):
+            return f"{settings.port} on {settings.host} is free"
+
+    checks = {"device": lambda: resolve_device(settings.device), "database": database, "port": port}
     faults = 0
-
-    def check(name: str, result: str | NearbitError) -> None:
-        nonlocal faults
-        faults += isinstance(result, NearbitError)
-        mark = "[red]amiss[/red]" if isinstance(result, NearbitError) else "[green]ok[/green]   "
-        console.print(f"{mark} {name}: {result}", highlight=False)
-
-    check("settings", "valid")
-    try:
-        check("device", resolve_device(settings.device))
-    except NearbitError as error:
-        check("device", error)
-    try:
-        with _open(settings) as database:
-            check_schema(database)
-            check("database", f"{database.dialect}, schema of this release")
-    except NearbitError as error:
-        check("database", error)
-    try:
-        with _listening(settings.host, settings.port):
-            check("port", f"{settings.port} on {settings.host} is free")
-    except NearbitError as error:
-        check("port", error)
+    for name, check in checks.items():
+        try:
+            console.print(f"[green]ok[/green]     {name}: {check()}", highlight=False)
+        except NearbitError as error:
+            faults += 1
+            console.print(f"[red]amiss[/red]  {name}: {error}", highlight=False)
     raise typer.Exit(min(faults, 1))
 
 
@@ -210,62 +190,6 @@ def _settings(**options: object) -> Settings:
         raise ConfigurationError(faults) from None
     configure_logging(settings)
     return settings
-
-
-@contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
-    """A socket that is bound to the address, so that a taken port is known before anything is started."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((host, port))
-            listener.listen(2048)
-        except OSError as error:
-            raise ConfigurationError(
-                f"cannot listen on port {port} of {host}: {os.strerror(error.errno or 0)}; choose another with --port"
-            ) from None
-        listener.set_inheritable(True)
-        yield listener
-
-
-@contextmanager
-def _open(settings: Settings) -> Iterator[Database]:
-    database = Database.open(settings.database_url)
-    try:
-        yield database
-    finally:
-        database.close()
-
-
-def _prepare_database(settings: Settings) -> None:
-    """Migrate a new file, refuse an old schema: here and once, not in each worker's start."""
-    with _open(settings) as database:
-        prepare(database)
-
-
-def _serve(settings: Settings, app: Any, listener: socket.socket, workers: int) -> None:
-    """Run the servers on a socket until SIGTERM or SIGINT; requests in flight are answered first."""
-    config = uvicorn.Config(
-        app,
-        factory=isinstance(app, str),
-        workers=workers,
-        log_config=None,
-        access_log=False,
-        lifespan="on",
-        server_header=False,
-        timeout_keep_alive=int(2 * KEEPALIVE_S),
-        timeout_graceful_shutdown=settings.shutdown_grace_s,
-    )
-    host, port = listener.getsockname()[:2]
-    log.info("nearbit listens", url=f"http://{f'[{host}]' if ':' in host else host}:{port}", workers=workers)
-    try:
-        if workers > 1:
-            Multiprocess(config, sockets=[listener]).run()
-        else:
-            uvicorn.Server(config).run(sockets=[listener])
-    except KeyboardInterrupt:
-        pass
 
 
 def main() -> None:

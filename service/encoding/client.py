@@ -15,7 +15,7 @@ from service.hashing.content import Contents, Text, of_kind
 from service.hashing.function import Encoded
 
 KEEPALIVE_S = 30.0
-"""Idle connections are closed by this side first: `serve` keeps them longer, so that none dies under a request."""
+"""Idle connections are closed by this side first: an encoder process keeps them for 60 s, none ends under a request."""
 
 
 class EncoderClient:

@@ -1,0 +1,172 @@
+"""The command line, as a person runs it: real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import psycopg
+import pytest
+
+
+def nearbit(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "service", *arguments]
+    return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, timeout=120)
+
+
+@contextmanager
+def serving(*arguments: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server process on a free port, and its URL; what it prints is drained."""
+    command = [sys.executable, "-m", "service", *arguments, "--port", "0"]
+    process = subprocess.Popen(command, env=os.environ | environment, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    lines: list[str] = []
+    for line in process.stderr:
+        lines.append(line)
+        if found := re.search(r"nearbit listens.*?(http://[\w.:]+)", line):
+            break
+    else:
+        raise AssertionError("".join(lines))
+    reader = threading.Thread(target=process.stderr.read)
+    reader.start()
+    try:
+        deadline = time.monotonic() + 60
+        while not answers(found[1]):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield process, found[1]
+    finally:
+        process.kill() if process.poll() is None else None
+        process.wait()
+        reader.join()
+        process.stderr.close()
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx2.get(f"{url}/healthz").is_success
+    except httpx2.TransportError:
+        return False
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    file = tmp_path / "docs.jsonl"
+    documents = [{"id": f"d/{i}", "text": f"text number {i}\nand more", "metadata": {"n": i}} for i in range(1_200)]
+    file.write_text("\n".join(map(json.dumps, documents)))
+    return file
+
+
+def test_what_is_imported_is_found_and_exported_as_it_was(sqlite_url: str, corpus: Path, tmp_path: Path) -> None:
+    with serving("serve", "--no-trainer", "--database-url", sqlite_url) as (process, url):
+        imported = nearbit("import", str(corpus), "-c", "texts", "--url", url, "--n-bits", "32")
+        assert imported.returncode == 0, imported.stderr
+        assert "1,200 documents are in 'texts'" in " ".join(imported.stderr.split())
+        found = nearbit("query", "text number 7", "-c", "texts", "-k", "3", "--url", url)
+        assert (found.returncode, found.stdout.count("d/")) == (0, 3), found.stderr
+        out = tmp_path / "out.jsonl"
+        assert nearbit("export", "-c", "texts", "--url", url, "--out", str(out)).returncode == 0
+        exported, given = ([json.loads(line) for line in f.read_text().splitlines()] for f in (out, corpus))
+        assert exported == given
+        refused = nearbit("query", "a", "-c", "none", "--url", url)
+        assert refused.returncode == 1
+        assert re.sub(r"\s+", " ", refused.stderr).strip() == f"error: {url} answered 404: no collection 'none'"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+
+
+def test_several_workers_share_a_port_and_their_counts_and_end_together(sqlite_url: str) -> None:
+    with serving("serve", "--no-trainer", "--workers", "2", "--database-url", sqlite_url) as (process, url):
+        pids = set()
+        deadline = time.monotonic() + 60
+        while len(pids) < 2:
+            assert time.monotonic() < deadline
+            httpx2.put(f"{url}/v1/collections/texts")
+            pids |= set(re.findall(r'nearbit_encoder_calls{pid="(\d+)"}', httpx2.get(f"{url}/metrics").text))
+        counted = [httpx2.get(f"{url}/metrics").text for _ in range(4)]
+        route = 'nearbit_http_requests_total{method="GET",route="/metrics",status="200"}'
+        counts = [float(text.split(route)[1].split()[0]) for text in counted]
+        assert counts == sorted(set(counts))
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+        assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+def test_workers_end_when_their_parent_is_killed(sqlite_url: str) -> None:
+    with serving("serve", "--no-trainer", "--workers", "2", "--database-url", sqlite_url) as (process, url):
+        process.kill()
+        process.wait()
+        deadline = time.monotonic() + 30
+        while answers(url):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+
+def test_a_stop_answers_what_is_in_flight(sqlite_url: str) -> None:
+    with serving("serve", "--no-trainer", "--database-url", sqlite_url) as (process, url):
+        httpx2.put(f"{url}/v1/collections/texts")
+        documents = [{"id": f"d{i}", "text": f"text {i} " * 1_000} for i in range(1_000)]
+        statuses: list[int] = []
+
+        def post() -> None:
+            response = httpx2.post(f"{url}/v1/collections/texts/documents", json={"documents": documents}, timeout=30)
+            statuses.append(response.status_code)
+
+        poster = threading.Thread(target=post)
+        poster.start()
+        time.sleep(0.5)
+        assert not statuses
+        process.send_signal(signal.SIGTERM)
+        poster.join()
+        assert process.wait(30) == 0
+        assert statuses == [201]
+
+
+def test_a_taken_port_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = nearbit("serve", "--port", str(port), NEARBIT_DATABASE_URL="sqlite://")
+    assert ended.returncode == 1
+    assert f"cannot listen on port {port} of 127.0.0.1: Address already in use" in " ".join(ended.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "says"),
+    [
+        (["serve", "--host", "0.0.0.0"], {}, "set NEARBIT_ADMIN_KEY, or listen on 127.0.0.1"),
+        (["serve", "--database-url", "mysql://x"], {}, "database_url must start with sqlite:// or postgresql://"),
+        (["serve", "--workers", "0"], {}, "NEARBIT_WORKERS: Input should be greater than or equal to 1"),
+        (["encoder", "--device", "toaster"], {}, "device must be auto, cpu, cuda or cuda:N, got 'toaster'"),
+        (["retrain", "-c", "a", "--url", "http://127.0.0.1:1"], {}, "no answer from http://127.0.0.1:1"),
+    ],
+)
+def test_what_cannot_be_is_one_line_and_no_traceback(
+    tmp_path: Path, arguments: list[str], environment: dict[str, str], says: str
+) -> None:
+    ended = nearbit(*arguments, NEARBIT_PORT="0", NEARBIT_DATA_DIR=str(tmp_path), **environment)
+    message = " ".join(ended.stderr.split())
+    assert (ended.returncode, "Traceback" in message) == (1, False)
+    assert says in message
+
+
+def test_an_old_schema_is_refused_until_it_is_migrated(postgres_url: str) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+    refused = nearbit("serve", "--port", "0", "--database-url", postgres_url)
+    assert (refused.returncode, "nearbit migrate" in " ".join(refused.stderr.split())) == (1, True)
+    assert nearbit("doctor", "--database-url", postgres_url, NEARBIT_PORT="0").returncode == 1
+    assert nearbit("migrate", "--database-url", postgres_url).returncode == 0
+    healthy = nearbit("doctor", "--database-url", postgres_url, NEARBIT_PORT="0")
+    assert healthy.returncode == 0, healthy.stderr
