@@ -79,7 +79,7 @@ class Batcher:
         self,
         load: Callable[[str], bytes],
         device: str = "auto",
-        max_batch: int = 1_024,
+        max_batch: int = 256,
         max_queue: int = 8_192,
         cache: int = 8,
         inline_chars: int = 2_000,

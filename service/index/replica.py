@@ -278,8 +278,9 @@ class Follower:
                 self.poll()
                 self.error = None
             except Exception as error:  # one of the two loops that may: readyz tells, the next poll tries again
-                if self.error is None or not isinstance(error, Unavailable):
+                said = f"{type(error).__name__}: {error}"
+                if said != self.error:  # once, not five times a second
                     log.error("cannot follow", error=str(error), exc_info=not isinstance(error, Unavailable))
-                self.error = f"{type(error).__name__}: {error}"
+                self.error = said
             self._wake.wait(self.poll_interval_s)
             self._wake.clear()

@@ -35,13 +35,16 @@ def running(stack: ExitStack, url: str, headers: dict[str, str] | None = None, *
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts an app on a database, with settings, and gives a client of it; all are stopped at the end."""
+    """Starts an app on a database, with settings, and gives a client of it; all are stopped at the end.
+
+    Ask for it after the database, or the database ends first.
+    """
     with ExitStack() as stack:
         yield partial(running, stack)
 
 
 @pytest.fixture
-def client(start: Start, url: str) -> TestClient:
+def client(url: str, start: Start) -> TestClient:
     """A client of a running app with the default settings and no collection."""
     return start(url)
 

@@ -16,7 +16,7 @@ UNKNOWN_JOB = "/v1/jobs/" + "0" * 32
 
 
 @pytest.fixture
-def texts(start: Start, url: str) -> TestClient:
+def texts(url: str, start: Start) -> TestClient:
     """A client of a service that trains on ten documents, and a collection of twelve."""
     client = start(url, min_train_documents=10)
     client.put(TEXTS, json={"n_bits": 32})

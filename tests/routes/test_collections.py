@@ -87,7 +87,7 @@ def test_a_deleted_collection_is_gone_with_its_documents_and_may_come_again(clie
     assert client.get("/v1/collections/docs").json()["n_documents"] == 0
 
 
-def test_with_an_admin_key_only_its_bearer_makes_and_deletes_collections(start: Start, sqlite_url: str) -> None:
+def test_with_an_admin_key_only_its_bearer_makes_and_deletes_collections(sqlite_url: str, start: Start) -> None:
     key = "a key with spaces and ü"
     client = start(sqlite_url, admin_key=key, host="0.0.0.0")
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {key}".encode("latin-1")}):

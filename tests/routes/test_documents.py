@@ -171,7 +171,7 @@ def test_no_body_at_all_and_a_wrong_shape_are_refused(lite: TestClient) -> None:
         assert refused(lite.post(DOCUMENTS, json=body), 422, "invalid-input")["errors"]
 
 
-def test_a_body_over_the_limit_is_refused_whether_or_not_it_says_its_length(start: Start, sqlite_url: str) -> None:
+def test_a_body_over_the_limit_is_refused_whether_or_not_it_says_its_length(sqlite_url: str, start: Start) -> None:
     client = start(sqlite_url, max_body_bytes=2_000)
     client.put("/v1/collections/texts")
     body = json.dumps({"documents": [{"text": "x" * 3_000}]}).encode()

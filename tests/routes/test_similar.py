@@ -158,7 +158,7 @@ def test_a_text_without_a_known_word_is_answered_and_flagged(filled: TestClient)
     ],
 )
 def test_a_query_that_makes_no_sense_is_refused(
-    start: Start, sqlite_url: str, parameters: dict[str, Any], kind: str, says: str
+    sqlite_url: str, start: Start, parameters: dict[str, Any], kind: str, says: str
 ) -> None:
     client = start(sqlite_url, max_text_chars=20_000)
     client.put("/v1/collections/texts", json={"n_bits": 32})
@@ -177,7 +177,7 @@ def test_a_text_that_is_no_utf8_is_refused_and_a_replacement_character_is_not(li
     assert lite.get(SIMILAR, params={"q": "what is \ufffd?"}).status_code == 200
 
 
-def test_no_texts_and_too_many_are_refused(start: Start, sqlite_url: str) -> None:
+def test_no_texts_and_too_many_are_refused(sqlite_url: str, start: Start) -> None:
     client = start(sqlite_url, max_batch=3)
     client.put("/v1/collections/texts")
     refused(client.post(SIMILAR, json={"texts": []}), 422, "invalid-input")
@@ -192,7 +192,7 @@ def test_an_unknown_collection_and_document_are_said(lite: TestClient) -> None:
     assert refused(lite.get(f"{DOCUMENTS}/none/similar"), 404, "not-found")["kind"] == "document"
 
 
-def test_a_corrupt_hash_function_is_refused_by_name(start: Start, url: str) -> None:
+def test_a_corrupt_hash_function_is_refused_by_name(url: str, start: Start) -> None:
     client = start(url)
     digest = (
         client.put("/v1/collections/texts").json() and client.get("/v1/collections/texts").json()["space"]["digest"]

@@ -1,0 +1,41 @@
+import json
+import subprocess
+import sys
+
+SCRIPT = """
+import logging, structlog
+from service.config import Settings
+from service.logs import configure_logging
+configure_logging(Settings(log_format={format!r}, log_level="info"))
+log = structlog.get_logger("nearbit")
+with structlog.contextvars.bound_contextvars(request_id="abc"):
+    log.info("ours", n=1)
+    logging.getLogger("uvicorn.error").warning("theirs %d", 2)
+    log.debug("not written")
+    try:
+        secret = "the value of a variable"
+        raise RuntimeError("broken")
+    except RuntimeError:
+        log.exception("failed")
+"""
+
+
+def written(format: str) -> str:
+    command = [sys.executable, "-c", SCRIPT.format(format=format)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stderr
+
+
+def test_json_lines_are_one_object_each_for_our_lines_and_those_of_libraries() -> None:
+    ours, theirs, failed = (json.loads(line) for line in written("json").splitlines())
+    assert (ours["event"], ours["n"], ours["level"], ours["request_id"]) == ("ours", 1, "info", "abc")
+    assert (theirs["event"], theirs["level"], theirs["request_id"]) == ("theirs 2", "warning", "abc")
+    assert failed["exception"][0]["exc_value"] == "broken"
+    assert ours["timestamp"].endswith("Z")
+
+
+def test_no_line_holds_the_values_of_variables() -> None:
+    for format in ("json", "console"):
+        lines = written(format)
+        assert "broken" in lines
+        assert "the value of a variable" not in lines.replace('secret = "the value of a variable"', "")
+        assert "not written" not in lines
