@@ -133,6 +133,17 @@ def test_a_stop_answers_what_is_in_flight(sqlite_url: str) -> None:
         assert statuses == [201]
 
 
+def test_a_trainer_child_ends_cleanly_when_it_is_asked_to(sqlite_url: str) -> None:
+    command = [sys.executable, "-m", "training", "work", "--exit-with-parent"]
+    pipe, environment = subprocess.PIPE, os.environ | {"NEARBIT_DATABASE_URL": sqlite_url}
+    with subprocess.Popen(command, env=environment, stdin=pipe, stderr=pipe, text=True) as process:
+        assert process.stderr is not None
+        assert "trainer waits for jobs" in process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+        assert process.stderr.read() == ""
+
+
 def test_a_taken_port_is_said() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -66,7 +66,7 @@ def work(settings: Settings, *, exit_with_parent: bool = False, once: bool = Fal
 
 
 def _watch_parent(stopping: threading.Event) -> None:
-    while sys.stdin.buffer.read(4096):
+    while os.read(sys.stdin.fileno(), 4096):  # past sys.stdin's lock, which the interpreter wants when it ends
         pass
     stopping.set()
 
