@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from service.config import Settings
@@ -148,7 +146,7 @@ class Search:
             located = documents.locate(connection, collection, id)
             self._check(located.n_bits, want)
             place: Place = self._in_memory(located.collection_id, want) or InSql.of(connection, located.collection_id)
-            code = place.code_of(connection, located.key)
+            code = codes.one(connection, place.space.id, located.key)
             if code is None:  # stored a moment ago, and not yet known here
                 return _Uncoded(place, located.key, documents.get(connection, located.collection_id, id).text)
             (answer,) = _answers(connection, place, code[None], _one_more(want))
@@ -166,11 +164,6 @@ class InMemory:
     def space(self) -> SpaceReference:
         """The space that answers."""
         return self.replica.space
-
-    def code_of(self, connection: Connection, key: int) -> NDArray[np.uint8] | None:
-        """The document's code in this space, if it is known here."""
-        found_codes, found = self.replica.table.get(np.array([key], dtype=np.int64))
-        return found_codes[0] if found[0] else None
 
     def nearest(self, connection: Connection, query_codes: Codes, k: int, radius: int | None) -> list[Neighbors]:
         """The first `k` neighbors, within the radius if one is given, of each code of `(n, n_bytes)`."""
@@ -191,11 +184,6 @@ class InSql:
         """The active space of a collection."""
         active = spaces.active(connection, collection_id)
         return cls(SpaceReference(active.id, active.version, active.n_bits, active.digest))
-
-    def code_of(self, connection: Connection, key: int) -> NDArray[np.uint8] | None:
-        """The document's code in this space, if it has one."""
-        _, found = codes.get(connection, self.space.id, [key])
-        return found[0] if len(found) else None
 
     def nearest(self, connection: Connection, query_codes: Codes, k: int, radius: int | None) -> list[Neighbors]:
         """The first `k` neighbors, within the radius if one is given, of each code of `(n, n_bytes)`."""

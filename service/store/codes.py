@@ -13,7 +13,7 @@ from service.hashing.codes import Codes
 from service.store import buckets, documents, schema
 from service.store.database import Lane
 from service.store.documents import Document, Keys, integers
-from service.store.rows import ForEachRow, is_one_of
+from service.store.rows import ForEachRow, Straight, is_one_of
 
 TABLE = schema.codes
 DOCUMENTS = schema.documents
@@ -104,6 +104,12 @@ def get(connection: Connection, space_id: int, keys: Keys) -> tuple[NDArray[np.i
     return np.array([row.document_key for row in rows], dtype=np.int64), codes
 
 
+def one(connection: Connection, space_id: int, key: int) -> NDArray[np.uint8] | None:
+    """The code `(n_bytes,)` of a document in the space, if it has one."""
+    rows = _ONE.rows(connection, space_id, key)
+    return np.frombuffer(rows[0][0], dtype=np.uint8) if rows else None
+
+
 def changes(connection: Connection, space_id: int, after_seq: int, limit: int) -> Changes:
     """Up to `limit` changes of a space's codes after a seq; fewer only if there are no more."""
     rows = connection.execute(_CHANGES, {"space": space_id, "after": after_seq, "limit": limit}).all()
@@ -163,6 +169,10 @@ _LIVE = (
     select(TABLE.c.space_id, TABLE.c.document_key, TABLE.c.code)
     .where(is_one_of(TABLE.c.space_id, "spaces"), is_one_of(TABLE.c.document_key, "keys"), _HAS_CODE)
     .order_by(TABLE.c.space_id, TABLE.c.document_key)
+)
+_ONE = Straight(
+    sqlite="SELECT code FROM codes WHERE space_id = ? AND document_key = ? AND code IS NOT NULL",
+    postgresql="SELECT code FROM codes WHERE space_id = %s AND document_key = %s AND code IS NOT NULL",
 )
 _REVISIONS = select(DOCUMENTS.c.key, DOCUMENTS.c.revision).where(
     DOCUMENTS.c.collection_id == bindparam("collection"), is_one_of(DOCUMENTS.c.key, "keys")

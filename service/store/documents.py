@@ -148,7 +148,8 @@ def locate(connection: Connection, collection: str, id: str) -> Located:
 def hits(connection: Connection, keys: Sequence[int] | NDArray[np.int64]) -> dict[int, Hit]:
     """What to show of the documents that still exist among those keys, by key; of whatever collection."""
     rows = _HITS.rows(connection, integers(keys))
-    return {key: Hit(key, id, text, json.loads(metadata)) for key, id, text, metadata in rows}
+    metadata = json.loads(f"[{','.join(row[3] for row in rows)}]")  # at once: half the time of one by one
+    return {row[0]: Hit(row[0], row[1], row[2], about) for row, about in zip(rows, metadata, strict=True)}
 
 
 def by_keys(connection: Connection, keys: Keys) -> dict[int, Document]:
