@@ -60,15 +60,15 @@ class Edge:
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id)]
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=scope["state"]["request_id"]):
-            try:
-                await self._checked(headers)(scope, self._limited(headers, scope, receive), send_with_id)
-            except Exception as error:  # a defect of ours: the last place where it can become an answer
-                if status:
-                    raise
-                await from_anything(Request(scope), error)(scope, receive, send_with_id)
-            finally:
-                self._record(scope, status, perf_counter() - began)
+        structlog.contextvars.bind_contextvars(request_id=scope["state"]["request_id"])  # of this request's own task
+        try:
+            await self._checked(headers)(scope, self._limited(headers, receive), send_with_id)
+        except Exception as error:  # a defect of ours: the last place where it can become an answer
+            if status:
+                raise
+            await from_anything(Request(scope), error)(scope, receive, send_with_id)
+        finally:
+            self._record(scope, status, perf_counter() - began)
 
     def _checked(self, headers: MutableMapping[bytes, bytes]) -> ASGIApp:
         """What answers: the app, or a refusal."""
@@ -89,7 +89,7 @@ class Edge:
 
         return refuse
 
-    def _limited(self, headers: MutableMapping[bytes, bytes], scope: Scope, receive: Receive) -> Receive:
+    def _limited(self, headers: MutableMapping[bytes, bytes], receive: Receive) -> Receive:
         """`receive` for a body of declared length; a chunked one is counted as it comes."""
         if b"transfer-encoding" not in headers:
             return receive

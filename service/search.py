@@ -146,7 +146,7 @@ class Search:
             located = documents.locate(connection, collection, id)
             self._check(located.n_bits, want)
             place: Place = self._in_memory(located.collection_id, want) or InSql.of(connection, located.collection_id)
-            code = codes.one(connection, place.space.id, located.key)
+            code = codes.get(connection, place.space.id, located.key)
             if code is None:  # stored a moment ago, and not yet known here
                 return _Uncoded(place, located.key, documents.get(connection, located.collection_id, id).text)
             (answer,) = _answers(connection, place, code[None], _one_more(want))

@@ -97,14 +97,7 @@ def clear(connection: Connection, space_ids: Sequence[int]) -> None:
     connection.execute(delete(TABLE).where(TABLE.c.space_id.in_(space_ids)))
 
 
-def get(connection: Connection, space_id: int, keys: Keys) -> tuple[NDArray[np.int64], Codes]:
-    """Those of the documents that have a code in the space, in order of their keys `(n,)`, and codes `(n, n_bytes)`."""
-    rows = connection.execute(_LIVE, {"spaces": [space_id], "keys": integers(keys)}).all()
-    codes = buckets.stack([row.code for row in rows], len(rows[0].code) if rows else 0)
-    return np.array([row.document_key for row in rows], dtype=np.int64), codes
-
-
-def one(connection: Connection, space_id: int, key: int) -> NDArray[np.uint8] | None:
+def get(connection: Connection, space_id: int, key: int) -> NDArray[np.uint8] | None:
     """The code `(n_bytes,)` of a document in the space, if it has one."""
     rows = _ONE.rows(connection, space_id, key)
     return np.frombuffer(rows[0][0], dtype=np.uint8) if rows else None
