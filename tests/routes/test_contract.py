@@ -56,4 +56,6 @@ def test_no_request_is_answered_in_a_way_that_is_not_declared(case: schemathesis
     positive = case.meta is not None and case.meta.generation.mode.is_positive
     if positive and "collection" in case.path_parameters and case.operation.method not in ("put", "delete"):
         case.path_parameters["collection"] = "texts"  # else nearly all would ask for unknown collections
-    case.call_and_validate(base_url=base_url, checks=CHECKS)
+    # 503 is what /readyz says, as declared, while the replica of a collection that was just made is loaded.
+    checks = CHECKS[1:] if case.path == "/readyz" else CHECKS
+    case.call_and_validate(base_url=base_url, checks=checks)
