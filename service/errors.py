@@ -142,10 +142,6 @@ class EncoderUnavailable(Unavailable):
     """The encoder process does not answer."""
 
 
-class ReplicaBehind(Unavailable):
-    """The replica did not reach the asked-for seq in time."""
-
-
 class CorruptArtifact(NearbitError):
     """Stored bytes do not match their digest, or are not what they should be."""
 
