@@ -2,22 +2,22 @@
 
     python benchmarks/quality.py DATA [--n-bits 16,32,64,128] [--variant neighbor] [--seeds 1,2,3] [--json FILE]
 
-DATA is a `bow.npz` (word counts, labels, three splits) or a `corpus.jsonl[.gz]` with `label` (and `split`, else a tenth
-is held out by id). Labels score and do nothing else: no label and no test document touches
-the training or the choice of a model. Protocol: the database holds the codes of the training documents, the queries are
-the test documents, ranked by Hamming distance, relevant is what shares a label. Ties in distance count in expectation
-(McSherry, Najork 2008), or, in the worst case, irrelevant documents first.
+DATA is a `bow.npz` (word counts, labels, three splits), a `corpus.jsonl[.gz]` with `label` (and `split`, else a tenth
+is held out by id) or an `.npz` of pictures as MNIST comes. Labels score and do nothing else: no label and no test
+document touches the training or the choice of a model. Protocol: the database holds the codes of the training
+documents, the queries are the test documents, ranked by Hamming distance, relevant is what shares a label. Ties in
+distance count in expectation (McSherry, Najork 2008), or, in the worst case, irrelevant documents first. Beside what is
+measured stands what is published on the same data. The JSON file is written anew after each row.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,37 +29,22 @@ from scipy.sparse import csr_matrix, diags
 from scipy.sparse.linalg import LinearOperator, eigsh, svds
 from sklearn.svm import LinearSVC
 
+sys.path.insert(0, str(Path(__file__).parent))
+from corpora import Corpus, read
+from published import PUBLISHED
+
 from service.hashing.codes import pack, unpack
-from service.hashing.content import Text
+from service.hashing.featurizers import Features
 from service.hashing.featurizers.text import TextFeaturizer
 from training.config import TrainingConfig
-from training.dataset import id_places
 from training.evaluate import all_distances, entropy, expected_recall
 from training.fit import learn
-from training.neighbors import Semantics, latent_axes, nearest
+from training.neighbors import Semantics, latent_axes, nearest, unit_rows
 
 DEPTH = 100
 """Ranks that count: precision and mAP at 100."""
 
 Bits = NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """Features and labels of three splits.
-
-    Attributes:
-        name: of the corpus.
-        train, validation, test: `(n, F)` features, rows of unit length.
-        train_labels, test_labels: `(n, n_labels)` zeros and ones.
-    """
-
-    name: str
-    train: csr_matrix
-    validation: csr_matrix
-    test: csr_matrix
-    train_labels: NDArray[np.float32]
-    test_labels: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -75,59 +60,6 @@ class Score:
     bit_entropy: float | None
     seconds: float
     cpu_seconds: float
-
-
-# --- reading ---------------------------------------------------------------------------------------------------------
-
-
-def read(path: Path) -> Corpus:
-    """The corpus in a file."""
-    name = f"{path.parent.name}/{path.name}"
-    if path.suffix == ".npz":
-        return _read_counts(path, name)
-    return _read_texts(path, name)
-
-
-def _read_counts(path: Path, name: str) -> Corpus:
-    with np.load(path) as stored:
-        counts = {
-            s: csr_matrix(
-                (stored[f"{s}_data"].astype(np.float32), stored[f"{s}_indices"], stored[f"{s}_indptr"]),
-                shape=tuple(stored[f"{s}_shape"]),
-            )
-            for s in ("train", "cv", "test")
-        }
-        labels = {s: stored[f"{s}_labels"].astype(np.float32) for s in ("train", "test")}
-    document_frequency = np.bincount(counts["train"].indices, minlength=counts["train"].shape[1])
-    idf = np.log((1 + counts["train"].shape[0]) / (1 + document_frequency)) + 1
-    rows = {s: _weigh(matrix, idf) for s, matrix in counts.items()}
-    return Corpus(name, rows["train"], rows["cv"], rows["test"], labels["train"], labels["test"])
-
-
-def _weigh(counts: csr_matrix, idf: NDArray[np.float64]) -> csr_matrix:
-    """Sublinear TF-IDF, rows of unit length: the weighting of the service's own featurizer."""
-    weighted = counts.copy()
-    weighted.data = ((1 + np.log(counts.data)) * idf[counts.indices]).astype(np.float32)
-    norms = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1)).ravel())
-    return csr_matrix(diags(1 / np.where(norms > 0, norms, 1)) @ weighted, dtype=np.float32)
-
-
-def _read_texts(path: Path, name: str) -> Corpus:
-    with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as file:
-        documents = [json.loads(line) for line in file]
-    documents = [d for d in documents if d["text"].strip()]
-    places = id_places([str(d["id"]) for d in documents])
-    named = np.array([d.get("split", "test" if p < 0.1 else "train") for d, p in zip(documents, places, strict=True)])
-    is_test = named == "test"
-    is_validation = ~is_test & (places >= 0.1) & (places < 0.15)
-    parts = [np.flatnonzero(m) for m in (~is_test & ~is_validation, is_validation, is_test)]
-    texts = [[Text(documents[i]["text"].replace("\x00", " ")) for i in part] for part in parts]
-    featurizer = TextFeaturizer().fit(texts[0])
-    all_labels = sorted({str(d["label"]) for d in documents})
-    position = {label: i for i, label in enumerate(all_labels)}
-    one_hot = np.eye(len(all_labels), dtype=np.float32)[[position[str(d["label"])] for d in documents]]
-    rows = [featurizer.transform(t) for t in texts]
-    return Corpus(name, rows[0], rows[1], rows[2], one_hot[parts[0]], one_hot[parts[2]])
 
 
 # --- methods: each gives bits of the training and of the test documents ----------------------------------------------
@@ -170,14 +102,24 @@ def pca_hashing(corpus: Corpus, n_bits: int, seed: int) -> tuple[Bits, Bits]:
 
 
 def lsa_itq(corpus: Corpus, n_bits: int, seed: int, rounds: int = 50) -> tuple[Bits, Bits]:
-    """Iterative quantization of LSA: the rotation that brings centered axes nearest to the corners of a cube.
-
-    Source: Gong, Lazebnik (2011), "Iterative quantization", section 3.
-    """
+    """Iterative quantization of latent semantic analysis."""
     axes = latent_axes(corpus.train, n_bits, seed)
     train, test = corpus.train @ axes, corpus.test @ axes
     mean = train.mean(axis=0)
-    train, test = train - mean, test - mean
+    return _itq(train - mean, test - mean, seed, rounds)
+
+
+def pca_itq(corpus: Corpus, n_bits: int, seed: int, rounds: int = 50) -> tuple[Bits, Bits]:
+    """Iterative quantization of principal components, as in its paper."""
+    return _itq(*_centered_pca(corpus, n_bits, seed), seed, rounds)
+
+
+def _itq(train: NDArray[np.float32], test: NDArray[np.float32], seed: int, rounds: int) -> tuple[Bits, Bits]:
+    """Signs after the rotation that brings centered axes nearest to the corners of a cube.
+
+    Source: Gong, Lazebnik (2011), "Iterative quantization", section 3.
+    """
+    n_bits = train.shape[1]
     rotation = np.linalg.qr(np.random.default_rng(seed).standard_normal((n_bits, n_bits)))[0].astype(np.float32)
     for _ in range(rounds):
         u, _, vt = np.linalg.svd(np.sign(train @ rotation).T @ train)
@@ -231,11 +173,18 @@ BASELINES: dict[str, Callable[[Corpus, int, int], tuple[Bits, Bits]]] = {
     "spectral hashing": spectral_hashing,
     "self-taught hashing": self_taught_hashing,
 }
+PICTURE_BASELINES = {
+    "random hyperplanes": random_hyperplanes,
+    "PCA hashing": pca_hashing,
+    "PCA + ITQ": pca_itq,
+    "spectral hashing": spectral_hashing,
+}
+"""Self-taught hashing is left out: a support vector machine per bit on 57,000 pictures takes hours."""
 
 
 def learned(corpus: Corpus, config: TrainingConfig) -> tuple[Bits, Bits]:
     """The codes of nearbit, trained on the training documents and validated without labels."""
-    learning, _ = learn(corpus.train, corpus.validation, config.plan(corpus.train.shape[0]), config)
+    learning, _ = learn(corpus.train, corpus.validation, config.plan(corpus.train.shape[0], corpus.kind), config)
     function = learning.function(TextFeaturizer())
     return unpack(function.codes_of(corpus.train)).astype(bool), unpack(function.codes_of(corpus.test)).astype(bool)
 
@@ -283,42 +232,59 @@ def measure(method: str, corpus: Corpus, bits: tuple[Bits, Bits], truth: NDArray
     return Score(method, bits[0].shape[1], precision, worst, average, recall, mean_entropy, 0, 0)
 
 
+def semantics(features: Features) -> Semantics:
+    """Features as what similarity is measured on."""
+    return Semantics(unit_rows(features) if isinstance(features, np.ndarray) else features)
+
+
 def exact_cosine(corpus: Corpus) -> Score:
     """The ranking by the cosine of the features themselves: what codes are to replace."""
     began, cpu = time.perf_counter(), time.process_time()
-    found = nearest(Semantics(corpus.test), Semantics(corpus.train), DEPTH)
+    found = nearest(semantics(corpus.test), semantics(corpus.train), DEPTH)
     relevant = np.einsum("qkl,ql->qk", corpus.train_labels[found.rows], corpus.test_labels) > 0
     n_relevant = (corpus.test_labels @ corpus.train_labels.T > 0).sum(axis=1)
     so_far = np.cumsum(relevant, axis=1) / np.arange(1, DEPTH + 1)
     average = ((so_far * relevant).sum(axis=1) / np.clip(n_relevant, 1, DEPTH)).mean()
     precision = float(relevant.mean())
     seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu
-    return Score("TF-IDF cosine (exact)", None, precision, precision, float(average), 1.0, None, seconds, cpu_seconds)
+    name = "TF-IDF cosine (exact)" if corpus.kind == "counts" else "cosine of pixels (exact)"
+    return Score(name, None, precision, precision, float(average), 1.0, None, seconds, cpu_seconds)
 
 
 def scores(corpus: Corpus, widths: list[int], variants: list[str], seeds: list[int], base: bool) -> Iterator[Score]:
-    """Every row of the table, as it is measured."""
-    truth = nearest(Semantics(corpus.test), Semantics(corpus.train), 10).rows
+    """Every row of the table, as it is measured; after the rows of several seeds their mean."""
+    truth = nearest(semantics(corpus.test), semantics(corpus.train), 10).rows
     yield exact_cosine(corpus)
-    methods: list[tuple[str, int, Callable[[], tuple[Bits, Bits]]]] = []
+    baselines = BASELINES if corpus.kind == "counts" else PICTURE_BASELINES
     for n_bits in widths:
-        if base:
-            methods += [
-                (name, n_bits, lambda m=method, n=n_bits: m(corpus, n, seeds[0])) for name, method in BASELINES.items()
-            ]
+        for name, baseline in baselines.items() if base else ():
+            yield timed(name, corpus, truth, lambda b=baseline, n=n_bits: b(corpus, n, seeds[0]))  # type: ignore[misc]
         for variant in variants:
-            configs = [TrainingConfig(n_bits=n_bits, variant=variant, seed=seed) for seed in seeds]
-            methods += [(f"{variant}, seed {c.seed}", n_bits, lambda c=c: learned(corpus, c)) for c in configs]
-    for name, _, method in methods:
-        began, cpu = time.perf_counter(), time.process_time()
-        bits = method()
-        seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu
-        measured = asdict(measure(name, corpus, bits, truth))
-        yield Score(**measured | {"seconds": seconds, "cpu_seconds": cpu_seconds})
+            rows = []
+            for seed in seeds:
+                config = TrainingConfig(n_bits=n_bits, variant=variant, seed=seed)
+                rows.append(timed(f"{variant}, seed {seed}", corpus, truth, lambda c=config: learned(corpus, c)))  # type: ignore[misc]
+                yield rows[-1]
+            if len(rows) > 1:
+                yield mean_of(f"{variant}, mean of {len(rows)}", rows)
+
+
+def timed(name: str, corpus: Corpus, truth: NDArray[np.int64], method: Callable[[], tuple[Bits, Bits]]) -> Score:
+    """Score a method that is run now."""
+    began, cpu = time.perf_counter(), time.process_time()
+    bits = method()
+    seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu
+    return replace(measure(name, corpus, bits, truth), seconds=seconds, cpu_seconds=cpu_seconds)
+
+
+def mean_of(name: str, rows: list[Score]) -> Score:
+    """The mean of each figure over rows of one width."""
+    table = [{k: v for k, v in asdict(row).items() if k not in ("method", "n_bits")} for row in rows]
+    return Score(name, rows[0].n_bits, **{key: float(np.mean([row[key] for row in table])) for key in table[0]})
 
 
 def table_of(corpus: Corpus, rows: list[Score]) -> Table:
-    """The rows for the screen."""
+    """The rows for the screen, with what is published on the same data."""
     size = f"{corpus.train.shape[0]:,} documents, {corpus.test.shape[0]:,} queries"
     table = Table(title=f"{corpus.name}: {size}")
     for heading in ("method", "bits", "P@100", "worst", "mAP@100", "recall@10", "entropy", "s", "CPU s"):
@@ -327,12 +293,17 @@ def table_of(corpus: Corpus, rows: list[Score]) -> Table:
         figures = (row.precision, row.precision_worst, row.mean_average_precision, row.recall, row.bit_entropy)
         shown = ["" if x is None else f"{x:.3f}" for x in figures]
         table.add_row(row.method, str(row.n_bits or ""), *shown, f"{row.seconds:.1f}", f"{row.cpu_seconds:.1f}")
+    widths = {row.n_bits for row in rows}
+    for method, figures_of in PUBLISHED.get(corpus.name, {}).items():
+        for n_bits, precision in figures_of.items():
+            if n_bits in widths:
+                table.add_row(f"published: {method}", str(n_bits), f"{precision:.3f}")
     return table
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", nargs="+", type=Path, help="bow.npz or corpus.jsonl[.gz]")
+    parser.add_argument("data", nargs="+", type=Path, help="bow.npz, corpus.jsonl[.gz] or mnist.npz")
     parser.add_argument("--n-bits", default="16,32,64,128", help="widths of codes, comma-separated")
     parser.add_argument("--variant", default="neighbor", help="variants of the autoencoder, comma-separated; '' none")
     parser.add_argument("--seeds", default="1", help="comma-separated")
@@ -346,16 +317,18 @@ def main() -> None:
     variants = [v for v in options.variant.split(",") if v]
     seeds = [int(s) for s in options.seeds.split(",")]
     # Piped output has no width of its own; the table needs this much.
-    console, everything = Console(width=None if sys.stdout.isatty() else 110), {}
+    console = Console(width=None if sys.stdout.isatty() else 110)
+    everything: dict[str, object] = {}
     for path in options.data:
         corpus, rows = read(path), []
         for score in scores(corpus, widths, variants, seeds, not options.no_baselines):
             rows.append(score)
             Console(stderr=True).print(f"{score.method} {score.n_bits or ''}: P@100 {score.precision:.3f}")
+            published = PUBLISHED.get(corpus.name, {})
+            everything[corpus.name] = {"measured": [asdict(row) for row in rows], "published": published}
+            if options.json:
+                options.json.write_text(json.dumps(everything, indent=1))
         console.print(table_of(corpus, rows))
-        everything[corpus.name] = [asdict(row) for row in rows]
-    if options.json:
-        options.json.write_text(json.dumps(everything, indent=1))
 
 
 if __name__ == "__main__":
