@@ -15,6 +15,7 @@ Activation = Literal["relu", "tanh", "sigmoid"]
 Output = Literal["counts", "bits", "reals"]
 Code = Literal["sigmoid", "linear"]
 CorruptionKind = Literal["masking", "gaussian", "salt_pepper"]
+NoiseKind = Literal["fresh", "fixed"]
 Sparsity = Literal["kl", "l1"]
 Jacobian = Literal["exact", "hutchinson"]
 Pretraining = Literal["autoencoder", "rbm"]
@@ -74,6 +75,9 @@ class TrainingConfig(BaseModel):
     output_words: int | None = Field(None, ge=1, description="Words that the decoder gives, those of most weight.")
     noise_start: float | None = Field(None, ge=0, description="Noise before the sigmoid at the start, in logits.")
     noise: float | None = Field(None, ge=0, description="Noise before the sigmoid at the end, in logits.")
+    noise_kind: NoiseKind | None = Field(
+        None, description="Noise drawn fresh at each step, or fixed: once for each training document."
+    )
     sampled_bits: bool | None = Field(None, description="Decode bits drawn under the noise, straight-through.")
     balance: float | None = Field(None, ge=0, description="Weight of balanced and uncorrelated bits.")
 

@@ -151,7 +151,7 @@ class Dataset:
             done = progress[0] + (progress[1] - progress[0]) * i / len(starts)
             target = torch.from_numpy(self.targets(rows, rng)).to(device)
             noisy = network_input(corrupting.apply(features, rng), device) if corruption > 0 else clean
-            yield Batch(noisy, clean, target, done)
+            yield Batch(noisy, clean, target, done, torch.from_numpy(rows).to(device))
 
 
 def read_corpus(path: Path) -> tuple[list[str], list[Text]]:

@@ -7,7 +7,8 @@ orthogonal and live here, so that they compose without a class for each pair:
 - a code layer of sigmoid or of linear units: `Plan.code`; a linear or a mirrored decoder: `Plan.mirrored`;
 - corruption of the input (denoising): `Plan.corruption`, applied when the batch is cut;
 - neighbors as targets (neighbor-aware): `Plan.neighbors`, applied when the batch is cut;
-- noise before the sigmoid, growing over training (semantic hashing): `Plan.noise_start` to `Plan.noise`;
+- noise before the sigmoid, growing over training (semantic hashing): `Plan.noise_start` to `Plan.noise`; drawn anew at
+  each step, or once for each training document: `Plan.noise_kind`;
 - bits drawn under that noise, with a straight-through gradient: `Plan.sampled_bits`;
 - balanced and uncorrelated bits: `Plan.balance`.
 """
@@ -26,6 +27,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from service.hashing.network import ACTIVATIONS, EncoderNetwork, SparseBatch
+from training.models.case_noise import case_noise
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Plan:
     refined_neighbors: int = 0
     first_epochs: int = 0
     first_bits: int = 0
+    noise_kind: str = "fresh"
 
     def first(self) -> Plan:
         """The plan of the wide network that learns first: the noise stays low, its units need not saturate."""
@@ -86,12 +89,14 @@ class Batch:
         clean: `(B, F)` the same features, never corrupted.
         target: `(B, F)` what the decoder must give: rows that sum to one (counts), shares of ones (bits), or reals.
         progress: share of the training that is done, 0 to 1.
+        cases: `(B,)` int64, which training documents these are; None where they are none.
     """
 
     input: Rows
     clean: Rows
     target: Tensor
     progress: float
+    cases: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +157,7 @@ class Autoencoder(nn.Module):
         self.encoder = EncoderNetwork(n_features, plan.hidden, plan.n_bits, plan.activation)
         n_outputs = min(n_features, plan.output_words)
         self.decoder = Decoder(plan.n_bits, plan.hidden[::-1] if plan.mirrored else (), n_outputs, plan.activation)
+        self.noise_key = 0
 
     def initialize(self, generator: torch.Generator, mean_target: Tensor, row_length: float = 1.0) -> None:
         """Draw every weight anew.
@@ -165,6 +171,8 @@ class Autoencoder(nn.Module):
         with torch.no_grad():
             self.encoder.first.mul_(self.encoder.first.shape[1] ** 0.5 / row_length)
         self.decoder.initialize(generator, output_bias(mean_target, self.plan.output))
+        if self.plan.noise_kind == "fixed":
+            self.noise_key = int(torch.randint(1 << 62, (), generator=generator))
 
     def start_from(self, other: Autoencoder) -> None:
         """Take over every layer of another's encoder but the last, which gives the bits."""
@@ -183,16 +191,18 @@ class Autoencoder(nn.Module):
         """Standard deviation of the noise before the sigmoid at that share of the training: it grows, then stays."""
         return self.plan.noise_start + (self.plan.noise - self.plan.noise_start) * min(1.0, progress / GROWTH)
 
-    def units(self, logits: Tensor, progress: float, generator: torch.Generator) -> Tensor:
+    def units(self, logits: Tensor, batch: Batch, generator: torch.Generator) -> Tensor:
         """Code units `(B, n_bits)` while learning: sigmoid of logits plus noise, cut to bits if so planned; or linear.
 
-        Source: Salakhutdinov, Hinton (2009), "Semantic hashing", section 4 (noise); Bengio, Leonard, Courville (2013),
-        "Estimating or propagating gradients through stochastic neurons" (straight-through).
+        Source: Salakhutdinov, Hinton (2009), "Semantic hashing", section 4 (noise, fixed for each training case);
+        Bengio, Leonard, Courville (2013), "Estimating or propagating gradients through stochastic neurons"
+        (straight-through).
         """
-        scale = self.noise_scale(progress)
-        if scale > 0:
-            noise = torch.empty_like(logits).normal_(generator=generator)
-            logits = logits + scale * noise
+        scale = self.noise_scale(batch.progress)
+        if scale > 0 and self.plan.noise_kind == "fixed" and batch.cases is not None:
+            logits = logits + scale * case_noise(batch.cases, logits.shape[1], self.noise_key)
+        elif scale > 0:
+            logits = logits + scale * torch.empty_like(logits).normal_(generator=generator)
         if self.plan.code == "linear":
             return logits
         units = torch.sigmoid(logits)
@@ -216,7 +226,7 @@ class Autoencoder(nn.Module):
     def loss(self, batch: Batch, generator: torch.Generator) -> Losses:
         """Loss of one batch, in named parts."""
         logits = self.encoder(batch.input)
-        units = self.units(logits, batch.progress, generator)
+        units = self.units(logits, batch, generator)
         parts = {"reconstruction": self.reconstruction(units, batch.target)}
         if self.plan.balance > 0:
             parts["balance"] = self.plan.balance * imbalance(torch.sigmoid(logits))
