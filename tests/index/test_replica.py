@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
+from service.index import layout, snapshot
+from service.index import table as table_module
 from service.index.replica import Follower, Replica
+from service.index.table import HammingTable
 from service.store import codes, collections, documents, nodes, spaces
 from service.store.collections import Collection
 from service.store.database import Database
@@ -94,11 +99,27 @@ steps = st.lists(
         st.tuples(st.just("delete"), ids),
         st.tuples(st.just("build"), st.just(None)),
         st.tuples(st.just("poll"), st.just(None)),
+        st.tuples(st.just("rebuild"), st.just(None)),
     ),
     max_size=20,
 )
 
 
+@pytest.fixture
+def tiny_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Probe and rebuild tables of a few codes, as the service does with many."""
+    monkeypatch.setattr(layout, "MIN_PROBED", 4)
+    monkeypatch.setattr(table_module, "MIN_DELTA", 2)
+
+
+def end_rebuilds(follower: Follower) -> None:
+    """Let rebuilds that began behind earlier polls end here; without this step they end at any time."""
+    for _, replica in follower.overview():
+        if replica is not None:
+            replica.table.wait()
+
+
+@pytest.mark.usefixtures("tiny_limits")
 @settings(max_examples=40)
 @given(steps)
 def test_any_interleaving_of_writes_and_polls_ends_equal_to_a_fresh_load(database: Database, steps: list) -> None:
@@ -107,6 +128,8 @@ def test_any_interleaving_of_writes_and_polls_ends_equal_to_a_fresh_load(databas
     for name, argument in steps:
         if name == "poll":
             follower.poll()
+        elif name == "rebuild":
+            end_rebuilds(follower)
         elif name == "build":
             history.build()
         else:
@@ -162,6 +185,7 @@ def restarted(database: Database, folder: Path) -> Follower:
     return follower
 
 
+@pytest.mark.usefixtures("tiny_limits")
 @settings(max_examples=15)
 @given(st.lists(st.one_of(steps.map(tuple), st.just("restart")), max_size=6))
 def test_restarts_from_snapshots_end_equal_to_a_fresh_load(database: Database, tmp_path: Path, parts: list) -> None:
@@ -175,6 +199,8 @@ def test_restarts_from_snapshots_end_equal_to_a_fresh_load(database: Database, t
         for name, argument in part:
             if name == "poll":
                 follower.poll()
+            elif name == "rebuild":
+                end_rebuilds(follower)
             elif name == "build":
                 history.build()
             else:
@@ -196,17 +222,43 @@ def test_a_restart_maps_the_snapshot_and_reads_the_changes_since(database: Datab
     assert contents(loaded) == history.fresh()
 
 
-def test_a_corrupt_snapshot_is_replaced_by_what_sql_says(database: Database, tmp_path: Path) -> None:
+def cut_short(content: bytearray) -> bytearray:
+    return content[:-8]
+
+
+def with_a_flipped_bit(content: bytearray) -> bytearray:
+    content[-9] ^= 1
+    return content
+
+
+def of_an_old_format(content: bytearray) -> bytearray:
+    struct.pack_into("<I", content, 8, 0)
+    return content
+
+
+@pytest.mark.parametrize(
+    ("damaged", "reason"),
+    [(cut_short, "checksum"), (with_a_flipped_bit, "checksum"), (of_an_old_format, "format 0"), (None, "of space")],
+)
+def test_a_snapshot_that_is_off_is_rebuilt_from_sql_and_the_log_says_so(
+    database: Database, tmp_path: Path, damaged: Callable[[bytearray], bytearray] | None, reason: str
+) -> None:
     history = History(database)
     history.put([1, 2, 3])
     restarted(database, tmp_path)
     (file,) = tmp_path.glob("*.index")
-    content = bytearray(file.read_bytes())
-    content[-9] ^= 1
-    file.write_bytes(content)
-    loaded = restarted(database, tmp_path).replica(history.collection.id)
+    if damaged is None:  # that of another space, under this one's name
+        snapshot.save(HammingTable(N_BITS), tmp_path, "another", 99).replace(file)
+    else:
+        file.write_bytes(damaged(bytearray(file.read_bytes())))
+    with capture_logs() as logs:
+        loaded = restarted(database, tmp_path).replica(history.collection.id)
+    assert [reason in line["reason"] for line in logs if line["log_level"] == "warning"] == [True]
     assert loaded is not None
     assert contents(loaded) == history.fresh()
+    with capture_logs() as logs:  # a good one has been written in its place
+        restarted(database, tmp_path)
+    assert [line for line in logs if line["log_level"] == "warning"] == []
 
 
 def test_a_snapshot_of_a_database_that_stood_here_before_is_not_taken(database: Database, tmp_path: Path) -> None:

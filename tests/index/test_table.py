@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +23,7 @@ from service.index.table import HammingTable, Neighbors, Stats
 from service.index.view import Keys
 
 WIDTHS = [8, 16, 32, 64, 72, 128, 256]
+ALL_WIDTHS = [*range(8, 257, 8)]
 
 
 @pytest.fixture(params=["numba", "numpy"])
@@ -70,7 +72,7 @@ def through_a_snapshot(table: HammingTable) -> HammingTable:
 
 @pytest.mark.usefixtures("kernel", "tiny_limits")
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data(), n_bits=st.sampled_from(WIDTHS), seed=st.integers(0, 2**32 - 1))
+@given(data=st.data(), n_bits=st.sampled_from(ALL_WIDTHS), seed=st.integers(0, 2**32 - 1))
 def test_any_history_of_writes_answers_as_brute_force(data: st.DataObject, n_bits: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     n = data.draw(st.integers(0, 60))
@@ -178,6 +180,34 @@ def test_an_empty_table_answers_with_nothing() -> None:
 
 
 @pytest.mark.usefixtures("kernel")
+def test_a_table_from_which_all_was_deleted_answers_with_nothing_and_fills_again() -> None:
+    table = HammingTable.build(np.zeros((300, 8), np.uint8), np.arange(300))
+    table.add(np.ones((2, 8), np.uint8), np.array([7, 300]))
+    table.delete(np.arange(301))
+    query = np.zeros((1, 8), np.uint8)
+    assert len(table) == 0
+    assert as_pairs(table.search(query, 3)[0]) == as_pairs(table.within(query, 64)[0]) == []
+    assert not table.get(np.arange(301))[1].any()
+    table.add(query, np.array([7]))
+    assert as_pairs(table.search(query, 3)[0]) == [(0, 7)]
+
+
+@pytest.mark.usefixtures("kernel")
+@pytest.mark.parametrize("n_bits", WIDTHS)
+def test_radius_0_finds_equal_codes_and_radius_n_bits_finds_all(n_bits: int) -> None:
+    rng = np.random.default_rng(n_bits)
+    codes, keys = clustered(rng, 40_000, n_bits, 2_000), rng.permutation(40_000).astype(np.int64)
+    codes[1_000:3_500] = codes[0]
+    table = HammingTable.build(codes, keys)
+    (equal,), (all_of_them,) = table.within(codes[:1], 0), table.within(codes[:1], n_bits)
+    distances = hamming_distance(codes, codes[0])
+    assert equal.keys.tolist() == sorted(keys[distances == 0].tolist())
+    assert len(equal.keys) > 2_500
+    assert all_of_them.keys.tolist() == keys[np.lexsort((keys, distances))].tolist()
+    assert all_of_them.distances.tolist() == sorted(distances.tolist())
+
+
+@pytest.mark.usefixtures("kernel")
 @pytest.mark.parametrize("share", [0.001, 0.02, 0.5, 0.99])
 def test_a_filter_never_gives_fewer_than_k(share: float) -> None:
     rng = np.random.default_rng(5)
@@ -229,6 +259,86 @@ def test_writes_made_while_a_base_is_built_are_kept(monkeypatch: pytest.MonkeyPa
     assert as_pairs(table.search(np.zeros((1, 8), np.uint8), 300)[0]) == brute_force(
         expected, np.zeros(8, np.uint8), 64
     )
+
+
+@pytest.mark.usefixtures("kernel")
+def test_queries_during_a_rebuild_see_every_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(8)
+    codes, keys = clustered(rng, 40_000, 64, 300), np.arange(40_000)
+    table, model = HammingTable.build(codes, keys), as_model(keys, codes)
+    may_go_on, build_base = threading.Event(), table_module.build_base
+
+    def slow(*args: object) -> object:
+        assert may_go_on.wait(30)
+        return build_base(*args)  # type: ignore[arg-type]
+
+    def check() -> None:
+        for query in clustered(rng, 3, 64, 300):
+            assert as_pairs(table.search(query[None], 10)[0]) == brute_force(model, query, 64, 10)
+            assert as_pairs(table.within(query[None], 6)[0]) == brute_force(model, query, 6)
+
+    monkeypatch.setattr(table_module, "MIN_DELTA", 300)
+    monkeypatch.setattr(table_module, "build_base", slow)
+    for first in range(39_800, 41_000, 200):
+        new, touched = clustered(rng, 200, 64, 300), np.arange(first, first + 200)
+        table.add(new, touched)
+        model |= as_model(touched, new)
+        table.delete(touched[::9])
+        for key in touched[::9].tolist():
+            del model[key]
+        check()
+    assert table._rebuild is not None
+    may_go_on.set()
+    table.wait()
+    check()
+    assert table._view.n_base > 40_000
+
+
+def test_memory_stays_bounded_however_often_codes_are_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_module, "MIN_DELTA", 500)
+    rng = np.random.default_rng(1)
+    table = HammingTable.build(rng.integers(0, 256, (2_000, 8), np.uint8), np.arange(2_000))
+    most = 0
+    for _ in range(200):
+        table.add(rng.integers(0, 256, (100, 8), np.uint8), rng.permutation(2_000)[:100])
+        table.wait()
+        most = max(most, table.memory_bytes)
+        assert table._view.n_delta <= 500 + 100
+    assert len(table) == 2_000
+    assert most <= 2_000 * 16 + 200_000  # codes and keys of 2,000, and of a delta that was doubled once
+
+
+def test_the_memory_that_is_reported_is_the_memory_that_is_taken() -> None:
+    codes = np.random.default_rng(1).integers(0, 256, (100_000, 8), np.uint8)
+    keys, new, late = np.arange(100_000), codes[:5_000].copy(), np.arange(98_000, 103_000)
+    HammingTable.build(codes[:100], keys[:100]).search(codes[:1], 1)  # what is loaded once is not of this table
+    tracemalloc.start()
+    try:
+        table = HammingTable.build(codes, keys)
+        table.add(new, late)
+        table.delete(late[::3])
+        table.wait()
+        taken = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert 0.9 <= taken / table.memory_bytes <= 1.1
+
+
+def test_a_rebuild_that_fails_leaves_the_table_as_it_was_and_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_module, "MIN_DELTA", 5)
+    seen: list[str] = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: seen.append(str(args.exc_value)))
+    table = HammingTable.build(np.zeros((50, 8), np.uint8), np.arange(50))
+    with monkeypatch.context() as patch:
+        patch.setattr(table_module, "build_base", lambda *_: (_ for _ in ()).throw(MemoryError("no room")))
+        table.add(np.ones((20, 8), np.uint8), np.arange(40, 60))
+        table.wait()
+    assert seen == ["no room"]
+    assert len(table.search(np.zeros((1, 8), np.uint8), 100)[0].keys) == 60
+    table.add(np.ones((1, 8), np.uint8), np.array([60]))
+    table.wait()
+    assert table._view.n_base == 61
+    assert len(table.search(np.zeros((1, 8), np.uint8), 100)[0].keys) == 61
 
 
 @pytest.mark.usefixtures("kernel")
