@@ -17,6 +17,7 @@ from service.store.documents import NewDocument
 from service.store.jobs import Job
 from tests.flows.corpus import documents as texts
 from training.encode_all import encode_all
+from training.models import MODELS
 from training.worker import run_job
 
 FAST = {"epochs": 2, "variant": "semantic_hashing", "noise": 1.0}
@@ -220,3 +221,18 @@ def test_a_promote_waits_for_a_live_process_that_has_not_loaded_the_space(
     node.join()
     assert 1 in seen
     assert states(database, collection) == ["active", "retired"]
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("variant", sorted(MODELS))
+def test_every_variant_can_be_retrained(
+    database: Database, settings_here: Settings, collection: Collection, variant: str
+) -> None:
+    hidden = {} if "hidden" in MODELS[variant].preset else {"hidden": [32]}
+    job = claimed(database, collection, {"variant": variant, "epochs": 2, "force": True, **hidden})
+    run_job(database, settings_here, job, "w", threading.Event())
+    with database.read() as connection:
+        done = jobs.get(connection, job.id)
+        active = spaces.active(connection, collection.id)
+        assert (done.state, done.error, active.version) == ("succeeded", None, 2)
+        assert codes.count_missing(connection, collection.id, active.id) == 0
