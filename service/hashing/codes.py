@@ -56,6 +56,18 @@ def hamming_distance(a: Codes, b: Codes) -> NDArray[np.int64]:
     return distances
 
 
+def flip_cost(codes: Codes, code: Codes, confidence: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """What turning one code `(n_bytes,)` into each of `(n, n_bytes)` would take: the confidence of its differing bits.
+
+    Args:
+        codes: what the code is compared with.
+        code: that of a query.
+        confidence: `(n_bits,)` of each of its bits, from 0 to 255. Sums of these are exact in float32.
+    """
+    costs: NDArray[np.float32] = unpack(np.bitwise_xor(codes, code)).astype(np.float32) @ confidence.astype(np.float32)
+    return costs
+
+
 def differing_bits(a: Codes, b: Codes) -> list[int]:
     """Positions, from 0 at the most significant bit, at which two single codes `(n_bytes,)` differ."""
     return [int(i) for i in np.flatnonzero(np.unpackbits(np.bitwise_xor(a, b)))]

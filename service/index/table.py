@@ -136,7 +136,12 @@ class HammingTable:
         return self._merged(view) if view.n_delta or view.n_dead else view.words
 
     def search(
-        self, codes: Codes, k: int, allowed: Allowed = None, logits: NDArray[np.floating] | None = None
+        self,
+        codes: Codes,
+        k: int,
+        allowed: Allowed = None,
+        logits: NDArray[np.floating] | None = None,
+        radius: int | None = None,
     ) -> list[Neighbors]:
         """The exact `k` nearest of each of `(q, n_bytes)` codes, or all that there are when they are fewer.
 
@@ -147,6 +152,7 @@ class HammingTable:
                 used more than once are better prepared by `select`.
             logits: the real-valued codes `(q, n_bits)` that the queries were thresholded from. They order hits of
                 equal distance, before their keys do: first those that differ in the bits nearest to the threshold.
+            radius: leave out what is farther than so many bits.
 
         Raises:
             InvalidInput: shape, width or dtype of the codes is wrong, or k < 1.
@@ -154,7 +160,8 @@ class HammingTable:
         if k < 1:
             raise InvalidInput(f"k must be at least 1, got {k}")
         view = self._view if allowed is None else self._shown(allowed)
-        nearest = self._neighbors(view, codes, k if k < view.n_live else view.n_live or 1, self._n_bits)
+        limit = self._n_bits if radius is None else min(radius, self._n_bits)
+        nearest = self._neighbors(view, codes, k if k < view.n_live else view.n_live or 1, limit)
         if logits is None:
             return nearest
         if logits.shape != (len(codes), self._n_bits):
