@@ -137,7 +137,7 @@ def evaluate(
     )
 
 
-def expected_recall(query_codes: Codes, codes: Codes, truth: NDArray[np.int64], shortlist: int) -> float:
+def expected_recall(query_codes: Codes, codes: Codes, truth: NDArray[np.int32], shortlist: int) -> float:
     """Expected share of the true neighbors `(n, k)` among the `shortlist` nearest by code, ties broken at random.
 
     Source: McSherry, Najork (2008), "Computing information retrieval performance measures efficiently in the presence

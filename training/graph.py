@@ -12,8 +12,12 @@ from scipy.sparse import csr_matrix
 from service.errors import InvalidInput
 from service.hashing.featurizers import Features
 from training.dataset import Dataset
+from training.inverted_file import InvertedFile
 from training.models import Plan
 from training.neighbors import Nearest, Semantics, averaging, latent, latent_axes, nearest, unit_rows
+
+EXACT_UP_TO = 50_000
+"""Most training documents whose neighbors are searched exactly; among more an inverted file finds most of them."""
 
 View = Callable[[Features], NDArray[np.float32]]
 """Gives each row of features a place, `(n, n_dims)` float32 of unit length; cosines of places add to the similarity."""
@@ -32,6 +36,7 @@ class Graph:
         view: what is added to the cosine of the features; None adds nothing.
         weight: what its cosine counts.
         mutual: a neighbor counts only if the document would be one of its own too: small classes keep to themselves.
+        seed: of the lists in which many documents are searched.
     """
 
     features: Features
@@ -42,7 +47,9 @@ class Graph:
     view: View | None = None
     weight: float = 0.0
     mutual: bool = False
+    seed: int = 0
     _own: Nearest | None = field(default=None, init=False, repr=False)
+    _database: Semantics | InvertedFile | None = field(default=None, init=False, repr=False)
 
     @classmethod
     def of(cls, features: Features, plan: Plan, seed: int) -> Graph:
@@ -53,10 +60,10 @@ class Graph:
         """
         check_output(features, plan.output)
         words = heaviest(features, plan.output_words) if plan.output_words < features.shape[1] else None
-        graph = cls(features, plan.output, words, plan.neighbors, plan.drawn_neighbors)
+        graph = cls(features, plan.output, words, plan.neighbors, plan.drawn_neighbors, seed=seed)
         if not plan.neighbors or plan.lsa_weight == 0 or min(features.shape) <= 2:
             return graph
-        axes = latent_axes(features, plan.lsa_dims, seed)
+        axes = latent_axes(_sampled(features, seed), plan.lsa_dims, seed)
         return replace(graph, view=lambda rows: latent(rows, axes), weight=plan.lsa_weight)
 
     def refined(self, view: View, n_neighbors: int) -> Graph:
@@ -73,13 +80,10 @@ class Graph:
         """
         if not self.n_neighbors:
             return Dataset(features, self._sources(features), None, self.output)
-        database = self._semantics(self.features)
         if self._own is None and (same or self.mutual):
-            self._own = nearest(database, database, self.n_neighbors, same=True, check=check)
-        if same and self._own is not None:
-            found = self._own
-        else:
-            found = nearest(self._semantics(features), database, self.n_neighbors, check=check)
+            self._own = self._nearest(None, check)
+        mine = self._own if same else None
+        found = mine or self._nearest(self._semantics(features), check)
         if self.mutual and self._own is not None:
             farthest = self._own.similarities[:, -1]
             near = found.similarities >= farthest[found.rows]
@@ -88,6 +92,17 @@ class Graph:
         averages = averaging(found, self.features.shape[0], own)
         return Dataset(features, self._sources(self.features), averages, self.output, self.n_drawn)
 
+    def _nearest(self, queries: Semantics | None, check: Callable[[], None]) -> Nearest:
+        """The training documents nearest to queries; None: to each of themselves."""
+        if self._database is None:
+            database = self._semantics(self.features)
+            many = self.features.shape[0] > EXACT_UP_TO
+            self._database = InvertedFile.of(database, self.seed, check=check) if many else database
+        if isinstance(self._database, InvertedFile):
+            return self._database.nearest(queries, self.n_neighbors, check=check)
+        asked = self._database if queries is None else queries
+        return nearest(asked, self._database, self.n_neighbors, same=queries is None, check=check)
+
     def _semantics(self, features: Features) -> Semantics:
         rows = unit_rows(features) if isinstance(features, np.ndarray) else features
         return Semantics(rows, None if self.view is None else self.view(features), self.weight)
@@ -95,6 +110,14 @@ class Graph:
     def _sources(self, features: Features) -> Features:
         whole = sources(features, self.output)
         return whole if self.words is None else whole[:, self.words]
+
+
+def _sampled(features: Features, seed: int) -> Features:
+    """At most EXACT_UP_TO rows: latent axes need no more."""
+    n = features.shape[0]
+    if n <= EXACT_UP_TO:
+        return features
+    return features[np.sort(np.random.default_rng(seed).choice(n, size=EXACT_UP_TO, replace=False))]
 
 
 def heaviest(features: Features, n: int) -> NDArray[np.int64]:

@@ -23,11 +23,11 @@ class Nearest:
     """The nearest rows of a database, best first.
 
     Attributes:
-        rows: `(n, k)` int64 rows of the database.
+        rows: `(n, k)` int32 rows of the database.
         similarities: `(n, k)` float32.
     """
 
-    rows: NDArray[np.int64]
+    rows: NDArray[np.int32]
     similarities: NDArray[np.float32]
 
 
@@ -89,7 +89,7 @@ def nearest(
     """
     n, n_database = queries.features.shape[0], database.features.shape[0]
     k = min(k, n_database - same)
-    out = Nearest(np.empty((n, k), dtype=np.int64), np.empty((n, k), dtype=np.float32))
+    out = Nearest(np.empty((n, k), dtype=np.int32), np.empty((n, k), dtype=np.float32))
     step = max(1, _ENTRIES_AT_ONCE // max(1, n_database))
 
     def search(start: int) -> None:
@@ -126,7 +126,8 @@ def averaging(neighbors: Nearest, n_database: int, own: float) -> csr_matrix:
     weights = (neighbors.similarities > 0).astype(np.float32)
     sums = weights.sum(axis=1, keepdims=True)
     weights *= np.where(sums > 0, (1 - own) / np.maximum(sums, 1), 0)
-    mean = csr_matrix((weights.ravel(), neighbors.rows.ravel(), np.arange(0, n * k + 1, k)), shape=(n, n_database))
+    starts = np.arange(0, n * k + 1, k, dtype=np.int64 if n * k > np.iinfo(np.int32).max else np.int32)
+    mean = csr_matrix((weights.ravel(), neighbors.rows.ravel(), starts), shape=(n, n_database))
     if own > 0:
         kept = np.where(sums.ravel() > 0, own, 1).astype(np.float32)
         mean = mean + csr_matrix((kept, np.arange(n), np.arange(n + 1)), shape=(n, n_database))
