@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import Protocol
 
 from service.hashing.content import Contents
+from service.hashing.featurizers import Features
 from service.hashing.function import Encoded
 
 
 class Encoder(Protocol):
-    """Gives codes to contents: in this process (`Batcher`) or through another one (`EncoderClient`)."""
+    """Gives codes and features to contents: in this process (`Batcher`) or through another one (`EncoderClient`)."""
 
     async def encode(self, digest: str, contents: Contents) -> Encoded:
         """Codes of contents by the hash function of that digest."""
+
+    async def features(self, digest: str, contents: Contents) -> Features:
+        """Features of contents, `(n, n_features)`, by the featurizer of that hash function."""
 
     async def close(self) -> None:
         """Finish what waits, refuse what comes, let go of threads and connections; a second call does nothing."""

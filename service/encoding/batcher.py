@@ -16,18 +16,24 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
+from scipy.sparse import vstack
 
 from service.errors import EncoderUnavailable, QueueFull
 from service.hashing.content import Contents, Text
 from service.hashing.device import resolve_device
+from service.hashing.featurizers import Features
 from service.hashing.function import Encoded, HashFunction
+
+Work = Literal["encode", "features"]
+"""What a hash function is asked to do."""
 
 
 @dataclass(slots=True)
 class BatcherStats:
-    """Work since the start: encode calls, contents encoded, requests dropped as their caller had left, and refused."""
+    """Work since the start: calls, contents they took, requests dropped as their caller had left, and refused."""
 
     n_calls: int = 0
     n_encoded: int = 0
@@ -37,13 +43,15 @@ class BatcherStats:
 
 @dataclass(slots=True, eq=False)
 class _Request:
+    work: Work
     digest: str
     function: HashFunction
     contents: Contents
     loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[Encoded]
+    future: asyncio.Future[Any]
     n_taken: int = 0
-    parts: list[Encoded] = field(default_factory=list)
+    n_done: int = 0
+    parts: list[Any] = field(default_factory=list)
 
     @property
     def n_left(self) -> int:
@@ -57,7 +65,7 @@ class _Slice:
 
 
 class Batcher:
-    """Encodes for many callers at once; waiting requests of one hash function share one call of it.
+    """Encodes for many callers at once; waiting requests of one hash function for the same work share one call of it.
 
     A call takes at most `max_batch` contents, the shortest requests first; what is left of a longer one goes to the end
     of the queue. So a query waits for no more than the call that runs, and one of each other hash function in use.
@@ -122,13 +130,22 @@ class Batcher:
             CorruptArtifact: the stored bytes do not match the digest.
             NotFound: from `load`, no hash function of that digest.
         """
+        encoded: Encoded = await self._done("encode", digest, contents)
+        return encoded
+
+    async def features(self, digest: str, contents: Contents) -> Features:
+        """Features of contents, `(n, n_features)`, by the featurizer of that hash function; raises as `encode` does."""
+        features: Features = await self._done("features", digest, contents)
+        return features
+
+    async def _done(self, work: Work, digest: str, contents: Contents) -> Any:
         function = await self._function(digest)
         if self._is_short(contents):
             self.stats.n_calls += 1
             self.stats.n_encoded += len(contents)
-            return function.encode(contents)
+            return _run(function, work, contents)
         loop = asyncio.get_running_loop()
-        request = _Request(digest, function, contents, loop, loop.create_future())
+        request = _Request(work, digest, function, contents, loop, loop.create_future())
         self._offer(request)
         return await request.future
 
@@ -213,10 +230,10 @@ class Batcher:
                 self._changed.wait()
 
     def _next_batch(self) -> list[_Slice]:
-        digest = self._waiting[0].digest
+        asked = self._waiting[0].digest, self._waiting[0].work
         room = self.max_batch
         batch: list[_Slice] = []
-        for request in sorted((r for r in self._waiting if r.digest == digest), key=lambda r: r.n_left):
+        for request in sorted((r for r in self._waiting if (r.digest, r.work) == asked), key=lambda r: r.n_left):
             n = min(room, request.n_left)
             if n == 0:
                 break
@@ -231,10 +248,10 @@ class Batcher:
 
     def _encode(self, batch: list[_Slice]) -> None:
         contents = batch[0].contents if len(batch) == 1 else [c for piece in batch for c in piece.contents]
-        outcome: Encoded | Exception
+        outcome: Any
         try:
             self._n_running = len(contents)
-            outcome = batch[0].request.function.encode(contents)
+            outcome = _run(batch[0].request.function, batch[0].request.work, contents)
         except Exception as error:  # the callers get it: this thread lives on for the others
             outcome = error
         self._n_running = 0
@@ -246,19 +263,16 @@ class Batcher:
             if isinstance(outcome, Exception):
                 self._answer(piece.request, outcome)
             else:
-                self._add_part(piece.request, Encoded(outcome.codes[start:stop], outcome.n_known[start:stop]))
+                self._add_part(piece.request, outcome[start:stop], stop - start)
             start = stop
 
-    def _add_part(self, request: _Request, part: Encoded) -> None:
+    def _add_part(self, request: _Request, part: Any, n: int) -> None:
         request.parts.append(part)
-        if sum(len(p.codes) for p in request.parts) < len(request.contents):
-            return
-        if len(request.parts) > 1:
-            codes = np.concatenate([p.codes for p in request.parts])
-            part = Encoded(codes, np.concatenate([p.n_known for p in request.parts]))
-        self._answer(request, part)
+        request.n_done += n
+        if request.n_done == len(request.contents):
+            self._answer(request, part if len(request.parts) == 1 else _joined(request.parts))
 
-    def _answer(self, request: _Request, outcome: Encoded | Exception) -> None:
+    def _answer(self, request: _Request, outcome: Any) -> None:
         if isinstance(outcome, Exception):
             with self._changed, contextlib.suppress(ValueError):  # what is left of it is not encoded in vain
                 self._waiting.remove(request)
@@ -267,7 +281,17 @@ class Batcher:
             request.loop.call_soon_threadsafe(_settle, request.future, outcome)
 
 
-def _settle(future: asyncio.Future[Encoded], outcome: Encoded | Exception) -> None:
+def _run(function: HashFunction, work: Work, contents: Contents) -> Encoded | Features:
+    return function.encode(contents) if work == "encode" else function.features(contents)
+
+
+def _joined(parts: list[Any]) -> Encoded | Features:
+    if isinstance(parts[0], Encoded):
+        return Encoded.joined(parts)
+    return np.concatenate(parts) if isinstance(parts[0], np.ndarray) else vstack(parts, format="csr")
+
+
+def _settle(future: asyncio.Future[Any], outcome: Any) -> None:
     if future.done():
         return
     if isinstance(outcome, Exception):

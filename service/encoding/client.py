@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import httpx2
 import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from service.errors import CorruptArtifact, EncoderUnavailable, InvalidContent, NearbitError, NotFound, QueueFull
 from service.hashing.content import Contents, Text, of_kind
 from service.hashing.function import Encoded
+
+T = TypeVar("T")
 
 KEEPALIVE_S = 30.0
 """Idle connections are closed by this side first: an encoder process keeps them for 60 s, none ends under a request."""
@@ -46,9 +50,18 @@ class EncoderClient:
             EncoderUnavailable: it does not answer, not in time, or not what was agreed.
             CorruptArtifact, NotFound, InvalidContent: as the encoder process refused.
         """
+        return await self._asked("/v1/encode", digest, contents, _encoded)
+
+    async def features(self, digest: str, contents: Contents) -> csr_matrix:
+        """Features of contents, `(n, n_features)`, by the featurizer of that hash function; raises as `encode` does."""
+        return await self._asked("/v1/features", digest, contents, _features)
+
+    async def _asked(
+        self, path: str, digest: str, contents: Contents, read: Callable[[Mapping[str, Any], int], T]
+    ) -> T:
         body = {"digest": digest, "texts": [content.text for content in of_kind(contents, Text)]}
         try:
-            response = await self._client.post("/v1/encode", json=body)
+            response = await self._client.post(path, json=body)
         except httpx2.TimeoutException:
             raise EncoderUnavailable(f"encoder {self.url} did not answer within {self.timeout_s:g} s") from None
         except httpx2.HTTPError as error:
@@ -56,7 +69,7 @@ class EncoderClient:
         try:
             answer = response.json()
             if response.status_code == 200:
-                return _encoded(answer, len(contents))
+                return read(answer, len(contents))
             raise self._refusal(response.status_code, answer)
         except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
             raise EncoderUnavailable(
@@ -82,8 +95,23 @@ class EncoderClient:
 
 
 def _encoded(answer: Mapping[str, Any], n: int) -> Encoded:
-    codes = np.frombuffer(base64.b64decode(answer["codes"], validate=True), dtype=np.uint8)
-    n_known = np.array(answer["n_known"], dtype=np.int64)
+    n_known, n_bits = np.array(answer["n_known"], dtype=np.int64), int(answer["n_bits"])
     if n_known.shape != (n,):
         raise ValueError(f"asked for {n} codes, got {n_known.shape}")
-    return Encoded(codes.reshape(n, answer["n_bits"] // 8), n_known)
+    codes = _array(answer["codes"], np.uint8).reshape(n, n_bits // 8)
+    return Encoded(codes, n_known, _array(answer["confidence"], np.uint8).reshape(n, n_bits))
+
+
+def _features(answer: Mapping[str, Any], n: int) -> csr_matrix:
+    ends, indices = _array(answer["ends"], np.int32), _array(answer["indices"], np.int32)
+    if len(ends) != n:
+        raise ValueError(f"asked for {n} rows of features, got {len(ends)}")
+    indptr = np.concatenate([np.zeros(1, np.int32), ends])
+    rows = csr_matrix((_array(answer["values"], np.float32), indices, indptr), shape=(n, int(answer["n_features"])))
+    rows.check_format(full_check=True)
+    return rows
+
+
+def _array(encoded: str, dtype: type[np.generic]) -> NDArray[Any]:
+    little_endian = np.dtype(dtype).newbyteorder("<")
+    return np.frombuffer(base64.b64decode(encoded, validate=True), little_endian).astype(dtype, copy=False)

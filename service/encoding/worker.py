@@ -8,14 +8,17 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Coroutine
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, HTTPException, Request
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
+from scipy.sparse import csr_matrix
 
 from service.encoding import Encoder
 from service.errors import InvalidContent
 from service.hashing.content import Text
+from service.hashing.featurizers import Features
 from service.hashing.function import Encoded
 
 T = TypeVar("T")
@@ -25,7 +28,7 @@ CALLER_LEFT = 499
 
 
 class EncodeRequest(BaseModel):
-    """Texts to encode by the hash function of a digest."""
+    """Texts for the hash function of a digest."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -39,10 +42,20 @@ class EncodeAnswer(BaseModel):
     n_bits: int = Field(description="Width of each code.")
     codes: str = Field(description="Base64 of n_bits / 8 bytes per text, most significant bit first.")
     n_known: list[int] = Field(description="Distinct known features of each text; one with none was still encoded.")
+    confidence: str = Field(description="Base64 of n_bits bytes per text: how sure each bit is, from 0 to 255.")
+
+
+class FeaturesAnswer(BaseModel):
+    """The features of the texts, as a sparse matrix of a row each (CSR); numbers are little-endian, in base64."""
+
+    n_features: int = Field(description="Columns of the matrix.")
+    ends: str = Field(description="int32: where each row ends in the two lists below.")
+    indices: str = Field(description="int32: columns that are not zero, row after row.")
+    values: str = Field(description="float32: what stands in them.")
 
 
 def encoder_routes(encoder: Encoder) -> APIRouter:
-    """The route `POST /v1/encode`, answered by that encoder."""
+    """The routes `POST /v1/encode` and `POST /v1/features`, answered by that encoder."""
     router = APIRouter(prefix="/v1")
 
     @router.post("/encode", summary="Encode texts", tags=["encoder"])
@@ -52,11 +65,29 @@ def encoder_routes(encoder: Encoder) -> APIRouter:
         encoded: Encoded = await unless_left(request, encoder.encode(body.digest, contents))
         return EncodeAnswer(
             n_bits=encoded.codes.shape[1] * 8,
-            codes=base64.b64encode(encoded.codes.tobytes()).decode("ascii"),
+            codes=_base64(encoded.codes),
             n_known=encoded.n_known.tolist(),
+            confidence=_base64(encoded.confidence),
+        )
+
+    @router.post("/features", summary="Features of texts", tags=["encoder"])
+    async def features(body: EncodeRequest, request: Request) -> FeaturesAnswer:
+        """Features of texts by the featurizer of the hash function; otherwise as `encode`."""
+        contents = texts_of(body.texts)
+        found: Features = await unless_left(request, encoder.features(body.digest, contents))
+        rows = csr_matrix(found)
+        return FeaturesAnswer(
+            n_features=rows.shape[1],
+            ends=_base64(rows.indptr[1:].astype("<i4")),
+            indices=_base64(rows.indices.astype("<i4")),
+            values=_base64(rows.data.astype("<f4")),
         )
 
     return router
+
+
+def _base64(array: NDArray[Any]) -> str:
+    return base64.b64encode(array.tobytes()).decode("ascii")
 
 
 def texts_of(texts: list[str]) -> list[Text]:

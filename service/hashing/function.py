@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Self, cast
 
 import numpy as np
 import safetensors
@@ -26,13 +26,31 @@ _ROWS_AT_ONCE = 4096
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Codes of contents, `(n, n_bits // 8)`, and how many features other than zero each content had, `(n,)`.
+    """Codes of contents, and how much they mean.
 
-    A content with none still has a code, that of the empty row: its neighbors mean little, and answers say so.
+    Attributes:
+        codes: `(n, n_bits // 8)`.
+        n_known: `(n,)`, how many features other than zero each content had. A content with none still has a code, that
+            of the empty row: its neighbors mean little, and answers say so.
+        confidence: `(n, n_bits)` uint8, how far each logit lies from its threshold, in 255ths of the farthest of its
+            content: bits of little confidence would flip first.
     """
 
     codes: Codes
     n_known: NDArray[np.int64]
+    confidence: NDArray[np.uint8]
+
+    def __getitem__(self, rows: slice) -> Encoded:
+        return Encoded(self.codes[rows], self.n_known[rows], self.confidence[rows])
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """The rows of all parts, in order."""
+        return cls(
+            np.concatenate([part.codes for part in parts]),
+            np.concatenate([part.n_known for part in parts]),
+            np.concatenate([part.confidence for part in parts]),
+        )
 
 
 @dataclass(frozen=True)
@@ -60,8 +78,13 @@ class HashFunction:
 
     def encode(self, contents: Contents) -> Encoded:
         """Codes of contents; no content, no codes."""
-        features = self.featurizer.transform(contents)
-        return Encoded(self.codes_of(features), n_known(features))
+        features = self.features(contents)
+        margins = self.logits(features) - self.thresholds
+        return Encoded(pack(margins > 0), n_known(features), confidence(margins))
+
+    def features(self, contents: Contents) -> Features:
+        """Features of contents, `(n, n_features)`: what the network sees of them."""
+        return self.featurizer.transform(contents)
 
     def codes_of(self, features: Features) -> Codes:
         """Codes `(n, n_bits // 8)` of features `(n, n_features)`."""
@@ -148,6 +171,14 @@ def n_known(features: Features) -> NDArray[np.int64]:
     if isinstance(features, np.ndarray):
         return np.asarray(np.count_nonzero(features, axis=1), dtype=np.int64)
     return np.diff(features.indptr).astype(np.int64)
+
+
+def confidence(margins: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """How far each of `(n, n_bits)` logits lies from its threshold, in 255ths of the farthest one of its row."""
+    distances = np.abs(margins)
+    farthest = distances.max(axis=1, keepdims=True, initial=1e-30)
+    scaled: NDArray[np.uint8] = np.rint(distances * (255 / farthest)).astype(np.uint8)
+    return scaled
 
 
 def _slices(n: int) -> Iterator[slice]:

@@ -1,4 +1,5 @@
 import asyncio
+import base64
 
 import httpx2
 import numpy as np
@@ -63,11 +64,54 @@ def test_codes_over_http_are_those_of_the_hash_function() -> None:
         got, wanted = await client.encode(DIGEST, TEXTS), FUNCTION.encode(TEXTS)
         np.testing.assert_array_equal(got.codes, wanted.codes)
         np.testing.assert_array_equal(got.n_known, wanted.n_known)
+        np.testing.assert_array_equal(got.confidence, wanted.confidence)
         assert (await client.encode(DIGEST, [])).codes.shape == (0, 3)
         await client.close()
         await batcher.close()
 
     asyncio.run(scenario())
+
+
+def test_features_over_http_are_those_of_the_featurizer() -> None:
+    async def scenario() -> None:
+        batcher = Batcher(load, device="cpu")
+        app = FastAPI()
+        app.include_router(encoder_routes(batcher))
+        client = EncoderClient("http://e", transport=httpx2.ASGITransport(app))
+        got, wanted = await client.features(DIGEST, TEXTS), FUNCTION.featurizer.transform(TEXTS)
+        assert got.shape == wanted.shape
+        assert got.dtype == np.float32
+        assert (got != wanted).nnz == 0
+        assert (await client.features(DIGEST, [])).shape[0] == 0
+        await client.close()
+        await batcher.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        {"ends": [1], "indices": [0], "values": [1]},
+        {"ends": [1, 2, 3], "indices": [0, 1], "values": [1, 1]},
+        {"ends": [1, 2, 3], "indices": [0, 1, 9], "values": [1, 1, 1]},
+        {"ends": [3, 2, 3], "indices": [0, 1, 2], "values": [1, 1, 1]},
+    ],
+)
+def test_features_that_are_no_matrix_say_that_the_encoder_is_unavailable(rows: dict[str, list[int]]) -> None:
+    types = {"ends": np.int32, "indices": np.int32, "values": np.float32}
+    answer = {name: base64.b64encode(np.array(row, types[name]).tobytes()).decode() for name, row in rows.items()}
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, json={"n_features": 4, **answer}))
+
+    async def scenario() -> None:
+        client = EncoderClient("http://e", transport=transport)
+        try:
+            await client.features(DIGEST, TEXTS)
+        finally:
+            await client.close()
+
+    with pytest.raises(EncoderUnavailable, match="something else than agreed"):
+        asyncio.run(scenario())
 
 
 def test_a_corrupt_hash_function_is_named_on_this_side_too() -> None:

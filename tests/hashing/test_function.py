@@ -5,7 +5,7 @@ import torch
 from service.errors import CorruptArtifact
 from service.hashing.content import Text
 from service.hashing.featurizers.text import TextFeaturizer
-from service.hashing.function import HashFunction, digest_of
+from service.hashing.function import Encoded, HashFunction, confidence, digest_of
 from service.hashing.network import EncoderNetwork
 
 CORPUS = [Text(f"document number {i} about {subject}") for i in range(50) for subject in ("cats", "ships", "music")]
@@ -41,6 +41,25 @@ def test_what_is_saved_and_loaded_gives_the_same_codes_and_bytes(function):
     loaded = HashFunction.from_bytes(content, digest_of(content))
     assert (loaded.encode(CORPUS).codes == function.encode(CORPUS).codes).all()
     assert loaded.to_bytes() == content
+
+
+def test_confidence_is_the_distance_of_each_logit_from_its_threshold_in_255ths_of_the_farthest(function):
+    margins = np.abs(function.logits(function.featurizer.transform(CORPUS)) - 0.01)
+    confidence = function.encode(CORPUS).confidence
+    assert (confidence.dtype, confidence.shape) == (np.uint8, (len(CORPUS), 32))
+    assert (confidence.max(axis=1) == 255).all()
+    np.testing.assert_allclose(confidence / 255, margins / margins.max(axis=1, keepdims=True), atol=0.5 / 255 + 1e-6)
+
+
+def test_logits_that_lie_on_their_thresholds_have_no_confidence():
+    assert confidence(np.zeros((2, 8), dtype=np.float32)).tolist() == [[0] * 8] * 2
+
+
+def test_rows_of_what_was_encoded_can_be_cut_out_and_joined(function):
+    whole = function.encode(CORPUS)
+    joined = Encoded.joined([whole[:40], whole[40:41], whole[41:]])
+    for name in ("codes", "n_known", "confidence"):
+        np.testing.assert_array_equal(getattr(joined, name), getattr(whole, name))
 
 
 def test_many_rows_are_encoded_in_slices_to_the_same_codes(function, monkeypatch):
