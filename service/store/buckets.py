@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import BigInteger, Connection, bindparam, func, select, text
 
-from service.hashing.codes import Codes, flip_masks, hamming_distance, substring_widths, substrings
+from service.hashing.codes import Codes, flip_cost, flip_masks, hamming_distance, substring_widths, substrings
 from service.store import schema
 from service.store.documents import Keys, integers
 from service.store.rows import ForEachRow, Many
@@ -25,8 +25,11 @@ from service.store.rows import ForEachRow, Many
 CODES = schema.codes
 _ROWS_AT_ONCE = 50_000
 
+Confidence = NDArray[np.uint8]
+"""How sure each bit of a query's code is, from 0 to 255."""
 Neighbors = tuple[NDArray[np.int64], NDArray[np.int64]]
-"""Keys and distances, in the total order (distance, key)."""
+"""Keys and distances, in the total order: (distance, key), or with confidence (distance, its sum, key)."""
+_Ordered = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +68,19 @@ def take_out(connection: Connection, space_id: int, keys: Keys, codes: Codes) ->
     _DELETE.run(connection, *_rows(space_id, keys, codes))
 
 
-def search(connection: Connection, space_id: int, code: Codes, k: int) -> SqlNeighbors:
+def search(
+    connection: Connection, space_id: int, code: Codes, k: int, confidence: Confidence | None = None
+) -> SqlNeighbors:
     """The `k` nearest documents of a code `(n_bytes,)`; all of them if there are no more than `k`.
+
+    Equal distances are ordered by what it would take to flip the differing bits of the query, where the `(n_bits,)`
+    confidence of each of its bits is given, and then by key.
 
     Level a looks, in every table, at the addresses that differ from the query's in exactly a bits. A code not found
     by then differs in at least a + 1 bits of each substring, n_tables * (a + 1) in all; so k neighbors nearer than
     that are the nearest (op. cit., section 3.3).
     """
-    lookup = _Lookup(connection, space_id, code)
+    lookup = _Lookup(connection, space_id, code, confidence)
     for level in range(lookup.widths[0] + 1):
         if not lookup.probe(level, range(len(lookup.widths))):
             return _scan(lookup, lookup.n_bits, k)
@@ -83,13 +91,15 @@ def search(connection: Connection, space_id: int, code: Codes, k: int) -> SqlNei
     return lookup.answer(keys[:k], distances[:k], radius)
 
 
-def within(connection: Connection, space_id: int, code: Codes, radius: int) -> SqlNeighbors:
-    """Every document within `radius` bits of a code `(n_bytes,)`.
+def within(
+    connection: Connection, space_id: int, code: Codes, radius: int, confidence: Confidence | None = None
+) -> SqlNeighbors:
+    """Every document within `radius` bits of a code `(n_bytes,)`, in the order of `search`.
 
     A code within radius = n_tables * a + j differs in at most a bits in one of the substrings 0..j, or in at most a - 1
     in one of the others: else its distance would be greater (op. cit., proposition 2).
     """
-    lookup = _Lookup(connection, space_id, code)
+    lookup = _Lookup(connection, space_id, code, confidence)
     whole, rest = divmod(radius, len(lookup.widths))
     for level in range(min(whole, lookup.widths[0]) + 1):
         if not lookup.probe(level, range(len(lookup.widths) if level < whole else rest + 1)):
@@ -115,10 +125,11 @@ def stack(blobs: Sequence[bytes], n_bytes: int) -> Codes:
 class _Lookup:
     """One query's walk through the buckets: what it found so far, and what that cost."""
 
-    def __init__(self, connection: Connection, space_id: int, code: Codes) -> None:
+    def __init__(self, connection: Connection, space_id: int, code: Codes, confidence: Confidence | None) -> None:
         self.connection = connection
         self.space_id = space_id
         self.code = code
+        self.confidence = confidence
         self.n_bits = 8 * len(code)
         self.widths = substring_widths(self.n_bits, n_tables(self.n_bits))
         self.addresses = [int(address) for address in substrings(code[None, :], len(self.widths))[0]]
@@ -142,7 +153,14 @@ class _Lookup:
     def nearest(self) -> Neighbors:
         """Keys and distances of all that was found, in the total order."""
         keys = np.fromiter(self.found, dtype=np.int64, count=len(self.found))
-        return _in_order(keys, hamming_distance(stack([*self.found.values()], len(self.code)), self.code))
+        codes = stack([*self.found.values()], len(self.code))
+        return _in_order(keys, hamming_distance(codes, self.code), self.doubts(codes))[:2]
+
+    def doubts(self, codes: Codes) -> NDArray[np.float32]:
+        """What orders codes `(n, n_bytes)` of equal distance before their keys do: `(n,)`, zeros where nothing does."""
+        if self.confidence is None:
+            return np.zeros(len(codes), dtype=np.float32)
+        return flip_cost(codes, self.code, self.confidence)
 
     def answer(self, keys: NDArray[np.int64], distances: NDArray[np.int64], radius: int) -> SqlNeighbors:
         """The answer that rests on the buckets alone."""
@@ -151,21 +169,24 @@ class _Lookup:
 
 def _scan(lookup: _Lookup, radius: int, k: int | None) -> SqlNeighbors:
     """The answer from every code of the space: those within the radius, the `k` nearest of them if k is given."""
-    best: Neighbors = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
+    best: _Ordered = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
     n_codes = 0
     for keys, codes in scan(lookup.connection, lookup.space_id, len(lookup.code)):
         n_codes += len(keys)
         distances = hamming_distance(codes, lookup.code)
         near = distances <= radius
-        both = (np.concatenate(pair) for pair in zip(best, (keys[near], distances[near]), strict=True))
-        ordered = _in_order(*both)
-        best = ordered[0][:k], ordered[1][:k]
-    return SqlNeighbors(*best, lookup.probes, n_codes, radius, "scan")
+        ordered = _in_order(
+            np.concatenate([best[0], keys[near]]),
+            np.concatenate([best[1], distances[near]]),
+            np.concatenate([best[2], lookup.doubts(codes[near])]),
+        )
+        best = ordered[0][:k], ordered[1][:k], ordered[2][:k]
+    return SqlNeighbors(best[0], best[1], lookup.probes, n_codes, radius, "scan")
 
 
-def _in_order(keys: NDArray[np.int64], distances: NDArray[np.int64]) -> Neighbors:
-    order = np.lexsort((keys, distances))
-    return keys[order], distances[order]
+def _in_order(keys: NDArray[np.int64], distances: NDArray[np.int64], doubts: NDArray[np.float32]) -> _Ordered:
+    order = np.lexsort((keys, doubts, distances))
+    return keys[order], distances[order], doubts[order]
 
 
 @cache

@@ -152,6 +152,16 @@ def hits(connection: Connection, keys: Sequence[int] | NDArray[np.int64]) -> dic
     return {row[0]: Hit(row[0], row[1], row[2], about) for row, about in zip(rows, metadata, strict=True)}
 
 
+def revisions(connection: Connection, keys: Keys) -> dict[int, int]:
+    """The revision of each of the documents that still exist among those keys; of whatever collection."""
+    return dict(_REVISIONS_OF.rows(connection, integers(keys)))
+
+
+def texts(connection: Connection, keys: Keys) -> dict[int, tuple[int, str]]:
+    """Revision and text of each of the documents that still exist among those keys; of whatever collection."""
+    return {key: (revision, text) for key, revision, text in _TEXTS.rows(connection, integers(keys))}
+
+
 def by_keys(connection: Connection, keys: Keys) -> dict[int, Document]:
     """The documents that still exist among those keys, by key; of whatever collection."""
     rows = connection.execute(_BY_KEYS, {"keys": integers(keys)})
@@ -215,6 +225,14 @@ _BY_ID = select(*COLUMNS).where(_OF_COLLECTION, TABLE.c.id == bindparam("id"))
 _HITS = Straight(
     sqlite="SELECT key, id, text, metadata FROM documents WHERE key IN (SELECT value FROM json_each(?))",
     postgresql="SELECT key, id, text, metadata::text FROM documents WHERE key = ANY(%s)",
+)
+_REVISIONS_OF = Straight(
+    sqlite="SELECT key, revision FROM documents WHERE key IN (SELECT value FROM json_each(?))",
+    postgresql="SELECT key, revision FROM documents WHERE key = ANY(%s)",
+)
+_TEXTS = Straight(
+    sqlite="SELECT key, revision, text FROM documents WHERE key IN (SELECT value FROM json_each(?))",
+    postgresql="SELECT key, revision, text FROM documents WHERE key = ANY(%s)",
 )
 _LOCATED = Straight(
     sqlite="""

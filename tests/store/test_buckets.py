@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.hashing.codes import Codes
+from service.hashing.codes import Codes, flip_cost
 from service.store import buckets, codes
 from service.store.buckets import SqlNeighbors
 from service.store.database import Database
@@ -54,6 +54,25 @@ def test_search_and_within_agree_with_brute_force(
     assert nearest.path in ("buckets", "scan")
     if nearest.path == "buckets":  # every code within the radius it names was looked at
         assert nearest.candidates >= len(oracles.within(model, query.tobytes(), nearest.radius))
+
+
+@pytest.mark.parametrize(("n", "flip"), [(40, 0.1), (600, 0.02)])
+def test_equal_distances_are_ordered_by_the_confidence_of_the_differing_bits(
+    database: Database, n: int, flip: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(n)
+    space, model = filled(database, clustered_codes(rng, n, 64, n_centers=3, flip=flip))
+    query, confidence = np.frombuffer(model[3], np.uint8), rng.integers(0, 256, 64).astype(np.uint8)
+    sure = {k: float(flip_cost(np.frombuffer(code, np.uint8)[None], query, confidence)[0]) for k, code in model.items()}
+    everything = sorted((distance, sure[key], key) for distance, key in oracles.nearest(model, query.tobytes(), n))
+    expected = [(distance, key) for distance, _, key in everything]
+    monkeypatch.setattr(buckets, "_ROWS_AT_ONCE", 17)
+    with database.read() as connection:
+        for k in (1, 5, n):
+            assert matches(buckets.search(connection, space, query, k, confidence)) == expected[:k]
+        for radius in (0, 3, 64):
+            ball = [match for match in expected if match[0] <= radius]
+            assert matches(buckets.within(connection, space, query, radius, confidence)) == ball
 
 
 def test_near_codes_are_found_by_few_probes_among_many(database: Database) -> None:

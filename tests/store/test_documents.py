@@ -34,6 +34,19 @@ def test_what_was_put_is_got_as_it_was(database: Database) -> None:
     assert found.created_at.tzinfo is not None
 
 
+def test_texts_and_revisions_are_read_of_the_keys_that_still_exist(database: Database) -> None:
+    collection, _ = new_collection(database)
+    one, two, three = put(database, collection, [NewDocument(id, f"text {id}", {}) for id in "abc"])
+    put(database, collection, [NewDocument("b", "another", {})])
+    with database.lane(collection.id) as lane:
+        documents.delete(lane, ["c"])
+    keys = [three.key, two.key, one.key]
+    with database.read() as connection:
+        assert documents.revisions(connection, keys) == {one.key: 1, two.key: 2}
+        assert documents.texts(connection, keys) == {one.key: (1, "text a"), two.key: (2, "another")}
+        assert documents.texts(connection, []) == documents.revisions(connection, []) == {}
+
+
 def test_a_document_is_located_by_the_names_of_it_and_its_collection(database: Database) -> None:
     collection, _ = new_collection(database, n_bits=16)
     other, _ = new_collection(database)
