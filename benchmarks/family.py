@@ -13,7 +13,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -281,20 +281,23 @@ def recirculation(data: Data) -> Iterator[Row]:
 def semantic_hashing(data: Data) -> Iterator[Row]:
     base, queries = data.train, data.test[:500]
     true = np.argpartition(_square_distances(queries, base), 10, axis=1)[:, :10]
-    scales, saturated, recalls, soft = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0), [], [], []
-    for noise in scales:
-        plan = {"hidden": (500,), "n_bits": 32, "noise_start": 0.0, "noise": noise}
+    scales = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
+    saturated: dict[str, list[float]] = {"fresh": [], "fixed": []}
+    recalls: dict[str, list[float]] = {"fresh": [], "fixed": []}
+    for kind, noise in product(saturated, scales):
+        plan = {"hidden": (500,), "n_bits": 32, "noise_start": 0.0, "noise": noise, "noise_kind": kind}
         model = learn("semantic_hashing", base, "bits", data.epochs, **plan).model
         with torch.no_grad():
             logits, asked = (model.encoder(torch.from_numpy(rows)).numpy() for rows in (base, queries))
         distances = all_distances(pack(asked > 0), pack(logits > 0))
-        saturated.append(saturated_share(asked))
-        recalls.append(float(np.mean([inclusion(d, 100)[t].mean() for d, t in zip(distances, true, strict=True)])))
-        soft.append(test_loss(model, data.test))
+        saturated[kind].append(saturated_share(asked))
+        recalls[kind].append(
+            float(np.mean([inclusion(d, 100)[t].mean() for d, t in zip(distances, true, strict=True)]))
+        )
         yield Row(
             "semantic_hashing",
-            f"noise {noise:g}: saturated units, recall@10 among 100",
-            f"{saturated[-1]:.2f}, {recalls[-1]:.3f}",
+            f"{kind} noise {noise:g}: saturated units, recall@10 among 100",
+            f"{saturated[kind][-1]:.2f}, {recalls[kind][-1]:.3f}",
         )
     data.picture(pictures.saturation, "semantic-hashing-saturation", scales, saturated, recalls)
 

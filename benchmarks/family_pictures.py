@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -84,11 +84,16 @@ def tangents(path: Path, inputs: Array, directions: Array, side: int) -> None:
     _save(figure, path)
 
 
-def saturation(path: Path, scales: Sequence[float], saturated: Sequence[float], recalls: Sequence[float]) -> None:
-    """Share of saturated units and quality of the codes against the noise that training ended with."""
+Curves = Mapping[str, Sequence[float]]
+
+
+def saturation(path: Path, scales: Sequence[float], saturated: Curves, recalls: Curves) -> None:
+    """Share of saturated units and quality of the codes, by kind of noise, against what it was at the end."""
     figure, axis = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
-    axis.plot(scales, saturated, "o-", label="units within 0.05 of 0 or 1, without noise")
-    axis.plot(scales, recalls, "s--", label="recall@10 among the 100 nearest by code")
+    for kind, color in zip(saturated, ("tab:blue", "tab:orange"), strict=True):
+        axis.plot(scales, saturated[kind], "o-", color=color, label=f"saturated units, {kind} noise")
+        axis.plot(scales, recalls[kind], "s--", color=color, label=f"recall@10 among 100, {kind} noise")
+    axis.set_title("units within 0.05 of 0 or 1 without noise; quality of the codes")
     axis.set(xlabel="standard deviation of the noise at the end of the training, in logits", ylim=(0, 1.02))
     axis.legend()
     _save(figure, path)
