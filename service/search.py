@@ -19,8 +19,8 @@ from service.encoding import Encoder
 from service.errors import InvalidInput
 from service.hashing.codes import Codes
 from service.hashing.content import Text, check_text
+from service.index.answers import Neighbors, Stats
 from service.index.replica import Follower, Replica
-from service.index.table import Neighbors, Stats
 from service.store import buckets, codes, documents, spaces
 from service.store.collections import Collection
 from service.store.database import Database
@@ -168,7 +168,7 @@ class InMemory:
     def nearest(self, connection: Connection, query_codes: Codes, k: int, radius: int | None) -> list[Neighbors]:
         """The first `k` neighbors, within the radius if one is given, of each code of `(n, n_bytes)`."""
         if radius is None:
-            return self.replica.table.search(query_codes, k)
+            return list(self.replica.table.search(query_codes, k))
         return [_first(neighbors, k) for neighbors in self.replica.table.within(query_codes, radius)]
 
 

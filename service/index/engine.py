@@ -26,7 +26,7 @@ class Engine(Protocol):
         """Fill the buckets of a base."""
 
     def answer(self, view: View, queries: Codes, k: int, limit: int, mode: int, out: NDArray[np.int64]) -> None:
-        """Answer queries into the rows of `out`."""
+        """Answer queries into the rows of `out`; both arrays must be C-contiguous."""
 
 
 @lru_cache
@@ -60,7 +60,7 @@ def answers_alike(engine: Engine, n_bits: int) -> bool:
     view = _sample(engine, n_bits)
     if not np.array_equal(view.words, _sample(reference, n_bits).words):
         return False
-    queries = layout.from_planes(view.delta[:-1, :4], n_bits // 8)
+    queries = np.ascontiguousarray(layout.from_planes(view.delta[:-1, :4], n_bits // 8))
     for shown in (view, view.only(layout.keys_of(view.words)[::2])):
         for k, limit in ((7, n_bits), (UNLIMITED, n_bits // 4)):
             expected = _answers(reference, shown, queries, k, limit, SCAN)

@@ -18,6 +18,7 @@ This is the only module that imports numba; `service.index.engine` refuses it if
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -70,8 +71,6 @@ from service.index.view import (
     R_DEAD,
     R_DELTA,
     R_DELTA_STRIDE,
-    R_N_DELTA,
-    R_N_RECENT,
     R_RECENT,
     R_WORDS,
     View,
@@ -572,16 +571,17 @@ def finish(frame, out, room):
 
 
 @inlined
-def start(frame, record, k, size, n_bits):
+def start(frame, record, n_recent, k, size, n_bits):
     """Fill in what does not change from query to query."""
     base, delta = load(record, R_WORDS), load(record, R_DELTA)
     n_planes = (n_bits + 63) >> 6
     store(frame, F_BASE, base)
     store(frame, F_ENTRIES, frame + 8 * (F_HISTOGRAM + n_bits + 1))
     store(frame, F_DELTA_KEYS, delta + 8 * n_planes * load(record, R_DELTA_STRIDE))
-    for to, place in ((F_DEAD, R_DEAD), (F_RECENT, R_RECENT), (F_N_RECENT, R_N_RECENT), (F_ALLOWED, R_ALLOWED)):
+    for to, place in ((F_DEAD, R_DEAD), (F_RECENT, R_RECENT), (F_ALLOWED, R_ALLOWED)):
         store(frame, to, load(record, place))
-    store(frame, F_SIFTED, load(record, R_DEAD) | load(record, R_N_RECENT) | load(record, R_ALLOWED))
+    store(frame, F_N_RECENT, n_recent)
+    store(frame, F_SIFTED, load(record, R_DEAD) | n_recent | load(record, R_ALLOWED))
     store(frame, F_K, k)
     store(frame, F_CAPACITY, size)
     kept = k * (1 + np.log(max(1.0, load(base, N_CODES) / k))) if k < UNLIMITED else 0.0
@@ -589,10 +589,10 @@ def start(frame, record, k, size, n_bits):
 
 
 @jit
-def answer_one(frame, record, query, limit, mode, out, room):
+def answer_one(frame, record, n_delta, query, limit, mode, out, room):
     """Answer one query into a row at address `out`."""
     base = load(record, R_WORDS)
-    n, n_bits, n_delta = load(base, N_CODES), load(base, N_BITS), load(record, R_N_DELTA)
+    n, n_bits = load(base, N_CODES), load(base, N_BITS)
     delta, delta_stride = load(record, R_DELTA), load(record, R_DELTA_STRIDE)
     reset(frame, n_bits)
     store(frame, F_BOUND, limit)
@@ -616,22 +616,32 @@ def answer_one(frame, record, query, limit, mode, out, room):
 
 
 @jit
-def answer_all(record, queries, k, limit, mode, out, width):
+def answer_all(record, n_delta, n_recent, queries, k, limit, mode, out, width):
     """Answer `(q, n_bytes)` queries; the type of the tuple `width` says at compile time how many words a code has."""
     n_bits = 8 * queries.shape[1]
     room = (out.shape[1] - ANSWER_WORDS) // 2
     size = max(4 * k, MIN_ENTRIES) if k < UNLIMITED else room
     frame = np.empty(F_HISTOGRAM + n_bits + 1 + 4 * size, np.int64)
-    start(frame.ctypes.data, record.ctypes.data, k, size, n_bits)
+    start(frame.ctypes.data, record.ctypes.data, n_recent, k, size, n_bits)
     for q in range(len(queries)):
         query = query_words(queries[q], width)
         row = out.ctypes.data + 8 * q * out.shape[1]
-        answer_one(frame.ctypes.data, record.ctypes.data, query, limit, mode, row, room)
+        answer_one(frame.ctypes.data, record.ctypes.data, n_delta, query, limit, mode, row, room)
+
+
+@cache
+def _entry(n_planes: int) -> Any:
+    """`answer_all` for codes of so many words, past numba's dispatcher, which takes longer to look at the arguments."""
+    number, words = types.int64, types.UniTuple(types.uint64, n_planes)
+    record, queries, out = number[::1], types.uint8[:, ::1], number[:, ::1]
+    return answer_all.compile((record, number, number, queries, number, number, number, out, words))
 
 
 def answer(view: View, queries: Codes, k: int, limit: int, mode: int, out: NDArray[np.int64]) -> None:
     """As `service.index.reference.answer`, by buckets or by a scan, whichever looks cheaper unless `mode` says."""
-    answer_all(view.record, queries, k, limit, mode, out, _WIDTHS[len(view.delta) - 1])
+    arrays = view.arrays
+    n_planes = len(arrays.delta) - 1
+    _entry(n_planes)(arrays.record, view.n_delta, view.n_recent, queries, k, limit, mode, out, _WIDTHS[n_planes])
 
 
 @jit

@@ -16,52 +16,35 @@ Source: Norouzi, Punjani, Fleet (2014), "Fast exact search in Hamming space with
 from __future__ import annotations
 
 import os
+import struct
 import threading
+from collections import deque
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import InvalidInput
 from service.hashing.codes import Codes, check_n_bits, unpack
-from service.index import layout
+from service.index import duplicates, layout
+from service.index.answers import Answers, Neighbors
 from service.index.engine import Engine, engine_for
-from service.index.layout import ANSWER_WORDS, AUTO, FOUND, UNLIMITED, Words
+from service.index.layout import ANSWER_WORDS, AUTO, FOUND, RADIUS, UNLIMITED, Words
 from service.index.view import Ids, Keys, View
 
-PATHS = ("scan", "probe", "probe, then scan")
 FIRST_ROOM = 64
 """Matches that a radius search has room for before it is asked again with as much as it needs."""
 MIN_DELTA = 10_000
 """Codes added or dead before the base is built anew."""
 BLOCK = 64
 """Queries that one thread takes at a time."""
-
-
-class Stats(NamedTuple):
-    """The work one query took: why it was fast, or not.
-
-    `path` is "scan", "probe" or "probe, then scan"; `probes` counts buckets looked into, `candidates` codes that were
-    compared, and within `radius` bits of the query nothing was left unseen.
-    """
-
-    path: str
-    probes: int
-    candidates: int
-    radius: int
-
-
-class Neighbors(NamedTuple):
-    """One query's answer, ascending by (distance, key): `keys` `(n,)` int64, `distances` `(n,)` int64 in bits."""
-
-    keys: Keys
-    distances: NDArray[np.int64]
-    stats: Stats
+BYTES = np.dtype(np.uint8)
+KEYS = np.dtype(np.int64)
+_WORD = (1 << 64) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +70,7 @@ class HammingTable:
     def __init__(self, n_bits: int) -> None:
         self._n_bits, self._n_bytes = check_n_bits(n_bits), n_bits // 8
         self._engine: Engine = engine_for(n_bits)
+        self._as_words = struct.Struct(f">{layout.n_planes_of(n_bits)}Q").unpack
         self._lock = threading.Lock()
         self._view = View.of_base(layout.allocate(0, n_bits, 0))
         self._added: dict[int, int] = {}  # live keys of the delta, and their ids
@@ -142,7 +126,7 @@ class HammingTable:
         allowed: Allowed = None,
         logits: NDArray[np.floating] | None = None,
         radius: int | None = None,
-    ) -> list[Neighbors]:
+    ) -> Answers:
         """The exact `k` nearest of each of `(q, n_bytes)` codes, or all that there are when they are fewer.
 
         Args:
@@ -160,13 +144,14 @@ class HammingTable:
         if k < 1:
             raise InvalidInput(f"k must be at least 1, got {k}")
         view = self._view if allowed is None else self._shown(allowed)
-        limit = self._n_bits if radius is None else min(radius, self._n_bits)
-        nearest = self._neighbors(view, codes, k if k < view.n_live else view.n_live or 1, limit)
-        if logits is None:
-            return nearest
-        if logits.shape != (len(codes), self._n_bits):
-            raise InvalidInput(f"logits must be ({len(codes)}, {self._n_bits}), got {logits.shape}")
-        return [self._ordered(view, *query) for query in zip(nearest, codes, logits, strict=True)]
+        codes = self._queries(codes)
+        n_live = view.n_live
+        nearest = Answers(self._rows(view, codes, k if k < n_live else n_live, radius))
+        if logits is not None:
+            if logits.shape != (len(codes), self._n_bits):
+                raise InvalidInput(f"logits must be ({len(codes)}, {self._n_bits}), got {logits.shape}")
+            self._order(view, nearest, codes, logits)
+        return nearest
 
     def within(self, codes: Codes, radius: int, allowed: Allowed = None) -> list[Neighbors]:
         """All that lie within `radius` bits of each of `(q, n_bytes)` codes; radius 0 finds equal codes.
@@ -176,8 +161,7 @@ class HammingTable:
         """
         if radius < 0:
             raise InvalidInput(f"radius must be at least 0, got {radius}")
-        view, radius = self._shown(allowed), min(radius, self._n_bits)
-        return self._neighbors(view, codes, UNLIMITED, radius)
+        return self._balls(self._shown(allowed), self._queries(codes), min(radius, self._n_bits))
 
     def select(self, keys: Keys | Collection[int]) -> Selection:
         """Prepare keys to be used as `allowed` in many searches."""
@@ -210,8 +194,8 @@ class HammingTable:
         for first in range(0, len(codes) if radius else 0, 4096):
             found = distinct.within(codes[first : first + 4096], radius)
             ends = np.repeat(np.arange(first, first + len(found)), [len(near.keys) for near in found])
-            roots = _joined(roots, ends, np.concatenate([near.keys for near in found]))
-        return _groups(roots[owner], keys)
+            roots = duplicates.joined(roots, ends, np.concatenate([near.keys for near in found]))
+        return duplicates.groups(roots[owner], keys)
 
     def add(self, codes: Codes, keys: Keys) -> None:
         """Put `(n, n_bytes)` codes under `(n,)` keys; a key that is present is replaced, the last of equal keys wins.
@@ -220,11 +204,13 @@ class HammingTable:
             InvalidInput: shapes, width or dtype are wrong.
         """
         self._check(codes, keys)
-        if len(keys) > 1:
-            _, last = np.unique(keys[::-1], return_index=True)
-            if len(last) < len(keys):
-                last = np.sort(len(keys) - 1 - last)
-                codes, keys = codes[last], keys[last]
+        if len(keys) == 1:
+            self._add_one(codes.tobytes(), keys)
+            return
+        _, last = np.unique(keys[::-1], return_index=True)
+        if len(last) < len(keys):
+            last = np.sort(len(keys) - 1 - last)
+            codes, keys = codes[last], keys[last]
         with self._lock:
             replaced = self._live_ids_of(keys)
             view = self._view.with_room(len(keys))
@@ -235,14 +221,37 @@ class HammingTable:
             self._publish(view.without(replaced) if len(replaced) else view, keys)
             self._added.update(zip(keys.tolist(), range(n_base + begin, n_base + view.n_delta), strict=True))
 
+    def _add_one(self, code: bytes, keys: Keys) -> None:
+        """The same for the `(1,)` key of one code, without the arrays that many need."""
+        key = int(keys[0])
+        with self._lock:
+            replaced = self._live_id_of(key)
+            view = self._view
+            if not view.has_room(1):
+                view = view.with_room(1)
+            arrays, column, n_live = view.arrays, view.n_delta, view.n_live
+            delta = arrays.delta
+            for plane, word in enumerate(self._as_words(code.ljust(8 * len(delta) - 8, b"\0"))):
+                delta[plane, column] = word
+            delta[-1, column] = key & _WORD
+            view = View(arrays, column + 1, view.n_recent, n_live + 1)
+            self._publish(view if replaced is None else view.without_one(replaced), keys)
+            self._added[key] = arrays.n_base + column
+
     def delete(self, keys: Keys) -> None:
         """Take `(n,)` keys out; those that are absent are ignored."""
         keys = np.asarray(keys, np.int64)
-        keys = np.unique(keys) if len(keys) > 1 else keys
         with self._lock:
-            gone = self._live_ids_of(keys)
-            if len(gone):
-                self._publish(self._view.without(gone), keys)
+            if len(keys) == 1:
+                gone = self._live_id_of(int(keys[0]))
+                if gone is not None:
+                    self._added.pop(int(keys[0]), None)
+                    self._publish(self._view.without_one(gone), keys)
+                return
+            keys = np.unique(keys)
+            ids = self._live_ids_of(keys)
+            if len(ids):
+                self._publish(self._view.without(ids), keys)
                 for key in keys.tolist():
                     self._added.pop(key, None)
 
@@ -251,37 +260,52 @@ class HammingTable:
         while (rebuild := self._rebuild) is not None:
             rebuild.join()
 
-    def _neighbors(self, view: View, codes: Codes, k: int, limit: int) -> list[Neighbors]:
-        """The answers to `(q, n_bytes)` queries: many in blocks, on as many threads as there are cores."""
-        self._check_codes(codes)
-        if not codes.flags.c_contiguous:
-            codes = np.ascontiguousarray(codes)
-        if len(codes) <= BLOCK:
-            return self._block(view, codes, k, limit)
-        blocks = [codes[first : first + BLOCK] for first in range(0, len(codes), BLOCK)]
-        return list(chain.from_iterable(_threads().map(lambda block: self._block(view, block, k, limit), blocks)))
+    def _rows(self, view: View, codes: Codes, k: int, radius: int | None) -> NDArray[np.int64]:
+        """The rows of the `k` nearest, of which there are so many unless a radius is given; -1 where there is none."""
+        if radius is None and k > 0 and len(codes) <= BLOCK:
+            return self._answers(view, codes, k, self._n_bits, k)
+        limit = self._n_bits if radius is None else min(radius, self._n_bits)
+        rows = np.full((len(codes), ANSWER_WORDS + 2 * k), -1, np.int64)
+        if k:
+            answer = self._engine.answer
+            parts = _blocks(len(codes))
+            run = _threads().map if len(parts) > 1 else map
+            deque(run(lambda part: answer(view, codes[part], k, limit, AUTO, rows[part]), parts), 0)
+        else:
+            rows[:, :ANSWER_WORDS] = 0
+            rows[:, RADIUS] = limit
+        return rows
 
-    def _block(self, view: View, codes: Codes, k: int, limit: int) -> list[Neighbors]:
-        if k < UNLIMITED:
-            return _neighbors(self._answers(view, codes, k, limit, k))
-        rows = self._answers(view, codes, k, limit, FIRST_ROOM)
-        balls = _neighbors(rows)
+    def _balls(self, view: View, codes: Codes, radius: int) -> list[Neighbors]:
+        """All within a radius of each query."""
+        if len(codes) <= BLOCK:
+            return self._block(view, codes, radius)
+        parts = _threads().map(lambda part: self._block(view, codes[part], radius), _blocks(len(codes)))
+        return list(chain.from_iterable(parts))
+
+    def _block(self, view: View, codes: Codes, radius: int) -> list[Neighbors]:
+        rows = self._answers(view, codes, UNLIMITED, radius, FIRST_ROOM)
+        answers = Answers(rows)
+        balls = []
         for place, found in enumerate(rows[:, FOUND].tolist()):
             if found > FIRST_ROOM:
-                balls[place] = _neighbors(self._answers(view, codes[place : place + 1], k, limit, found))[0]
+                code = codes[place : place + 1]
+                balls.append(Answers(self._answers(view, code, UNLIMITED, radius, found))[0])
+            else:
+                balls.append(answers[place])
         return balls
 
-    def _ordered(self, view: View, nearest: Neighbors, code: Codes, logits: NDArray[np.floating]) -> Neighbors:
-        """The same distances, equal ones ordered by the sum of |logit| over the differing bits, then by key."""
-        if not len(nearest.keys):
-            return nearest
-        radius = int(nearest.distances[-1])  # hits of this distance may have been cut off
-        ball = self._neighbors(view, code[None], UNLIMITED, radius)[0]
-        ids, _ = view.ids_of(ball.keys)
-        stored = layout.from_planes(view.gather(ids)[0], self._n_bytes)
-        flipped = unpack(stored ^ code) @ np.abs(logits)
-        order = np.lexsort((ball.keys, flipped, ball.distances))[: len(nearest.keys)]
-        return Neighbors(ball.keys[order], ball.distances[order], nearest.stats)
+    def _order(self, view: View, nearest: Answers, codes: Codes, logits: NDArray[np.floating]) -> None:
+        """Order equal distances by the sum of |logit| over the differing bits, then by key."""
+        for (keys, distances, _), code, row in zip(nearest, codes, logits, strict=True):
+            if not len(keys):
+                continue
+            radius = int(distances[-1])  # hits of this distance may have been cut off
+            ball = self._balls(view, code[None], radius)[0]
+            ids, _ = view.ids_of(ball.keys)
+            stored = layout.from_planes(view.gather(ids)[0], self._n_bytes)
+            flipped = unpack(stored ^ code) @ np.abs(row)
+            keys[:] = ball.keys[np.lexsort((ball.keys, flipped, ball.distances))[: len(keys)]]
 
     def _answers(self, view: View, codes: Codes, k: int, limit: int, room: int, mode: int = AUTO) -> NDArray[np.int64]:
         """Rows as `service.index.reference.answer` writes them, with room for so many matches each."""
@@ -296,13 +320,18 @@ class HammingTable:
             return self.select(allowed).view
         return allowed.view if allowed.source is self._view else self.select(allowed.keys).view
 
+    def _queries(self, codes: Codes) -> Codes:
+        """The same codes if they are right, as the compiled loops need them: rows after one another."""
+        self._check_codes(codes)
+        return codes if codes.flags.c_contiguous else np.ascontiguousarray(codes)
+
     def _check_codes(self, codes: Codes) -> None:
-        if codes.ndim != 2 or codes.shape[1] != self._n_bytes or codes.dtype != np.uint8:
+        if codes.ndim != 2 or codes.shape[1] != self._n_bytes or (codes.dtype is not BYTES and codes.dtype != BYTES):
             raise InvalidInput(f"codes must be (n, {self._n_bytes}) uint8, got {codes.shape} {codes.dtype}")
 
     def _check(self, codes: Codes, keys: Keys) -> None:
         self._check_codes(codes)
-        if keys.shape != (len(codes),) or keys.dtype != np.int64:
+        if keys.shape != (len(codes),) or (keys.dtype is not KEYS and keys.dtype != KEYS):
             raise InvalidInput(f"keys must be ({len(codes)},) int64, one for each code, got {keys.shape} {keys.dtype}")
 
     def _live_ids_of(self, keys: Keys) -> Ids:
@@ -310,22 +339,35 @@ class HammingTable:
         view, added = self._view, self._added
         late = [added[key] for key in keys.tolist() if key in added]
         ordered = view.base_keys
-        if not len(ordered) or len(late) == len(keys) or (len(keys) == 1 and keys[0] > ordered[-1]):
+        if not len(ordered) or len(late) == len(keys):
             return np.array(late, np.int64)
         places = np.searchsorted(ordered, keys)
         places = places[ordered[np.minimum(places, len(ordered) - 1)] == keys]
         return np.concatenate([np.array(late, np.int64), places[view.live(places)]])
+
+    def _live_id_of(self, key: int) -> int | None:
+        """The same for one key."""
+        late = self._added.get(key)
+        arrays = self._view.arrays
+        if late is not None or key > arrays.last_key:
+            return late
+        place = int(arrays.base_keys.searchsorted(key))
+        return place if arrays.base_keys.item(place) == key and self._view.is_live(place) else None
 
     def _publish(self, view: View, keys: Keys) -> None:
         """Let readers see a view that differs from the last in `keys`; begin a rebuild if one has become due."""
         self._view = view
         if self._touched is not None:
             self._touched.append(keys.copy())
-        elif view.n_delta > max(MIN_DELTA, view.n_base // 100) or 4 * view.n_dead > max(MIN_DELTA, view.n_base):
+        elif (view.n_delta > MIN_DELTA or 4 * view.n_dead > MIN_DELTA) and self._is_due(view):
             self._touched = []
             rebuild = threading.Thread(target=self._renew, args=(view,), name="index-rebuild", daemon=True)
             rebuild.start()
             self._rebuild = rebuild  # the thread ends by taking it away, for which it needs the lock that is held here
+
+    @staticmethod
+    def _is_due(view: View) -> bool:
+        return view.n_delta > max(MIN_DELTA, view.n_base // 100) or 4 * view.n_dead > max(MIN_DELTA, view.n_base)
 
     def _renew(self, old: View) -> None:
         """Build a base of what `old` holds, then swap it in together with what was written meanwhile."""
@@ -376,39 +418,8 @@ def build_base(planes: Words, keys: Keys, n_bits: int, engine: Engine) -> Words:
     return words
 
 
-def _neighbors(rows: NDArray[np.int64]) -> list[Neighbors]:
-    """Rows of answers, in which every match that was found has room, as views into them."""
-    half = (rows.shape[1] + ANSWER_WORDS) // 2
-    answers = []
-    for place in range(len(rows)):  # by place: an iterator over the rows would cost more than all of the rest
-        row = rows[place]
-        found, path, probes, candidates, radius = row[:5].tolist()
-        keys, distances = row[ANSWER_WORDS : ANSWER_WORDS + found], row[half : half + found]
-        answers.append(Neighbors(keys, distances, Stats(PATHS[path], probes, candidates, radius)))
-    return answers
-
-
-def _joined(roots: Ids, one: Ids, other: Ids) -> Ids:
-    """Roots after joining the groups of `one[i]` and `other[i]` for all i; a root is the least member of its group."""
-    while True:
-        low, high = np.minimum(roots[one], roots[other]), np.maximum(roots[one], roots[other])
-        apart = low != high
-        if not apart.any():
-            return roots
-        np.minimum.at(roots, high[apart], low[apart])
-        while not np.array_equal(above := roots[roots], roots):
-            roots = above
-
-
-def _groups(roots: Ids, keys: Keys) -> list[Keys]:
-    """Keys of equal root together, where there are at least two."""
-    order = np.lexsort((keys, roots))
-    roots, keys = roots[order], keys[order]
-    begins = np.flatnonzero(np.append(True, roots[1:] != roots[:-1])[: len(roots)])
-    sizes = np.diff(np.append(begins, len(roots)))
-    several = sizes > 1
-    groups = [keys[begin : begin + size] for begin, size in zip(begins[several], sizes[several], strict=True)]
-    return sorted(groups, key=lambda group: int(group[0]))
+def _blocks(n: int) -> list[slice]:
+    return [slice(first, min(first + BLOCK, n)) for first in range(0, n, BLOCK)]
 
 
 @lru_cache

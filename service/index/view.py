@@ -27,8 +27,8 @@ MAX_RECENT = 128
 MIN_ROOM = 1024
 NO_BITS: Words = np.empty(0, np.uint64)
 
-# the record: everything by address, one small array to hand to the compiled loops
-R_WORDS, R_DELTA, R_DELTA_STRIDE, R_N_DELTA, R_DEAD, R_RECENT, R_N_RECENT, R_ALLOWED, RECORD_WORDS = range(9)
+# the record: every array by address, one small array to hand to the compiled loops
+R_WORDS, R_DELTA, R_DELTA_STRIDE, R_DEAD, R_RECENT, R_ALLOWED, RECORD_WORDS = range(7)
 
 
 def bitmap(n: int, ids: Ids) -> Words:
@@ -55,52 +55,76 @@ def _address(array: NDArray[np.generic]) -> int:
     return int(array.__array_interface__["data"][0]) if array.size else 0
 
 
-def record_of(words: Words, delta: Words, dead: Words, recent: NDArray[np.uint32], allowed: Words) -> NDArray[np.int64]:
-    """The record of these arrays, of which nothing counts yet."""
-    record = np.zeros(RECORD_WORDS, np.int64)
-    record[R_DELTA_STRIDE] = delta.shape[1]
-    for place, array in ((R_WORDS, words), (R_DELTA, delta), (R_DEAD, dead), (R_RECENT, recent), (R_ALLOWED, allowed)):
-        record[place] = _address(array)
-    return record
-
-
 @dataclass(slots=True, eq=False)
-class View:
-    """One state of a table; treat it as frozen.
+class Arrays:
+    """What the views of a table share, from one base, delta or bitmap to the next.
 
     Attributes:
         words: the base.
         base_keys: its keys, ascending.
-        delta: `(n_planes + 1, capacity)` words: code planes, and keys in the last row.
-        n_delta: how many columns of the delta count.
+        n_base: how many.
+        last_key: the greatest of them; if there are none, less than any key.
+        delta: `(n_planes + 1, capacity)` words: code planes, and keys in the last row; columns are appended in place.
+        room: how many.
         dead: bitmap over all ids, or empty if none is set.
-        recent: `(MAX_RECENT,)` uint32 ids that died since the bitmap was made.
-        n_recent: how many of them count.
+        recent: `(MAX_RECENT,)` uint32 ids that died since the bitmap was made; appended in place.
         allowed: bitmap over all ids of those that an answer may hold; empty if all.
-        n_live: codes that are not dead, and allowed.
-        record: all of it by address.
+        record: all of them by address.
+        latest: the ids in `recent`, to look one up; for the writer.
     """
 
     words: Words
     base_keys: Keys
+    n_base: int
+    last_key: int
     delta: Words
-    n_delta: int
+    room: int
     dead: Words
     recent: NDArray[np.uint32]
-    n_recent: int
     allowed: Words
-    n_live: int
     record: NDArray[np.int64]
+    latest: set[int]
+
+    @classmethod
+    def of(cls, words: Words, delta: Words, dead: Words, allowed: Words) -> Arrays:
+        """These arrays, with an empty `recent`."""
+        keys, recent, record = layout.keys_of(words), np.zeros(MAX_RECENT, np.uint32), np.zeros(RECORD_WORDS, np.int64)
+        record[R_DELTA_STRIDE] = delta.shape[1]
+        for place, array in (
+            (R_WORDS, words),
+            (R_DELTA, delta),
+            (R_DEAD, dead),
+            (R_RECENT, recent),
+            (R_ALLOWED, allowed),
+        ):
+            record[place] = _address(array)
+        last_key = int(keys[-1]) if len(keys) else -(1 << 63) - 1
+        room = delta.shape[1] - layout.SLACK
+        return cls(words, keys, len(keys), last_key, delta, room, dead, recent, allowed, record, set())
+
+
+@dataclass(slots=True, eq=False)
+class View:
+    """One state of a table; treat it as frozen. It is four words, so that a write of one code is cheap to publish.
+
+    Attributes:
+        arrays: of which the view sees the whole base, and so much of what grows:
+        n_delta: how many columns of the delta count.
+        n_recent: how many entries of `recent` count.
+        n_live: codes that are not dead, and allowed.
+    """
+
+    arrays: Arrays
+    n_delta: int
+    n_recent: int
+    n_live: int
 
     @classmethod
     def of(
         cls, words: Words, delta: Words, n_delta: int, n_live: int, dead: Words = NO_BITS, allowed: Words = NO_BITS
     ) -> View:
         """A view of these arrays, with nothing in `recent`."""
-        recent = np.zeros(MAX_RECENT, np.uint32)
-        record = record_of(words, delta, dead, recent, allowed)
-        record[R_N_DELTA] = n_delta
-        return cls(words, layout.keys_of(words), delta, n_delta, dead, recent, 0, allowed, n_live, record)
+        return cls(Arrays.of(words, delta, dead, allowed), n_delta, 0, n_live)
 
     @classmethod
     def of_base(cls, words: Words) -> View:
@@ -109,65 +133,84 @@ class View:
 
     def appended(self, n: int) -> View:
         """The view that counts `n` more columns of the delta, written before."""
-        record = self.record.copy()
-        n_delta = record[R_N_DELTA] = self.n_delta + n
-        return View(
-            self.words,
-            self.base_keys,
-            self.delta,
-            n_delta,
-            self.dead,
-            self.recent,
-            self.n_recent,
-            self.allowed,
-            self.n_live + n,
-            record,
-        )
+        return View(self.arrays, self.n_delta + n, self.n_recent, self.n_live + n)
+
+    def has_room(self, n: int) -> bool:
+        """Whether `n` more columns fit into the delta."""
+        return self.n_delta + n <= self.arrays.room
 
     def with_room(self, n: int) -> View:
         """This view, with room for `n` more columns in its delta."""
-        if self.n_delta + n + layout.SLACK <= self.delta.shape[1]:
+        if self.has_room(n):
             return self
         delta = new_delta(len(self.delta) - 1, 2 * (self.n_delta + n))
         delta[:, : self.n_delta] = self.delta[:, : self.n_delta]
-        dead = self._dead_ids()
-        return View.of(
-            self.words, delta, self.n_delta, self.n_live, self._bitmap(dead, delta) if len(dead) else NO_BITS
-        )
+        return View.of(self.words, delta, self.n_delta, self.n_live, self._marked(delta, np.empty(0, np.int64)))
 
     def without(self, ids: Ids) -> View:
         """The view in which the live `ids` are dead too."""
         end = self.n_recent + len(ids)
         if end > MAX_RECENT:
-            dead = self._bitmap(np.concatenate([self._dead_ids(), ids]), self.delta)
-            return View.of(self.words, self.delta, self.n_delta, self.n_live - len(ids), dead)
-        self.recent[self.n_recent : end] = ids
-        record = self.record.copy()
-        record[R_N_RECENT] = end
-        return View(
-            self.words,
-            self.base_keys,
-            self.delta,
-            self.n_delta,
-            self.dead,
-            self.recent,
-            end,
-            self.allowed,
-            self.n_live - len(ids),
-            record,
-        )
+            return View.of(self.words, self.delta, self.n_delta, self.n_live - len(ids), self._marked(self.delta, ids))
+        self.arrays.recent[self.n_recent : end] = ids
+        self.arrays.latest.update(ids.tolist())
+        return View(self.arrays, self.n_delta, end, self.n_live - len(ids))
 
-    def _dead_ids(self) -> Ids:
-        marked = np.flatnonzero(np.unpackbits(self.dead.view(np.uint8), bitorder="little"))
-        return np.concatenate([marked, self.recent[: self.n_recent].astype(np.int64)])
+    def without_one(self, code_id: int) -> View:
+        """The same for one id, without the arrays that many need."""
+        arrays, end = self.arrays, self.n_recent
+        if end == MAX_RECENT:
+            return self.without(np.array([code_id]))
+        arrays.recent[end] = code_id
+        arrays.latest.add(code_id)
+        return View(arrays, self.n_delta, end + 1, self.n_live - 1)
 
-    def _bitmap(self, ids: Ids, delta: Words) -> Words:
-        return bitmap(self.n_base + delta.shape[1], ids)
+    def is_live(self, code_id: int) -> bool:
+        """Whether an id is not dead, in the writer's own view, the last one."""
+        arrays = self.arrays
+        if code_id in arrays.latest:
+            return False
+        marked = int(arrays.dead[code_id >> 6]) >> (code_id & 63) & 1 if len(arrays.dead) else 0
+        return marked == 0
+
+    def _marked(self, delta: Words, ids: Ids) -> Words:
+        """The dead and `ids` as a bitmap that has room for that delta; empty if there are none."""
+        recent = self.arrays.recent[: self.n_recent].astype(np.int64)
+        if not len(self.dead) and not len(recent) and not len(ids):
+            return NO_BITS
+        marked = bitmap(self.n_base + delta.shape[1], np.concatenate([recent, ids]))
+        marked[: len(self.dead)] |= self.dead
+        return marked
+
+    @property
+    def words(self) -> Words:
+        """The base."""
+        return self.arrays.words
+
+    @property
+    def base_keys(self) -> Keys:
+        """Keys of the base, ascending."""
+        return self.arrays.base_keys
+
+    @property
+    def delta(self) -> Words:
+        """All of the delta, of which `n_delta` columns count."""
+        return self.arrays.delta
+
+    @property
+    def dead(self) -> Words:
+        """The bitmap of the dead that are not in `recent`."""
+        return self.arrays.dead
+
+    @property
+    def allowed(self) -> Words:
+        """The bitmap of what an answer may hold; empty if all."""
+        return self.arrays.allowed
 
     @property
     def n_base(self) -> int:
         """Codes of the base, dead ones included."""
-        return len(self.base_keys)
+        return self.arrays.n_base
 
     @property
     def n_bits(self) -> int:
@@ -177,7 +220,7 @@ class View:
     @property
     def n_dead(self) -> int:
         """Codes that are kept but marked."""
-        return int(self.n_base + self.n_delta - self.n_live)
+        return self.arrays.n_base + self.n_delta - self.n_live
 
     @property
     def delta_keys(self) -> Keys:
@@ -187,12 +230,13 @@ class View:
     @property
     def memory_bytes(self) -> int:
         """Bytes that the view holds on to."""
-        return self.words.nbytes + self.delta.nbytes + self.dead.nbytes + self.recent.nbytes
+        arrays = self.arrays
+        return arrays.words.nbytes + arrays.delta.nbytes + arrays.dead.nbytes + arrays.recent.nbytes
 
     def live(self, ids: Ids) -> NDArray[np.bool_]:
         """Which of `ids` are not dead."""
         alive = ~are_set(self.dead, ids)
-        recent = self.recent[: self.n_recent]
+        recent = self.arrays.recent[: self.n_recent]
         if len(recent):
             alive &= ~((ids[:, None] == recent).any(axis=1) if len(ids) <= MAX_RECENT else np.isin(ids, recent))
         return alive

@@ -17,9 +17,10 @@ from service.errors import InvalidInput
 from service.hashing.codes import Codes, hamming_distance
 from service.index import layout, snapshot
 from service.index import table as table_module
+from service.index.answers import Neighbors, Stats
 from service.index.engine import engine_for
 from service.index.layout import ANSWER_WORDS, AUTO, PROBE, SCAN, UNLIMITED
-from service.index.table import HammingTable, Neighbors, Stats
+from service.index.table import HammingTable
 from service.index.view import Keys
 
 WIDTHS = [8, 16, 32, 64, 72, 128, 256]
@@ -173,7 +174,8 @@ def test_an_empty_table_answers_with_nothing() -> None:
     query = np.zeros((1, 8), np.uint8)
     assert as_pairs(table.search(query, 3)[0]) == []
     assert as_pairs(table.within(query, 64)[0]) == []
-    assert table.search(np.empty((0, 8), np.uint8), 3) == []
+    assert len(table.search(np.empty((0, 8), np.uint8), 3)) == 0
+    assert table.search(query, 3).keys.shape == (1, 0)
     assert table.near_duplicates(3) == []
     table.delete(np.array([5]))
     assert len(table) == 0
