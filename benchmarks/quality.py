@@ -1,6 +1,6 @@
 """Quality of learned codes beside every classical baseline, on one corpus, measured in one run.
 
-    python benchmarks/quality.py DATA [--n-bits 16,32,64,128] [--variant neighbor] [--seeds 1,2,3] [--json FILE]
+    python benchmarks/quality.py DATA [--n-bits 16,32,64,128] [--variant neighbor] [--seeds 1,2,3] [--json FILE] [--set NAME=VALUE ...]
 
 DATA is a `bow.npz` (word counts, labels, three splits), a `corpus.jsonl[.gz]` with `label` (and `split`, else a tenth
 is held out by id) or an `.npz` of pictures as MNIST comes. Labels score and do nothing else: no label and no test
@@ -16,7 +16,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -36,7 +36,7 @@ from published import PUBLISHED
 from service.hashing.codes import pack, unpack
 from service.hashing.featurizers import Features
 from service.hashing.featurizers.text import TextFeaturizer
-from training.config import TrainingConfig
+from training.config import TrainingConfig, options_of
 from training.evaluate import all_distances, entropy, expected_recall
 from training.fit import learn
 from training.neighbors import Semantics, latent_axes, nearest, unit_rows
@@ -251,7 +251,9 @@ def exact_cosine(corpus: Corpus) -> Score:
     return Score(name, None, precision, precision, float(average), 1.0, None, seconds, cpu_seconds)
 
 
-def scores(corpus: Corpus, widths: list[int], variants: list[str], seeds: list[int], base: bool) -> Iterator[Score]:
+def scores(
+    corpus: Corpus, widths: list[int], variants: list[str], seeds: list[int], base: bool, options: Mapping[str, object]
+) -> Iterator[Score]:
     """Every row of the table, as it is measured; after the rows of several seeds their mean."""
     truth = nearest(semantics(corpus.test), semantics(corpus.train), 10).rows
     yield exact_cosine(corpus)
@@ -262,7 +264,7 @@ def scores(corpus: Corpus, widths: list[int], variants: list[str], seeds: list[i
         for variant in variants:
             rows = []
             for seed in seeds:
-                config = TrainingConfig(n_bits=n_bits, variant=variant, seed=seed)
+                config = TrainingConfig.parse({"n_bits": n_bits, "variant": variant, "seed": seed, **options})
                 rows.append(timed(f"{variant}, seed {seed}", corpus, truth, lambda c=config: learned(corpus, c)))  # type: ignore[misc]
                 yield rows[-1]
             if len(rows) > 1:
@@ -307,6 +309,7 @@ def main() -> None:
     parser.add_argument("--n-bits", default="16,32,64,128", help="widths of codes, comma-separated")
     parser.add_argument("--variant", default="neighbor", help="variants of the autoencoder, comma-separated; '' none")
     parser.add_argument("--seeds", default="1", help="comma-separated")
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="training options, to compare")
     parser.add_argument("--no-baselines", action="store_true", help="measure the learned codes only")
     parser.add_argument("--threads", type=int, default=0, help="threads of torch; 0: all cores")
     parser.add_argument("--json", type=Path, help="write the figures there")
@@ -321,7 +324,7 @@ def main() -> None:
     everything: dict[str, object] = {}
     for path in options.data:
         corpus, rows = read(path), []
-        for score in scores(corpus, widths, variants, seeds, not options.no_baselines):
+        for score in scores(corpus, widths, variants, seeds, not options.no_baselines, options_of(options.set)):
             rows.append(score)
             Console(stderr=True).print(f"{score.method} {score.n_bits or ''}: P@100 {score.precision:.3f}")
             published = PUBLISHED.get(corpus.name, {})

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 import typer
@@ -17,7 +17,7 @@ from rich.table import Table
 from service.errors import InvalidInput, NearbitError
 from service.hashing.content import Content
 from service.hashing.function import HashFunction, digest_of
-from training.config import TrainingConfig
+from training.config import TrainingConfig, options_of
 from training.contents import read_contents
 from training.evaluate import Report
 from training.evaluate import evaluate as measure
@@ -53,7 +53,7 @@ def fit(
     threads: Threads = 0,
 ) -> None:
     """Learn a hash function from a corpus, and report its quality on held-out documents."""
-    config = TrainingConfig.parse({"n_bits": n_bits, "variant": variant, "seed": seed} | _options(option or []))
+    config = TrainingConfig.parse({"n_bits": n_bits, "variant": variant, "seed": seed} | options_of(option or []))
     _set_threads(threads)
     ids, contents = _read(corpus)
     result = _fit(contents, ids, config, checkpoint_dir)
@@ -100,7 +100,7 @@ def visualize(
     """Draw two-dimensional maps of a corpus: codes of two units, of 32 units by t-SNE, PCA, Isomap and LLE."""
     from training.visualize import draw_maps
 
-    config = TrainingConfig.parse({"seed": seed, "image_size": 28, "max_features": 5_000} | _options(option or []))
+    config = TrainingConfig.parse({"seed": seed, "image_size": 28, "max_features": 5_000} | options_of(option or []))
     _set_threads(threads)
     collection = read_contents(corpus)
     with console.status("maps") as status:
@@ -170,20 +170,6 @@ def show(report: Report) -> None:
 
 def _mean(values: list[float]) -> float:
     return sum(values) / len(values)
-
-
-def _options(pairs: list[str]) -> dict[str, Any]:
-    """`name=value` pairs with values as JSON where they are, text otherwise."""
-    options: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise InvalidInput(f"--set must be name=value, got {pair!r}")
-        try:
-            options[name] = json.loads(value)
-        except ValueError:
-            options[name] = value
-    return options
 
 
 def _set_threads(threads: int) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -22,6 +23,24 @@ Pretraining = Literal["autoencoder", "rbm"]
 
 OWN_OPTIONS = frozenset({"penalty", "sparsity", "target_rate", "jacobian", "pretraining", "inner_steps"})
 """Options that mean something to the variants alone whose presets name them."""
+
+
+def options_of(pairs: Sequence[str]) -> dict[str, Any]:
+    """Options from `name=value` pairs: values as JSON where they are, text otherwise.
+
+    Raises:
+        InvalidInput: a pair without an equals sign.
+    """
+    options: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise InvalidInput(f"--set must be name=value, got {pair!r}")
+        try:
+            options[name] = json.loads(value)
+        except ValueError:
+            options[name] = value
+    return options
 
 
 class TrainingConfig(BaseModel):
