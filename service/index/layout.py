@@ -10,6 +10,7 @@ have `SLACK` words of room behind them, which a block may read but never report.
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from math import ceil, comb, log2
 
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from service.hashing.codes import Codes, substring_widths
 
 Words = NDArray[np.uint64]
+_UNPACK = [struct.Struct(f">{n_planes}Q").unpack for n_planes in range(5)]
 
 FORMAT = 1
 SLACK = 64
@@ -72,6 +74,14 @@ def to_planes(codes: Codes, planes: Words) -> None:
             part = np.pad(part, ((0, 0), (0, 8 - part.shape[1])))
         row[:n] = np.ascontiguousarray(part).view(">u8")[:, 0]
     assert planes.shape[0] * 8 >= n_bytes
+
+
+def words_of(code: bytes) -> tuple[int, ...]:
+    """The words of one code, as `to_planes` makes them."""
+    n_planes, rest = divmod(len(code), 8)
+    if rest:
+        return struct.unpack(f">{n_planes + 1}Q", code + bytes(8 - rest))
+    return _UNPACK[n_planes](code)
 
 
 def from_planes(planes: Words, n_bytes: int) -> Codes:

@@ -16,7 +16,6 @@ Source: Norouzi, Punjani, Fleet (2014), "Fast exact search in Hamming space with
 from __future__ import annotations
 
 import os
-import struct
 import threading
 from collections import deque
 from collections.abc import Collection
@@ -70,7 +69,7 @@ class HammingTable:
     def __init__(self, n_bits: int) -> None:
         self._n_bits, self._n_bytes = check_n_bits(n_bits), n_bits // 8
         self._engine: Engine = engine_for(n_bits)
-        self._as_words = struct.Struct(f">{layout.n_planes_of(n_bits)}Q").unpack
+        self._one_code = 1, self._n_bytes
         self._lock = threading.Lock()
         self._view = View.of_base(layout.allocate(0, n_bits, 0))
         self._added: dict[int, int] = {}  # live keys of the delta, and their ids
@@ -203,10 +202,10 @@ class HammingTable:
         Raises:
             InvalidInput: shapes, width or dtype are wrong.
         """
-        self._check(codes, keys)
-        if len(keys) == 1:
+        if codes.shape == self._one_code and keys.shape == (1,) and codes.dtype is BYTES and keys.dtype is KEYS:
             self._add_one(codes.tobytes(), keys)
             return
+        self._check(codes, keys)
         _, last = np.unique(keys[::-1], return_index=True)
         if len(last) < len(keys):
             last = np.sort(len(keys) - 1 - last)
@@ -223,18 +222,18 @@ class HammingTable:
 
     def _add_one(self, code: bytes, keys: Keys) -> None:
         """The same for the `(1,)` key of one code, without the arrays that many need."""
-        key = int(keys[0])
+        key: int = keys.item()
         with self._lock:
             replaced = self._live_id_of(key)
             view = self._view
-            if not view.has_room(1):
+            if view.n_delta == view.arrays.room:
                 view = view.with_room(1)
-            arrays, column, n_live = view.arrays, view.n_delta, view.n_live
+            arrays, column = view.arrays, view.n_delta
             delta = arrays.delta
-            for plane, word in enumerate(self._as_words(code.ljust(8 * len(delta) - 8, b"\0"))):
+            for plane, word in enumerate(layout.words_of(code)):
                 delta[plane, column] = word
             delta[-1, column] = key & _WORD
-            view = View(arrays, column + 1, view.n_recent, n_live + 1)
+            view = View(arrays, column + 1, view.n_recent, view.n_live + 1)
             self._publish(view if replaced is None else view.without_one(replaced), keys)
             self._added[key] = arrays.n_base + column
 
@@ -243,9 +242,9 @@ class HammingTable:
         keys = np.asarray(keys, np.int64)
         with self._lock:
             if len(keys) == 1:
-                gone = self._live_id_of(int(keys[0]))
+                gone = self._live_id_of(keys.item())
                 if gone is not None:
-                    self._added.pop(int(keys[0]), None)
+                    self._added.pop(keys.item(), None)
                     self._publish(self._view.without_one(gone), keys)
                 return
             keys = np.unique(keys)
