@@ -1,6 +1,6 @@
 """Quality of learned codes beside every classical baseline, on one corpus, measured in one run.
 
-    python benchmarks/quality.py DATA [--n-bits 16,32,64,128] [--variant neighbor] [--seeds 1,2,3] [--json FILE] [--set NAME=VALUE ...]
+    python benchmarks/quality.py DATA [--n-bits 16,32,64,128] [--variant neighbor] [--seeds 1,2,3] [--json FILE]
 
 DATA is a `bow.npz` (word counts, labels, three splits), a `corpus.jsonl[.gz]` with `label` (and `split`, else a tenth
 is held out by id) or an `.npz` of pictures as MNIST comes. Labels score and do nothing else: no label and no test
