@@ -64,6 +64,13 @@ def id_places(ids: Sequence[str]) -> NDArray[np.float64]:
     return np.frombuffer(digests, dtype="<u8") / 2.0**64
 
 
+def first_by_id(rows: NDArray[np.int64], ids: Sequence[str], n: int) -> NDArray[np.int64]:
+    """At most `n` rows, those whose ids come first by hash, ascending."""
+    if len(rows) <= n:
+        return rows
+    return np.sort(rows[np.argsort(id_places([ids[i] for i in rows]), kind="stable")[:n]])
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Features of documents and what a decoder must give for them.

@@ -15,7 +15,7 @@ from service.hashing.featurizers.text import HashedTextFeaturizer, TextFeaturize
 from service.hashing.function import HashFunction, n_known
 from service.hashing.network import EncoderNetwork
 from service.hashing.untrained import SEED, untrained_hash_function
-from training.dataset import id_places, split
+from training.dataset import first_by_id, split
 from training.fit import SATURATED_WITHIN
 from training.neighbors import Semantics, nearest, unit_rows
 
@@ -107,9 +107,9 @@ def evaluate(
         InvalidInput: fewer than three documents.
     """
     parts = split(ids)
-    queries = [contents[i] for i in _first(parts.held_out, ids, MAX_QUERIES)]
+    queries = [contents[i] for i in first_by_id(parts.held_out, ids, MAX_QUERIES)]
     stored = np.concatenate([parts.train, parts.validation])
-    database = [contents[i] for i in _first(stored, ids, MAX_DATABASE)]
+    database = [contents[i] for i in first_by_id(stored, ids, MAX_DATABASE)]
     query_features, features = function.featurizer.transform(queries), function.featurizer.transform(database)
     codes = function.codes_of(features)
     shortlist = min(SHORTLIST, max(TRUE_NEIGHBORS, len(database) // 10))
@@ -192,13 +192,6 @@ def _untrained(function: HashFunction) -> HashFunction:
     network = EncoderNetwork(function.featurizer.n_features, (), function.n_bits)
     network.draw_signs(SEED)
     return HashFunction(function.featurizer, network.eval(), np.zeros(function.n_bits, dtype=np.float32), SEED)
-
-
-def _first(rows: NDArray[np.int64], ids: Sequence[str], n: int) -> NDArray[np.int64]:
-    """At most `n` rows, those whose ids come first by hash, ascending."""
-    if len(rows) <= n:
-        return rows
-    return np.sort(rows[np.argsort(id_places([ids[i] for i in rows]), kind="stable")[:n]])
 
 
 def _occupancy(addresses: NDArray[np.generic]) -> NDArray[np.int64]:

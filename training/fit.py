@@ -22,7 +22,7 @@ from service.hashing.function import HashFunction
 from service.hashing.network import network_input
 from training import checkpoint
 from training.config import TrainingConfig
-from training.dataset import Dataset, split
+from training.dataset import Dataset, first_by_id, split
 from training.graph import Graph
 from training.models import MODELS, Autoencoder, Batch, Plan
 from training.neighbors import unit_rows
@@ -31,6 +31,8 @@ SATURATED_WITHIN = 0.05
 SATURATED_SHARE = 0.9
 _ROWS_AT_ONCE = 4096
 _WARM_UP = 0.05
+MAX_JUDGED = 10_000
+"""Most validation documents, and most held-out ones, whose loss is computed."""
 _THRESHOLD_ROWS = 100_000
 """Most training documents that thresholds are learned from."""
 
@@ -74,7 +76,7 @@ class FitResult:
         history: one record per epoch.
         held_out_loss: reconstruction loss of the held-out documents from hard bits, in nats per document.
         n_documents: documents in each part of the split.
-        seconds: wall time of each stage.
+        seconds: wall time of each stage: features, graph, first network, network.
     """
 
     function: HashFunction
@@ -116,13 +118,14 @@ def fit(
     parts = split(ids)
     featurizer, output = featurizer_for(contents[0], config)
     featurizer.fit([contents[i] for i in parts.train])
-    train, validation, held_out = (
-        featurizer.transform([contents[i] for i in rows]) for rows in (parts.train, parts.validation, parts.held_out)
-    )
+    judged = [first_by_id(rows, ids, MAX_JUDGED) for rows in (parts.validation, parts.held_out)]
+    train, validation, held_out = (featurizer.transform([contents[i] for i in rows]) for rows in (parts.train, *judged))
     clock.lap("features")
     plan = config.plan(len(parts.train), output)
     learning, graph = learn(train, validation, plan, config, progress=progress, check=check, folder=checkpoint_dir)
-    clock.lap("learning")
+    clock.lap("graph")
+    for name, epochs in (("first network", learning.before), ("network", learning.history)):
+        clock.move("graph", name, sum(epoch.seconds for epoch in epochs))
     held_out_loss, _ = learning.validate(graph.dataset(held_out, check))
     function = learning.function(featurizer)
     counts = {"train": len(parts.train), "validation": len(parts.validation), "held_out": len(parts.held_out)}
@@ -330,6 +333,11 @@ class _Clock:
         now = time.monotonic()
         self.laps[name] = now - self._last
         self._last = now
+
+    def move(self, name: str, other: str, seconds: float) -> None:
+        """So many seconds of one stage were another's; more than it has if an earlier run of the same fit took them."""
+        self.laps[name] = max(0.0, self.laps[name] - seconds)
+        self.laps[other] = seconds
 
 
 def _checker(cancelled: Callable[[], bool] | None) -> Callable[[], None]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix, identity
 
 from service.errors import InvalidInput
-from training.dataset import Dataset, read_corpus, split
+from training.dataset import Dataset, first_by_id, read_corpus, split
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=3, max_size=60, unique=True))
@@ -110,3 +110,14 @@ def test_a_bad_line_is_named(tmp_path, line, reason):
 def test_a_missing_corpus_is_named(tmp_path):
     with pytest.raises(InvalidInput, match="no such corpus file"):
         read_corpus(tmp_path / "none.jsonl")
+
+
+def test_the_first_by_id_are_the_same_in_a_grown_collection():
+    ids = [f"doc-{i}" for i in range(300)]
+    few = first_by_id(np.arange(300), ids, 20)
+    assert len(few) == 20
+    assert (np.diff(few) > 0).all()
+    # Documents that join later push some out, and bring no other in.
+    fewer = first_by_id(np.arange(200), ids, 20)
+    assert set(few[few < 200]) <= set(fewer)
+    np.testing.assert_array_equal(first_by_id(np.arange(5), ids, 20), np.arange(5))

@@ -7,7 +7,9 @@ import torch
 from service.errors import InvalidInput
 from service.hashing.content import Text
 from service.hashing.function import HashFunction
+from training.evaluate import evaluate
 from training.fit import Cancelled, annealed, fit
+from training.inverted_file import InvertedFile
 from training.models.base import imbalance
 
 
@@ -140,3 +142,28 @@ def test_imbalance_is_none_for_independent_fair_bits_and_one_for_one_repeated_de
     assert float(imbalance(every)) == pytest.approx(0, abs=1e-6)
     assert float(imbalance(torch.ones(8, 3))) == pytest.approx(1, abs=1e-6)
     assert float(imbalance(0.5 + 0.01 * (every - 0.5))) == pytest.approx(0, abs=1e-6)
+
+
+class ShortLists(InvertedFile):
+    """A look into 80 of 255 documents."""
+
+    @classmethod
+    def of(cls, database, seed, **options):
+        return super().of(database, seed, mean_length=10, n_probes=8, **options)
+
+
+def test_a_fit_beyond_the_exact_search_learns_as_well(corpus, quick, monkeypatch):
+    exact = fit(corpus.contents, corpus.ids, quick(epochs=30))
+    monkeypatch.setattr("training.graph.EXACT_UP_TO", 100)
+    monkeypatch.setattr("training.graph.InvertedFile", ShortLists)
+    found = fit(corpus.contents, corpus.ids, quick(epochs=30))
+    assert found.function.to_bytes() != exact.function.to_bytes()
+    recalls = [evaluate(result.function, corpus.contents, corpus.ids).recall for result in (found, exact)]
+    assert recalls[0]["this"] > recalls[0]["untrained"]
+    assert recalls[0]["this"] > recalls[1]["this"] - 0.05
+
+
+def test_the_stages_take_the_time_of_the_whole(corpus, quick):
+    seconds = fit(corpus.contents, corpus.ids, quick(epochs=4)).seconds
+    assert set(seconds) == {"features", "graph", "first network", "network"}
+    assert min(seconds.values()) > 0

@@ -224,10 +224,11 @@ class Autoencoder(nn.Module):
         return {}
 
     def loss(self, batch: Batch, generator: torch.Generator) -> Losses:
-        """Loss of one batch, in named parts."""
-        logits = self.encoder(batch.input)
-        units = self.units(logits, batch, generator)
-        parts = {"reconstruction": self.reconstruction(units, batch.target)}
+        """Loss of one batch, in named parts; on CUDA encoder and decoder multiply in bfloat16, all else is float32."""
+        with torch.autocast("cuda", torch.bfloat16, enabled=batch.target.is_cuda):
+            logits = self.encoder(batch.input).float()
+            units = self.units(logits, batch, generator)
+            parts = {"reconstruction": self.reconstruction(units, batch.target)}
         if self.plan.balance > 0:
             parts["balance"] = self.plan.balance * imbalance(torch.sigmoid(logits))
         return Losses(parts | self.penalty(batch, logits, units, generator))
