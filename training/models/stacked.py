@@ -120,7 +120,7 @@ def _learn(
     rate = plan.learning_rate
     if isinstance(shallow, BoltzmannMachine):  # long steps for noisy gradients, shorter ones where many inputs add up
         rate = RBM_RATE / shallow.encoder.n_features**0.5
-    optimizer = torch.optim.Adam(shallow.parameters(), lr=rate)
+    optimizer = torch.optim.Adam(shallow.parameters(), lr=rate, fused=True)
     passes = -(-plan.epochs // 2)
     for epoch in range(passes):
         for group in optimizer.param_groups:
