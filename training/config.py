@@ -154,7 +154,7 @@ class TrainingConfig(BaseModel):
             n_documents: training documents.
             output: what their features are: counts, bits or reals.
         """
-        batch_size = 128 if n_documents >= 1024 else 32
+        batch_size = _batch_size(n_documents)
         steps_per_epoch = -(-n_documents // batch_size)
         derived: dict[str, Any] = {
             "hidden": (500, 500),
@@ -162,7 +162,7 @@ class TrainingConfig(BaseModel):
             "output": output,
             "code": "sigmoid",
             "mirrored": False,
-            "epochs": min(200, max(6, round(1400 / steps_per_epoch))),
+            "epochs": min(200, max(_least_epochs(steps_per_epoch), round(1400 / steps_per_epoch))),
             "batch_size": batch_size,
             "learning_rate": 3e-3,
             "corruption": 0.0,
@@ -186,3 +186,16 @@ class TrainingConfig(BaseModel):
         merged["first_epochs"] = round(merged["first_share"] * merged["epochs"]) if merged["neighbors"] else 0
         merged["epochs"] -= merged["first_epochs"]
         return Plan(**{name: merged[name] for name in Plan.__dataclass_fields__ if name in merged})
+
+
+def _batch_size(n_documents: int) -> int:
+    """32 for a few documents, then 128; up to 512 where four epochs of larger batches are still 6,000 steps."""
+    size = 128 if n_documents >= 1024 else 32
+    while 128 <= size < 512 and 4 * n_documents >= 6000 * 2 * size:
+        size *= 2
+    return size
+
+
+def _least_epochs(steps_per_epoch: int) -> int:
+    """Six; as few as four where these are 4,000 steps."""
+    return max(4, min(6, -(-4000 // steps_per_epoch)))

@@ -36,3 +36,12 @@ def test_a_small_corpus_is_seen_more_often():
     passes = [TrainingConfig().plan(n).epochs for n in (100, 1_000, 10_000, 100_000, 1_000_000)]
     assert passes == sorted(passes, reverse=True)
     assert passes[-1] >= 1
+
+
+def test_many_documents_are_seen_four_times_in_larger_batches():
+    plans = {n: TrainingConfig().plan(n) for n in (11_000, 100_000, 200_000, 400_000, 1_000_000)}
+    assert [plan.batch_size for plan in plans.values()] == [128, 128, 128, 256, 512]
+    steps = [(p.first_epochs + p.epochs) * n // p.batch_size for n, p in plans.items()]
+    assert min(steps[1:]) > 3_000
+    assert max(steps) < 8_000
+    assert all(p.first_epochs + p.epochs >= 4 for p in plans.values())
