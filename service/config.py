@@ -38,6 +38,10 @@ class Settings(BaseSettings):
     max_metadata_bytes: int = Field(16_384, ge=2, description="Largest metadata of one document in bytes of JSON.")
     max_batch: int = Field(1_000, ge=1, description="Most documents or queries in one request.")
     max_k: int = Field(1_000, ge=1, description="Most matches that one query may ask for.")
+    max_shortlist: int = Field(5_000, ge=1, description="Most documents that one query may have re-ranked.")
+    vector_cache_bytes: int = Field(
+        64 << 20, ge=0, description="Memory for the vectors of documents that were re-ranked, in bytes."
+    )
 
     encoder_url: str | None = Field(None, description="URL of an encoder process; none encodes in the API process.")
     encoder_timeout_s: float = Field(10.0, gt=0, description="Seconds to wait for the encoder process.")

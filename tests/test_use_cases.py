@@ -14,11 +14,13 @@ from service.config import Settings
 from service.encoding.batcher import Batcher
 from service.errors import DuplicateIds, ForbiddenMove, InvalidContent, NotFound
 from service.hashing.content import Contents, Text
+from service.hashing.featurizers import Features
 from service.hashing.function import Encoded, digest_of
 from service.hashing.untrained import untrained_hash_function
 from service.index.replica import Follower
 from service.ingest import Ingest
-from service.search import Search, Want
+from service.reranking import Reranker
+from service.search import Answer, Search, Want
 from service.store import codes, documents, spaces
 from service.store.collections import Collection
 from service.store.database import Database
@@ -69,6 +71,9 @@ class Interrupted:
             await asyncio.to_thread(meanwhile)
         return encoded
 
+    async def features(self, digest: str, contents: Contents) -> Features:
+        return await self.batcher.features(digest, contents)
+
     async def close(self) -> None:
         await self.batcher.close()
 
@@ -113,6 +118,76 @@ def test_memory_and_sql_give_the_same_matches_in_the_same_order(house: House) ->
         assert [(m.distance, m.document.key) for m in ours.matches] == [
             (m.distance, m.document.key) for m in theirs.matches
         ]
+
+
+@pytest.mark.parametrize("max_bytes", [0, 1 << 20])
+def test_memory_and_sql_re_rank_to_the_same_matches(house: House, max_bytes: int) -> None:
+    house.search.reranker = Reranker(house.encoder, max_bytes)
+    ids: list[str | None] = [f"d{i}" for i in range(150)]
+    house.add(*(f"text {i} of {i % 7} and {i % 3} with {i % 11}" for i in range(150)), ids=ids)
+    wants = [
+        Want(k=7, rerank="features"),
+        Want(k=20, rerank="features", shortlist=20),
+        Want(k=50, radius=8, rerank="features"),
+        Want(k=5, radius=9, rerank="features", shortlist=12),
+    ]
+    queries = ["text 5 of 3 with 4", "nothing alike", "text 7 of 0 and 1"]
+
+    def ask() -> list[Answer]:
+        answers = [run(house.search.by_texts(house.collection, queries, want)) for want in wants]
+        return [
+            *chain(*answers),
+            *(run(house.search.by_document(house.collection.name, "d77", want)) for want in wants),
+        ]
+
+    from_sql = ask()
+    house.follower.poll()
+    from_memory = ask()
+    assert ({a.source for a in from_sql}, {a.source for a in from_memory}) == ({"sql"}, {"memory"})
+    for ours, theirs in zip(from_memory, from_sql, strict=True):
+        assert ours.matches == theirs.matches
+        assert ours.n_reranked == theirs.n_reranked
+        scores = [match.score for match in ours.matches]
+        assert scores == sorted(scores, reverse=True)
+    assert len(house.search.reranker.cache) == (150 if max_bytes else 0)
+
+
+def test_a_changed_document_is_re_ranked_by_its_new_text(house: House) -> None:
+    house.add("bread and butter", "wind and waves", ids=["a", "b"])
+    want = Want(k=2, rerank="features")
+    for text, best in (("wind", "b"), ("wind", "a")):
+        house.follower.poll()
+        (answer,) = run(house.search.by_texts(house.collection, [text], want))
+        assert answer.matches[0].document.id == best
+        house.add("wind", ids=["a"])
+
+
+def test_documents_that_go_while_a_shortlist_is_re_ranked_make_room_for_the_next(house: House) -> None:
+    house.add(*(f"bread {'and water ' * i}" for i in range(12)), ids=[f"d{i}" for i in range(12)])
+    house.follower.poll()
+    want = Want(k=3, rerank="features")
+    (before,) = run(house.search.by_texts(house.collection, ["bread"], want))
+    best = [m.document.id for m in before.matches]
+    encode = house.encoder.features
+
+    async def features(digest: str, contents: Contents) -> Features:
+        found = await encode(digest, contents)
+        await asyncio.to_thread(lambda: run(house.ingest.delete(house.collection, best[:2])))
+        return found
+
+    house.encoder.features = features  # type: ignore[method-assign]
+    (answer,) = run(house.search.by_texts(house.collection, ["bread"], want))
+    assert len(answer.matches) == 3
+    assert answer.matches[0].document.id == best[2]
+    assert not {m.document.id for m in answer.matches} & set(best[:2])
+
+
+def test_a_replica_that_is_behind_fills_the_shortlist_with_documents_that_exist(house: House) -> None:
+    added = house.add(*(f"bread {i}" for i in range(40)), ids=[f"d{i}" for i in range(40)])
+    house.follower.poll()
+    run(house.ingest.delete(house.collection, [document.id for document in added.documents[:25]]))
+    (answer,) = run(house.search.by_texts(house.collection, ["bread"], Want(k=5, rerank="features", shortlist=15)))
+    assert (answer.source, answer.n_reranked, len(answer.matches)) == ("memory", 15, 5)
 
 
 def test_a_write_is_read_by_its_seq_though_the_replica_is_behind(house: House) -> None:

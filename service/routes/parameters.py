@@ -7,7 +7,7 @@ declare theirs to the documentation only, and read them here; the rules and the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -27,7 +27,7 @@ class Nearest(BaseModel):
     radius: int | None = Field(None, ge=0, description="Only matches within this many bits, at most n_bits.")
     fields: str | None = Field(
         None,
-        pattern="^(id|distance|text|metadata)(,(id|distance|text|metadata))*$",
+        pattern="^(id|distance|score|text|metadata)(,(id|distance|score|text|metadata))*$",
         description="Which of text and metadata come back, as in `fields=id,metadata`; both if not given.",
     )
     at_least_seq: int | None = Field(
@@ -36,11 +36,13 @@ class Nearest(BaseModel):
         lt=1 << 63,
         description="Answer from a state that holds every change up to this seq (from a write).",
     )
+    rerank: Literal["features"] | None = Field(None, description=schemas.RERANK)
+    shortlist: int | None = Field(None, ge=1, description=schemas.SHORTLIST)
 
     @property
     def want(self) -> Want:
         """The same, for the search."""
-        return Want(self.k, self.radius, self.at_least_seq)
+        return Want(self.k, self.radius, self.at_least_seq, self.rerank, self.shortlist)
 
     @property
     def names(self) -> Sequence[str] | None:

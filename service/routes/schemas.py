@@ -10,6 +10,7 @@ from fastapi import Path, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from service.hashing.codes import BITS_STEP, MAX_BITS, MIN_BITS
+from service.search import Want
 
 MAX_ID_CHARS = 512
 _MAX_PARAMS_BYTES = 16_384
@@ -58,6 +59,15 @@ CollectionName = Annotated[str, Path(pattern=COLLECTION_PATTERN, description=COL
 PathId = Annotated[str, Path(min_length=1, max_length=MAX_ID_CHARS, pattern=PATH_ID_PATTERN, description=PATH_ID_RULE)]
 JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="Id of a job.")]
 Version = Annotated[int, Path(ge=1, lt=1 << 31, description="Version of a code space, counted from 1.")]
+RERANK = (
+    "`features`: put a shortlist of the nearest in the order of the cosine of their features (TF-IDF) with the "
+    "query's, then take the first `k`."
+)
+SHORTLIST = (
+    "How many of the nearest are re-ranked: at least `k`; the installation sets the most. If not given, 10 `k` and at "
+    "least 100, or with `radius` all within it, up to that most."
+)
+
 Limit = Annotated[int, Query(ge=1, le=1_000, description="Most items in one page.")]
 Cursor = Annotated[str | None, Query(description="The next_cursor of the page before.")]
 
@@ -169,6 +179,9 @@ class Match(BaseModel):
 
     id: str
     distance: int = Field(description="Bits in which its code differs from the query's.")
+    score: float | None = Field(
+        None, description="With `rerank`: the cosine of its features with the query's, to six decimals; else left out."
+    )
     text: str | None = Field(None, description="Left out if `fields` does not name it.")
     metadata: dict[str, Any] | None = Field(None, description="Left out if `fields` does not name it.")
 
@@ -181,10 +194,11 @@ class Work(BaseModel):
     probes: int = Field(description="Buckets looked into.")
     candidates: int = Field(description="Codes whose distance was computed.")
     radius: int = Field(description="Nothing within this many bits was left unseen.")
+    reranked: int = Field(description="Documents whose features were compared with the query's; 0 without `rerank`.")
 
 
 class Answer(BaseModel):
-    """The nearest documents, ascending by distance, then by arrival."""
+    """The nearest documents, ascending by distance; with `rerank`, descending by score."""
 
     matches: list[Match]
     space: SpaceRef
@@ -193,7 +207,7 @@ class Answer(BaseModel):
         description="False: no word of the query is known to the hash function, so the matches mean little. "
         "Null for a stored document."
     )
-    exact: bool = Field(description="Nothing nearer was missed.")
+    exact: bool = Field(description="Nothing nearer was missed; with `rerank`, no code nearer than the shortlist's.")
     work: Work
 
 
@@ -203,10 +217,17 @@ class Texts(Wire):
     texts: list[str] = Field(min_length=1, description="None blank; the installation sets the most.")
     k: int = Field(10, ge=1, description="Most matches of each.")
     radius: int | None = Field(None, ge=0, description="Only matches within this many bits.")
-    fields: list[Literal["id", "distance", "text", "metadata"]] | None = Field(
+    fields: list[Literal["id", "distance", "score", "text", "metadata"]] | None = Field(
         None, description="Which of text and metadata come back; both if not given."
     )
     at_least_seq: int | None = Field(None, ge=0, le=_INT64, description="As in a single query.")
+    rerank: Literal["features"] | None = Field(None, description=RERANK)
+    shortlist: int | None = Field(None, ge=1, description=SHORTLIST)
+
+    @property
+    def want(self) -> Want:
+        """The same but for the texts, for the search."""
+        return Want(self.k, self.radius, self.at_least_seq, self.rerank, self.shortlist)
 
 
 class Answers(BaseModel):

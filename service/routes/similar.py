@@ -17,7 +17,7 @@ from service.errors import InvalidContent, InvalidInput
 from service.problems import problems
 from service.routes import parameters, schemas
 from service.routes.parts import parts_of
-from service.search import Answer, Want
+from service.search import Answer
 
 router = APIRouter(
     prefix="/v1/collections/{collection}", tags=["similar"], responses=problems(403, 404, 413, 421, 422, 503)
@@ -31,7 +31,10 @@ router = APIRouter(
     openapi_extra=parameters.declared(parameters.NearText),
 )
 async def similar_to_text(request: Request) -> Response:
-    """The `k` nearest documents; with `radius`, those of them that lie within so many bits."""
+    """The `k` nearest documents; with `radius`, those of them that lie within so many bits.
+
+    With `rerank`, the `k` of a shortlist of the nearest whose features are most like those of the text.
+    """
     asked = parameters.read(parameters.NearText, request)
     _check_utf8(request, asked.q)
     parts = parts_of(request)
@@ -65,7 +68,7 @@ async def similar_to_texts(request: Request, collection: schemas.CollectionName,
     if len(body.texts) > parts.settings.max_batch:
         raise InvalidInput(f"texts must be at most {parts.settings.max_batch} per request, got {len(body.texts)}")
     stored = await parts.ingest.collection(collection)
-    answers = await parts.search.by_texts(stored, body.texts, Want(body.k, body.radius, body.at_least_seq))
+    answers = await parts.search.by_texts(stored, body.texts, body.want)
     return _json({"answers": [_answer(answer, body.fields) for answer in answers]})
 
 
@@ -87,6 +90,8 @@ def _answer(answer: Answer, fields: Collection[str] | None) -> dict[str, Any]:
     matches: list[dict[str, Any]] = []
     for match in answer.matches:
         one: dict[str, Any] = {"id": match.document.id, "distance": match.distance}
+        if match.score is not None:
+            one["score"] = match.score
         if with_text:
             one["text"] = match.document.text
         if with_metadata:
@@ -105,6 +110,7 @@ def _answer(answer: Answer, fields: Collection[str] | None) -> dict[str, Any]:
             "probes": stats.probes,
             "candidates": stats.candidates,
             "radius": stats.radius,
+            "reranked": answer.n_reranked,
         },
     }
 

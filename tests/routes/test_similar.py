@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from service.hashing.codes import flip_cost
 from service.hashing.content import Text
 from service.hashing.untrained import untrained_hash_function
 from service.routes import schemas
@@ -18,6 +19,7 @@ from tests.routes.conftest import Start
 SIMILAR = "/v1/collections/texts/similar"
 DOCUMENTS = "/v1/collections/texts/documents"
 VERBS, NOUNS = ("sort", "search", "parse"), ("a list", "an array", "a tree", "text", "numbers")
+FUNCTION = untrained_hash_function(32)
 TEXTS = {f"d{i}": f"{verb} {noun}" for i, (verb, noun) in enumerate(product(VERBS, NOUNS))}
 IN_REPLICA = re.compile(r'^nearbit_replica_seq{collection="texts",pid="\d+"} (\S+)', re.MULTILINE)
 
@@ -48,15 +50,29 @@ def ask(client: TestClient, path: str = SIMILAR, **parameters: Any) -> dict[str,
 
 
 def expected(q: str, k: int) -> list[tuple[str, int]]:
-    """The k nearest ids and distances, from the definition."""
-    function = untrained_hash_function(32)
-    codes = [code.tobytes() for code in function.encode([Text(text) for text in TEXTS.values()]).codes]
-    query = function.encode([Text(q)]).codes[0].tobytes()
-    return [(f"d{i}", distance) for distance, i in nearest(dict(enumerate(codes)), query, k)]
+    """The k nearest ids and distances to a text, from the definition: by distance, confidence, arrival."""
+    codes = FUNCTION.encode([Text(text) for text in TEXTS.values()]).codes
+    query = FUNCTION.encode([Text(q)])
+    costs = flip_cost(codes, query.codes[0], query.confidence[0])
+    found = nearest(dict(enumerate(code.tobytes() for code in codes)), query.codes[0].tobytes(), len(TEXTS))
+    return [(f"d{i}", distance) for distance, _, i in sorted((distance, costs[i], i) for distance, i in found)][:k]
+
+
+def expected_near(i: int, k: int) -> list[tuple[str, int]]:
+    """The k nearest ids and distances to a stored document, from the definition: by distance, arrival."""
+    codes = FUNCTION.encode([Text(text) for text in TEXTS.values()]).codes
+    found = nearest(dict(enumerate(code.tobytes() for code in codes)), codes[i].tobytes(), len(TEXTS))
+    return [(f"d{other}", distance) for distance, other in found if other != i][:k]
+
+
+def cosines(q: str) -> dict[str, float]:
+    """The cosine of a text with each document, from the definition."""
+    rows = FUNCTION.featurizer.transform([Text(q), *map(Text, TEXTS.values())]).toarray().astype(float)
+    return {id: float(row @ rows[0]) for id, row in zip(TEXTS, rows[1:], strict=True)}
 
 
 @pytest.mark.parametrize("k", [1, 7, 100])
-def test_the_nearest_documents_come_in_the_order_of_distance_and_arrival(filled: TestClient, k: int) -> None:
+def test_the_nearest_documents_come_in_the_order_of_distance_and_confidence(filled: TestClient, k: int) -> None:
     answer = ask(filled, q="sort the numbers", k=k)
     assert [(m["id"], m["distance"]) for m in answer["matches"]] == expected("sort the numbers", k)
     assert (answer["exact"], answer["known"], answer["space"]["version"]) == (True, True, 1)
@@ -73,8 +89,7 @@ def test_a_radius_cuts_the_nearest_off(filled: TestClient) -> None:
 
 def test_a_stored_document_finds_the_others(filled: TestClient) -> None:
     answer = ask(filled, f"{DOCUMENTS}/d3/similar", k=5)
-    others = [(id, d) for id, d in expected(TEXTS["d3"], 100) if id != "d3"][:5]
-    assert [(m["id"], m["distance"]) for m in answer["matches"]] == others
+    assert [(m["id"], m["distance"]) for m in answer["matches"]] == expected_near(3, 5)
     assert answer["known"] is None
 
 
@@ -93,6 +108,66 @@ def test_many_texts_are_answered_as_each_alone(filled: TestClient) -> None:
         assert answer["matches"] == alone["matches"]
         assert (answer["code"], answer["known"]) == (alone["code"], alone["known"])
     assert [answer["known"] for answer in answers] == [True, True, False]
+
+
+@pytest.mark.parametrize("q", ["parse an array", "sort and search", "numbers in a tree"])
+def test_re_ranked_documents_come_in_the_order_of_their_cosine(filled: TestClient, q: str) -> None:
+    answer = ask(filled, q=q, k=6, rerank="features")
+    by_cosine = cosines(q)
+    found = [(m["id"], m["distance"]) for m in answer["matches"]]
+    assert found == sorted(expected(q, 100), key=lambda match: -round(by_cosine[match[0]], 6))[:6]
+    assert [m["score"] for m in answer["matches"]] == pytest.approx([by_cosine[id] for id, _ in found], abs=2e-6)
+    assert answer["work"]["reranked"] == len(TEXTS)
+    assert "score" not in ask(filled, q=q)["matches"][0]
+    assert ask(filled, q=q)["work"]["reranked"] == 0
+
+
+@pytest.mark.parametrize("shortlist", [3, 4, 9])
+def test_no_more_than_the_shortlist_is_re_ranked(filled: TestClient, shortlist: int) -> None:
+    q = "search numbers"
+    answer = ask(filled, q=q, k=3, rerank="features", shortlist=shortlist)
+    by_cosine = cosines(q)
+    nearest_by_code = expected(q, shortlist)
+    assert [(m["id"], m["distance"]) for m in answer["matches"]] == sorted(
+        nearest_by_code, key=lambda match: -round(by_cosine[match[0]], 6)
+    )[:3]
+    assert answer["work"]["reranked"] == shortlist
+
+
+@pytest.mark.parametrize("radius", [0, 6, 32])
+def test_within_a_radius_the_ball_is_re_ranked(filled: TestClient, radius: int) -> None:
+    q = "search a tree"
+    answer = ask(filled, q=q, k=100, radius=radius, rerank="features")
+    assert {(m["id"], m["distance"]) for m in answer["matches"]} == {m for m in expected(q, 100) if m[1] <= radius}
+    assert answer["work"]["reranked"] == len(answer["matches"])
+    scores = [m["score"] for m in answer["matches"]]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_documents_similar_to_a_stored_one_are_re_ranked_without_it(filled: TestClient) -> None:
+    answer = ask(filled, f"{DOCUMENTS}/d3/similar", k=14, rerank="features", shortlist=14)
+    by_cosine = cosines(TEXTS["d3"])
+    assert [m["id"] for m in answer["matches"]] == [
+        id for id, _ in sorted(expected_near(3, 14), key=lambda match: -round(by_cosine[match[0]], 6))
+    ]
+    assert answer["work"]["reranked"] == 14
+
+
+def test_many_texts_are_re_ranked_as_each_alone(filled: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.search._RERANKED_AT_ONCE", 20)
+    monkeypatch.setattr("service.search._BRIEF", 5)
+    texts = ["sort", "parse text", "?!", "search a tree", "numbers"]
+    body = {"texts": texts, "k": 3, "rerank": "features", "shortlist": 9, "fields": ["score"]}
+    answers = filled.post(SIMILAR, json=body).json()["answers"]
+    for q, answer in zip(texts, answers, strict=True):
+        alone = ask(filled, q=q, k=3, rerank="features", shortlist=9, fields="id,score")
+        assert answer == alone | {"work": alone["work"]}
+        assert answer["work"]["reranked"] == 9
+
+
+def test_a_text_without_a_known_word_is_re_ranked_to_the_order_of_the_codes(filled: TestClient) -> None:
+    matches = ask(filled, q="?!", k=5, rerank="features")["matches"]
+    assert [(m["id"], m["score"]) for m in matches] == [(id, 0.0) for id, _ in expected("?!", 5)]
 
 
 @pytest.mark.parametrize(
@@ -153,6 +228,11 @@ def test_a_text_without_a_known_word_is_answered_and_flagged(filled: TestClient)
         ({"q": "a", "radius": -1}, "invalid-input", "query.radius"),
         ({"q": "a", "radius": 33}, "invalid-input", "radius must be between 0 and n_bits = 32, got 33"),
         ({"q": "a", "fields": "id,code"}, "invalid-input", "query.fields"),
+        ({"q": "a", "rerank": "cosine"}, "invalid-input", "query.rerank"),
+        ({"q": "a", "shortlist": 100}, "invalid-input", "shortlist must come with rerank=features"),
+        ({"q": "a", "rerank": "features", "shortlist": 0}, "invalid-input", "query.shortlist"),
+        ({"q": "a", "rerank": "features", "shortlist": 9}, "invalid-input", "between k = 10 and 5000, got 9"),
+        ({"q": "a", "rerank": "features", "shortlist": 5_001}, "invalid-input", "between k = 10 and 5000, got 5001"),
         ({"q": "a", "at_least_seq": -1}, "invalid-input", "query.at_least_seq"),
         ({"q": "a", "at_least_seq": 2**63}, "invalid-input", "query.at_least_seq"),
     ],
