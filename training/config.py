@@ -85,6 +85,12 @@ class TrainingConfig(BaseModel):
     neighbors: int | None = Field(None, ge=0, description="Nearest documents to reconstruct; 0: the document itself.")
     lsa_dims: int | None = Field(None, ge=1, description="Latent dimensions in the neighbors' similarity.")
     lsa_weight: float | None = Field(None, ge=0, description="What they count beside the cosine of the features.")
+    rarity: float | None = Field(
+        None, ge=0, description="Power of the idf by which latent axes and targets weigh a word beyond its TF-IDF."
+    )
+    start_dims: int | None = Field(
+        None, ge=0, description="Latent dimensions that word vectors start from; 0: they start at random."
+    )
     drawn_neighbors: int | None = Field(None, ge=0, description="Neighbors drawn into a target per step; 0: all.")
     refined_neighbors: int | None = Field(None, ge=1, description="The same, once the first network has learned.")
     first_bits: int | None = Field(None, ge=1, description="Width of the network that learns first.")
@@ -170,6 +176,8 @@ class TrainingConfig(BaseModel):
             "neighbors": 0,
             "lsa_dims": 64,
             "lsa_weight": 0.5,
+            "rarity": 0.0,
+            "start_dims": 0,
             "noise_start": 0.0,
             "noise": 0.0,
             "sampled_bits": False,

@@ -159,10 +159,12 @@ def learn(
     graph = Graph.of(train, plan, config.seed)
     first: Learning | None = None
     if plan.first_epochs:
-        first = Learning(graph.dataset(train, check, same=True), graph.dataset(validation, check), plan.first(), config)
+        datasets = graph.dataset(train, check, same=True), graph.dataset(validation, check)
+        first = Learning(*datasets, plan.first(), config, graph=graph)
         first.run(progress, check, None if folder is None else folder / "first", then=plan.epochs)
         graph = graph.refined(first.view, plan.refined_neighbors)
-    learning = Learning(graph.dataset(train, check, same=True), graph.dataset(validation, check), plan, config, first)
+    datasets = graph.dataset(train, check, same=True), graph.dataset(validation, check)
+    learning = Learning(*datasets, plan, config, first, graph)
     learning.run(progress, check, folder)
     return learning, graph
 
@@ -176,6 +178,7 @@ class Learning:
         plan: every number of the run.
         config: seed, device, variant.
         first: a learning that went before, whose layers but the last the encoder starts from.
+        graph: its latent space, if the plan wants it, gives the word vectors that the encoder starts from otherwise.
 
     Attributes:
         model: the autoencoder; after `run` it holds the best weights.
@@ -184,7 +187,13 @@ class Learning:
     """
 
     def __init__(
-        self, train: Dataset, validation: Dataset, plan: Plan, config: TrainingConfig, first: Learning | None = None
+        self,
+        train: Dataset,
+        validation: Dataset,
+        plan: Plan,
+        config: TrainingConfig,
+        first: Learning | None = None,
+        graph: Graph | None = None,
     ) -> None:
         self.train, self.validation, self.plan = train, validation, plan
         self.config = config
@@ -196,6 +205,9 @@ class Learning:
         self.model.initialize(drawn, torch.from_numpy(train.mean_target()), train.row_length())
         if first is not None:
             self.model.start_from(first.model)
+        elif graph is not None and graph.space is not None and plan.start_dims:
+            width = self.model.encoder.first.shape[1]
+            self.model.start_words(*graph.space.word_vectors(plan.start_dims, width, config.seed))
         self.model.to(self.device)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=plan.learning_rate, fused=True)
 

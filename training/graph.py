@@ -7,14 +7,15 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, diags
 
 from service.errors import InvalidInput
 from service.hashing.featurizers import Features
 from training.dataset import Dataset
 from training.inverted_file import InvertedFile
+from training.latent import LatentSpace, rarity
 from training.models import Plan
-from training.neighbors import Nearest, Semantics, averaging, latent, latent_axes, nearest, unit_rows
+from training.neighbors import Nearest, Semantics, averaging, nearest, unit_rows
 
 EXACT_UP_TO = 50_000
 """Most training documents whose neighbors are searched exactly; among more an inverted file finds most of them."""
@@ -31,23 +32,27 @@ class Graph:
         features: `(m, F)` of the training documents.
         output: what targets are: counts, bits or reals.
         words: `(n_words,)` columns that targets keep, ascending; None keeps all.
+        word_weights: `(F,)` what columns count in targets beyond the features' own weight; None: nothing.
         n_neighbors: nearest documents in a target; 0: the document itself is the target.
         n_drawn: how many of them each step of learning draws; 0 takes all.
         view: what is added to the cosine of the features; None adds nothing.
         weight: what its cosine counts.
         mutual: a neighbor counts only if the document would be one of its own too: small classes keep to themselves.
         seed: of the lists in which many documents are searched.
+        space: latent semantic analysis of the documents, if the plan has any.
     """
 
     features: Features
     output: str
     words: NDArray[np.int64] | None
+    word_weights: NDArray[np.float32] | None
     n_neighbors: int
     n_drawn: int
     view: View | None = None
     weight: float = 0.0
     mutual: bool = False
     seed: int = 0
+    space: LatentSpace | None = None
     _own: Nearest | None = field(default=None, init=False, repr=False)
     _database: Semantics | InvertedFile | None = field(default=None, init=False, repr=False)
 
@@ -59,12 +64,17 @@ class Graph:
             InvalidInput: features that cannot be of the plan's kind.
         """
         check_output(features, plan.output)
-        words = heaviest(features, plan.output_words) if plan.output_words < features.shape[1] else None
-        graph = cls(features, plan.output, words, plan.neighbors, plan.drawn_neighbors, seed=seed)
-        if not plan.neighbors or plan.lsa_weight == 0 or min(features.shape) <= 2:
+        weights = rarity(features, plan.rarity) if plan.output == "counts" and plan.rarity else None
+        words = heaviest(features, plan.output_words, weights) if plan.output_words < features.shape[1] else None
+        graph = cls(features, plan.output, words, weights, plan.neighbors, plan.drawn_neighbors, seed=seed)
+        n_dims = max(plan.lsa_dims if plan.neighbors and plan.lsa_weight else 0, plan.start_dims)
+        if not n_dims or min(features.shape) <= 2:
             return graph
-        axes = latent_axes(_sampled(features, seed), plan.lsa_dims, seed)
-        return replace(graph, view=lambda rows: latent(rows, axes), weight=plan.lsa_weight)
+        space = LatentSpace.of(_sampled(features, seed), n_dims, plan.rarity, seed)
+        graph = replace(graph, space=space)
+        if not plan.neighbors or plan.lsa_weight == 0:
+            return graph
+        return replace(graph, view=lambda rows: space.view(rows, plan.lsa_dims), weight=plan.lsa_weight)
 
     def refined(self, view: View, n_neighbors: int) -> Graph:
         """The graph by the cosine of the features and of what a first network sees in them."""
@@ -109,6 +119,8 @@ class Graph:
 
     def _sources(self, features: Features) -> Features:
         whole = sources(features, self.output)
+        if self.word_weights is not None and isinstance(whole, csr_matrix):
+            whole = csr_matrix(whole @ diags(self.word_weights), dtype=np.float32)
         return whole if self.words is None else whole[:, self.words]
 
 
@@ -120,9 +132,11 @@ def _sampled(features: Features, seed: int) -> Features:
     return features[np.sort(np.random.default_rng(seed).choice(n, size=EXACT_UP_TO, replace=False))]
 
 
-def heaviest(features: Features, n: int) -> NDArray[np.int64]:
-    """The `n` columns of the greatest sum, ascending."""
+def heaviest(features: Features, n: int, weights: NDArray[np.float32] | None = None) -> NDArray[np.int64]:
+    """The `n` columns of the greatest sum, ascending; `weights` `(F,)` multiply the sums."""
     sums = np.asarray(features.sum(axis=0)).ravel()
+    if weights is not None:
+        sums = sums * weights
     return np.sort(np.argsort(-sums, kind="stable")[:n])
 
 

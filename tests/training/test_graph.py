@@ -70,6 +70,14 @@ def test_targets_keep_the_words_of_most_weight(features):
     assert graph.dataset(features, nothing, same=True).targets(np.arange(4)).shape == (4, 7)
 
 
+def test_rare_words_count_more_in_targets(features):
+    plain, rare = (graph_of(features, rarity=power).dataset(features, nothing, same=True) for power in (0.0, 1.0))
+    frequency = np.bincount(features.indices, minlength=features.shape[1])
+    common = np.argsort(-frequency)[:40]
+    assert rare.targets(np.arange(300))[:, common].sum() < 0.95 * plain.targets(np.arange(300))[:, common].sum()
+    np.testing.assert_allclose(rare.targets(np.arange(9)).sum(axis=1), 1, rtol=1e-5)
+
+
 def test_drawn_neighbors_have_the_whole_mean_in_the_mean(features):
     dataset = graph_of(features, neighbors=20, drawn_neighbors=5, output_words=10).dataset(features, nothing, same=True)
     rng = np.random.default_rng(0)

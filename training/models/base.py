@@ -51,6 +51,8 @@ class Plan:
     neighbors: int
     lsa_dims: int
     lsa_weight: float
+    rarity: float
+    start_dims: int
     noise_start: float
     noise: float
     sampled_bits: bool
@@ -183,6 +185,12 @@ class Autoencoder(nn.Module):
             self.encoder.first_bias.copy_(other.encoder.first_bias)
             for mine, theirs in zip(self.encoder.rest[:-1], other.encoder.rest[:-1], strict=True):
                 mine.load_state_dict(theirs.state_dict())
+
+    def start_words(self, vectors: NDArray[np.float32], bias: NDArray[np.float32]) -> None:
+        """Let the first layer start from `(F, width)` word vectors and a `(width,)` bias."""
+        with torch.no_grad():
+            self.encoder.first.copy_(torch.from_numpy(vectors))
+            self.encoder.first_bias.copy_(torch.from_numpy(bias))
 
     def prepare(self, batches: Callable[[], Iterator[Batch]], generator: torch.Generator) -> None:
         """What a variant learns before its first epoch, from any number of passes of `batches()`; nothing here."""

@@ -21,6 +21,10 @@ class Neighbor(Autoencoder):
 
     preset: ClassVar[Mapping[str, object]] = {
         "neighbors": 20,
+        "lsa_dims": 32,
+        "lsa_weight": 1.0,
+        "rarity": 1.0,
+        "start_dims": 64,
         "first_share": 0.45,
         "first_bits": 128,
         "refined_neighbors": 100,
