@@ -115,12 +115,14 @@ def _usearch(codes: Codes, n_threads: int) -> Iterator[Peer]:
 
 
 def sqlite_vec(codes: Codes) -> Iterator[Peer]:
-    """sqlite-vec's exact scan over a bit vector table in memory; none if this Python's sqlite3 loads no extensions."""
-    import sqlite_vec as extension
-
-    connection = sqlite3.connect(":memory:")
-    if not hasattr(connection, "enable_load_extension"):
-        print("    sqlite-vec is left out: this Python's sqlite3 loads no extensions")
+    """sqlite-vec's exact scan over a bit vector table in memory, in a SQLite that loads extensions, if there is one."""
+    try:
+        import sqlite_vec as extension
+    except ImportError:
+        return
+    connection = _extensible_sqlite()
+    if connection is None:
+        print("    sqlite-vec is left out: this Python's sqlite3 loads no extensions, and pysqlite3 is not installed")
         return
     connection.enable_load_extension(True)
     extension.load(connection)
@@ -129,6 +131,17 @@ def sqlite_vec(codes: Codes) -> Iterator[Peer]:
     connection.executemany("INSERT INTO codes(rowid, code) VALUES (?, vec_bit(?))", rows)
     sql = "SELECT distance FROM codes WHERE code MATCH vec_bit(?) AND k = ? ORDER BY distance"
     yield Peer("sqlite-vec", lambda q, k: np.array([row[0] for row in connection.execute(sql, (q.tobytes(), k))]))
+
+
+def _extensible_sqlite() -> sqlite3.Connection | None:
+    """A database in memory that loads extensions: many builds of Python leave that out, pysqlite3 does not."""
+    if hasattr(sqlite3.Connection, "enable_load_extension"):
+        return sqlite3.connect(":memory:")
+    try:
+        import pysqlite3
+    except ImportError:
+        return None
+    return pysqlite3.connect(":memory:")  # type: ignore[no-any-return]
 
 
 def pgvector(codes: Codes, folder: str) -> Iterator[Peer]:
