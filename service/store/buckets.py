@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import comb
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,10 +112,18 @@ def within(
 
 def scan(connection: Connection, space_id: int, n_bytes: int) -> Iterator[tuple[NDArray[np.int64], Codes]]:
     """Keys `(n,)`, increasing, and codes `(n, n_bytes)` of every document with a code in the space, in parts."""
-    result = connection.execute(_SCAN, {"space": space_id}, execution_options={"yield_per": _ROWS_AT_ONCE})
-    for rows in result.partitions():
+    for rows in _in_parts(connection, space_id):
         keys, blobs = zip(*rows, strict=True)
         yield np.array(keys, dtype=np.int64), stack(blobs, n_bytes)
+
+
+def _in_parts(connection: Connection, space_id: int) -> Iterator[Sequence[Any]]:
+    """Rows of `_SCAN`; from SQLite straight from the driver, without a third of the time."""
+    if connection.dialect.name == "sqlite":
+        driver: Any = connection.connection.driver_connection
+        cursor = driver.execute(_SCAN_SQLITE, (space_id,))
+        return iter(lambda: cursor.fetchmany(_ROWS_AT_ONCE), [])
+    return connection.execute(_SCAN, {"space": space_id}, execution_options={"yield_per": _ROWS_AT_ONCE}).partitions()
 
 
 def stack(blobs: Sequence[bytes], n_bytes: int) -> Codes:
@@ -217,6 +226,7 @@ _SCAN = (
     .where(CODES.c.space_id == bindparam("space"), CODES.c.code.is_not(None))
     .order_by(CODES.c.document_key)
 )
+_SCAN_SQLITE = "SELECT document_key, code FROM codes WHERE space_id = ? AND code IS NOT NULL ORDER BY document_key"
 # A slot is table and address in one number: a list of numbers names every bucket of a level, in one statement.
 _PROBES = {
     "sqlite": """
