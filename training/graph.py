@@ -17,8 +17,11 @@ from training.latent import LatentSpace, rarity
 from training.models import Plan
 from training.neighbors import Nearest, Semantics, averaging, nearest, unit_rows
 
-EXACT_UP_TO = 50_000
+EXACT_UP_TO = 30_000
 """Most training documents whose neighbors are searched exactly; among more an inverted file finds most of them."""
+
+LATENT_SAMPLE = 100_000
+"""Most training documents that latent axes are computed from."""
 
 View = Callable[[Features], NDArray[np.float32]]
 """Gives each row of features a place, `(n, n_dims)` float32 of unit length; cosines of places add to the similarity."""
@@ -125,11 +128,11 @@ class Graph:
 
 
 def _sampled(features: Features, seed: int) -> Features:
-    """At most EXACT_UP_TO rows: latent axes need no more."""
+    """At most LATENT_SAMPLE rows."""
     n = features.shape[0]
-    if n <= EXACT_UP_TO:
+    if n <= LATENT_SAMPLE:
         return features
-    return features[np.sort(np.random.default_rng(seed).choice(n, size=EXACT_UP_TO, replace=False))]
+    return features[np.sort(np.random.default_rng(seed).choice(n, size=LATENT_SAMPLE, replace=False))]
 
 
 def heaviest(features: Features, n: int, weights: NDArray[np.float32] | None = None) -> NDArray[np.int64]:
