@@ -109,10 +109,11 @@ def query(
     collection: CollectionOption,
     k: Annotated[int, typer.Option("--k", "-k", help="Number of documents.")] = 10,
     url: Url = HERE,
+    rerank: Annotated[bool, typer.Option("--rerank", help="Put a shortlist in the order of its words.")] = False,
 ) -> None:
     """Print the documents most similar to a text."""
     with Remote(url) as remote:
-        answer = remote.similar(collection, text, k)
+        answer = remote.similar(collection, text, k, "features" if rerank else None)
     Console().print(matches_table(answer))
     if not answer["known"]:
         console.print("no word of the query is known to the hash function: these mean little", style="yellow")

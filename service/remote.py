@@ -101,9 +101,10 @@ class Remote:
         """What became of up to `BATCH` documents."""
         return self.call("POST", self._of(collection) + "/documents", {"documents": documents})
 
-    def similar(self, collection: str, q: str, k: int) -> dict[str, Any]:
-        """The nearest documents to a text."""
-        return self.call("GET", self._of(collection) + "/similar", q=q, k=k)
+    def similar(self, collection: str, q: str, k: int, rerank: str | None = None) -> dict[str, Any]:
+        """The nearest documents to a text; with `rerank="features"` in the order of their features."""
+        chosen = {} if rerank is None else {"rerank": rerank}
+        return self.call("GET", self._of(collection) + "/similar", q=q, k=k, **chosen)
 
     def retrain(self, collection: str, **options: object) -> dict[str, Any]:
         """The job that was queued."""

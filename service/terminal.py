@@ -58,9 +58,12 @@ def _progress(progress: dict[str, Any]) -> tuple[float, float | None, str]:
 
 
 def matches_table(answer: dict[str, Any], title: str | None = None) -> Table:
-    """Matches as a table: distance in bits, id, first line of the text."""
-    table = Table("bits", "id", "text", title=title, title_justify="left", title_style="bold")
+    """Matches as a table: distance in bits, score if they were re-ranked, id, first line of the text."""
+    scored = bool(answer["matches"]) and "score" in answer["matches"][0]
+    columns = ("bits", "score", "id", "text") if scored else ("bits", "id", "text")
+    table = Table(*columns, title=title, title_justify="left", title_style="bold")
     for match in answer["matches"]:
         first_line = match["text"].strip().partition("\n")[0]
-        table.add_row(str(match["distance"]), match["id"], first_line[:100])
+        score = (f"{match['score']:.3f}",) if scored else ()
+        table.add_row(str(match["distance"]), *score, match["id"], first_line[:100])
     return table

@@ -198,14 +198,24 @@ def listening(app: Any) -> Iterator[str]:
 
 def test_an_encoder_process_gives_the_service_the_codes_it_would_have_made_itself(url: str) -> None:
     settings = Settings(database_url=url)
+    text = {"q": "two", "at_least_seq": 3}
+    similar = "/v1/collections/texts/similar"
+    asked = [
+        (similar, text),
+        (similar, text | {"rerank": "features"}),
+        (similar, text | {"rerank": "features", "k": 1}),
+    ]
     with running(url) as alone:
         put(alone, "one two", "three", "four two")
-        wanted = alone.get("/v1/collections/texts/similar", params={"q": "two", "at_least_seq": 3}).json()
+        wanted = [alone.get(path, params=p).json() for path, p in asked]
     with listening(create_encoder_app(settings)) as encoder_url, running(url, encoder_url=encoder_url) as client:
-        got = client.get("/v1/collections/texts/similar", params={"q": "two", "at_least_seq": 3}).json()
+        got = [client.get(path, params=p).json() for path, p in asked]
         put(client, "five")
         until(client, "/readyz", 200)
-    assert (got["code"], got["matches"]) == (wanted["code"], wanted["matches"])
+    assert len(got[1]["matches"]) == 3
+    assert got[1]["work"]["reranked"] == 3
+    for ours, theirs in zip(got, wanted, strict=True):
+        assert (ours["code"], ours["matches"]) == (theirs["code"], theirs["matches"])
 
 
 def test_without_its_encoder_process_the_service_says_so(sqlite_url: str) -> None:
