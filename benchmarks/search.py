@@ -188,7 +188,9 @@ def hundred(report: Report) -> None:
     report.row("k = 100 / scan, clustered 100k", measured, "<= 1.15", ratio <= 1.15)
 
 
-def against_approximate(report: Report, codes: Codes, queries: Codes, label: str, more: list[peers.Peer]) -> None:
+def against_approximate(
+    report: Report, codes: Codes, queries: Codes, label: str, more: list[peers.Peer], target: float | None = None
+) -> None:
     """The fastest setting of any peer that finds at least 99 % by distance."""
     table = table_of(codes)
     worst = [int(answer.distances[-1]) for answer in table.search(queries, 10)]
@@ -206,7 +208,8 @@ def against_approximate(report: Report, codes: Codes, queries: Codes, label: str
     best = min(times, key=lambda name: times[name])
     ratio = times[best] / mine
     measured = f"{mine:.1f} us, {best} {times[best]:.1f} us: {ratio:.1f}x"
-    report.row(f"10-NN, {label}, best peer of recall >= 0.99", measured, ">= 5x", ratio >= 5)
+    aim = ("", None) if target is None else (f">= {target:g}x", ratio >= target)
+    report.row(f"10-NN, {label}, best peer of recall >= 0.99", measured, *aim)
 
 
 def batches(report: Report) -> None:
@@ -482,7 +485,7 @@ def measure(report: Report, options: argparse.Namespace) -> Iterator[Callable[[]
         more = list(peers.sqlite_vec(codes))
         if options.pgvector:
             more += peers.pgvector(codes, options.pgvector)
-        yield lambda: against_approximate(report, codes, queries, "clustered 1M", more)
+        yield lambda: against_approximate(report, codes, queries, "clustered 1M", more, 5)
     if options.corpus:
         codes = learned_codes(options.corpus)
         label = f"{options.corpus.parent.name}, {len(codes):,} learned codes"
