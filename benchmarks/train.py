@@ -271,6 +271,8 @@ def main() -> None:
     ids, contents = read(options.corpus, options.n, options.seed)
     result, stages = timed_fit(ids, contents, config)
     fit_peak = peak_gib()
+    for stage in stages:
+        print(f"{stage.name}: {stage.seconds:.0f} s, {stage.cpu_seconds:.0f} CPU s", file=sys.stderr, flush=True)
     function = result.function.to(device)
     stages += timed_encode(function, contents[:DOCUMENTS_ENCODED])
     n_train = result.n_documents["train"]

@@ -29,10 +29,10 @@ MEAN_LENGTH = 160
 """Documents in a list, on the whole."""
 LENGTH = 256
 """Most documents in a list; a fuller cluster makes several lists."""
-N_PROBES = 32
+N_PROBES = 64
 """Lists that a query looks into."""
 _QUERIES_AT_ONCE = 4096
-"""They share lists, so a block is 128 MiB of similarities made from a few hundred products."""
+"""They share lists, so a block is 256 MiB of similarities made from a few hundred products."""
 _PLACES_AT_ONCE = 2048
 _SAMPLE_PER_CENTROID = 24
 _ROUNDS = 6
