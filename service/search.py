@@ -37,6 +37,7 @@ T = TypeVar("T")
 
 Source = Literal["memory", "sql"]
 Rerank = Literal["features"]
+Ties = Literal["arrival", "confidence"]
 
 _SHORTLIST = 100
 """Documents that are re-ranked unless the query says how many, or asks for more than a tenth of that."""
@@ -56,6 +57,7 @@ class Want:
         at_least_seq: from a state that holds every change up to it.
         rerank: how a shortlist of the nearest is put in order before the first `k` of it are taken; None leaves it.
         shortlist: how long that is; if not given, ten times `k` and at least 100, or all within the radius.
+        ties: what orders equal distances before arrival does; `confidence` is known of texts alone.
     """
 
     k: int = 10
@@ -63,6 +65,7 @@ class Want:
     at_least_seq: int | None = None
     rerank: Rerank | None = None
     shortlist: int | None = None
+    ties: Ties = "arrival"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +81,9 @@ class Match:
 class Answer:
     """Matches with the space and the code that gave them and the work it took.
 
-    They ascend by distance. Equal distances to a text are ordered by what the query's code would take to be theirs (the
-    confidence of the bits in which they differ), then by key; those to a stored document by key. Re-ranked matches
-    descend by score, and keep that order where scores are equal.
+    They ascend by distance, then by key; where ties are left to confidence, equal distances are first ordered by what
+    the query's code would take to be theirs: the confidence of the bits in which they differ. Re-ranked matches descend
+    by score, and keep that order where scores are equal.
 
     `source` says who answered: the replica in memory or the hash table in SQL. `n_known` is the number of distinct
     known features of the query; None when the query was no content. `n_reranked` documents were re-ranked.
@@ -97,7 +100,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Codes of queries, `(q, n_bytes)`, and the confidence of their bits, `(q, n_bits)` uint8, where it is known."""
+    """Codes of queries, `(q, n_bytes)`, and the confidence of their bits, `(q, n_bits)` uint8, where it orders ties."""
 
     codes: Codes
     confidence: NDArray[np.uint8] | None = None
@@ -131,7 +134,7 @@ class Search:
         if place is None:
             place = await reading(self.database, self._in_sql, collection.id)
         encoded = await self.encoder.encode(str(place.space.digest), [Text(text) for text in texts])
-        asked = Asked(encoded.codes, encoded.confidence)
+        asked = Asked(encoded.codes, encoded.confidence if want.ties == "confidence" else None)
         if want.rerank is None:
             answers = await reading(self.database, self._answer, place, asked, want)
         else:

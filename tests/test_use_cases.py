@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -109,6 +109,7 @@ def test_a_new_collection_answers_from_sql_before_any_replica_is_loaded(house: H
 def test_memory_and_sql_give_the_same_matches_in_the_same_order(house: House) -> None:
     house.add(*(f"text {i} of {i % 7} and {i % 3}" for i in range(200)))
     wants = [Want(k=7), Want(k=500), Want(k=50, radius=6), Want(k=10, radius=0)]
+    wants += [replace(want, ties="confidence") for want in wants]
     queries = ["text 5 of 3", "nothing alike", "text 7 of 0 and 1"]
     from_sql = [run(house.search.by_texts(house.collection, queries, want)) for want in wants]
     house.follower.poll()
@@ -130,6 +131,7 @@ def test_memory_and_sql_re_rank_to_the_same_matches(house: House, max_bytes: int
         Want(k=20, rerank="features", shortlist=20),
         Want(k=50, radius=8, rerank="features"),
         Want(k=5, radius=9, rerank="features", shortlist=12),
+        Want(k=5, rerank="features", shortlist=12, ties="confidence"),
     ]
     queries = ["text 5 of 3 with 4", "nothing alike", "text 7 of 0 and 1"]
 

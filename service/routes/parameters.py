@@ -7,6 +7,7 @@ declare theirs to the documentation only, and read them here; the rules and the 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
 from fastapi import Request
@@ -54,6 +55,12 @@ class NearText(Nearest):
     """... near a text."""
 
     q: str = Field(description="The text.")
+    ties: Literal["arrival", "confidence"] = Field("arrival", description=schemas.TIES)
+
+    @property
+    def want(self) -> Want:
+        """The same, for the search."""
+        return replace(super().want, ties=self.ties)
 
 
 class NearDocument(Nearest):

@@ -68,6 +68,11 @@ SHORTLIST = (
     "least 100, or with `radius` all within it, up to that most."
 )
 
+TIES = (
+    "What orders equal distances: the order of arrival, or before it how sure the query's code is of the bits in which "
+    "they differ."
+)
+
 Limit = Annotated[int, Query(ge=1, le=1_000, description="Most items in one page.")]
 Cursor = Annotated[str | None, Query(description="The next_cursor of the page before.")]
 
@@ -198,7 +203,7 @@ class Work(BaseModel):
 
 
 class Answer(BaseModel):
-    """The nearest documents, ascending by distance; with `rerank`, descending by score."""
+    """The nearest documents, ascending by distance, then by arrival; with `rerank`, descending by score."""
 
     matches: list[Match]
     space: SpaceRef
@@ -223,11 +228,12 @@ class Texts(Wire):
     at_least_seq: int | None = Field(None, ge=0, le=_INT64, description="As in a single query.")
     rerank: Literal["features"] | None = Field(None, description=RERANK)
     shortlist: int | None = Field(None, ge=1, description=SHORTLIST)
+    ties: Literal["arrival", "confidence"] = Field("arrival", description=TIES)
 
     @property
     def want(self) -> Want:
         """The same but for the texts, for the search."""
-        return Want(self.k, self.radius, self.at_least_seq, self.rerank, self.shortlist)
+        return Want(self.k, self.radius, self.at_least_seq, self.rerank, self.shortlist, self.ties)
 
 
 class Answers(BaseModel):

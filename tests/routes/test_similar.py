@@ -49,11 +49,11 @@ def ask(client: TestClient, path: str = SIMILAR, **parameters: Any) -> dict[str,
     return answer
 
 
-def expected(q: str, k: int) -> list[tuple[str, int]]:
-    """The k nearest ids and distances to a text, from the definition: by distance, confidence, arrival."""
+def expected(q: str, k: int, ties: str = "arrival") -> list[tuple[str, int]]:
+    """The k nearest ids and distances to a text, from the definition: by distance, confidence if asked for, arrival."""
     codes = FUNCTION.encode([Text(text) for text in TEXTS.values()]).codes
     query = FUNCTION.encode([Text(q)])
-    costs = flip_cost(codes, query.codes[0], query.confidence[0])
+    costs = flip_cost(codes, query.codes[0], query.confidence[0]) if ties == "confidence" else [0] * len(codes)
     found = nearest(dict(enumerate(code.tobytes() for code in codes)), query.codes[0].tobytes(), len(TEXTS))
     return [(f"d{i}", distance) for distance, _, i in sorted((distance, costs[i], i) for distance, i in found)][:k]
 
@@ -71,8 +71,26 @@ def cosines(q: str) -> dict[str, float]:
     return {id: float(row @ rows[0]) for id, row in zip(TEXTS, rows[1:], strict=True)}
 
 
+@pytest.mark.parametrize("source", ["memory", "sql"])
+@pytest.mark.parametrize("radius", [None, 20])
+def test_equal_distances_come_by_the_confidence_of_the_query_if_asked(
+    filled: TestClient, source: str, radius: int | None
+) -> None:
+    more = {"at_least_seq": 2**60} if source == "sql" else {}
+    more |= {} if radius is None else {"radius": radius}
+    for q in ("search a tree", "parse numbers"):
+        sure = [m for m in expected(q, 100, "confidence") if radius is None or m[1] <= radius]
+        assert sure != expected(q, len(sure))  # else this would show nothing
+        answer = ask(filled, q=q, k=100, ties="confidence", **more)
+        assert [(m["id"], m["distance"]) for m in answer["matches"]] == sure
+        assert answer["work"]["source"] == source
+        body = {"texts": [q], "k": 5, "ties": "confidence", **more}
+        (posted,) = filled.post(SIMILAR, json=body).json()["answers"]
+        assert posted["matches"] == answer["matches"][:5]
+
+
 @pytest.mark.parametrize("k", [1, 7, 100])
-def test_the_nearest_documents_come_in_the_order_of_distance_and_confidence(filled: TestClient, k: int) -> None:
+def test_the_nearest_documents_come_in_the_order_of_distance_and_arrival(filled: TestClient, k: int) -> None:
     answer = ask(filled, q="sort the numbers", k=k)
     assert [(m["id"], m["distance"]) for m in answer["matches"]] == expected("sort the numbers", k)
     assert (answer["exact"], answer["known"], answer["space"]["version"]) == (True, True, 1)
@@ -229,6 +247,7 @@ def test_a_text_without_a_known_word_is_answered_and_flagged(filled: TestClient)
         ({"q": "a", "radius": 33}, "invalid-input", "radius must be between 0 and n_bits = 32, got 33"),
         ({"q": "a", "fields": "id,code"}, "invalid-input", "query.fields"),
         ({"q": "a", "rerank": "cosine"}, "invalid-input", "query.rerank"),
+        ({"q": "a", "ties": "score"}, "invalid-input", "query.ties"),
         ({"q": "a", "shortlist": 100}, "invalid-input", "shortlist must come with rerank=features"),
         ({"q": "a", "rerank": "features", "shortlist": 0}, "invalid-input", "query.shortlist"),
         ({"q": "a", "rerank": "features", "shortlist": 9}, "invalid-input", "between k = 10 and 5000, got 9"),
