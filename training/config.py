@@ -106,6 +106,10 @@ class TrainingConfig(BaseModel):
     sampled_bits: bool | None = Field(None, description="Decode bits drawn under the noise, straight-through.")
     balance: float | None = Field(None, ge=0, description="Weight of balanced and uncorrelated bits.")
 
+    likeness: float | None = Field(
+        None, ge=0, description="Weight of codes that are alike where a first network sees documents alike."
+    )
+
     penalty: float | None = Field(None, ge=0, description="Weight of the variant's own penalty.")
     sparsity: Sparsity | None = Field(None, description="kl to a target rate, or l1 (sparse).")
     target_rate: float | None = Field(None, gt=0, lt=1, description="Mean activation of each unit (sparse).")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from io import BufferedReader
@@ -21,6 +21,7 @@ from service.hashing.featurizers import Features
 from service.hashing.network import network_input
 from training.corruption import Corruption
 from training.models import Batch
+from training.neighbors import unit_rows
 
 HELD_OUT_SHARE = 0.1
 VALIDATION_SHARE = 0.05
@@ -71,6 +72,10 @@ def first_by_id(rows: NDArray[np.int64], ids: Sequence[str], n: int) -> NDArray[
     return np.sort(rows[np.argsort(id_places([ids[i] for i in rows]), kind="stable")[:n]])
 
 
+View = Callable[[Features], NDArray[np.float32]]
+"""Gives each row of features a place, `(n, n_dims)` float32 of unit length."""
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Features of documents and what a decoder must give for them.
@@ -81,6 +86,7 @@ class Dataset:
         averaging: `(n, m)` CSR float32, row i averages the sources into the target of document i; None: source i.
         output: what targets are: counts, bits or reals.
         n_drawn: how many documents, in the mean, each step of learning draws into a target; 0 takes all.
+        view: gives places, whose cosines are added to those of the features; None leaves similarities out.
     """
 
     features: Features
@@ -88,6 +94,7 @@ class Dataset:
     averaging: csr_matrix | None
     output: str = "counts"
     n_drawn: int = 0
+    view: View | None = None
 
     def __len__(self) -> int:
         return int(self.features.shape[0])
@@ -129,6 +136,16 @@ class Dataset:
         total = float(sums.sum()) if self.output == "counts" else len(self)
         return sums / max(total, 1e-12)
 
+    def _similarities(self, features: Features, device: torch.device) -> torch.Tensor | None:
+        """Of each pair of rows, cosine of features (sparse ones have unit length) plus cosine of places."""
+        if self.view is None:
+            return None
+        places = self.view(features)
+        cosines = unit_rows(features) if isinstance(features, np.ndarray) else features
+        products = cosines @ cosines.T
+        dense = products if isinstance(products, np.ndarray) else products.toarray()
+        return torch.from_numpy(dense + places @ places.T).to(device)
+
     def batches(
         self,
         batch_size: int,
@@ -158,7 +175,8 @@ class Dataset:
             done = progress[0] + (progress[1] - progress[0]) * i / len(starts)
             target = torch.from_numpy(self.targets(rows, rng)).to(device)
             noisy = network_input(corrupting.apply(features, rng), device) if corruption > 0 else clean
-            yield Batch(noisy, clean, target, done, torch.from_numpy(rows).to(device))
+            cases = torch.from_numpy(rows).to(device)
+            yield Batch(noisy, clean, target, done, cases, self._similarities(features, device))
 
 
 def read_corpus(path: Path) -> tuple[list[str], list[Text]]:

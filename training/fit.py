@@ -33,8 +33,8 @@ _ROWS_AT_ONCE = 4096
 _WARM_UP = 0.05
 MAX_JUDGED = 10_000
 """Most validation documents, and most held-out ones, whose loss is computed."""
-_THRESHOLD_ROWS = 100_000
-"""Most training documents that thresholds are learned from."""
+_SOME = 100_000
+"""Most training documents that thresholds, and the bits to start from, are learned from."""
 
 
 class Cancelled(Exception):
@@ -164,6 +164,8 @@ def learn(
         first.run(progress, check, None if folder is None else folder / "first", then=plan.epochs)
         graph = graph.refined(first.view, plan.refined_neighbors)
     datasets = graph.dataset(train, check, same=True), graph.dataset(validation, check)
+    if first is not None and plan.likeness:
+        datasets = replace(datasets[0], view=first.view), datasets[1]
     learning = Learning(*datasets, plan, config, first, graph)
     learning.run(progress, check, folder)
     return learning, graph
@@ -205,6 +207,7 @@ class Learning:
         self.model.initialize(drawn, torch.from_numpy(train.mean_target()), train.row_length())
         if first is not None:
             self.model.start_from(first.model)
+            self.model.start_bits(first.logits(train.features[_some(len(train))]), first.model, config.seed)
         elif graph is not None and graph.space is not None and plan.start_dims:
             width = self.model.encoder.first.shape[1]
             self.model.start_words(*graph.space.word_vectors(plan.start_dims, width, config.seed))
@@ -291,19 +294,24 @@ class Learning:
             saturated += int(((units < SATURATED_WITHIN) | (units > 1 - SATURATED_WITHIN)).sum())
         return loss / len(documents), saturated / (len(documents) * self.plan.n_bits)
 
-    def view(self, features: Features) -> NDArray[np.float32]:
-        """What the network sees in features: its logits, `(n, n_bits)` float32, rows of unit length."""
+    def logits(self, features: Features) -> NDArray[np.float32]:
+        """Logits `(n, n_bits)` float32 of features."""
         starts = range(0, features.shape[0], _ROWS_AT_ONCE)
         with torch.inference_mode():
             parts = [self.model.encoder(network_input(features[s : s + _ROWS_AT_ONCE], self.device)) for s in starts]
-            return unit_rows(torch.cat(parts).cpu().numpy())
+            logits: NDArray[np.float32] = torch.cat(parts).cpu().numpy()
+            return logits
+
+    def view(self, features: Features) -> NDArray[np.float32]:
+        """What the network sees in features: its logits, `(n, n_bits)` float32, rows of unit length."""
+        return unit_rows(self.logits(features))
 
     def function(self, featurizer: Featurizer) -> HashFunction:
         """The hash function learned, on the CPU."""
         network = self.model.encoder.cpu().eval().requires_grad_(False)
         learned = HashFunction(featurizer, network, np.zeros(self.plan.n_bits, dtype=np.float32))
-        rows = np.linspace(0, len(self.train) - 1, min(len(self.train), _THRESHOLD_ROWS)).astype(np.int64)
-        return replace(learned, thresholds=self.model.thresholds(learned.logits(self.train.features[rows])))
+        rows = self.train.features[_some(len(self.train))]
+        return replace(learned, thresholds=self.model.thresholds(learned.logits(rows)))
 
     def _rank(self, record: Epoch) -> tuple[bool, float]:
         """Saturated epochs before all others, then the lower validation loss."""
@@ -322,6 +330,11 @@ class Learning:
 def annealed(progress: float) -> float:
     """The step size at that share of the training, relative to its peak: a linear rise to 1, then linearly to 0."""
     return min(progress / _WARM_UP + 0.01, (1 - progress) / (1 - _WARM_UP), 1.0)
+
+
+def _some(n: int) -> NDArray[np.int64]:
+    """At most `_SOME` of `n` rows, evenly spread."""
+    return np.linspace(0, n - 1, min(n, _SOME)).astype(np.int64)
 
 
 def featurizer_for(content: Content, config: TrainingConfig) -> tuple[Featurizer, str]:

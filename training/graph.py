@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix, diags
 
 from service.errors import InvalidInput
 from service.hashing.featurizers import Features
-from training.dataset import Dataset
+from training.dataset import Dataset, View
 from training.inverted_file import InvertedFile
 from training.latent import LatentSpace, rarity
 from training.models import Plan
@@ -22,9 +22,6 @@ EXACT_UP_TO = 30_000
 
 LATENT_SAMPLE = 100_000
 """Most training documents that latent axes are computed from."""
-
-View = Callable[[Features], NDArray[np.float32]]
-"""Gives each row of features a place, `(n, n_dims)` float32 of unit length; cosines of places add to the similarity."""
 
 
 @dataclass
@@ -38,7 +35,7 @@ class Graph:
         word_weights: `(F,)` what columns count in targets beyond the features' own weight; None: nothing.
         n_neighbors: nearest documents in a target; 0: the document itself is the target.
         n_drawn: how many of them each step of learning draws; 0 takes all.
-        view: what is added to the cosine of the features; None adds nothing.
+        view: its cosine is added to that of the features; None adds nothing.
         weight: what its cosine counts.
         mutual: a neighbor counts only if the document would be one of its own too: small classes keep to themselves.
         seed: of the lists in which many documents are searched.

@@ -1,4 +1,4 @@
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
@@ -6,11 +6,13 @@ import torch
 
 from service.errors import InvalidInput
 from service.hashing.content import Text
+from service.hashing.featurizers.text import TextFeaturizer
 from service.hashing.function import HashFunction
 from training.evaluate import evaluate
-from training.fit import Cancelled, annealed, fit
+from training.fit import Cancelled, Learning, annealed, fit
+from training.graph import Graph
 from training.inverted_file import InvertedFile
-from training.models.base import imbalance
+from training.models.base import imbalance, unlikeness
 
 
 def untimed(history):
@@ -167,3 +169,40 @@ def test_the_stages_take_the_time_of_the_whole(corpus, quick):
     seconds = fit(corpus.contents, corpus.ids, quick(epochs=4)).seconds
     assert set(seconds) == {"features", "graph", "first network", "network"}
     assert min(seconds.values()) > 0
+
+
+def test_unlikeness_is_least_where_units_are_near_as_places_are():
+    torch.manual_seed(0)
+    bits = torch.randint(2, (40, 16)).float()
+    similarities = (2 * bits - 1) @ (2 * bits - 1).T / 32
+    matching, shuffled, same = (float(unlikeness(u, similarities)) for u in (bits, bits[torch.randperm(40)], 0 * bits))
+    assert matching < same < shuffled
+    assert same == pytest.approx(np.log(39), rel=1e-5)
+
+
+def test_unlikeness_does_not_see_where_a_document_is_from_itself():
+    units = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    assert float(unlikeness(units, torch.ones(2, 2))) == pytest.approx(0, abs=1e-6)
+
+
+def test_a_network_starts_with_balanced_bits_that_are_a_rotation_of_the_first_ones(corpus, quick):
+    features = TextFeaturizer().fit(corpus.contents).transform(corpus.contents)
+    config = quick(first_bits=24)
+    plan = config.plan(300)
+    graph = Graph.of(features, plan, config.seed)
+    train = graph.dataset(features, lambda: None, same=True)
+    first = Learning(train, train, plan.first(), config, graph=graph)
+    logits = first.logits(features)
+    started = Learning(train, train, plan, config, first).logits(features)
+    assert started.std() == pytest.approx(2, rel=1e-3)
+    np.testing.assert_allclose(started.mean(axis=0), 0, atol=1e-3)
+    residual = np.linalg.lstsq(np.c_[logits, np.ones(300)], started, rcond=None)[1]
+    assert residual.max() < 1e-3 * np.square(started).sum()
+    wider = Learning(train, train, replace(plan, n_bits=32), config, first)
+    assert wider.model.encoder.rest[-1].bias.abs().max() == 0
+
+
+def test_only_the_network_of_n_bits_learns_likeness(corpus, quick):
+    history = fit(corpus.contents, corpus.ids, quick()).history
+    assert ["likeness" in epoch.parts for epoch in history] == [False] * 3 + [True] * 3
+    assert "likeness" not in fit(corpus.contents, corpus.ids, quick(likeness=0.0)).history[-1].parts

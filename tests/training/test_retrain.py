@@ -100,7 +100,7 @@ def test_the_report_of_a_space_says_how_good_and_how_healthy_its_codes_are(
 def test_a_space_that_is_worse_than_the_active_one_is_refused_unless_forced(
     database: Database, settings_here: Settings, collection: Collection
 ) -> None:
-    good = retrain(database, settings_here, collection, variant="neighbor", epochs=20)
+    good = retrain(database, settings_here, collection, variant="neighbor", epochs=60, likeness=0.0)
     assert good.state == "succeeded"
     bad = retrain(database, settings_here, collection, epochs=1, learning_rate=1e-9)
     assert bad.state == "failed"

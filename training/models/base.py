@@ -10,7 +10,8 @@ orthogonal and live here, so that they compose without a class for each pair:
 - noise before the sigmoid, growing over training (semantic hashing): `Plan.noise_start` to `Plan.noise`; drawn anew at
   each step, or once for each training document: `Plan.noise_kind`;
 - bits drawn under that noise, with a straight-through gradient: `Plan.sampled_bits`;
-- balanced and uncorrelated bits: `Plan.balance`.
+- balanced and uncorrelated bits: `Plan.balance`;
+- codes alike where a first network sees documents alike: `Plan.likeness`.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from torch.nn import functional as F
 
 from service.hashing.network import ACTIVATIONS, EncoderNetwork, SparseBatch
 from training.models.case_noise import case_noise
+from training.neighbors import unit_rows
+from training.rotation import rotation
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +72,29 @@ class Plan:
     first_epochs: int = 0
     first_bits: int = 0
     noise_kind: str = "fresh"
+    likeness: float = 0.0
 
     def first(self) -> Plan:
         """The plan of the wide network that learns first: the noise stays low, its units need not saturate."""
-        return replace(self, n_bits=self.first_bits, epochs=self.first_epochs, noise=self.noise_start, first_epochs=0)
+        return replace(
+            self,
+            n_bits=self.first_bits,
+            epochs=self.first_epochs,
+            noise=self.noise_start,
+            first_epochs=0,
+            likeness=0.0,
+        )
 
 
 GROWTH = 0.8
 """Share of the training over which the noise grows; the rest lets the units answer to the last of it."""
+
+SIMILARITY_TEMPERATURE = 0.1
+UNIT_TEMPERATURE = 0.2
+"""Of the similarities, and of the agreement of units, that likeness compares."""
+
+START_DEVIATION = 2.0
+"""Of the logits of a network whose bits start from another's: beyond the noise, short of saturation."""
 
 Rows = SparseBatch | Tensor
 """`B` rows of features: bags of sparse ones, a `(B, F)` tensor of dense ones."""
@@ -92,6 +110,7 @@ class Batch:
         target: `(B, F)` what the decoder must give: rows that sum to one (counts), shares of ones (bits), or reals.
         progress: share of the training that is done, 0 to 1.
         cases: `(B,)` int64, which training documents these are; None where they are none.
+        similarities: `(B, B)` of each pair of the documents, as a first network has it; None where there is none.
     """
 
     input: Rows
@@ -99,6 +118,7 @@ class Batch:
     target: Tensor
     progress: float
     cases: Tensor | None = None
+    similarities: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +206,28 @@ class Autoencoder(nn.Module):
             for mine, theirs in zip(self.encoder.rest[:-1], other.encoder.rest[:-1], strict=True):
                 mine.load_state_dict(theirs.state_dict())
 
+    def start_bits(self, logits: NDArray[np.float32], other: Autoencoder, seed: int) -> None:
+        """Let the last layer start from a rotation of another's bits; left alone where the other has fewer.
+
+        Args:
+            logits: `(n, other's n_bits)` of training documents.
+            other: an autoencoder whose other layers were taken over.
+            seed: of the rotation.
+        """
+        if not self.plan.hidden or other.plan.n_bits < self.plan.n_bits:
+            return
+        turned = torch.from_numpy(rotation(unit_rows(logits), self.plan.n_bits, seed))
+        mine, theirs = self.encoder.rest[-1], other.encoder.rest[-1]
+        assert isinstance(mine, nn.Linear)
+        assert isinstance(theirs, nn.Linear)
+        places = torch.from_numpy(logits) @ turned
+        mean = places.mean(dim=0)
+        scale = START_DEVIATION / float((places - mean).std().clamp_min(1e-6))
+        with torch.no_grad():
+            weight, bias = theirs.weight.cpu(), theirs.bias.cpu()
+            mine.weight.copy_(scale * turned.T @ weight)
+            mine.bias.copy_(scale * (turned.T @ bias - mean))
+
     def start_words(self, vectors: NDArray[np.float32], bias: NDArray[np.float32]) -> None:
         """Let the first layer start from `(F, width)` word vectors and a `(width,)` bias."""
         with torch.no_grad():
@@ -239,6 +281,8 @@ class Autoencoder(nn.Module):
             parts = {"reconstruction": self.reconstruction(units, batch.target)}
         if self.plan.balance > 0:
             parts["balance"] = self.plan.balance * imbalance(torch.sigmoid(logits))
+        if self.plan.likeness > 0 and batch.similarities is not None:
+            parts["likeness"] = self.plan.likeness * unlikeness(units, batch.similarities)
         return Losses(parts | self.penalty(batch, logits, units, generator))
 
     def accumulate(self, batch: Batch, generator: torch.Generator) -> Losses:
@@ -295,6 +339,22 @@ def output_bias(mean_target: Tensor, output: str) -> Tensor:
     if output == "counts":
         return torch.log(mean_target + 1e-6)
     return torch.logit(mean_target, eps=1e-3) if output == "bits" else mean_target
+
+
+def unlikeness(units: Tensor, similarities: Tensor) -> Tensor:
+    """Cross-entropy in nats between who is near whom and who is by code units, mean over the documents of a batch.
+
+    Of each document, the others of the batch have probabilities that grow with their similarity, `(B, B)`; those by
+    the agreement of units, `(B, n_bits)` in 0..1, must match.
+
+    Source: Hinton, Roweis (2002), "Stochastic neighbor embedding", equations 1 to 4.
+    """
+    signed = 2 * units.float() - 1
+    found = signed @ signed.T / (UNIT_TEMPERATURE * units.shape[1])
+    wanted = similarities / SIMILARITY_TEMPERATURE
+    own = torch.eye(len(units), dtype=torch.bool, device=units.device)
+    far = torch.finfo(found.dtype).min
+    return F.cross_entropy(found.masked_fill(own, far), torch.softmax(wanted.masked_fill(own, far), dim=1))
 
 
 def imbalance(units: Tensor) -> Tensor:

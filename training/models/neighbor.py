@@ -30,8 +30,9 @@ class Neighbor(Autoencoder):
         "refined_neighbors": 100,
         "drawn_neighbors": 15,
         "output_words": 4_000,
-        "corruption": 0.3,
+        "corruption": 0.5,
         "noise_start": 1.0,
         "noise": 5.0,
         "balance": 0.3,
+        "likeness": 0.3,
     }
