@@ -163,6 +163,8 @@ def shares_of_a_step(features: Features, config: TrainingConfig, n: int) -> tupl
     plan = replace(plan, neighbors=plan.refined_neighbors or plan.neighbors, first_epochs=0)
     dataset = Graph.of(features, plan, config.seed).dataset(features, lambda: None, same=True)
     learning = Learning(dataset, dataset, plan, config)
+    if plan.likeness:  # as a first network of about this size would see them
+        learning.train = replace(dataset, view=learning.view)
     generator = torch.Generator(learning.device).manual_seed(config.seed)
     on_card = learning.device.type == "cuda"
 
