@@ -5,7 +5,8 @@
 For one sigmoid layer ||J||_F^2 = sum_j (h_j (1 - h_j))^2 ||W_j||^2. A deep encoder is a chain of diagonals and
 matrices: J = A W1^T, where A (K, H) is the Jacobian from the first layer on, so that ||J||_F^2 = tr(A (W1^T W1) A^T)
 never needs the F columns of J. `hutchinson` takes one random combination of A's rows: E_v ||v^T J||^2 = ||J||_F^2 for
-random signs v. The weight w is relative: it counts how far a unit moves when the input moves by its own length.
+random signs v. The weight w is relative: it counts how far a unit moves when the input moves by its own length, over
+all F directions where the loss sums over features (bits, reals), over one drawn among them where it is a mean (counts).
 
 Source: Rifai et al. (2011), "Contractive auto-encoders: explicit invariance during feature extraction"; Hutchinson
 (1990), "A stochastic estimator of the trace of the influence matrix".
@@ -35,7 +36,9 @@ class Contractive(Autoencoder):
             signs = torch.empty_like(logits).bernoulli_(0.5, generator=generator) * 2 - 1
             rows = signs[:, None, :]
         norms = jacobian_norms(self.encoder, batch.input, sigmoid=self.plan.code == "sigmoid", rows=rows)
-        return {"contraction": self.plan.penalty * norms.mean() * _square_length(batch.input) / self.plan.n_bits}
+        directions = self.encoder.n_features if self.plan.output == "counts" else 1
+        weight = self.plan.penalty * _square_length(batch.input) / (self.plan.n_bits * directions)
+        return {"contraction": weight * norms.mean()}
 
 
 def jacobian_norms(encoder: EncoderNetwork, inputs: Rows, *, sigmoid: bool, rows: Tensor | None = None) -> Tensor:
