@@ -162,12 +162,17 @@ def pgvector(codes: Codes, folder: str) -> Iterator[Peer]:
         sql = f"SELECT code <~> %s::bit({n_bits}) AS d FROM codes ORDER BY code <~> %s::bit({n_bits}) LIMIT %s"
         return np.array([row[0] for row in connection.execute(sql, (bits, bits, k), prepare=True)])
 
-    yield Peer("pgvector scan", search)
+    def scan(query: Codes, k: int) -> NDArray[np.float64]:
+        connection.execute("SET enable_indexscan = off")
+        return search(query, k)
+
+    yield Peer("pgvector scan", scan)
     connection.execute("SET maintenance_work_mem = '1GB'")
     connection.execute("CREATE INDEX ON codes USING hnsw (code bit_hamming_ops)")
     for ef in (40, 100, 400):
 
         def tuned(query: Codes, k: int, ef: int = ef) -> NDArray[np.float64]:
+            connection.execute("SET enable_indexscan = on")
             connection.execute(f"SET hnsw.ef_search = {ef}")
             return search(query, k)
 
