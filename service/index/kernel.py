@@ -2,8 +2,9 @@
 
 Three things make them fast. Codes are compared eight at a time by an explicit `<8 x i64>` population count (LLVM does
 not find it by itself; a plain loop is 7x slower) with the running k-th distance, which few codes pass. What a query
-will read is fetched ahead, a step's offsets, then its buckets, so that their cache misses overlap. And inside, arrays
-are plain addresses: numba counts references at each array that it hands on, nine tenths of the time of a short query.
+will read is fetched ahead, a step's offsets, then its buckets some way before they are scanned, so that their cache
+misses overlap. And inside, arrays are plain addresses: numba counts references at each array that it hands on, nine
+tenths of the time of a short query.
 
 What one query knows so far lies in its frame: the fields named below, a histogram of the distances met, and the entries
 kept, each a distance with a place in a bucket or an id. Its `bound` is such that the k nearest of what was met lie
@@ -90,6 +91,7 @@ _WIDTHS = [(np.uint64(0),) * n_planes for n_planes in range(5)]
 F_BASE, F_ENTRIES, F_DELTA_KEYS, F_DEAD, F_RECENT, F_N_RECENT, F_ALLOWED, F_SIFTED, F_K, F_CAPACITY = range(10)
 F_BOUND, F_WITHIN, F_COUNT, F_LOST, F_TIED_AT, F_TIE_KEY, F_PROBES, F_CANDIDATES, F_SCAN_NS = range(10, 19)
 F_CHUNK, CHUNK = 20, 64  # the buckets looked into next: addresses, then first and last entries
+LEAD, MIN_LEAD = 1024, 4  # how far ahead codes are fetched, in codes and in buckets: more would push out what waits
 F_HISTOGRAM = F_CHUNK + 2 * CHUNK
 MIN_ENTRIES = 1024
 
@@ -423,6 +425,7 @@ def probe_step(base, frame, table, flips, query):
     address = substring(query, load(base, row + TABLE_START), width)
     mask = (1 << flips) - 1
     begins, ends = frame + 8 * F_CHUNK, frame + 8 * (F_CHUNK + CHUNK)
+    lead = min(CHUNK, max(MIN_LEAD, (LEAD << width) // (load(base, N_CODES) + 1)))
     while mask < (1 << width):
         n_buckets = 0
         while mask < (1 << width) and n_buckets < CHUNK:
@@ -439,10 +442,14 @@ def probe_step(base, frame, table, flips, query):
             bucket = load(begins, i)
             store(begins, i, load_half(offsets, bucket))
             store(ends, i, load_half(offsets, bucket + 1))
-            if flips > 0:
+            if flips > 0 and i < lead:
                 fetch_codes(codes, load(begins, i), load(ends, i))
-        for i in range(n_buckets):
-            scan_bucket(base, frame, ids, codes, stride, load(begins, i), load(ends, i), table, flips, query)
+        for i in range(lead, n_buckets):
+            fetch_codes(codes, load(begins, i), load(ends, i))
+            j = i - lead
+            scan_bucket(base, frame, ids, codes, stride, load(begins, j), load(ends, j), table, flips, query)
+        for j in range(max(0, n_buckets - lead), n_buckets):
+            scan_bucket(base, frame, ids, codes, stride, load(begins, j), load(ends, j), table, flips, query)
         store(frame, F_PROBES, load(frame, F_PROBES) + n_buckets)
 
 
