@@ -146,8 +146,13 @@ class HammingTable:
         if k < 1:
             raise InvalidInput(f"k must be at least 1, got {k}")
         view = self._view if allowed is None else self._shown(allowed)
-        codes = self._queries(codes)
         n_live = view.n_live
+        is_one = codes.shape == self._one_code and codes.dtype is BYTES and codes.flags.c_contiguous
+        if is_one and k <= n_live and radius is None and logits is None:  # the plainest, without the calls below
+            rows = np.empty((1, ANSWER_WORDS + 2 * k), KEYS)
+            self._engine.answer(view, codes, k, self._n_bits, AUTO, rows)
+            return Answers(rows)
+        codes = self._queries(codes)
         nearest = Answers(self._rows(view, codes, k if k < n_live else n_live, radius))
         if logits is not None:
             if logits.shape != (len(codes), self._n_bits):
