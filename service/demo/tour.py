@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from service.terminal import import_documents, matches_table, watch_retrain
 
 COLLECTION = "docstrings"
 QUERIES = ("solve a linear system of equations", "shortest path in a graph", "parse a date string")
+OPTIONS = {"neighbors": 5, "first_share": 0}
+"""Of the training, for a collection that short queries search: a code then keeps words, not the topic alone."""
 _START_S = 60.0
 
 
@@ -75,7 +78,7 @@ def _learn(remote: Remote, file: Path, console: Console) -> None:
     console.print(f"[bold]2[/bold]  posting them to collection {COLLECTION!r}: each is found as soon as it is in")
     import_documents(remote, file, COLLECTION, console)
     console.print("[bold]3[/bold]  learning 64-bit codes on them, then swapping them in")
-    watch_retrain(remote, remote.retrain(COLLECTION), console)
+    watch_retrain(remote, remote.retrain(COLLECTION, **OPTIONS), console)
     report = remote.spaces(COLLECTION)[0]["report"]
     console.print(
         f"   of the 10 true nearest of unseen documents, the 100 nearest by code hold {report['recall']['this']:.0%} "
@@ -96,7 +99,7 @@ def _next_steps(url: str) -> str:
   curl '{similar}/documents/numpy.linalg.solve/similar?k=5'
   curl -X POST '{similar}/documents' -H 'Content-Type: application/json' \\
        -d '{{"documents": [{{"id": "mine", "text": "Sort a list of numbers in place."}}]}}'
-  curl -X POST '{similar}/retrain'
+  curl -X POST '{similar}/retrain' -H 'Content-Type: application/json' -d '{json.dumps(OPTIONS)}'
   curl -X POST '{similar}/rollback'
   open {url}/docs
 
