@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import BigInteger, Connection, bindparam, func, select, text
+from sqlalchemy.dialects import sqlite
 
 from service.hashing.codes import Codes, flip_cost, flip_masks, hamming_distance, substring_widths, substrings
 from service.store import schema
@@ -226,7 +227,7 @@ _SCAN = (
     .where(CODES.c.space_id == bindparam("space"), CODES.c.code.is_not(None))
     .order_by(CODES.c.document_key)
 )
-_SCAN_SQLITE = "SELECT document_key, code FROM codes WHERE space_id = ? AND code IS NOT NULL ORDER BY document_key"
+_SCAN_SQLITE = str(_SCAN.compile(dialect=sqlite.dialect()))
 # A slot is table and address in one number: a list of numbers names every bucket of a level, in one statement.
 _PROBES = {
     "sqlite": """
