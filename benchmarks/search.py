@@ -318,6 +318,7 @@ def rebuild(report: Report, n: int, folder: Path) -> None:
     migrate(database)
     with database.write() as connection:
         collection = collections.create(connection, "bench", "text", 64)
+        spaces.put_function(connection, b"made up", "bench")
         space = spaces.create_untrained(connection, collection, "bench")
     made = clustered(n, 1)
     for first in range(0, n, 200_000):

@@ -106,7 +106,9 @@ def database(url: str) -> Iterator[Database]:
 
 
 def new_collection(database: Database, n_bits: int = 64, name: str | None = None) -> tuple[Collection, CodeSpace]:
-    """A collection with its untrained space, active; the digest is made up."""
+    """A collection with its untrained space, active; its hash function is made up."""
+    digest = uuid4().hex
     with database.write() as connection:
         collection = collections.create(connection, name or uuid4().hex, "text", n_bits)
-        return collection, spaces.create_untrained(connection, collection, uuid4().hex)
+        spaces.put_function(connection, b"made up", digest)
+        return collection, spaces.create_untrained(connection, collection, digest)

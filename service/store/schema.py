@@ -117,6 +117,7 @@ collections = Table(
     Column("last_seq", BigInteger, nullable=False, server_default="0"),
     Column("last_version", Integer, nullable=False, server_default="0"),
     Column("created_at", Instant, nullable=False),
+    Column("dropped_at", Instant),  # deleted by a user: gone for everyone but the job that deletes its rows
     CheckConstraint("n_bits BETWEEN 8 AND 256 AND n_bits % 8 = 0", name="n_bits"),
     sqlite_autoincrement=True,
 )
@@ -137,6 +138,13 @@ documents = Table(
     sqlite_autoincrement=True,  # a key is never given twice: a tombstone of it may still be on its way to a replica
 )
 
+hash_functions = Table(
+    "hash_functions",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+
 code_spaces = Table(
     "code_spaces",
     metadata,
@@ -146,12 +154,13 @@ code_spaces = Table(
     Column("state", Text, nullable=False),
     Column("n_bits", Integer, nullable=False),
     Column("variant", Text, nullable=False),
-    Column("digest", Text),
+    Column("digest", Text, ForeignKey("hash_functions.digest")),
     Column("report", JSON(none_as_null=True)),
     Column("error", Text),
     Column("created_at", Instant, nullable=False),
     Column("activated_at", Instant),
     Column("retired_seq", BigInteger),
+    Column("preload_until", Instant),  # every API process loads it until then: it is about to be promoted again
     UniqueConstraint("collection_id", "version"),
     CheckConstraint(_one_of("state", SPACE_STATES), name="state"),
     CheckConstraint("state NOT IN ('evaluating', 'ready', 'active', 'retired') OR digest IS NOT NULL", name="digest"),
@@ -170,13 +179,6 @@ code_spaces = Table(
         postgresql_where=text(_one_of("state", BUILDING)),
     ),
     sqlite_autoincrement=True,
-)
-
-hash_functions = Table(
-    "hash_functions",
-    metadata,
-    Column("digest", Text, primary_key=True),
-    Column("content", LargeBinary, nullable=False),
 )
 
 # One row per (space, document) that ever had a code there; code NULL is the tombstone that tells replicas to forget it.

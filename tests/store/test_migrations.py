@@ -69,7 +69,15 @@ def definitions(connection: Connection) -> set[tuple[str, ...]]:
 
 def pieces(sql: str) -> str:
     """A CREATE statement with its parts in one order and one spelling: the order of constraints says nothing."""
-    return "\n".join(sorted(line.strip(" ,\t") for line in sql.replace('"', "").splitlines()))
+    head, _, body = sql.replace('"', "").partition("(")
+    depth, parts = 1, [""]
+    for character in body:
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if depth == 1 and character == ",":
+            parts.append("")
+        elif depth:
+            parts[-1] += character
+    return "\n".join(sorted(" ".join(part.split()) for part in [head, *parts])).replace(" )", ")").replace("( ", "(")
 
 
 def test_the_migrations_make_exactly_the_schema(empty: Database) -> None:

@@ -19,6 +19,7 @@ def built(database: Database, collection: Collection, to: str = "ready", n_bits:
     """A space that went from training as far as asked."""
     with database.write() as connection:
         space = spaces.start(connection, collection.id, n_bits, "semantic_hashing")
+        spaces.put_function(connection, b"made up", f"digest {space.id}")
         spaces.set_digest(connection, space.id, f"digest {space.id}")
         for state in ("encoding", "evaluating", "ready"):
             if spaces.by_id(connection, space.id).state != to:
@@ -49,6 +50,7 @@ def test_a_space_goes_from_training_to_ready_with_digest_and_report(database: Da
         space = spaces.start(connection, collection.id, 32, "semantic_hashing")
         assert (space.version, space.state, space.n_bits, space.digest) == (2, "training", 32, None)
         assert spaces.building(connection, collection.id) == space
+        spaces.put_function(connection, b"made up", "d")
         assert spaces.set_digest(connection, space.id, "d").digest == "d"
         assert spaces.set_report(connection, space.id, {"recall": {"new": 0.5}}).report == {"recall": {"new": 0.5}}
         for state in ("encoding", "evaluating", "ready"):
@@ -62,6 +64,7 @@ def test_a_space_goes_from_training_to_ready_with_digest_and_report(database: Da
 def test_a_space_moves_along_the_allowed_edges_alone(database: Database, start: str, to: str) -> None:
     collection, _ = new_collection(database)
     with database.write() as connection:
+        spaces.put_function(connection, b"made up", "d")
         connection.execute(update(schema.code_spaces).values(state="failed"))
         space = spaces.start(connection, collection.id, 64, "semantic_hashing")
         connection.execute(
