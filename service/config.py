@@ -33,12 +33,18 @@ class Settings(BaseSettings):
     log_format: Literal["console", "json"] = Field("console", description="How log lines are written.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line written.")
 
-    max_body_bytes: int = Field(64 << 20, ge=1024, description="Largest request body in bytes.")
+    max_body_bytes: int = Field(16 << 20, ge=1024, description="Largest request body in bytes.")
     max_text_chars: int = Field(100_000, ge=1, description="Longest text of one document or query in characters.")
     max_metadata_bytes: int = Field(16_384, ge=2, description="Largest metadata of one document in bytes of JSON.")
     max_batch: int = Field(1_000, ge=1, description="Most documents or queries in one request.")
     max_k: int = Field(1_000, ge=1, description="Most matches that one query may ask for.")
     max_shortlist: int = Field(5_000, ge=1, description="Most documents that one query may have re-ranked.")
+    max_matches: int = Field(
+        100_000, ge=1, description="Most matches that the queries of one request may ask for: texts times k."
+    )
+    max_read_bytes: int = Field(
+        64 << 20, ge=1024, description="Most text and metadata that one request may answer with or re-rank, in bytes."
+    )
     vector_cache_bytes: int = Field(
         64 << 20, ge=0, description="Memory for the vectors of documents that were re-ranked, in bytes."
     )

@@ -5,11 +5,13 @@ NearbitError
 │   ├── InvalidContent      one content (a text) cannot be hashed
 │   ├── DuplicateIds        one batch names the same id twice
 │   ├── MalformedCursor     a paging cursor that this service never gave out
-│   └── TooFewDocuments     a collection too small to learn from
+│   ├── TooFewDocuments     a collection too small to learn from
+│   └── TooMuchToRead       the answer would hold, or the re-ranking read, more bytes than the installation allows
 ├── NotFound                no collection, document, code space or job of that name
 ├── Conflict                the state of things forbids it now
 │   ├── CollectionDiffers   a collection of that name exists with other settings
 │   ├── RetrainRunning      a retrain of this collection is queued or running
+│   ├── SeqNotReached       `at_least_seq` names a change that the collection has not seen
 │   ├── ForbiddenMove       a code space or job cannot go from its state to the one asked for
 │   └── GateRefused         a new code space is worse than the active one
 ├── Unauthorized            the admin key is missing or wrong
@@ -69,6 +71,17 @@ class TooFewDocuments(InvalidInput):
         self.found = found
 
 
+class TooMuchToRead(InvalidInput):
+    """One request would read more text and metadata than `max_read_bytes`."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"the documents of this answer hold more than max_read_bytes = {limit} bytes of text and metadata: ask for "
+            "fewer matches, a shorter shortlist, or leave them out with fields=id,distance"
+        )
+        self.limit = limit
+
+
 class NotFound(NearbitError):
     """No thing of that kind and name."""
 
@@ -97,6 +110,14 @@ class RetrainRunning(Conflict):
         super().__init__(f"collection {collection!r} is being retrained by job {job_id}")
         self.collection = collection
         self.job_id = job_id
+
+
+class SeqNotReached(Conflict):
+    """`at_least_seq` names a change that the collection has not seen."""
+
+    def __init__(self, collection: str, last_seq: int, asked: int) -> None:
+        super().__init__(f"at_least_seq must be at most {last_seq}, the last seq of {collection!r}, got {asked}")
+        self.last_seq = last_seq
 
 
 class ForbiddenMove(Conflict):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.config import Settings
-from service.crossing import in_thread, reading
+from service.crossing import in_large_thread, in_thread, reading
 from service.encoding import Encoder
 from service.errors import Conflict, DuplicateIds, ForbiddenMove, InvalidContent, InvalidInput
 from service.hashing.codes import check_n_bits
@@ -30,6 +30,7 @@ from service.store.spaces import CodeSpace
 
 _REPAIR_AT_ONCE = 1_000
 _ATTEMPTS = 5
+_CHECKED_INLINE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,10 @@ class Ingest:
             InvalidContent: a text that cannot be hashed, with its place in the batch; nothing was kept.
             DuplicateIds: the batch names an id twice; nothing was kept.
         """
-        self._check(new)
+        if len(new) <= _CHECKED_INLINE:
+            self._check(new)
+        else:
+            await in_large_thread(self._check, new)
         texts = [Text(document.text) for document in new]
         for _ in range(_ATTEMPTS):
             space = await reading(self.database, self._active, collection.id)

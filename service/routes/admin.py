@@ -83,7 +83,7 @@ async def list_spaces(request: Request, collection: schemas.CollectionName) -> s
         with database.read() as connection:
             return spaces.list(connection, collections.get(connection, collection).id)
 
-    found = await reading(database, of_collection)
+    found = await in_thread(of_collection)
     return schemas.CodeSpacePage(items=[_space(space) for space in found], next_cursor=None)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Depends, Request, Response
 
-from service.crossing import in_thread, reading
+from service.crossing import in_thread
 from service.problems import problems
 from service.routes import schemas
 from service.routes.admin_key import require_admin_key
@@ -49,7 +49,7 @@ async def list_collections(
         with database.read() as connection:
             return collections.page(connection, after, limit + 1)
 
-    found = await reading(database, page)
+    found = await in_thread(page)
     items = [_collection(c) for c in found[:limit]]
     return schemas.CollectionPage(items=items, next_cursor=to_cursor(items[-1].name) if len(found) > limit else None)
 

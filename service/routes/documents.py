@@ -10,10 +10,13 @@ from service.errors import InvalidInput
 from service.ingest import Added
 from service.problems import problems
 from service.routes import schemas
+from service.routes.bodies import JsonParts, declared_body, in_parts, object_of, read_body
 from service.routes.cursor import from_cursor, to_cursor
 from service.routes.parts import parts_of
 from service.store import collections, documents
 from service.store.documents import Document, NewDocument
+
+_PAGE_CHARS = 4 << 20
 
 router = APIRouter(
     prefix="/v1/collections/{collection}/documents",
@@ -28,39 +31,42 @@ router = APIRouter(
     status_code=201,
     response_model=schemas.PutDocuments,
     responses={200: {"model": schemas.PutDocuments, "description": "All replaced others."}, **problems(400, 409, 415)},
+    openapi_extra=declared_body(schemas.NewDocuments),
 )
-async def put_documents(request: Request, collection: schemas.CollectionName, body: schemas.NewDocuments) -> Response:
+async def put_documents(request: Request, collection: schemas.CollectionName) -> Response:
     """Inserts documents, and replaces those whose id exists: all of them or, with an error, none. They can be found
     once this has answered, for sure with the answer's `seq` as `at_least_seq`."""
     parts = parts_of(request)
-    limit = parts.settings.max_metadata_bytes
-    for position, document in enumerate(body.documents):
-        if len(to_json(document.metadata)) > limit:
-            raise InvalidInput(f"documents[{position}]: metadata must be at most {limit} bytes of JSON")
-    stored = await parts.ingest.collection(collection)
+
+    def check(body: schemas.NewDocuments) -> None:
+        limit = parts.settings.max_metadata_bytes
+        for position, document in enumerate(body.documents):
+            if len(to_json(document.metadata)) > limit:
+                raise InvalidInput(f"documents[{position}]: metadata must be at most {limit} bytes of JSON")
+
+    body = await read_body(request, schemas.NewDocuments, parts.settings.max_batch, check)
     new = [NewDocument(d.id, d.text, d.metadata) for d in body.documents]
-    added = await parts.ingest.add(stored, new)
+    added = await parts.ingest.add(await parts.ingest.collection(collection), new)
     created = any(put.created for put in added.documents)
     return Response(to_json(_added(added)), 201 if created else 200, media_type="application/json")
 
 
-@router.get("", summary="List documents")
+@router.get("", summary="List documents", response_model=schemas.DocumentPage)
 async def list_documents(
     request: Request, collection: schemas.CollectionName, limit: schemas.Limit = 100, cursor: schemas.Cursor = None
-) -> schemas.DocumentPage:
-    """Documents in the order of their first arrival."""
+) -> Response:
+    """Documents in the order of their first arrival. A page of long texts ends before `limit`, `next_cursor` tells."""
     database, after = parts_of(request).database, from_cursor(cursor, 0)
 
-    def page() -> list[Document]:
+    def page() -> list[bytes]:
         with database.read() as connection:
             stored = collections.get(connection, collection)
-            return documents.page(connection, stored.id, after, limit + 1)
+            found, more = documents.bounded_page(connection, stored.id, after, limit, _PAGE_CHARS)
+        next_cursor = to_cursor(found[-1].key) if more else None
+        items = ((_document(document).model_dump_json().encode(),) for document in found)
+        return in_parts(object_of("items", items, {"next_cursor": next_cursor}))
 
-    found = await in_thread(page)
-    items = [_document(document) for document in found[:limit]]
-    return schemas.DocumentPage(
-        items=items, next_cursor=to_cursor(found[limit - 1].key) if len(found) > limit else None
-    )
+    return JsonParts(await in_thread(page))
 
 
 @router.get("/{id:path}", summary="Get a document")

@@ -43,7 +43,14 @@ class Nearest(BaseModel):
     @property
     def want(self) -> Want:
         """The same, for the search."""
-        return Want(self.k, self.radius, self.at_least_seq, self.rerank, self.shortlist)
+        return Want(
+            self.k,
+            self.radius,
+            self.at_least_seq,
+            self.rerank,
+            self.shortlist,
+            shown=schemas.shown_by(self.names),
+        )
 
     @property
     def names(self) -> Sequence[str] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -11,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from service.hashing.codes import BITS_STEP, MAX_BITS, MIN_BITS
 from service.search import Want
+from service.store.documents import ALL_SHOWN, Shown
 
 MAX_ID_CHARS = 512
 _MAX_PARAMS_BYTES = 16_384
@@ -216,6 +218,11 @@ class Answer(BaseModel):
     work: Work
 
 
+def shown_by(fields: Container[str] | None) -> Shown:
+    """What of each document is to be read, from the `fields` that were named; everything if none were."""
+    return ALL_SHOWN if fields is None else Shown("text" in fields, "metadata" in fields)
+
+
 class Texts(Wire):
     """Many queries at once."""
 
@@ -233,7 +240,8 @@ class Texts(Wire):
     @property
     def want(self) -> Want:
         """The same but for the texts, for the search."""
-        return Want(self.k, self.radius, self.at_least_seq, self.rerank, self.shortlist, self.ties)
+        shown = shown_by(self.fields)
+        return Want(self.k, self.radius, self.at_least_seq, self.rerank, self.shortlist, self.ties, shown)
 
 
 class Answers(BaseModel):
@@ -310,3 +318,7 @@ class Ready(BaseModel):
 
     status: Literal["ready", "not ready"]
     checks: dict[str, str]
+
+
+BODIES = (NewDocuments, Texts)
+"""Bodies that their routes read themselves: the app adds their schemas to its OpenAPI document."""

@@ -6,22 +6,26 @@ search itself.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
-from service.errors import InvalidContent, InvalidInput
+from service.crossing import in_large_thread
+from service.errors import InvalidContent
 from service.problems import problems
 from service.routes import parameters, schemas
+from service.routes.bodies import JsonParts, declared_body, in_parts, object_of, read_body
 from service.routes.parts import parts_of
-from service.search import Answer
+from service.search import Answer, Match
 
 router = APIRouter(
-    prefix="/v1/collections/{collection}", tags=["similar"], responses=problems(403, 404, 413, 421, 422, 503)
+    prefix="/v1/collections/{collection}", tags=["similar"], responses=problems(403, 404, 409, 413, 421, 422, 503)
 )
+
+_BRIEF_MATCHES, _BRIEF_CHARS = 1_000, 1_000_000
 
 
 @router.get(
@@ -40,7 +44,7 @@ async def similar_to_text(request: Request) -> Response:
     parts = parts_of(request)
     stored = await parts.ingest.collection(asked.collection)
     (answer,) = await parts.search.by_texts(stored, [asked.q], asked.want)
-    return _json(_answer(answer, asked.names))
+    return await _written(answer, asked.names)
 
 
 @router.get(
@@ -53,7 +57,7 @@ async def similar_to_document(request: Request) -> Response:
     """The `k` nearest documents to that one, itself left out."""
     asked = parameters.read(parameters.NearDocument, request)
     answer = await parts_of(request).search.by_document(asked.collection, asked.id, asked.want)
-    return _json(_answer(answer, asked.names))
+    return await _written(answer, asked.names)
 
 
 @router.post(
@@ -61,15 +65,19 @@ async def similar_to_document(request: Request) -> Response:
     summary="Find documents similar to each of many texts",
     response_model=schemas.Answers,
     responses=problems(400, 415),
+    openapi_extra=declared_body(schemas.Texts),
 )
-async def similar_to_texts(request: Request, collection: schemas.CollectionName, body: schemas.Texts) -> Response:
+async def similar_to_texts(request: Request, collection: schemas.CollectionName) -> Response:
     """One answer per text, all from the same code space."""
     parts = parts_of(request)
-    if len(body.texts) > parts.settings.max_batch:
-        raise InvalidInput(f"texts must be at most {parts.settings.max_batch} per request, got {len(body.texts)}")
+    body = await read_body(request, schemas.Texts, parts.settings.max_batch)
     stored = await parts.ingest.collection(collection)
     answers = await parts.search.by_texts(stored, body.texts, body.want)
-    return _json({"answers": [_answer(answer, body.fields) for answer in answers]})
+
+    def written() -> list[bytes]:
+        return in_parts(object_of("answers", (_pieces(answer, body.fields) for answer in answers)))
+
+    return JsonParts(written() if _are_brief(answers) else await in_large_thread(written))
 
 
 def _check_utf8(request: Request, q: str) -> None:
@@ -84,22 +92,25 @@ def _check_utf8(request: Request, q: str) -> None:
         raise InvalidContent(f"text must be valid UTF-8, got another byte at {error.start}") from None
 
 
-def _answer(answer: Answer, fields: Collection[str] | None) -> dict[str, Any]:
+def _are_brief(answers: Sequence[Answer]) -> bool:
+    """Whether writing answers takes a few milliseconds at most."""
+    if sum(len(answer.matches) for answer in answers) > _BRIEF_MATCHES:
+        return False
+    return sum(match.document.n_chars for answer in answers for match in answer.matches) <= _BRIEF_CHARS
+
+
+async def _written(answer: Answer, fields: Collection[str] | None) -> Response:
+    if _are_brief([answer]):
+        return Response(b"".join(_pieces(answer, fields)), media_type="application/json")
+    return JsonParts(await in_large_thread(lambda: in_parts(_pieces(answer, fields))))
+
+
+def _pieces(answer: Answer, fields: Collection[str] | None) -> Iterator[bytes]:
+    """The answer as JSON."""
     with_text = fields is None or "text" in fields
     with_metadata = fields is None or "metadata" in fields
-    matches: list[dict[str, Any]] = []
-    for match in answer.matches:
-        one: dict[str, Any] = {"id": match.document.id, "distance": match.distance}
-        if match.score is not None:
-            one["score"] = match.score
-        if with_text:
-            one["text"] = match.document.text
-        if with_metadata:
-            one["metadata"] = match.document.metadata
-        matches.append(one)
     stats = answer.stats
-    return {
-        "matches": matches,
+    about = {
         "space": {"version": answer.space.version, "digest": answer.space.digest},
         "code": answer.code.hex(),
         "known": None if answer.n_known is None else answer.n_known > 0,
@@ -114,6 +125,14 @@ def _answer(answer: Answer, fields: Collection[str] | None) -> dict[str, Any]:
         },
     }
 
+    def written(match: Match) -> tuple[bytes]:
+        one: dict[str, Any] = {"id": match.document.id, "distance": match.distance}
+        if match.score is not None:
+            one["score"] = match.score
+        if with_text:
+            one["text"] = match.document.text
+        if with_metadata:
+            one["metadata"] = match.document.metadata
+        return (to_json(one),)
 
-def _json(content: dict[str, Any]) -> Response:
-    return Response(to_json(content), media_type="application/json")
+    return object_of("matches", map(written, answer.matches), about)

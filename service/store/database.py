@@ -89,7 +89,9 @@ class Database:
         # isolation_level None: the driver begins nothing, the dialect does. (A "begin" event, as in SQLAlchemy's
         # manual, makes every statement look for listeners, which costs a fifth of a short read.)
         connect_args = {"isolation_level": None, "timeout": lock_timeout_s, "check_same_thread": False}
-        engine = create_engine(url.set(drivername="sqlite"), connect_args=connect_args, **_POOL)
+        # A connection is a file handle, and threads are few; the event loop must never wait for one that a thread has.
+        pool = {**_POOL, "max_overflow": -1}
+        engine = create_engine(url.set(drivername="sqlite"), connect_args=connect_args, **pool)
         event.listen(engine, "connect", _prepare_sqlite)
         engine.dialect.do_begin = _begin_sqlite  # type: ignore[assignment, method-assign]
         return cls(engine, lock_timeout_s, scratch)

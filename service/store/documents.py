@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import product
 from typing import Any
 from uuid import uuid4
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, bindparam, func, select
 from sqlalchemy import delete as delete_from
 
-from service.errors import DuplicateIds, NotFound
+from service.errors import DuplicateIds, NotFound, TooMuchToRead
 from service.store import schema
 from service.store.database import Lane
 from service.store.rows import ForEachRow, Straight, is_one_of
@@ -31,6 +32,8 @@ COLUMNS = (
     TABLE.c.updated_at,
 )
 _ROWS_AT_ONCE = 10_000
+_FIRST_KEYS, _CHARS_AT_ONCE = 64, 2_000_000
+_PARSED_TOGETHER, _CHARS_TOGETHER = 1_000, 200_000
 
 Keys = Sequence[int] | NDArray[np.int64]
 """Keys of documents."""
@@ -67,20 +70,36 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """What an answer shows of a stored document."""
+    """What an answer shows of a stored document; text and metadata are empty where they were not asked for.
+
+    `n_chars` is the length of text and metadata, as stored, in characters.
+    """
 
     key: int
     id: str
     text: str
     metadata: dict[str, Any]
+    n_chars: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Which of a document's text and metadata an answer shows."""
+
+    text: bool = True
+    metadata: bool = True
+
+
+ALL_SHOWN = Shown()
 
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """Where a document is: its collection and its key."""
+    """Where a document is: its collection, with the last seq drawn there, and its key."""
 
     collection_id: int
     n_bits: int
+    last_seq: int
     key: int
 
 
@@ -145,11 +164,45 @@ def locate(connection: Connection, collection: str, id: str) -> Located:
     return located
 
 
-def hits(connection: Connection, keys: Sequence[int] | NDArray[np.int64]) -> dict[int, Hit]:
-    """What to show of the documents that still exist among those keys, by key; of whatever collection."""
-    rows = _HITS.rows(connection, integers(keys))
-    metadata = json.loads(f"[{','.join(row[3] for row in rows)}]")  # at once: half the time of one by one
-    return {row[0]: Hit(row[0], row[1], row[2], about) for row, about in zip(rows, metadata, strict=True)}
+def hits(connection: Connection, keys: Keys, max_chars: int | None = None, shown: Shown = ALL_SHOWN) -> dict[int, Hit]:
+    """What to show of the documents that still exist among those keys, by key; of whatever collection.
+
+    Raises:
+        TooMuchToRead: text and metadata have more than `max_chars` characters in all; it stops reading there.
+    """
+    rows = _bounded(_HITS[shown], connection, integers(keys), max_chars)
+    sizes = [len(row[2]) + len(row[3]) for row in rows]
+    return {
+        row[0]: Hit(row[0], row[1], row[2], about, size)
+        for row, about, size in zip(rows, _parsed([row[3] for row in rows]), sizes, strict=True)
+    }
+
+
+def _bounded(
+    statement: Straight, connection: Connection, keys: list[int], max_chars: int | None
+) -> list[tuple[Any, ...]]:
+    """Rows whose last two columns are texts, read in parts of a few megabytes, up to `max_chars` characters in all."""
+    found: list[tuple[Any, ...]] = []
+    n_chars, start, n_keys = 0, 0, _FIRST_KEYS
+    while start < len(keys):
+        for row in statement.each(connection, keys[start : start + n_keys]):
+            n_chars += len(row[-1]) + len(row[-2])
+            if max_chars is not None and n_chars > max_chars:
+                raise TooMuchToRead(max_chars)
+            found.append(row)
+        start += n_keys
+        n_keys = max(1, min(_ROWS_AT_ONCE, _CHARS_AT_ONCE * start // max(n_chars, 1)))
+    return found
+
+
+def _parsed(metadata: list[str]) -> Iterator[dict[str, Any]]:
+    """Metadata from JSON; short ones together, in half the time of one by one."""
+    for start in range(0, len(metadata), _PARSED_TOGETHER):
+        part = metadata[start : start + _PARSED_TOGETHER]
+        if sum(map(len, part)) > _CHARS_TOGETHER:  # parsing holds the interpreter's lock
+            yield from map(json.loads, part)
+        else:
+            yield from json.loads(f"[{','.join(part)}]")
 
 
 def revisions(connection: Connection, keys: Keys) -> dict[int, int]:
@@ -157,9 +210,14 @@ def revisions(connection: Connection, keys: Keys) -> dict[int, int]:
     return dict(_REVISIONS_OF.rows(connection, integers(keys)))
 
 
-def texts(connection: Connection, keys: Keys) -> dict[int, tuple[int, str]]:
-    """Revision and text of each of the documents that still exist among those keys; of whatever collection."""
-    return {key: (revision, text) for key, revision, text in _TEXTS.rows(connection, integers(keys))}
+def texts(connection: Connection, keys: Keys, max_chars: int | None = None) -> dict[int, tuple[int, str]]:
+    """Revision and text of each of the documents that still exist among those keys; of whatever collection.
+
+    Raises:
+        TooMuchToRead: the texts have more than `max_chars` characters in all; it stops reading there.
+    """
+    rows = _bounded(_TEXTS, connection, integers(keys), max_chars)
+    return {key: (revision, text) for key, revision, _, text in rows}
 
 
 def by_keys(connection: Connection, keys: Keys) -> dict[int, Document]:
@@ -177,8 +235,27 @@ def delete(lane: Lane, ids: Sequence[str]) -> list[int]:
 
 def page(connection: Connection, collection_id: int, after_key: int, limit: int) -> list[Document]:
     """Up to `limit` documents whose key is greater than `after_key`, in the order of their keys."""
-    rows = connection.execute(_PAGE, {"collection": collection_id, "after": after_key, "limit": limit})
-    return [Document(*row) for row in rows]
+    return bounded_page(connection, collection_id, after_key, limit, None)[0]
+
+
+def bounded_page(
+    connection: Connection, collection_id: int, after_key: int, limit: int, max_chars: int | None
+) -> tuple[list[Document], bool]:
+    """As `page`, but ended early by the first document with which texts pass `max_chars`; and whether more follow."""
+    found: list[Document] = []
+    n_chars, step = 0, _FIRST_KEYS
+    while True:
+        wanted = min(step, limit + 1 - len(found))
+        last = found[-1].key if found else after_key
+        rows = connection.execute(_PAGE, {"collection": collection_id, "after": last, "limit": wanted}).all()
+        for row in rows:
+            if len(found) == limit or (max_chars is not None and n_chars > max_chars):
+                return found, True
+            found.append(Document(*row))
+            n_chars += len(row.text)
+        if len(rows) < wanted:
+            return found, False
+        step = max(1, min(_ROWS_AT_ONCE, _CHARS_AT_ONCE * len(found) // max(n_chars, 1)))
 
 
 def count(connection: Connection, collection_id: int) -> int:
@@ -222,26 +299,33 @@ def integers(keys: Keys) -> list[int]:
 
 _OF_COLLECTION = TABLE.c.collection_id == bindparam("collection")
 _BY_ID = select(*COLUMNS).where(_OF_COLLECTION, TABLE.c.id == bindparam("id"))
-_HITS = Straight(
-    sqlite="SELECT key, id, text, metadata FROM documents WHERE key IN (SELECT value FROM json_each(?))",
-    postgresql="SELECT key, id, text, metadata::text FROM documents WHERE key = ANY(%s)",
-)
+
+
+def _hits(shown: Shown) -> Straight:
+    text, metadata = "text" if shown.text else "''", "metadata" if shown.metadata else "'{}'"
+    return Straight(
+        sqlite=f"SELECT key, id, {text}, {metadata} FROM documents WHERE key IN (SELECT value FROM json_each(?))",  # noqa: S608
+        postgresql=f"SELECT key, id, {text}, {metadata}::text FROM documents WHERE key = ANY(%s)",  # noqa: S608
+    )
+
+
+_HITS = {Shown(*chosen): _hits(Shown(*chosen)) for chosen in product((True, False), repeat=2)}
 _REVISIONS_OF = Straight(
     sqlite="SELECT key, revision FROM documents WHERE key IN (SELECT value FROM json_each(?))",
     postgresql="SELECT key, revision FROM documents WHERE key = ANY(%s)",
 )
 _TEXTS = Straight(
-    sqlite="SELECT key, revision, text FROM documents WHERE key IN (SELECT value FROM json_each(?))",
-    postgresql="SELECT key, revision, text FROM documents WHERE key = ANY(%s)",
+    sqlite="SELECT key, revision, '', text FROM documents WHERE key IN (SELECT value FROM json_each(?))",
+    postgresql="SELECT key, revision, '', text FROM documents WHERE key = ANY(%s)",
 )
 _LOCATED = Straight(
     sqlite="""
-        SELECT collections.id, collections.n_bits, documents.key
+        SELECT collections.id, collections.n_bits, collections.last_seq, documents.key
         FROM collections LEFT JOIN documents ON documents.collection_id = collections.id AND documents.id = ?
         WHERE collections.name = ?
     """,
     postgresql="""
-        SELECT collections.id, collections.n_bits, documents.key
+        SELECT collections.id, collections.n_bits, collections.last_seq, documents.key
         FROM collections LEFT JOIN documents ON documents.collection_id = collections.id AND documents.id = %s
         WHERE collections.name = %s
     """,

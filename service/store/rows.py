@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
+
+_PART_CHARS = 2_000_000
 
 
 def insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
@@ -83,8 +85,22 @@ class ForEachRow:
             return
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql(self.sqlite, list(zip(*columns, strict=True)))
-        else:
-            connection.exec_driver_sql(self.postgresql, columns)
+            return
+        for rows in _in_parts(columns):  # the driver holds the interpreter's lock while it writes out a statement
+            connection.exec_driver_sql(self.postgresql, tuple(column[rows] for column in columns))
+
+
+def _in_parts(columns: Sequence[Sequence[Any]]) -> Iterator[slice]:
+    """Slices of rows that hold about `_PART_CHARS` characters or bytes each; one for rows of numbers."""
+    sized = [column for column in columns if isinstance(column[0], str | bytes)]
+    start, n_chars = 0, 0
+    for row in range(len(columns[0])) if sized else ():
+        n_chars += sum(len(column[row] or "") for column in sized)
+        if n_chars > _PART_CHARS:
+            yield slice(start, row + 1)
+            start, n_chars = row + 1, 0
+    if start < len(columns[0]):
+        yield slice(start, len(columns[0]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +119,12 @@ class Straight:
 
     def rows(self, connection: Connection, *parameters: str | int | list[int]) -> list[tuple[Any, ...]]:
         """The rows, with values as the driver gives them."""
+        return list(self.each(connection, *parameters))
+
+    def each(self, connection: Connection, *parameters: str | int | list[int]) -> Iterator[tuple[Any, ...]]:
+        """The rows one by one: SQLite reads no further than they are asked for."""
         driver: Any = connection.connection.driver_connection
         if connection.dialect.name == "sqlite":
             values = [json.dumps(value) if isinstance(value, list) else value for value in parameters]
-            found: list[tuple[Any, ...]] = driver.execute(self.sqlite, values).fetchall()
-        else:
-            found = driver.execute(self.postgresql, parameters).fetchall()
-        return found
+            return iter(driver.execute(self.sqlite, values))
+        return iter(driver.execute(self.postgresql, parameters))

@@ -52,7 +52,7 @@ def test_a_document_is_located_by_the_names_of_it_and_its_collection(database: D
     other, _ = new_collection(database)
     (done,) = put(database, collection, [NewDocument("a", "one", {"n": 1})])
     with database.read() as connection:
-        assert documents.locate(connection, collection.name, "a") == Located(collection.id, 16, done.key)
+        assert documents.locate(connection, collection.name, "a") == Located(collection.id, 16, 0, done.key)
         assert documents.hits(connection, [done.key, 10**15]) == {done.key: Hit(done.key, "a", "one", {"n": 1})}
         for name, id, missing in (
             (collection.name, "b", "document"),
