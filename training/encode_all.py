@@ -32,7 +32,7 @@ def encode_all(
         function: the hash function of that space.
         tell: called after each batch with the number written so far; what it raises stops the run.
 
-    Cost: memory for one batch of documents.
+    Cost: memory for one batch, of `BATCH` documents or four million characters.
     """
     n_written = 0
     while True:

@@ -18,6 +18,7 @@ from service.store.rows import ForEachRow, Straight, is_one_of
 TABLE = schema.codes
 DOCUMENTS = schema.documents
 SPACES = schema.code_spaces
+_ROWS_AT_ONCE, _CHARS_AT_ONCE = 64, 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +128,28 @@ def load(connection: Connection, space_id: int, n_bytes: int) -> tuple[NDArray[n
 
 
 def missing(
-    connection: Connection, collection_id: int, space_id: int, after_key: int = 0, limit: int = 1000
+    connection: Connection,
+    collection_id: int,
+    space_id: int,
+    after_key: int = 0,
+    limit: int = 1000,
+    max_chars: int = _CHARS_AT_ONCE,
 ) -> list[Document]:
-    """Up to `limit` documents after a key that have no code in a space, in the order of their keys."""
+    """Up to `limit` documents after a key that have no code in a space, in the order of their keys.
+
+    The list ends early with the document with which the texts pass `max_chars`: only an empty one says that none is
+    missing.
+    """
     parameters = {"collection": collection_id, "space": space_id, "after": after_key, "limit": limit}
-    return [Document(*row) for row in connection.execute(_MISSING, parameters)]
+    found: list[Document] = []
+    n_chars = 0
+    with connection.execute(_MISSING, parameters, execution_options={"yield_per": _ROWS_AT_ONCE}) as rows:
+        for row in rows:
+            found.append(Document(*row))
+            n_chars += len(row.text)
+            if n_chars > max_chars:
+                break
+    return found
 
 
 def count_missing(connection: Connection, collection_id: int, space_id: int) -> int:

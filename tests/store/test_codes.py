@@ -114,6 +114,20 @@ def test_append_current_skips_documents_that_changed_or_went_since_they_were_enc
         assert loaded(connection, space.id, 8) == dict(zip(keys, map(bytes, code(1, 4)), strict=False))
 
 
+def test_missing_reads_no_more_long_texts_than_fit_in_memory(database: Database) -> None:
+    collection, space = new_collection(database)
+    with database.lane(collection.id) as lane:
+        put = documents.put(lane, [NewDocument(str(i), "long text " * 10_000, {}) for i in range(60)])
+    found: list[int] = []
+    with database.read() as connection:
+        while batch := codes.missing(connection, collection.id, space.id, found[-1] if found else 0, 1_000):
+            assert sum(len(document.text) for document in batch) <= 4_100_000
+            found += [document.key for document in batch]
+        assert found == [p.key for p in put]
+        (one,) = codes.missing(connection, collection.id, space.id, 0, 1_000, max_chars=10)
+        assert one.key == found[0]
+
+
 def test_missing_pages_through_the_documents_without_a_code(database: Database) -> None:
     collection, space = new_collection(database)
     put(database, new_collection(database)[0], "elsewhere")
