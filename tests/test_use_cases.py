@@ -71,6 +71,9 @@ class Interrupted:
             await asyncio.to_thread(meanwhile)
         return encoded
 
+    async def health(self) -> str | None:
+        return await self.batcher.health()
+
     async def features(self, digest: str, contents: Contents) -> Features:
         return await self.batcher.features(digest, contents)
 

@@ -18,5 +18,8 @@ class Encoder(Protocol):
     async def features(self, digest: str, contents: Contents) -> Features:
         """Features of contents, `(n, n_features)`, by the featurizer of that hash function."""
 
+    async def health(self) -> str | None:
+        """Why it cannot encode now, in one line; None if it can. Loads no hash function and unloads none."""
+
     async def close(self) -> None:
         """Finish what waits, refuse what comes, let go of threads and connections; a second call does nothing."""

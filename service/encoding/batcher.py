@@ -156,6 +156,14 @@ class Batcher:
                 return False
         return True
 
+    async def health(self) -> str | None:
+        """Why it cannot encode now: it was closed, or its thread is gone; None if it can."""
+        if self._closed:
+            return "the encoder is closing"
+        if not self._consumer.is_alive():
+            return "the thread that encodes has ended: restart the process"
+        return None
+
     async def close(self) -> None:
         """Encode what waits, refuse what comes, stop the threads; a second call does nothing."""
         with self._changed:

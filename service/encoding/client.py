@@ -21,6 +21,9 @@ T = TypeVar("T")
 KEEPALIVE_S = 30.0
 """Idle connections are closed by this side first: an encoder process keeps them for 60 s, none ends under a request."""
 
+HEALTH_TIMEOUT_S = 2.0
+"""Longest wait for an answer about health: whoever probes this process does not wait for long either."""
+
 
 class EncoderClient:
     """Asks an encoder process for codes, over connections that are kept.
@@ -75,6 +78,21 @@ class EncoderClient:
             raise EncoderUnavailable(
                 f"encoder {self.url} answered {response.status_code} with something else than agreed: {error!r}"
             ) from error
+
+    async def health(self) -> str | None:
+        """Why the encoder process cannot encode now, by its own word or its silence; None if it can."""
+        timeout_s = min(HEALTH_TIMEOUT_S, self.timeout_s)
+        try:
+            response = await self._client.get("/readyz", timeout=timeout_s)
+            if response.status_code == 200:
+                return None
+            return f"encoder {self.url}: {response.json()['checks']['encoder']}"
+        except httpx2.TimeoutException:
+            return f"encoder {self.url} did not answer within {timeout_s:g} s"
+        except httpx2.HTTPError as error:
+            return f"encoder {self.url} does not answer: {error!r}"
+        except (ValueError, KeyError, TypeError):
+            return f"encoder {self.url} answered {response.status_code}"
 
     async def close(self) -> None:
         """Close the connections; a second call does nothing."""

@@ -10,7 +10,8 @@ import base64
 from collections.abc import Coroutine
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.responses import JSONResponse
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.sparse import csr_matrix
@@ -55,10 +56,10 @@ class FeaturesAnswer(BaseModel):
 
 
 def encoder_routes(encoder: Encoder) -> APIRouter:
-    """The routes `POST /v1/encode` and `POST /v1/features`, answered by that encoder."""
-    router = APIRouter(prefix="/v1")
+    """The routes `POST /v1/encode`, `POST /v1/features` and `GET /readyz`, answered by that encoder."""
+    router = APIRouter()
 
-    @router.post("/encode", summary="Encode texts", tags=["encoder"])
+    @router.post("/v1/encode", summary="Encode texts", tags=["encoder"])
     async def encode(body: EncodeRequest, request: Request) -> EncodeAnswer:
         """Codes of texts; a request whose caller leaves is taken out of the queue."""
         contents = texts_of(body.texts)
@@ -70,7 +71,7 @@ def encoder_routes(encoder: Encoder) -> APIRouter:
             confidence=_base64(encoded.confidence),
         )
 
-    @router.post("/features", summary="Features of texts", tags=["encoder"])
+    @router.post("/v1/features", summary="Features of texts", tags=["encoder"])
     async def features(body: EncodeRequest, request: Request) -> FeaturesAnswer:
         """Features of texts by the featurizer of the hash function; otherwise as `encode`."""
         contents = texts_of(body.texts)
@@ -82,6 +83,13 @@ def encoder_routes(encoder: Encoder) -> APIRouter:
             indices=_base64(rows.indices.astype("<i4")),
             values=_base64(rows.data.astype("<f4")),
         )
+
+    @router.get("/readyz", summary="Whether it can encode", tags=["health"], responses={503: {"description": "No."}})
+    async def readyz() -> Response:
+        """Whether this process can encode, and if not, why."""
+        reason = await encoder.health()
+        answer = {"status": "not ready" if reason else "ready", "checks": {"encoder": reason or "ok"}}
+        return JSONResponse(answer, 503 if reason else 200)
 
     return router
 

@@ -309,3 +309,23 @@ def test_a_call_that_fails_fails_its_callers_only(monkeypatch: pytest.MonkeyPatc
 def test_a_device_that_is_not_there_is_said_at_once() -> None:
     with pytest.raises(ConfigurationError, match="device"):
         Batcher(STORED.__getitem__, device="toaster")
+
+
+def test_a_batcher_is_well_until_it_is_closed_and_asking_loads_nothing() -> None:
+    async def scenario() -> None:
+        loads: list[str] = []
+
+        def load(digest: str) -> bytes:
+            loads.append(digest)
+            return STORED[digest]
+
+        encoder = Batcher(load, device="cpu", cache=1)
+        assert await encoder.health() is None
+        await encoder.encode(D16, texts(1))
+        assert await encoder.health() is None
+        await encoder.encode(D16, texts(1))
+        assert loads == [D16]
+        await encoder.close()
+        assert await encoder.health() == "the encoder is closing"
+
+    asyncio.run(scenario())

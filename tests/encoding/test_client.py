@@ -158,3 +158,42 @@ def test_nobody_listening_and_nobody_answering_in_time_say_so() -> None:
         raise httpx2.ReadTimeout("late", request=request)
 
     assert "within 1 s" in str(raised(httpx2.MockTransport(late)))
+
+
+def health(transport: httpx2.AsyncBaseTransport | None, url: str = "http://e") -> str | None:
+    """What the client says of that encoder process."""
+
+    async def scenario() -> str | None:
+        client = EncoderClient(url, timeout_s=1, transport=transport)
+        try:
+            return await client.health()
+        finally:
+            await client.close()
+
+    return asyncio.run(scenario())
+
+
+def test_an_encoder_process_says_whether_it_is_well() -> None:
+    batcher = Batcher(load, device="cpu")
+    app = FastAPI()
+    app.include_router(encoder_routes(batcher))
+    assert health(httpx2.ASGITransport(app)) is None
+    asyncio.run(batcher.close())
+    assert health(httpx2.ASGITransport(app)) == "encoder http://e: the encoder is closing"
+
+
+@pytest.mark.parametrize(
+    "response", [httpx2.Response(502, text="bad gateway"), httpx2.Response(404, json={}), httpx2.Response(503, json=[])]
+)
+def test_an_encoder_process_that_answers_anything_else_is_not_well(response: httpx2.Response) -> None:
+    said = health(httpx2.MockTransport(lambda _: response))
+    assert said == f"encoder http://e answered {response.status_code}"
+
+
+def test_an_encoder_process_that_does_not_answer_is_not_well() -> None:
+    assert "http://127.0.0.1:1 does not answer" in str(health(None, url="http://127.0.0.1:1"))
+
+    def late(request: httpx2.Request) -> httpx2.Response:
+        raise httpx2.ReadTimeout("late", request=request)
+
+    assert health(httpx2.MockTransport(late)) == "encoder http://e did not answer within 1 s"
