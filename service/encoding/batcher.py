@@ -3,6 +3,12 @@
 Nobody waits for a batch to fill: a batch is what came while the one before it ran. So a lone request starts at once,
 and under load the cost of a call is shared.
 
+Who waits how long: the hash functions in use take turns, a call each. Of the requests of one, the oldest gets a quarter
+of each call, the shortest ones get the rest. So a short request is in the next call of its function, unless shorter
+ones fill three quarters of it; and a request of n contents ends within `4 * n / max_batch + 1` calls of its function
+from when it became the oldest, however many short ones keep coming. (A call is bounded in characters too: read the
+same with a quarter of `max_chars`, and at least one content, in place of a quarter of `max_batch`.)
+
 A short text on a CPU is not queued at all: encoding it takes 0.06 ms, handing it to a thread and back takes 0.1 ms when
 the process is idle, and many times that under load, as each of the two threads waits for the other's interpreter lock.
 """
@@ -11,10 +17,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import heapq
 import threading
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -22,13 +29,21 @@ import numpy as np
 from scipy.sparse import vstack
 
 from service.errors import EncoderUnavailable, QueueFull
-from service.hashing.content import Contents, Text
+from service.hashing.content import Content, Contents, Text
 from service.hashing.device import resolve_device
 from service.hashing.featurizers import Features
 from service.hashing.function import Encoded, HashFunction
 
 Work = Literal["encode", "features"]
 """What a hash function is asked to do."""
+
+_OLDEST_SHARE = 4
+"""One of so many contents of a call is for the oldest request."""
+_INLINE_CONTENTS = 64
+"""Most contents that their caller encodes itself: each costs a row of the network, however short its text."""
+_LOADS_AT_ONCE = 6
+"""Hash functions that load at the same time, each over a database connection of its own."""
+_ENDED = "the thread that encodes has ended: restart the process"
 
 
 @dataclass(slots=True)
@@ -47,28 +62,69 @@ class _Request:
     digest: str
     function: HashFunction
     contents: Contents
-    loop: asyncio.AbstractEventLoop
+    sizes: list[int]
     future: asyncio.Future[Any]
+    size_left: int
     n_taken: int = 0
     n_done: int = 0
     parts: list[Any] = field(default_factory=list)
 
     @property
     def n_left(self) -> int:
-        return len(self.contents) - self.n_taken
+        return len(self.sizes) - self.n_taken
+
+    def take(self, n: int, size: int, *, one_at_least: bool) -> tuple[int, int]:
+        """Mark the next contents as taken, up to `n` of up to `size` in all; return how many and of what size."""
+        n_taken, size_taken = 0, 0
+        for one in self.sizes[self.n_taken : self.n_taken + n]:
+            if size_taken + one > size and not (one_at_least and n_taken == 0):
+                break
+            n_taken, size_taken = n_taken + 1, size_taken + one
+        self.n_taken += n_taken
+        self.size_left -= size_taken
+        return n_taken, size_taken
 
 
 @dataclass(frozen=True, slots=True)
 class _Slice:
     request: _Request
-    contents: Contents
+    start: int
+    stop: int
+
+
+@dataclass(slots=True)
+class _Group:
+    """The requests that one call can serve, in the order in which they came."""
+
+    requests: list[_Request] = field(default_factory=list)
+    n_calls: int = 0
+
+    def next_batch(self, max_batch: int, max_size: int) -> list[_Slice]:
+        """What the next call takes: the share of the oldest request, then the shortest ones."""
+        starts: dict[_Request, int] = {}
+        # Differences of these sums: a quarter of each call, or one content of every few calls that are smaller.
+        share = (self.n_calls + 1) * max_batch // _OLDEST_SHARE - self.n_calls * max_batch // _OLDEST_SHARE
+        self.n_calls += 1
+        room, room_size = max_batch, max_size
+        if share:
+            oldest = self.requests[0]
+            starts[oldest] = oldest.n_taken
+            n, size = oldest.take(share, max_size // _OLDEST_SHARE, one_at_least=True)
+            room, room_size = room - n, room_size - min(size, max_size // _OLDEST_SHARE)
+        for request in heapq.nsmallest(max_batch, self.requests, key=lambda request: request.size_left):
+            n_taken = request.n_taken
+            n, size = request.take(room, room_size, one_at_least=not starts)
+            if n:
+                starts.setdefault(request, n_taken)
+            room, room_size = room - n, room_size - size
+            if request.n_left:
+                break
+        self.requests = [request for request in self.requests if request.n_left]
+        return [_Slice(request, start, request.n_taken) for request, start in starts.items()]
 
 
 class Batcher:
     """Encodes for many callers at once; waiting requests of one hash function for the same work share one call of it.
-
-    A call takes at most `max_batch` contents, the shortest requests first; what is left of a longer one goes to the end
-    of the queue. So a query waits for no more than the call that runs, and one of each other hash function in use.
 
     Args:
         load: gives the stored bytes of a hash function by its digest; runs in a thread, once for callers that ask
@@ -78,6 +134,8 @@ class Batcher:
         max_queue: most contents waiting; a request that would pass it is refused, unless nothing waits at all.
         cache: hash functions kept in memory, the least recently used goes first.
         inline_chars: on a CPU, texts of up to so many characters in all are encoded by their caller at once.
+        max_chars: most characters of texts in one call of more than one text, so that whoever comes meanwhile does not
+            wait for hundreds of books.
 
     Raises:
         ConfigurationError: the device is not on this machine.
@@ -91,33 +149,42 @@ class Batcher:
         max_queue: int = 8_192,
         cache: int = 8,
         inline_chars: int = 2_000,
+        max_chars: int = 250_000,
     ) -> None:
         self.device = resolve_device(device)
         self.max_batch = max_batch
         self.max_queue = max_queue
         self.cache = cache
         self.inline_chars = inline_chars if self.device == "cpu" else 0
+        self.max_chars = max_chars
         self.stats = BatcherStats()
         self._load = load
-        self._functions: OrderedDict[str, Future[HashFunction]] = OrderedDict()
-        self._waiting: deque[_Request] = deque()
+        self._functions: OrderedDict[str, HashFunction] = OrderedDict()
+        self._loads: dict[str, set[asyncio.Future[HashFunction]]] = {}
+        self._groups: OrderedDict[tuple[str, Work], _Group] = OrderedDict()
         self._n_waiting = 0
         self._n_running = 0
         self._closed = False
+        self._ended = False
         self._changed = threading.Condition()
-        self._loader = ThreadPoolExecutor(max_workers=2, thread_name_prefix="nearbit-load")
+        self._loader = ThreadPoolExecutor(max_workers=_LOADS_AT_ONCE, thread_name_prefix="nearbit-load")
         self._consumer = threading.Thread(target=self._run, name="nearbit-encode", daemon=True)
         self._consumer.start()
 
     @property
     def n_waiting(self) -> int:
-        """Contents that wait for a call; those of callers that left count until their turn."""
+        """Contents that wait for a call, or for their hash function to be loaded."""
         return self._n_waiting
 
     @property
     def n_running(self) -> int:
         """Contents in the call that runs now."""
         return self._n_running
+
+    @property
+    def n_loading(self) -> int:
+        """Hash functions that are being loaded."""
+        return len(self._loads)
 
     async def encode(self, digest: str, contents: Contents) -> Encoded:
         """Codes of contents by the hash function of that digest.
@@ -126,7 +193,7 @@ class Batcher:
 
         Raises:
             QueueFull: too many contents wait.
-            EncoderUnavailable: the batcher was closed.
+            EncoderUnavailable: the batcher was closed, or its thread has ended.
             CorruptArtifact: the stored bytes do not match the digest.
             NotFound: from `load`, no hash function of that digest.
         """
@@ -139,29 +206,34 @@ class Batcher:
         return features
 
     async def _done(self, work: Work, digest: str, contents: Contents) -> Any:
-        function = await self._function(digest)
+        function = await self._function(digest, len(contents))
         if self._is_short(contents):
             self.stats.n_calls += 1
             self.stats.n_encoded += len(contents)
             return _run(function, work, contents)
-        loop = asyncio.get_running_loop()
-        request = _Request(work, digest, function, contents, loop, loop.create_future())
+        sizes = [_size(content) for content in contents]
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        request = _Request(work, digest, function, contents, sizes, future, sum(sizes))
         self._offer(request)
-        return await request.future
+        try:
+            return await future
+        except asyncio.CancelledError:
+            self._drop(request)
+            raise
 
     def _is_short(self, contents: Contents) -> bool:
-        n_chars = 0
-        for content in contents:
-            if not isinstance(content, Text) or (n_chars := n_chars + len(content.text)) > self.inline_chars:
-                return False
-        return True
+        if not contents:
+            return True
+        if len(contents) > _INLINE_CONTENTS or not all(isinstance(content, Text) for content in contents):
+            return False
+        return sum(map(_size, contents)) <= self.inline_chars
 
     async def health(self) -> str | None:
-        """Why it cannot encode now: it was closed, or its thread is gone; None if it can."""
+        """Why it cannot encode now: it was closed, or its thread has ended; None if it can."""
         if self._closed:
             return "the encoder is closing"
-        if not self._consumer.is_alive():
-            return "the thread that encodes has ended: restart the process"
+        if self._ended or not self._consumer.is_alive():
+            return _ENDED
         return None
 
     async def close(self) -> None:
@@ -175,118 +247,161 @@ class Batcher:
         self._loader.shutdown()
         self._consumer.join()
 
-    async def _function(self, digest: str) -> HashFunction:
+    async def _function(self, digest: str, n: int) -> HashFunction:
+        """The hash function of that digest; `n` contents count as waiting while it loads."""
         with self._changed:
-            if self._closed:
-                raise EncoderUnavailable("the encoder is closing")
-            future = self._functions.get(digest)
-            if future is None:
-                future = self._functions[digest] = self._loader.submit(self._loaded, digest)
+            self._check_open()
+            function = self._functions.get(digest)
+            if function is not None:
+                self._functions.move_to_end(digest)
+                return function
+            self._check_room(n)
+            callers = self._loads.get(digest)
+            if callers is None:
+                callers = self._loads[digest] = set()
+                try:
+                    self._loader.submit(self._load_function, digest)
+                except RuntimeError as error:  # no thread can be started
+                    del self._loads[digest]
+                    raise EncoderUnavailable(f"no thread to load a hash function: {error}") from error
+            future: asyncio.Future[HashFunction] = asyncio.get_running_loop().create_future()
+            callers.add(future)
+            self._n_waiting += n
+        try:
+            return await future
+        finally:
+            with self._changed:
+                callers.discard(future)
+                self._n_waiting -= n
+
+    def _load_function(self, digest: str) -> None:
+        """Load a hash function for those that wait for it; one that fails is tried anew by the next caller."""
+        outcome: HashFunction | BaseException
+        try:
+            outcome = HashFunction.from_bytes(self._load(digest), digest).to(self.device)
+        except BaseException as error:  # whatever it is, the callers must not wait for ever
+            outcome = error
+        with self._changed:
+            callers = [*self._loads.pop(digest)]
+            if isinstance(outcome, HashFunction):
+                self._functions[digest] = outcome
                 while len(self._functions) > self.cache:
                     self._functions.popitem(last=False)
-            else:
-                self._functions.move_to_end(digest)
-        try:
-            if future.done():
-                return future.result()
-            # Shielded, because cancelling one caller must not cancel the load that others wait for.
-            return await asyncio.shield(asyncio.wrap_future(future))
-        except Exception:
-            with self._changed:  # the next caller tries anew
-                if self._functions.get(digest) is future:
-                    del self._functions[digest]
-            raise
-
-    def _loaded(self, digest: str) -> HashFunction:
-        return HashFunction.from_bytes(self._load(digest), digest).to(self.device)
+        for future in callers:
+            _answer(future, outcome)
 
     def _offer(self, request: _Request) -> None:
-        n = len(request.contents)
         with self._changed:
-            if self._closed:
-                raise EncoderUnavailable("the encoder is closing")
-            if self._n_waiting and self._n_waiting + n > self.max_queue:
-                self._drop_left()
-            if self._n_waiting and self._n_waiting + n > self.max_queue:
-                self.stats.n_refused += 1
-                raise QueueFull(f"{self._n_waiting} contents wait for a code, {n} more pass the limit {self.max_queue}")
-            self._waiting.append(request)
-            self._n_waiting += n
+            self._check_open()
+            if self._ended:
+                raise EncoderUnavailable(_ENDED)
+            self._check_room(request.n_left)
+            self._groups.setdefault((request.digest, request.work), _Group()).requests.append(request)
+            self._n_waiting += request.n_left
             self._changed.notify()
 
-    def _drop_left(self) -> None:
-        """Forget the requests whose caller left; the lock is held."""
-        left = [request for request in self._waiting if request.future.cancelled()]
-        for request in left:
-            self._waiting.remove(request)
-            self._n_waiting -= request.n_left
-        self.stats.n_dropped += len(left)
+    def _check_open(self) -> None:
+        if self._closed:
+            raise EncoderUnavailable("the encoder is closing")
+
+    def _check_room(self, n: int) -> None:
+        if self._n_waiting and self._n_waiting + n > self.max_queue:
+            self.stats.n_refused += 1
+            raise QueueFull(f"{self._n_waiting} contents wait for a code, {n} more pass the limit {self.max_queue}")
+
+    def _drop(self, request: _Request) -> None:
+        """Forget what is left of a request whose caller left."""
+        with self._changed:
+            if self._forget(request):
+                self.stats.n_dropped += 1
+
+    def _forget(self, request: _Request) -> bool:
+        """Take what is left of a request out of the queue, if anything is; the lock is held."""
+        key = request.digest, request.work
+        group = self._groups.get(key)
+        if group is None or request not in group.requests:
+            return False
+        group.requests.remove(request)
+        self._n_waiting -= request.n_left
+        if not group.requests:
+            del self._groups[key]
+        return True
 
     def _run(self) -> None:
-        while batch := self._take():
-            self._encode(batch)
+        batch: list[_Slice] = []
+        try:
+            while batch := self._take():
+                self._encode(batch)
+        finally:
+            self._end(batch)
+
+    def _end(self, batch: list[_Slice]) -> None:
+        """Refuse whatever waits, and what comes: nobody may wait for a thread that is gone."""
+        with self._changed:
+            self._ended = True
+            left = [piece.request for piece in batch]
+            left += [request for group in self._groups.values() for request in group.requests]
+            self._groups.clear()
+            self._n_waiting -= sum(request.n_left for request in set(left))
+        for request in left:
+            _answer(request.future, EncoderUnavailable(_ENDED))
 
     def _take(self) -> list[_Slice]:
         """What the next call encodes; nothing when closed and drained."""
         with self._changed:
-            while True:
-                self._drop_left()
-                if self._waiting:
-                    return self._next_batch()
+            while not self._groups:
                 if self._closed:
                     return []
                 self._changed.wait()
-
-    def _next_batch(self) -> list[_Slice]:
-        asked = self._waiting[0].digest, self._waiting[0].work
-        room = self.max_batch
-        batch: list[_Slice] = []
-        for request in sorted((r for r in self._waiting if (r.digest, r.work) == asked), key=lambda r: r.n_left):
-            n = min(room, request.n_left)
-            if n == 0:
-                break
-            batch.append(_Slice(request, request.contents[request.n_taken : request.n_taken + n]))
-            request.n_taken += n
-            room -= n
-            self._waiting.remove(request)
-            if request.n_left:
-                self._waiting.append(request)
-        self._n_waiting -= self.max_batch - room
-        return batch
+            key, group = self._groups.popitem(last=False)
+            batch = group.next_batch(self.max_batch, self.max_chars)
+            self._n_waiting -= sum(piece.stop - piece.start for piece in batch)
+            if group.requests:
+                self._groups[key] = group
+            return batch
 
     def _encode(self, batch: list[_Slice]) -> None:
-        contents = batch[0].contents if len(batch) == 1 else [c for piece in batch for c in piece.contents]
+        n = self._n_running = sum(piece.stop - piece.start for piece in batch)
         outcome: Any
+        # Whatever goes wrong for a request is told to its caller: this thread lives on for the others.
         try:
-            self._n_running = len(contents)
-            outcome = _run(batch[0].request.function, batch[0].request.work, contents)
-        except Exception as error:  # the callers get it: this thread lives on for the others
+            outcome = _run(batch[0].request.function, batch[0].request.work, _contents_of(batch))
+        except Exception as error:
             outcome = error
         self._n_running = 0
         self.stats.n_calls += 1
-        self.stats.n_encoded += len(contents)
+        self.stats.n_encoded += n
         start = 0
         for piece in batch:
-            stop = start + len(piece.contents)
-            if isinstance(outcome, Exception):
-                self._answer(piece.request, outcome)
-            else:
+            stop = start + piece.stop - piece.start
+            try:
+                if isinstance(outcome, Exception):
+                    raise outcome
                 self._add_part(piece.request, outcome[start:stop], stop - start)
+            except Exception as error:
+                self._fail(piece.request, error)
             start = stop
 
     def _add_part(self, request: _Request, part: Any, n: int) -> None:
         request.parts.append(part)
         request.n_done += n
         if request.n_done == len(request.contents):
-            self._answer(request, part if len(request.parts) == 1 else _joined(request.parts))
+            _answer(request.future, part if len(request.parts) == 1 else _joined(request.parts))
 
-    def _answer(self, request: _Request, outcome: Any) -> None:
-        if isinstance(outcome, Exception):
-            with self._changed, contextlib.suppress(ValueError):  # what is left of it is not encoded in vain
-                self._waiting.remove(request)
-                self._n_waiting -= request.n_left
-        with contextlib.suppress(RuntimeError):  # its event loop is closed: nobody is there to be told
-            request.loop.call_soon_threadsafe(_settle, request.future, outcome)
+    def _fail(self, request: _Request, error: Exception) -> None:
+        with self._changed:  # what is left of it is not encoded in vain
+            self._forget(request)
+        _answer(request.future, error)
+
+
+def _size(content: Content) -> int:
+    """How many characters a content counts for; one where `max_batch` is bound enough."""
+    return len(content.text) if isinstance(content, Text) else 1
+
+
+def _contents_of(batch: list[_Slice]) -> Contents:
+    pieces = [piece.request.contents[piece.start : piece.stop] for piece in batch]
+    return pieces[0] if len(pieces) == 1 else [content for piece in pieces for content in piece]
 
 
 def _run(function: HashFunction, work: Work, contents: Contents) -> Encoded | Features:
@@ -299,10 +414,18 @@ def _joined(parts: list[Any]) -> Encoded | Features:
     return np.concatenate(parts) if isinstance(parts[0], np.ndarray) else vstack(parts, format="csr")
 
 
+def _answer(future: asyncio.Future[Any], outcome: Any) -> None:
+    """Give a caller its result or error, from another thread than its own."""
+    with contextlib.suppress(RuntimeError):  # its event loop is closed: nobody is there to be told
+        future.get_loop().call_soon_threadsafe(_settle, future, outcome)
+
+
 def _settle(future: asyncio.Future[Any], outcome: Any) -> None:
     if future.done():
         return
-    if isinstance(outcome, Exception):
+    if isinstance(outcome, StopIteration | KeyboardInterrupt | SystemExit | asyncio.CancelledError):
+        future.set_exception(RuntimeError(repr(outcome)))  # no future can hold the first, the others end a loop
+    elif isinstance(outcome, BaseException):
         future.set_exception(outcome)
     else:
         future.set_result(outcome)

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -327,5 +328,303 @@ def test_a_batcher_is_well_until_it_is_closed_and_asking_loads_nothing() -> None
         assert loads == [D16]
         await encoder.close()
         assert await encoder.health() == "the encoder is closing"
+
+    asyncio.run(scenario())
+
+
+class Steps:
+    """Lets encode calls through one at a time, and notes the contents of each."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Semaphore(0)
+        self.permits = threading.Semaphore(0)
+        self.calls: list[tuple[int, Contents]] = []
+
+    async def until_running(self) -> None:
+        assert await asyncio.to_thread(self.entered.acquire, timeout=10)
+
+
+@contextmanager
+def stepped(monkeypatch: pytest.MonkeyPatch) -> Iterator[Steps]:
+    steps, encode = Steps(), HashFunction.encode
+
+    def one_step(self: HashFunction, contents: Contents) -> Encoded:
+        steps.calls.append((self.n_bits, contents))
+        steps.entered.release()
+        assert steps.permits.acquire(timeout=10)
+        return encode(self, contents)
+
+    monkeypatch.setattr(HashFunction, "encode", one_step)
+    yield steps
+    steps.permits.release(10_000)
+
+
+@pytest.mark.parametrize("max_batch", [1, 2, 3, 8, 10])
+def test_a_long_request_ends_within_a_known_number_of_calls_while_short_ones_keep_coming(
+    monkeypatch: pytest.MonkeyPatch, max_batch: int
+) -> None:
+    async def scenario() -> None:
+        encoder = batcher(max_batch=max_batch)
+        await encoder.encode(D16, [])
+        shorts: list[asyncio.Future[Encoded]] = []
+        with stepped(monkeypatch) as steps:
+            running = asyncio.ensure_future(encoder.encode(D16, texts(1)))
+            await steps.until_running()
+            long = asyncio.ensure_future(encoder.encode(D16, texts(30, "long")))
+            await until_waiting(encoder, 30)
+            n_calls = 0
+            while not long.done():
+                n_before = encoder.n_waiting
+                shorts += [asyncio.ensure_future(encoder.encode(D16, [Text("s")])) for _ in range(max_batch)]
+                await until_waiting(encoder, n_before + max_batch)
+                steps.permits.release()
+                await steps.until_running()
+                await asyncio.sleep(0.001)
+                n_calls += 1
+                assert n_calls <= 4 * 30 / max_batch + 2
+            steps.permits.release(10_000)
+            await asyncio.gather(running, *shorts)
+            assert max(len(contents) for _, contents in steps.calls) <= max_batch
+            np.testing.assert_array_equal(long.result().codes, FUNCTIONS[16].encode(texts(30, "long")).codes)
+        await encoder.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_query_waits_for_the_running_call_and_one_of_each_other_function_whatever_else_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scenario() -> None:
+        encoder = batcher(max_batch=8)
+        for digest in (D16, D32):
+            await encoder.encode(digest, [])
+        with stepped(monkeypatch) as steps:
+            others = [asyncio.ensure_future(encoder.encode(D16, texts(1)))]
+            await steps.until_running()
+            others += [asyncio.ensure_future(encoder.encode(D16, texts(n))) for n in (100, *[1] * 50)]
+            await until_waiting(encoder, 150)
+            query = asyncio.ensure_future(encoder.encode(D32, texts(1)))
+            await until_waiting(encoder, 151)
+            for _ in range(2):
+                steps.permits.release()
+                await steps.until_running()
+            assert [n_bits for n_bits, _ in steps.calls] == [16, 16, 32]
+            steps.permits.release(10_000)
+            await asyncio.gather(query, *others)
+        await encoder.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_call_takes_long_texts_few_at_a_time_and_a_query_beside_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        encoder = batcher(max_batch=8, max_chars=1_000)
+        await encoder.encode(D16, [])
+        with stepped(monkeypatch) as steps:
+            running = asyncio.ensure_future(encoder.encode(D16, texts(1)))
+            await steps.until_running()
+            long = asyncio.ensure_future(encoder.encode(D16, [Text("long " * 40)] * 6 + [Text("w" * 5_000)] * 2))
+            await until_waiting(encoder, 8)
+            query = asyncio.ensure_future(encoder.encode(D16, texts(1)))
+            await until_waiting(encoder, 9)
+            steps.permits.release()
+            await steps.until_running()
+            assert Text("word number 0") in steps.calls[1][1]
+            steps.permits.release(10_000)
+            await asyncio.gather(running, query)
+            assert (await long).codes.shape == (8, 2)
+        lengths = [[len(content.text) for content in contents] for _, contents in steps.calls]  # type: ignore[union-attr]
+        assert all(sum(call) <= 1_000 or len(call) == 1 for call in lengths)
+        await encoder.close()
+
+    asyncio.run(scenario())
+
+
+class Unsliceable(list[Text]):
+    """Contents that cannot be cut, as contents of a faulty caller might."""
+
+    def __getitem__(self, key: object) -> object:  # type: ignore[override]
+        raise RuntimeError("not to be cut")
+
+
+@pytest.mark.parametrize("fault", ["join", "cut", "rows", "contents"])
+def test_a_fault_anywhere_in_the_thread_is_its_callers_and_the_thread_lives_on(
+    monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    async def scenario() -> None:
+        encoder = batcher(max_batch=10)
+        await encoder.encode(D16, [])
+        contents = texts(25)
+        with monkeypatch.context() as patch:
+            if fault == "join":
+                patch.setattr(Encoded, "joined", lambda parts: 1 / 0)
+            if fault == "cut":
+                patch.setattr(Encoded, "__getitem__", lambda self, rows: 1 / 0)
+            if fault == "rows":
+                patch.setattr(HashFunction, "encode", lambda self, contents: None)
+            if fault == "contents":
+                contents = Unsliceable(contents)
+            with pytest.raises((ZeroDivisionError, TypeError, RuntimeError)):
+                await asyncio.wait_for(encoder.encode(D16, contents), 10)
+        assert (await asyncio.wait_for(encoder.encode(D16, texts(25)), 10)).codes.shape == (25, 2)
+        assert await encoder.health() is None
+        assert (encoder.n_waiting, encoder.n_running) == (0, 0)
+        await encoder.close()
+
+    asyncio.run(scenario())
+
+
+def test_an_error_that_no_future_can_hold_reaches_its_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ending(self: HashFunction, contents: Contents) -> Encoded:
+        raise StopIteration
+
+    async def scenario() -> None:
+        encoder = batcher()
+        await encoder.encode(D16, [])
+        monkeypatch.setattr(HashFunction, "encode", ending)
+        with pytest.raises(RuntimeError, match="StopIteration"):
+            await asyncio.wait_for(encoder.encode(D16, texts(1)), 10)
+        await encoder.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_when_the_thread_is_gone_whoever_waits_and_whoever_comes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    entered, opened = threading.Event(), threading.Event()
+
+    def ending(self: HashFunction, contents: Contents) -> Encoded:
+        entered.set()
+        assert opened.wait(10)
+        raise SystemExit
+
+    async def scenario() -> None:
+        encoder = batcher()
+        await encoder.encode(D16, [])
+        monkeypatch.setattr(HashFunction, "encode", ending)
+        running = asyncio.ensure_future(encoder.encode(D16, texts(1)))
+        assert await asyncio.to_thread(entered.wait, 10)
+        waiting = asyncio.ensure_future(encoder.encode(D16, texts(3)))
+        await until_waiting(encoder, 3)
+        opened.set()
+        for refused in (running, waiting):
+            with pytest.raises(EncoderUnavailable, match="restart"):
+                await asyncio.wait_for(refused, 10)
+        with pytest.raises(EncoderUnavailable, match="restart"):
+            await asyncio.wait_for(encoder.encode(D16, texts(1)), 10)
+        assert encoder.n_waiting == 0
+        assert "restart" in str(await encoder.health())
+        await encoder.close()
+
+    asyncio.run(scenario())
+
+
+def test_hash_functions_that_take_long_to_load_do_not_block_another() -> None:
+    slow = {digest_of(content): content for content in (untrained_hash_function(n).to_bytes() for n in (8, 24, 40))}
+    opened = threading.Event()
+
+    def load(digest: str) -> bytes:
+        if digest in slow:
+            assert opened.wait(10)
+            return slow[digest]
+        return STORED[digest]
+
+    async def scenario() -> None:
+        encoder = Batcher(load, device="cpu")
+        waiting = [asyncio.ensure_future(encoder.encode(digest, texts(1))) for digest in slow]
+        await asyncio.sleep(0)
+        assert (await asyncio.wait_for(encoder.encode(D16, texts(1)), 5)).codes.shape == (1, 2)
+        assert encoder.n_waiting == 3
+        opened.set()
+        assert [(await one).codes.shape for one in waiting] == [(1, 1), (1, 3), (1, 5)]
+        await encoder.close()
+
+    asyncio.run(scenario())
+
+
+def test_callers_that_leave_during_a_load_leave_nothing_behind_and_a_failed_load_is_tried_anew() -> None:
+    opened, failed = threading.Event(), threading.Event()
+    loads: list[str] = []
+
+    def load(digest: str) -> bytes:
+        loads.append(digest)
+        if len(loads) == 1:
+            assert opened.wait(10)
+            failed.set()
+            raise NotFound("hash function", digest)
+        return STORED[digest]
+
+    async def scenario() -> None:
+        complaints: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
+        encoder = Batcher(load, device="cpu")
+        leavers = [asyncio.ensure_future(encoder.encode(D16, texts(2))) for _ in range(3)]
+        await until_waiting(encoder, 6)
+        for leaver in leavers:
+            leaver.cancel()
+        await asyncio.wait(leavers)
+        assert encoder.n_waiting == 0
+        opened.set()
+        assert await asyncio.to_thread(failed.wait, 10)
+        async with asyncio.timeout(10):
+            while True:  # until the failed load has ended, its caller is one of those that wait for it
+                try:
+                    assert (await encoder.encode(D16, texts(1))).codes.shape == (1, 2)
+                    break
+                except NotFound:
+                    assert len(loads) == 1
+        assert len(loads) == 2
+        await encoder.close()
+        gc.collect()
+        await asyncio.sleep(0)
+        assert complaints == []
+
+    asyncio.run(scenario())
+
+
+def test_a_load_that_failed_after_its_callers_left_is_not_what_the_next_caller_gets() -> None:
+    opened = threading.Event()
+    loads: list[str] = []
+
+    def load(digest: str) -> bytes:
+        loads.append(digest)
+        if len(loads) == 1:
+            assert opened.wait(10)
+            raise NotFound("hash function", digest)
+        return STORED[digest]
+
+    async def scenario() -> None:
+        encoder = Batcher(load, device="cpu")
+        leaver = asyncio.ensure_future(encoder.encode(D16, texts(1)))
+        await until_waiting(encoder, 1)
+        leaver.cancel()
+        await asyncio.wait([leaver])
+        opened.set()
+        async with asyncio.timeout(10):
+            while encoder.n_loading:
+                await asyncio.sleep(0.001)
+        assert (await encoder.encode(D16, texts(1))).codes.shape == (1, 2)
+        await encoder.close()
+
+    asyncio.run(scenario())
+
+
+def test_callers_that_wait_for_a_load_count_as_waiting() -> None:
+    opened = threading.Event()
+
+    def load(digest: str) -> bytes:
+        assert opened.wait(10)
+        return STORED[digest]
+
+    async def scenario() -> None:
+        encoder = Batcher(load, device="cpu", max_queue=10)
+        waiting = [asyncio.ensure_future(encoder.encode(D16, texts(5))) for _ in range(2)]
+        await until_waiting(encoder, 10)
+        with pytest.raises(QueueFull, match="10 contents wait"):
+            await asyncio.wait_for(encoder.encode(D16, texts(1)), 10)
+        opened.set()
+        await asyncio.gather(*waiting)
+        assert encoder.n_waiting == 0
+        await encoder.close()
 
     asyncio.run(scenario())
