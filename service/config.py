@@ -50,7 +50,9 @@ class Settings(BaseSettings):
     )
 
     encoder_url: str | None = Field(None, description="URL of an encoder process; none encodes in the API process.")
-    encoder_timeout_s: float = Field(10.0, gt=0, description="Seconds to wait for the encoder process.")
+    encoder_timeout_s: float = Field(
+        10.0, gt=0, description="Seconds to wait for the encoder process to answer one part of a request."
+    )
     encoder_queue: int = Field(8_192, ge=1, description="Most contents waiting for a code before 503 is answered.")
     encoder_batch: int = Field(256, ge=1, description="Most contents encoded at once.")
     encoder_cache: int = Field(8, ge=1, description="Hash functions kept in memory by the encoder.")

@@ -8,6 +8,11 @@ from service.hashing.content import Contents
 from service.hashing.featurizers import Features
 from service.hashing.function import Encoded
 
+MAX_TEXTS = 1_000
+"""Most texts in one request to an encoder process; more are sent in parts."""
+MAX_CHARS = 1 << 20
+"""Most characters of those texts in all, unless it is one text: they bound what is read, and what is answered."""
+
 
 class Encoder(Protocol):
     """Gives codes and features to contents: in this process (`Batcher`) or through another one (`EncoderClient`)."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import httpx2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, vstack
 
+from service.encoding import MAX_CHARS, MAX_TEXTS
 from service.errors import CorruptArtifact, EncoderUnavailable, InvalidContent, NearbitError, NotFound, QueueFull
 from service.hashing.content import Contents, Text, of_kind
 from service.hashing.function import Encoded
@@ -21,12 +23,16 @@ T = TypeVar("T")
 KEEPALIVE_S = 30.0
 """Idle connections are closed by this side first: an encoder process keeps them for 60 s, none ends under a request."""
 
+_PART_BYTES = MAX_CHARS // 2
+"""Most bytes of JSON in a request of more than one text. Half of what is allowed, as writing and reading it holds the
+event loop of either side."""
+
 HEALTH_TIMEOUT_S = 2.0
 """Longest wait for an answer about health: whoever probes this process does not wait for long either."""
 
 
 class EncoderClient:
-    """Asks an encoder process for codes, over connections that are kept.
+    """Asks an encoder process for codes, over connections that are kept; many contents in parts, one after another.
 
     Args:
         url: where the encoder process listens, such as http://127.0.0.1:8001.
@@ -53,26 +59,47 @@ class EncoderClient:
             EncoderUnavailable: it does not answer, not in time, or not what was agreed.
             CorruptArtifact, NotFound, InvalidContent: as the encoder process refused.
         """
-        return await self._asked("/v1/encode", digest, contents, _encoded)
+        parts = await self._asked("/v1/encode", digest, contents, _encoded)
+        return parts[0] if len(parts) == 1 else Encoded.joined(parts)
 
     async def features(self, digest: str, contents: Contents) -> csr_matrix:
         """Features of contents, `(n, n_features)`, by the featurizer of that hash function; raises as `encode` does."""
-        return await self._asked("/v1/features", digest, contents, _features)
+        parts = await self._asked("/v1/features", digest, contents, _features)
+        return parts[0] if len(parts) == 1 else csr_matrix(vstack(parts, format="csr"))
 
     async def _asked(
         self, path: str, digest: str, contents: Contents, read: Callable[[Mapping[str, Any], int], T]
-    ) -> T:
-        body = {"digest": digest, "texts": [content.text for content in of_kind(contents, Text)]}
+    ) -> list[T]:
+        """What the encoder process answers to contents, in parts that it takes, one after another."""
+        found: list[T] = []
+        n_sent = 0
+        for texts in _parts([content.text for content in of_kind(contents, Text)]):
+            try:
+                found += await self._asked_part(path, digest, texts, read)
+            except InvalidContent as error:
+                position = None if error.position is None else error.position + n_sent
+                raise InvalidContent(error.reason, position) from None
+            n_sent += len(texts)
+        return found
+
+    async def _asked_part(
+        self, path: str, digest: str, texts: Sequence[bytes], read: Callable[[Mapping[str, Any], int], T]
+    ) -> list[T]:
+        body = b'{"digest":%s,"texts":[%s]}' % (_json(digest), b",".join(texts))
         try:
-            response = await self._client.post(path, json=body)
+            response = await self._client.post(path, content=body, headers={"content-type": "application/json"})
         except httpx2.TimeoutException:
             raise EncoderUnavailable(f"encoder {self.url} did not answer within {self.timeout_s:g} s") from None
         except httpx2.HTTPError as error:
             raise EncoderUnavailable(f"encoder {self.url} does not answer: {error!r}") from error
+        if response.status_code == 413 and len(texts) > 1:  # it, or a proxy before it, takes less than this side sends
+            half = len(texts) // 2
+            first = await self._asked_part(path, digest, texts[:half], read)
+            return first + await self._asked_part(path, digest, texts[half:], read)
         try:
             answer = response.json()
             if response.status_code == 200:
-                return read(answer, len(contents))
+                return [read(answer, len(texts))]
             raise self._refusal(response.status_code, answer)
         except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
             raise EncoderUnavailable(
@@ -110,6 +137,25 @@ class EncoderClient:
                 return InvalidContent(str(problem["reason"]), problem["position"])
             case _:
                 return EncoderUnavailable(f"encoder {self.url} answered {status}: {problem.get('detail', problem)}")
+
+
+def _parts(texts: Sequence[str]) -> Iterator[list[bytes]]:
+    """Texts as JSON, in parts that an encoder process takes in one request; no texts are one part."""
+    part: list[bytes] = []
+    n_bytes = 0
+    for text in texts:
+        written = _json(text)
+        if part and (len(part) == MAX_TEXTS or n_bytes + len(written) > _PART_BYTES):
+            yield part
+            part, n_bytes = [], 0
+        part.append(written)
+        n_bytes += len(written)
+    if part or not texts:
+        yield part
+
+
+def _json(text: str) -> bytes:
+    return json.dumps(text, ensure_ascii=False).encode("utf-8")
 
 
 def _encoded(answer: Mapping[str, Any], n: int) -> Encoded:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.sparse import csr_matrix
 
-from service.encoding import Encoder
-from service.errors import InvalidContent
+from service.encoding import MAX_CHARS, MAX_TEXTS, Encoder
+from service.errors import InvalidContent, InvalidInput
 from service.hashing.content import Text
 from service.hashing.featurizers import Features
 from service.hashing.function import Encoded
@@ -34,7 +34,13 @@ class EncodeRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the hash function, in hexadecimal.")]
-    texts: Annotated[list[str], Field(description="Texts, none of them blank.")]
+    texts: Annotated[
+        list[str],
+        Field(
+            max_length=MAX_TEXTS,
+            description=f"Texts, none of them blank; of at most {MAX_CHARS} characters in all, unless it is one text.",
+        ),
+    ]
 
 
 class EncodeAnswer(BaseModel):
@@ -103,7 +109,13 @@ def texts_of(texts: list[str]) -> list[Text]:
 
     Raises:
         InvalidContent: one cannot be hashed; the error says which.
+        InvalidInput: they are too long in all.
     """
+    n_chars = sum(map(len, texts))
+    if n_chars > MAX_CHARS and len(texts) > 1:
+        raise InvalidInput(
+            f"texts must be of at most {MAX_CHARS} characters in all, unless it is one text, got {n_chars}: send parts"
+        )
     contents: list[Text] = []
     for position, text in enumerate(texts):
         try:

@@ -1,17 +1,19 @@
 import asyncio
 import base64
+import json
 
 import httpx2
 import numpy as np
 import pytest
 from fastapi import FastAPI
+from scipy.sparse import csr_matrix
 
 from service.encoding.batcher import Batcher
 from service.encoding.client import EncoderClient
 from service.encoding.worker import encoder_routes
-from service.errors import CorruptArtifact, EncoderUnavailable, NearbitError, NotFound, QueueFull
+from service.errors import CorruptArtifact, EncoderUnavailable, InvalidContent, NearbitError, NotFound, QueueFull
 from service.hashing.content import Text
-from service.hashing.function import digest_of
+from service.hashing.function import Encoded, digest_of
 from service.hashing.untrained import untrained_hash_function
 from service.problems import install_problems
 
@@ -197,3 +199,110 @@ def test_an_encoder_process_that_does_not_answer_is_not_well() -> None:
         raise httpx2.ReadTimeout("late", request=request)
 
     assert health(httpx2.MockTransport(late)) == "encoder http://e did not answer within 1 s"
+
+
+class Recorded(httpx2.AsyncBaseTransport):
+    """The transport of an app that takes bodies of so many bytes, and the size of each request and answer."""
+
+    def __init__(self, app: FastAPI, max_body_bytes: int = 16 << 20) -> None:
+        self.inner = httpx2.ASGITransport(app)
+        self.max_body_bytes = max_body_bytes
+        self.sizes: list[tuple[int, int]] = []
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        body = await request.aread()
+        if len(body) > self.max_body_bytes:
+            return httpx2.Response(413, json={"type": "about:blank", "detail": "too large"})
+        response = await self.inner.handle_async_request(request)
+        answer = await response.aread()
+        self.sizes.append((len(body), len(answer)))
+        return httpx2.Response(response.status_code, headers=response.headers, content=answer)
+
+
+def over_http(contents: list[Text], max_body_bytes: int = 16 << 20) -> tuple[Encoded, csr_matrix, Recorded]:
+    """Codes and features of contents by an encoder process, and the sizes of what went over the wire."""
+    batcher = Batcher(load, device="cpu")
+    app = FastAPI()
+    app.include_router(encoder_routes(batcher))
+    install_problems(app)
+    transport = Recorded(app, max_body_bytes)
+
+    async def scenario() -> tuple[Encoded, csr_matrix]:
+        client = EncoderClient("http://e", transport=transport)
+        try:
+            return await client.encode(DIGEST, contents), await client.features(DIGEST, contents)
+        finally:
+            await client.close()
+            await batcher.close()
+
+    codes, features = asyncio.run(scenario())
+    return codes, features, transport
+
+
+def same(got: tuple[Encoded, csr_matrix], contents: list[Text]) -> bool:
+    wanted = FUNCTION.encode(contents)
+    return (
+        np.array_equal(got[0].codes, wanted.codes)
+        and np.array_equal(got[0].n_known, wanted.n_known)
+        and np.array_equal(got[0].confidence, wanted.confidence)
+        and (got[1] != FUNCTION.featurizer.transform(contents)).nnz == 0
+    )
+
+
+LONG = [
+    Text(" ".join(f"{chr(0x4E00 + (i * n) % 20_000)}{i * n % 9_973}" for i in range(15_000))[:100_000])
+    for n in range(1, 13)
+]
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [LONG, [Text(f"word {i}") for i in range(2_500)], [Text('"\\\u0001' * 30_000)] * 12, [*TEXTS, LONG[0], *TEXTS]],
+    ids=["long", "many", "escapes", "mixed"],
+)
+def test_many_or_long_texts_travel_in_parts_of_bounded_size(contents: list[Text]) -> None:
+    codes, features, transport = over_http(contents)
+    assert same((codes, features), contents)
+    assert max(sent for sent, _ in transport.sizes) < 1 << 20
+    assert max(answered for _, answered in transport.sizes) < 8 << 20
+
+
+def test_one_text_longer_than_a_part_travels_alone() -> None:
+    contents = [Text("one"), Text("東 " * 200_000), Text("two")]
+    codes, features, _ = over_http(contents)
+    assert same((codes, features), contents)
+
+
+def test_an_encoder_process_that_takes_less_at_a_time_is_sent_less_at_a_time() -> None:
+    contents = [Text(f"word {i} " * 10) for i in range(200)]
+    codes, features, transport = over_http(contents, max_body_bytes=2_000)
+    assert same((codes, features), contents)
+    assert max(sent for sent, _ in transport.sizes) <= 2_000
+    with pytest.raises(EncoderUnavailable, match="413"):
+        over_http([Text("x" * 3_000), *TEXTS], max_body_bytes=2_000)
+
+
+def test_a_content_that_is_refused_is_named_by_its_place_among_all() -> None:
+    def refusing(request: httpx2.Request) -> httpx2.Response:
+        texts = json.loads(request.content)["texts"]
+        if "bad" not in texts:
+            n = len(texts)
+            answer = {"n_bits": 8, "codes": b64(n), "n_known": [1] * n, "confidence": b64(8 * n)}
+            return httpx2.Response(200, json=answer)
+        problem = {"type": "urn:nearbit:problem:invalid-content", "reason": "no", "position": texts.index("bad")}
+        return httpx2.Response(422, json=problem)
+
+    async def scenario() -> None:
+        client = EncoderClient("http://e", transport=httpx2.MockTransport(refusing))
+        try:
+            await client.encode(DIGEST, [Text(f"fine {i}") for i in range(1_234)] + [Text("bad")])
+        finally:
+            await client.close()
+
+    with pytest.raises(InvalidContent) as caught:
+        asyncio.run(scenario())
+    assert (caught.value.reason, caught.value.position) == ("no", 1_234)
+
+
+def b64(n_bytes: int) -> str:
+    return base64.b64encode(bytes(n_bytes)).decode()

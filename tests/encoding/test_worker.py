@@ -72,6 +72,8 @@ def test_it_answers_the_codes_of_the_hash_function() -> None:
         (asked(["fine"], digest=CORRUPT), 500, "urn:nearbit:problem:corrupt-artifact"),
         (asked(["fine"], digest=UNKNOWN), 404, "urn:nearbit:problem:not-found"),
         ({"digest": DIGEST}, 422, "urn:nearbit:problem:invalid-input"),
+        (asked(["a"] * 1_001), 422, "urn:nearbit:problem:invalid-input"),
+        (asked(["long " * 100_000] * 3), 422, "urn:nearbit:problem:invalid-input"),
     ],
 )
 def test_it_refuses_with_a_problem_that_says_why(body: dict[str, object], status: int, kind: str) -> None:
@@ -81,6 +83,7 @@ def test_it_refuses_with_a_problem_that_says_why(body: dict[str, object], status
         assert response.status_code == status
         assert response.headers["content-type"] == "application/problem+json"
         assert response.json()["type"] == kind
+        assert len(response.content) < 1_000
 
     asyncio.run(scenario())
 
