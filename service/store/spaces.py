@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import builtins
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, true, update
+from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, func, select, true, update
 
 from service.errors import Conflict, ForbiddenMove, NotFound
 from service.store import codes, schema
@@ -154,7 +155,16 @@ class SpaceReference:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What a follower must know of a collection; `building` is a space that takes codes and is not active yet."""
+    """What a follower must know of a collection.
+
+    Attributes:
+        last_seq: the last seq drawn in its commit lane.
+        active: the space that answers.
+        building: a space that takes codes and is not active yet.
+        preloading: retired spaces that are about to be active again (`ask_preload`).
+        retired_seqs: by the id of each retired space, the seq at which it was retired. Later changes of the collection
+            may exist in other spaces only.
+    """
 
     collection_id: int
     collection: str
@@ -162,16 +172,43 @@ class Overview:
     last_seq: int
     active: SpaceReference
     building: SpaceReference | None
+    preloading: tuple[SpaceReference, ...] = ()
+    retired_seqs: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def wanted(self) -> tuple[SpaceReference, ...]:
+        """The spaces that a process which serves the collection has in memory, the active one first."""
+        return (self.active, *((self.building,) if self.building else ()), *self.preloading)
 
 
 def overview(connection: Connection) -> builtins.list[Overview]:
-    """Every collection with its active space and the one being built, in one query."""
+    """Every collection with its active space, those to load beside it, and where the retired ones end."""
+    retired: dict[int, builtins.list[tuple[SpaceReference, int, bool]]] = {}
+    for collection_id, seq, is_asked_for, *space in connection.execute(_ALL_RETIRED):
+        retired.setdefault(collection_id, []).append((SpaceReference(*space), seq, is_asked_for))
     overviews = []
     for collection_id, name, n_bits, last_seq, *spaces in connection.execute(_OVERVIEW):
         live, following = spaces[:4], spaces[4:]
         building = None if following[0] is None else SpaceReference(*following)
-        overviews.append(Overview(collection_id, name, n_bits, last_seq, SpaceReference(*live), building))
+        before = retired.get(collection_id, [])
+        preloading = tuple(space for space, _, is_asked_for in before if is_asked_for)
+        retired_seqs = {space.id: seq for space, seq, _ in before}
+        overviews.append(
+            Overview(collection_id, name, n_bits, last_seq, SpaceReference(*live), building, preloading, retired_seqs)
+        )
     return overviews
+
+
+def ask_preload(connection: Connection, space_id: int, seconds: float) -> CodeSpace:
+    """Have every API process load a retired space for the next `seconds`: it is about to be promoted again.
+
+    A space that is being built is loaded anyway, and the mark changes nothing for it. `store.nodes` tells who has
+    loaded it.
+
+    Raises:
+        NotFound: there is no such space.
+    """
+    return _change(connection, space_id, true(), "loaded", preload_until=now(seconds))
 
 
 def move(connection: Connection, space_id: int, to: str) -> CodeSpace:
@@ -234,7 +271,8 @@ def promote(lane: Lane, space_id: int) -> CodeSpace:
     was_active = (TABLE.c.collection_id == lane.collection_id) & (TABLE.c.state == "active")
     # a seq tells which space was retired last: clocks may tie or turn back
     connection.execute(update(TABLE).where(was_active).values(state="retired", retired_seq=lane.draw(1)))
-    return _change(connection, space_id, TABLE.c.state == space.state, "active", state="active", activated_at=now())
+    as_active = {"state": "active", "activated_at": now(), "preload_until": None}
+    return _change(connection, space_id, TABLE.c.state == space.state, "active", **as_active)
 
 
 def rollback_target(connection: Connection, collection_id: int) -> CodeSpace:
@@ -340,4 +378,14 @@ _OVERVIEW = (
         (_NEXT.c.collection_id == COLLECTIONS.c.id) & _NEXT.c.state.in_(("encoding", "evaluating", "ready")),
     )
     .order_by(COLLECTIONS.c.id)
+)
+_ALL_RETIRED = (
+    select(
+        TABLE.c.collection_id,
+        func.coalesce(TABLE.c.retired_seq, 0),
+        case((TABLE.c.preload_until > now(), True), else_=False),
+        *(TABLE.c.id, TABLE.c.version, TABLE.c.n_bits, TABLE.c.digest),
+    )
+    .where(TABLE.c.state == "retired")
+    .order_by(TABLE.c.collection_id, TABLE.c.version)
 )

@@ -193,6 +193,33 @@ def test_the_overview_names_the_active_space_and_one_that_takes_codes(database: 
     assert (seen()[0].active, seen()[0].building) == (reference(space), None)
 
 
+def test_the_overview_says_where_retired_spaces_end_and_which_of_them_to_load(database: Database) -> None:
+    collection, first = new_collection(database)
+    second = promoted(database, built(database, collection))
+
+    def seen() -> Overview:
+        with database.read() as connection:
+            return spaces.overview(connection)[0]
+
+    def ask(space: CodeSpace, seconds: float) -> None:
+        with database.write() as connection:
+            spaces.ask_preload(connection, space.id, seconds)
+
+    assert (seen().retired_seqs, seen().preloading) == ({first.id: 1}, ())
+    ask(first, 60)
+    assert [space.id for space in seen().preloading] == [first.id]
+    assert [space.id for space in seen().wanted] == [second.id, first.id]
+    ask(first, -1)
+    assert seen().preloading == ()
+    ask(first, 60)
+    promoted(database, first)
+    assert (seen().retired_seqs, seen().preloading) == ({second.id: 2}, ())
+    promoted(database, second)
+    assert (seen().retired_seqs, seen().preloading) == ({first.id: 3}, ()), "a promoted space is asked for no longer"
+    with pytest.raises(NotFound), database.write() as connection:
+        spaces.ask_preload(connection, 999, 1)
+
+
 def test_hash_functions_are_kept_once_by_digest(database: Database) -> None:
     with database.write() as connection:
         spaces.put_function(connection, b"\x00\xffcontent", "d")
