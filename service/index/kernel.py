@@ -11,7 +11,7 @@ kept, each a distance with a place in a bucket or an id. Its `bound` is such tha
 within it.
 
 This is the only module that imports numba; `service.index.engine` refuses it if it answers otherwise than
-`service.index.reference`. It is one long file because numba's cache notices changes in the file of a function only.
+`service.index.reference`. What it takes from other files, numba compiles in as constants: `kernel_cache` names them.
 """
 
 # numba infers the types of what it compiles
@@ -26,11 +26,13 @@ import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
+from numba.core import config as _config
 from numba.cpython.unsafe.tuple import tuple_setitem as _tuple_setitem
 from numba.extending import intrinsic as _intrinsic
 from numpy.typing import NDArray
 
 from service.hashing.codes import Codes
+from service.index.kernel_cache import cache_folder
 from service.index.layout import (
     ANSWER_WORDS,
     CANDIDATE_NS,
@@ -80,6 +82,7 @@ from service.index.view import (
 # their stubs take the functions for what they compile to
 intrinsic: Any = _intrinsic
 tuple_setitem: Any = _tuple_setitem
+config: Any = _config
 
 AHEAD = 1024  # how many codes a scan fetches before it gets there
 TRIAL = 0.03  # the part of a scan's cost that probing may take before its prospects are looked at
@@ -218,14 +221,17 @@ def _compiled(**options: Any) -> Any:
     """A decorator that compiles at the first call and, if a folder can be written, keeps the result for later."""
 
     def decorate(function: Any) -> Any:
+        before, config.CACHE_DIR = config.CACHE_DIR, str(_CACHE or "")  # numba takes the folder from there, now
         try:
-            return njit(cache=True, nogil=True, error_model="numpy", boundscheck=False, **options)(function)
-        except RuntimeError:  # numba found no folder for its cache
-            return njit(nogil=True, error_model="numpy", boundscheck=False, **options)(function)
+            cache = _CACHE is not None
+            return njit(cache=cache, nogil=True, error_model="numpy", boundscheck=False, **options)(function)
+        finally:
+            config.CACHE_DIR = before
 
     return decorate
 
 
+_CACHE = cache_folder()
 jit, inlined = _compiled(), _compiled(forceinline=True)
 
 _ONE = np.uint64(1)
