@@ -32,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import search_peers as peers
 from search_peers import Codes
 
+from service.cores import usable_cores
 from service.index import snapshot
 from service.index.answers import Answers
 from service.index.layout import AUTO, PROBE, SCAN
@@ -458,7 +459,7 @@ def machine() -> str:
     model = next((line.split(":")[1].strip() for line in cpu.splitlines() if "model name" in line), "unknown")
     load = os.getloadavg()[0]
     versions = f"Python {platform.python_version()}, numpy {np.__version__}, FAISS {faiss.__version__}"
-    return f"{len(os.sched_getaffinity(0))} cores of {model}, load {load:.1f}; {versions}"
+    return f"{usable_cores()} cores of {model}, load {load:.1f}; {versions}"
 
 
 def measure(report: Report, options: argparse.Namespace) -> Iterator[Callable[[], None]]:

@@ -29,12 +29,17 @@ class Engine(Protocol):
         """Answer queries into the rows of `out`; both arrays must be C-contiguous."""
 
 
+fallbacks: dict[int, str] = {}
+"""Why numpy runs in place of the compiled loops, by width of codes; `engine_for` finds out, once for each."""
+
+
 @lru_cache
 def engine_for(n_bits: int) -> Engine:
     """The fastest loops that answer as numpy does for codes of that width.
 
     The first call of a process loads the compiled loops, about half a second; on a machine that never ran them they are
-    compiled first, some seconds for each of the four widths in words.
+    compiled first, some seconds for each of the four widths in words. Where they cannot be loaded, cannot be compiled
+    or are wrong, numpy answers the same, many times slower; the log says why, and `fallbacks` does.
 
     Raises:
         ConfigurationError: NEARBIT_KERNEL is neither "numba" nor "numpy".
@@ -42,17 +47,28 @@ def engine_for(n_bits: int) -> Engine:
     wanted = os.environ.get("NEARBIT_KERNEL", "numba")
     if wanted not in ("numba", "numpy"):
         raise ConfigurationError(f"NEARBIT_KERNEL must be numba or numpy, got {wanted}")
+    fallbacks.pop(n_bits, None)
     if wanted == "numpy":
         return reference
     try:
         from service.index import kernel
+
+        if answers_alike(kernel, n_bits):
+            return kernel
     except ImportError as error:
         log.warning("numba cannot be loaded, the index runs on numpy", error=str(error))
-        return reference
-    if not answers_alike(kernel, n_bits):
+        fallbacks[n_bits] = f"numba cannot be loaded: {_in_one_line(error)}"
+    except Exception as error:  # whatever a compiler raises: without it the same answers are to be had
+        log.error("the index runs on numpy: its loops cannot be compiled", n_bits=n_bits, exc_info=True)
+        fallbacks[n_bits] = f"numba cannot compile the loops: {_in_one_line(error)}"
+    else:
         log.error("the compiled loops answer otherwise than numpy and are not used", n_bits=n_bits)
-        return reference
-    return kernel
+        fallbacks[n_bits] = "the compiled loops answer otherwise than numpy"
+    return reference
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
 
 
 def answers_alike(engine: Engine, n_bits: int) -> bool:

@@ -15,7 +15,6 @@ Source: Norouzi, Punjani, Fleet (2014), "Fast exact search in Hamming space with
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from collections.abc import Collection
@@ -27,6 +26,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
+from service.cores import usable_cores
 from service.errors import InvalidInput
 from service.hashing.codes import Codes, check_n_bits, unpack
 from service.index import duplicates, layout
@@ -431,4 +431,4 @@ def _blocks(n: int) -> list[slice]:
 
 @lru_cache
 def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max(2, len(os.sched_getaffinity(0))), thread_name_prefix="index-batch")
+    return ThreadPoolExecutor(max(2, usable_cores()), thread_name_prefix="index-batch")

@@ -14,13 +14,14 @@ from structlog.testing import capture_logs
 from service.errors import ConfigurationError
 from service.hashing.codes import Codes
 from service.index import reference
-from service.index.engine import answers_alike, engine_for
+from service.index.engine import answers_alike, engine_for, fallbacks
 from service.index.layout import ANSWER_WORDS, Words
 from service.index.view import View
 
 
 @pytest.fixture(autouse=True)
-def forgotten() -> Iterator[None]:
+def forgotten(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delenv("NEARBIT_KERNEL", raising=False)
     engine_for.cache_clear()
     yield
     engine_for.cache_clear()
@@ -48,6 +49,23 @@ def test_numpy_serves_where_numba_is_missing(monkeypatch: pytest.MonkeyPatch) ->
     with capture_logs() as logs:
         assert engine_for(64) is reference
     assert [line["log_level"] for line in logs] == ["warning"]
+    assert fallbacks[64].startswith("numba cannot be loaded")
+
+
+@pytest.mark.parametrize("loop", ["answer", "fill_tables"])
+def test_numpy_serves_where_the_loops_cannot_be_compiled(monkeypatch: pytest.MonkeyPatch, loop: str) -> None:
+    def cannot(*_: object) -> None:
+        raise SystemError("LLVM\n  does not know this processor")
+
+    monkeypatch.setattr(f"service.index.kernel.{loop}", cannot)
+    with capture_logs() as logs:
+        assert engine_for(64) is reference
+    assert [line["log_level"] for line in logs] == ["error"]
+    assert fallbacks[64] == "numba cannot compile the loops: SystemError: LLVM does not know this processor"
+    monkeypatch.undo()
+    engine_for.cache_clear()
+    assert engine_for(64) is not reference
+    assert 64 not in fallbacks
 
 
 class OffByOne:
@@ -80,6 +98,7 @@ def test_loops_that_answer_otherwise_are_not_used(monkeypatch: pytest.MonkeyPatc
     with capture_logs() as logs:
         assert engine_for(64) is reference
     assert [line["log_level"] for line in logs] == ["error"]
+    assert fallbacks[64] == "the compiled loops answer otherwise than numpy"
 
 
 def test_importing_the_table_does_not_load_numba() -> None:
