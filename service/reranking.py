@@ -83,6 +83,12 @@ class Reranker:
     def __init__(self, encoder: Encoder, max_bytes: int) -> None:
         self.encoder = encoder
         self.cache = VectorCache(max_bytes)
+        self._history = 0
+
+    def begin(self, history: int) -> None:
+        """Forget what is kept if the database is another than before: its revisions number other texts."""
+        if history != self._history:
+            self._history, self.cache = history, VectorCache(self.cache.max_bytes)
 
     def kept(self, digest: str, revisions: Revisions) -> dict[int, Vector]:
         """The vectors of those documents that the cache has, by key."""

@@ -210,6 +210,7 @@ class Search:
         brief = n * len(texts) <= _BRIEF and place.is_brief(asked)
         found = await self._read(brief, self._shortlists, place, asked, n, want.radius, leave_out)
         revisions = {key: revision for one in found for key, _, revision in one.entries}
+        self.reranker.begin(self.follower.history)
         vectors = self.reranker.kept(str(place.space.digest), revisions)
         missing = [key for key in revisions if key not in vectors]
         stored = await self._bounded(brief, self._texts, missing) if missing else {}

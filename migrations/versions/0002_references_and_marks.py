@@ -1,4 +1,4 @@
-"""Spaces refer to their hash function; marks of a collection that is being deleted and of a space to be loaded."""
+"""Spaces refer to their hash function; marks: of a deletion, of a space to be loaded, of the history of a snapshot."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 INSTANT = sa.DateTime(timezone=True).with_variant(sa.Text(), "sqlite")
 
 
@@ -20,9 +21,24 @@ def upgrade() -> None:
     with op.batch_alter_table("code_spaces", table_kwargs={"sqlite_autoincrement": True}) as code_spaces:
         code_spaces.add_column(sa.Column("preload_until", INSTANT, nullable=True))
         code_spaces.create_foreign_key(op.f("fk_code_spaces_digest"), "hash_functions", ["digest"], ["digest"])
+    op.add_column("nodes", sa.Column("token", sa.Text(), nullable=True))
+    op.create_table(
+        "snapshots",
+        sa.Column("space_id", KEY, nullable=False),
+        sa.Column("token", sa.Text(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", INSTANT, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["space_id"], ["code_spaces.id"], name=op.f("fk_snapshots_space_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("space_id", "token", name=op.f("pk_snapshots")),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("snapshots")
+    with op.batch_alter_table("nodes") as nodes:
+        nodes.drop_column("token")
     with op.batch_alter_table("code_spaces", table_kwargs={"sqlite_autoincrement": True}) as code_spaces:
         code_spaces.drop_constraint(op.f("fk_code_spaces_digest"), type_="foreignkey")
         code_spaces.drop_column("preload_until")

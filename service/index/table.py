@@ -75,6 +75,8 @@ class HammingTable:
         self._added: dict[int, int] = {}  # live keys of the delta, and their ids
         self._touched: list[Keys] | None = None  # keys written since a rebuild began
         self._rebuild: threading.Thread | None = None
+        self.patience = 1.0
+        """How many times the usual delta a rebuild waits for: processes that differ in it rebuild one after another."""
 
     @classmethod
     def build(cls, codes: Codes, keys: Keys) -> HammingTable:
@@ -372,9 +374,9 @@ class HammingTable:
             rebuild.start()
             self._rebuild = rebuild  # the thread ends by taking it away, for which it needs the lock that is held here
 
-    @staticmethod
-    def _is_due(view: View) -> bool:
-        return view.n_delta > max(MIN_DELTA, view.n_base // 100) or 4 * view.n_dead > max(MIN_DELTA, view.n_base)
+    def _is_due(self, view: View) -> bool:
+        n_delta, n_dead = view.n_delta / self.patience, 4 * view.n_dead / self.patience
+        return n_delta > max(MIN_DELTA, view.n_base // 100) or n_dead > max(MIN_DELTA, view.n_base)
 
     def _renew(self, old: View) -> None:
         """Build a base of what `old` holds, then swap it in together with what was written meanwhile."""

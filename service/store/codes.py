@@ -119,6 +119,12 @@ def changes(connection: Connection, space_id: int, after_seq: int, limit: int) -
     return Changes(seqs, keys, codes, deleted)
 
 
+def states(connection: Connection, space_id: int, keys: Keys) -> dict[int, tuple[int, bytes | None]]:
+    """The seq of the last change of each of some documents in a space, and its code if that was no deletion."""
+    rows = connection.execute(_STATES, {"space": space_id, "keys": integers(keys)})
+    return {key: (seq, code) for key, seq, code in rows}
+
+
 def load(connection: Connection, space_id: int, n_bytes: int) -> tuple[NDArray[np.int64], Codes]:
     """Keys `(n,)`, increasing, and codes `(n, n_bytes)` of every document that has one in the space."""
     parts = [*buckets.scan(connection, space_id, n_bytes)]
@@ -193,6 +199,9 @@ _CHANGES = (
     .where(_OF_SPACE, TABLE.c.seq > bindparam("after"))
     .order_by(TABLE.c.seq)
     .limit(bindparam("limit"))
+)
+_STATES = select(TABLE.c.document_key, TABLE.c.seq, TABLE.c.code).where(
+    _OF_SPACE, is_one_of(TABLE.c.document_key, "keys")
 )
 _COUNT = select(func.count()).select_from(TABLE).where(_OF_SPACE, _HAS_CODE)
 _WITHOUT_CODE = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, bindparam, delete, select
 
 from service.store import schema
 from service.store.rows import insert
@@ -24,12 +24,20 @@ class Node:
     heartbeat_at: datetime
 
 
-def heartbeat(connection: Connection, node_id: str, applied: dict[int, int]) -> None:
-    """Say that the node is alive and how far it has followed; forget nodes that were silent for an hour."""
-    statement = insert(connection, TABLE).values(id=node_id, applied=applied, heartbeat_at=now())
-    changed = {"applied": statement.excluded.applied, "heartbeat_at": statement.excluded.heartbeat_at}
+def heartbeat(connection: Connection, node_id: str, applied: dict[int, int], token: str | None = None) -> None:
+    """Say that the node is alive and how far it has followed; forget nodes that were silent for an hour.
+
+    A `token` of which the node makes another for each heartbeat tells it later that this is still the same database.
+    """
+    statement = insert(connection, TABLE).values(id=node_id, applied=applied, heartbeat_at=now(), token=token)
+    changed = {name: statement.excluded[name] for name in ("applied", "heartbeat_at", "token")}
     connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=changed))
     connection.execute(delete(TABLE).where(TABLE.c.heartbeat_at < now(-_FORGOTTEN_S)))
+
+
+def token(connection: Connection, node_id: str) -> str | None:
+    """The token of the node's last heartbeat; None if the database does not know the node."""
+    return connection.execute(_TOKEN, {"id": node_id}).scalar()
 
 
 def live(connection: Connection, within_s: float) -> list[Node]:
@@ -44,3 +52,6 @@ def live(connection: Connection, within_s: float) -> list[Node]:
 def remove(connection: Connection, node_id: str) -> None:
     """Forget a node that stops."""
     connection.execute(delete(TABLE).where(TABLE.c.id == node_id))
+
+
+_TOKEN = select(TABLE.c.token).where(TABLE.c.id == bindparam("id"))

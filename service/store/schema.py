@@ -205,6 +205,16 @@ buckets = Table(
     sqlite_with_rowid=False,
 )
 
+# One row per snapshot file that an API process keeps: a file whose token is not here is of another history.
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("space_id", Key, ForeignKey("code_spaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("token", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
 jobs = Table(
     "jobs",
     metadata,
@@ -241,4 +251,5 @@ nodes = Table(
     Column("id", Text, primary_key=True),
     Column("applied", JSON, nullable=False),
     Column("heartbeat_at", Instant, nullable=False),
+    Column("token", Text),  # another with each heartbeat: a restored database does not hold the last
 )

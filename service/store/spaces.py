@@ -180,6 +180,10 @@ class Overview:
         """The spaces that a process which serves the collection has in memory, the active one first."""
         return (self.active, *((self.building,) if self.building else ()), *self.preloading)
 
+    def complete_seq(self, space_id: int) -> int:
+        """Up to which seq a space has every change of the collection; 0 for one that is being built or is gone."""
+        return self.last_seq if space_id == self.active.id else self.retired_seqs.get(space_id, 0)
+
 
 def overview(connection: Connection) -> builtins.list[Overview]:
     """Every collection with its active space, those to load beside it, and where the retired ones end."""

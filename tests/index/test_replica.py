@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,84 +12,12 @@ from structlog.testing import capture_logs
 
 from service.index import layout, snapshot
 from service.index import table as table_module
-from service.index.replica import Follower, Replica
+from service.index.replica import Follower
 from service.index.table import HammingTable
-from service.store import codes, collections, documents, nodes, spaces
-from service.store.collections import Collection
+from service.store import collections, nodes
 from service.store.database import Database
-from service.store.documents import NewDocument
 from service.store.migrations import migrate
-from service.store.spaces import CodeSpace
-
-N_BITS = 16
-unique = iter(range(1_000_000))
-
-
-class History:
-    """One collection, written to as ingest and a trainer write to it."""
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
-        self.rng = np.random.default_rng(3)
-        with database.write() as connection:
-            self.collection: Collection = collections.create(connection, f"c{next(unique)}", "text", N_BITS)
-            spaces.put_function(connection, b"function", "digest")
-            spaces.create_untrained(connection, self.collection, "digest")
-
-    @property
-    def active(self) -> CodeSpace:
-        with self.database.read() as connection:
-            return spaces.active(connection, self.collection.id)
-
-    def codes(self, n: int) -> np.ndarray:
-        return self.rng.integers(0, 256, (n, N_BITS // 8), dtype=np.uint8)
-
-    def put(self, ids: list[int]) -> None:
-        new = [NewDocument(f"d{i}", f"text {self.rng.random()}", {}) for i in sorted(set(ids))]
-        active = self.active
-        with self.database.lane(self.collection.id) as lane:
-            put = documents.put(lane, new)
-            codes.discard(lane, [p.key for p in put], keep_space_id=active.id)
-            codes.append(lane, active.id, [p.key for p in put], self.codes(len(put)))
-
-    def delete(self, ids: list[int]) -> None:
-        with self.database.lane(self.collection.id) as lane:
-            keys = documents.delete(lane, [f"d{i}" for i in ids])
-            codes.discard(lane, keys, keep_space_id=None)
-
-    def build(self) -> None:
-        """Begin the next space, or go on with it; promote it when nothing is missing."""
-        with self.database.write() as connection:
-            space = spaces.building(connection, self.collection.id)
-            if space is None:
-                space = spaces.start(connection, self.collection.id, N_BITS, "test")
-                spaces.set_digest(connection, space.id, "digest")
-                spaces.move(connection, space.id, "encoding")
-                return
-            missing = codes.missing(connection, self.collection.id, space.id, 0, 1_000)
-        with self.database.lane(self.collection.id) as lane:
-            codes.append(lane, space.id, [d.key for d in missing], self.codes(len(missing)))
-        if not missing:
-            with self.database.write() as connection:
-                for state in {"encoding": ("evaluating", "ready"), "ready": ()}[space.state]:
-                    spaces.move(connection, space.id, state)
-            with self.database.lane(self.collection.id) as lane:
-                spaces.promote(lane, space.id)
-
-    def fresh(self) -> dict[int, bytes]:
-        """The codes of the active space as a plain reading of SQL gives them."""
-        with self.database.read() as connection:
-            keys, stored = codes.load(connection, self.active.id, N_BITS // 8)
-        return {key: code.tobytes() for key, code in zip(keys.tolist(), stored, strict=True)}
-
-
-def contents(replica: Replica) -> dict[int, bytes]:
-    zero = np.zeros((1, N_BITS // 8), dtype=np.uint8)
-    (everything,) = replica.table.within(zero, N_BITS)
-    found_codes, found = replica.table.get(everything.keys)
-    assert found.all()
-    return {key: code.tobytes() for key, code in zip(everything.keys.tolist(), found_codes, strict=True)}
-
+from tests.index.histories import N_BITS, History, contents, unique
 
 ids = st.lists(st.integers(0, 12), min_size=1, max_size=5)
 steps = st.lists(
