@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from hashlib import sha256
 from importlib.metadata import version
 from multiprocessing import parent_process
 from typing import Any
@@ -26,7 +27,8 @@ from service.encoding.batcher import Batcher
 from service.encoding.client import EncoderClient
 from service.encoding.worker import encoder_routes
 from service.errors import NearbitError
-from service.hashing.content import Text
+from service.hashing.device import share_cores
+from service.index import engine
 from service.index.replica import Follower
 from service.ingest import Ingest
 from service.logs import configure_logging
@@ -72,12 +74,20 @@ def create_app(settings: Settings) -> FastAPI:
     for router in (similar.router, documents.router, collections.router, admin.router):
         app.include_router(router)
 
-    @app.get("/readyz", tags=["health"], responses={503: {"model": schemas.Ready}})
+    @app.get(
+        "/readyz",
+        tags=["health"],
+        response_model=schemas.Ready,
+        responses={503: {"model": schemas.Ready}},
+    )
     async def readyz() -> Response:
-        """Whether the database answers, the hash functions are loaded, and the replicas have caught up."""
-        checks = await _checks(app.state.parts)
-        ready = all(said == "ok" for said in checks.values())
-        return JSONResponse({"status": "ready" if ready else "not ready", "checks": checks}, 200 if ready else 503)
+        """Whether the database answers, texts can be encoded, and the replicas have caught up.
+
+        What is amiss with single collections is told, too, but does not make the process unready: the others, and often
+        they themselves, are answered as well as by any other process.
+        """
+        ready = await _ready(app.state.parts)
+        return JSONResponse(ready.model_dump(exclude_none=True), 200 if ready.status == "ready" else 503)
 
     return app
 
@@ -188,8 +198,15 @@ def _open(settings: Settings) -> Parts:
     except NearbitError:
         database.close()
         raise
-    node_id = f"{os.uname().nodename}-{os.getpid()}-{id(database):x}"
-    follower = Follower(database, node_id, settings.poll_interval_s, settings.data_dir / "snapshots")
+    share_cores(settings.workers)
+    follower = Follower(
+        database,
+        node_id=f"{os.uname().nodename}-{os.getpid()}-{id(database):x}",
+        poll_interval_s=settings.poll_interval_s,
+        snapshots=settings.data_dir / "snapshots" / sha256(database.place.encode()).hexdigest()[:16],
+        unload_after_s=settings.unload_after_s,
+        unload_from_bytes=settings.unload_from_bytes,
+    )
     ingest = Ingest(database, encoder, follower, settings)
     search = Search(database, encoder, follower, settings)
     return Parts(settings, database, encoder, follower, ingest, search)
@@ -209,28 +226,29 @@ def _batcher(settings: Settings, database: Database) -> Batcher:
     )
 
 
-async def _checks(parts: Parts) -> dict[str, str]:
-    """What keeps the process from doing its work, by part; `ok` where nothing does."""
+async def _ready(parts: Parts) -> schemas.Ready:
+    """What keeps the process from doing its work, by part, `ok` where nothing does; and what is to be known beside.
+
+    Looking changes nothing: no hash function is loaded, and none leaves the encoder's memory.
+    """
     checks = dict.fromkeys(("database", "replicas", "hash functions"), "ok")
     try:
         await in_thread(parts.database.ping)
     except NearbitError as error:
         checks["database"] = str(error)
-    overview = parts.follower.overview()
-    behind = [c.collection for c, replica in overview if replica is None or replica.applied_seq < c.last_seq]
     if parts.follower.error is not None:
         checks["replicas"] = parts.follower.error
-    elif behind:
+    elif behind := parts.follower.behind():
         checks["replicas"] = f"not caught up: {', '.join(behind[:10])}"
-    # Encoding something is the one proof that a hash function is loaded, here or in the encoder process; no more of
-    # them than are kept in memory, or asking would be what unloads them.
-    digests = list(dict.fromkeys(str(c.active.digest) for c, _ in overview))
-    for digest in digests[: parts.settings.encoder_cache]:
-        try:
-            await parts.encoder.encode(digest, [Text("ready")])
-        except NearbitError as error:
-            checks["hash functions"] = str(error)
-    return checks
+    checks["hash functions"] = await parts.encoder.health() or "ok"
+    broken = {c.collection: state.error for c, state in parts.follower.states() if state.error is not None}
+    reason = next(iter(engine.fallbacks.values()), None)
+    return schemas.Ready(
+        status="ready" if all(said == "ok" for said in checks.values()) else "not ready",
+        checks=checks,
+        collections=broken or None,
+        notes=None if reason is None else {"kernel": f"numpy, many times slower: {reason}"},
+    )
 
 
 def _gauges(parts: Parts) -> Iterable[Sample]:

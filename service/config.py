@@ -64,6 +64,13 @@ class Settings(BaseSettings):
     )
     shutdown_grace_s: int = Field(30, ge=1, description="Seconds that a stop waits for requests in flight.")
 
+    unload_after_s: float = Field(
+        0.0, ge=0, description="Seconds after which a collection that nobody asked for leaves memory; 0 never."
+    )
+    unload_from_bytes: int = Field(
+        16 << 20, ge=0, description="Collections that take less memory than this stay in it all the same."
+    )
+
     min_train_documents: int = Field(100, ge=10, description="Fewest documents that a retrain accepts.")
     train_sample: int = Field(200_000, ge=100, description="Most documents that featurizer and network are fitted on.")
     train_threads: int = Field(0, ge=0, description="Threads of the trainer; 0 takes one per core.")

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 import uvicorn
 from fastapi.testclient import TestClient
-from sqlalchemy import event, make_url
+from sqlalchemy import event, make_url, select, update
 
 from service.app import create_app, create_encoder_app
 from service.config import Settings
@@ -23,6 +23,8 @@ from service.encoding.client import EncoderClient
 from service.hashing.content import Text
 from service.hashing.function import digest_of
 from service.hashing.untrained import untrained_hash_function
+from service.index import engine
+from service.store import schema
 from tests.routes.asserting import refused
 
 DOCUMENTS = "/v1/collections/texts/documents"
@@ -61,6 +63,86 @@ def test_it_is_healthy_at_once_and_ready_when_its_replicas_have_caught_up(url: s
     with running(url) as client:  # what was stored is there again
         until(client, "/readyz", 200)
         assert len(client.get("/v1/collections/texts/similar", params={"q": "one"}).json()["matches"]) == 2
+
+
+def test_a_probe_loads_no_hash_function_and_unloads_none(sqlite_url: str) -> None:
+    widths = (16, 32, 64, 128)
+    with running(sqlite_url, encoder_cache=2) as client:
+        for n_bits in widths:
+            client.put(f"/v1/collections/c{n_bits}", json={"n_bits": n_bits})
+        for n_bits in widths:
+            client.get(f"/v1/collections/c{n_bits}/similar", params={"q": "one"})
+        encoder = client.app.state.parts.encoder  # type: ignore[attr-defined]
+        kept, n_calls = list(encoder._functions), encoder.stats.n_calls
+        for _ in range(3):
+            until(client, "/readyz", 200)
+        assert (list(encoder._functions), encoder.stats.n_calls) == (kept, n_calls)
+
+
+def test_what_is_amiss_with_one_collection_is_told_and_the_process_stays_ready(url: str) -> None:
+    with running(url) as client:
+        put(client, "one", "two")
+        client.put("/v1/collections/damaged", json={"n_bits": 32})
+        client.put("/v1/collections/unreadable", json={"n_bits": 64})
+        client.post("/v1/collections/unreadable/documents", json={"documents": [{"text": "one"}]})
+        with client.app.state.parts.database.write() as connection:  # type: ignore[attr-defined]
+            functions, codes = schema.hash_functions, schema.codes
+
+            def of(column: Any, name: str) -> Any:
+                joined = schema.code_spaces.join(schema.collections)
+                return select(column).select_from(joined).where(schema.collections.c.name == name).scalar_subquery()
+
+            digest, space_id = of(schema.code_spaces.c.digest, "damaged"), of(schema.code_spaces.c.id, "unreadable")
+            connection.execute(update(functions).where(functions.c.digest == digest).values(content=b"damaged"))
+            connection.execute(update(codes).where(codes.c.space_id == space_id).values(code=b"123"))
+    with running(url) as client:
+        answer = until(client, "/readyz", 200)
+        assert answer["status"] == "ready"
+        assert set(answer["collections"]) == {"damaged", "unreadable"}
+        assert "do not match its digest" in answer["collections"]["damaged"]
+        states = {
+            name: client.get(f"/v1/collections/{name}").json()["replica"] for name in ("texts", *answer["collections"])
+        }
+        assert {name: state["state"] for name, state in states.items()} == {
+            "texts": "following",
+            "damaged": "following",
+            "unreadable": "failed",
+        }
+        assert {name: state["error"] for name, state in states.items() if state["error"]} == answer["collections"]
+        assert states["texts"] == {"state": "following", "seq": 2, "error": None}
+        found = client.get("/v1/collections/texts/similar", params={"q": "one"}).json()
+        assert (found["work"]["source"], len(found["matches"])) == ("memory", 2)
+
+
+def test_a_process_without_compiled_loops_says_so_and_is_ready(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(engine.fallbacks, 64, "numba cannot be loaded")
+    with running(sqlite_url) as client:
+        assert until(client, "/readyz", 200)["notes"] == {"kernel": "numpy, many times slower: numba cannot be loaded"}
+
+
+def test_a_collection_that_nobody_asked_for_leaves_memory_and_comes_back(url: str) -> None:
+    similar = "/v1/collections/texts/similar"
+
+    def until_answered_from(source: str) -> None:
+        deadline = time.monotonic() + 10
+        while (found := client.get(similar, params={"q": "one"}).json())["work"]["source"] != source:
+            assert len(found["matches"]) == 2
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+    with running(url, unload_after_s=0.5, unload_from_bytes=0) as client:
+        put(client, "one", "two")
+        until_answered_from("memory")
+        deadline = time.monotonic() + 10
+        while client.get("/v1/collections/texts").json()["replica"]["state"] != "unloaded":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert client.get("/readyz").status_code == 200
+        found = client.get(similar, params={"q": "one"}).json()
+        assert (found["work"]["source"], len(found["matches"])) == ("sql", 2)
+        until_answered_from("memory")
 
 
 def test_a_new_file_is_migrated_and_a_second_start_finds_it(tmp_path: Path) -> None:

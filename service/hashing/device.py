@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import torch
 
+from service.cores import usable_cores
 from service.errors import ConfigurationError
+
+
+def share_cores(n_processes: int) -> int:
+    """Let torch use one process's share of the cores where `n_processes` like it run; return how many threads it has.
+
+    Without it each takes all cores, and they wait for each other. Fewer, set before (`OMP_NUM_THREADS`), stay.
+    """
+    torch.set_num_threads(min(torch.get_num_threads(), max(1, usable_cores() // n_processes)))
+    return torch.get_num_threads()
 
 
 def resolve_device(name: str) -> str:

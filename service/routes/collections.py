@@ -80,7 +80,9 @@ def _detail(parts: Parts, name: str) -> schemas.CollectionDetail:
         n_documents = documents.count(connection, stored.id)
         space = spaces.active(connection, stored.id)
     ref = schemas.SpaceRef(version=space.version, digest=str(space.digest))
-    return schemas.CollectionDetail(**dict(_collection(stored)), n_documents=n_documents, space=ref)
+    state = parts.follower.state(stored.id)
+    replica = schemas.Replica(state=state.state, seq=state.seq, error=state.error)
+    return schemas.CollectionDetail(**dict(_collection(stored)), n_documents=n_documents, space=ref, replica=replica)
 
 
 def _collection(stored: Collection) -> schemas.Collection:

@@ -111,11 +111,23 @@ class Collection(BaseModel):
     created_at: datetime
 
 
+class Replica(BaseModel):
+    """How the process that answered serves a collection: from memory, or else from SQL with the same matches."""
+
+    state: Literal["following", "loading", "failed", "unloaded"] = Field(
+        description="Memory answers while `following`, else SQL: `loading`, `unloaded` (nobody asked for a while), "
+        "`failed` (`error` says why; it is tried again)."
+    )
+    seq: int | None = Field(description="Every change up to it is in memory; null if nothing is.")
+    error: str | None = Field(description="What is wrong with a code space of the collection; null if nothing is.")
+
+
 class CollectionDetail(Collection):
     """A named set of documents, counted, with the code space that answers."""
 
     n_documents: int
     space: SpaceRef
+    replica: Replica
 
 
 class CollectionPage(BaseModel):
@@ -318,6 +330,13 @@ class Ready(BaseModel):
 
     status: Literal["ready", "not ready"]
     checks: dict[str, str]
+    collections: dict[str, str] | None = Field(
+        None,
+        description="Collections with which something is amiss, and what; the others are served. Left out if none.",
+    )
+    notes: dict[str, str] | None = Field(
+        None, description="What makes the process slower than it should be, not unready. Left out if nothing does."
+    )
 
 
 BODIES = (NewDocuments, Texts)

@@ -113,6 +113,15 @@ class Database:
         return cls(engine, lock_timeout_s, None)
 
     @property
+    def place(self) -> str:
+        """Where the database is: the same for every process that opens it by the same URL, whoever it connects as."""
+        url = self.engine.url
+        if self.embedded:
+            return str(Path(str(url.database)).resolve())
+        options = "&".join(sorted(f"{name}={value}" for name, value in url.normalized_query.items()))
+        return f"{url.host or ''}:{url.port or ''}/{url.database}?{options}"
+
+    @property
     def embedded(self) -> bool:
         """Whether this is a SQLite file."""
         return self.dialect == "sqlite"

@@ -25,6 +25,7 @@ def forgotten(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     engine_for.cache_clear()
     yield
     engine_for.cache_clear()
+    fallbacks.clear()
 
 
 @pytest.mark.parametrize("n_bits", [8, 16, 32, 40, 64, 72, 128, 192, 256])

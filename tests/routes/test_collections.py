@@ -53,6 +53,8 @@ def test_a_collection_tells_its_documents_and_the_space_that_answers(client: Tes
     detail = client.get("/v1/collections/docs").json()
     assert (detail["n_documents"], detail["seq"]) == (2, added.json()["seq"])
     assert detail["space"] == added.json()["space"]
+    assert detail["replica"]["state"] in ("loading", "following")
+    assert detail["replica"]["error"] is None
 
 
 def test_lists_are_paged_by_name(client: TestClient) -> None:

@@ -340,3 +340,23 @@ def test_a_postgresql_that_nobody_runs_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(DatabaseUnavailable):
         database.ping()
     database.close()
+
+
+def test_the_place_of_a_database_is_that_of_every_url_that_leads_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    groups = [
+        (f"sqlite:///{tmp_path}/a.db", "sqlite:///a.db", f"sqlite:///{tmp_path}/b/../a.db"),
+        (f"sqlite:///{tmp_path}/other.db",),
+        ("postgresql://one:secret@host/a", "postgresql://two@host/a", "postgresql+psycopg://host/a"),
+        ("postgresql://host/b",),
+        ("postgresql://host:5433/a",),
+        ("postgresql:///a?host=/run/pg",),
+    ]
+    places = []
+    for urls in groups:
+        (place,) = {Database.open(url).place for url in urls}
+        assert "secret" not in place
+        places.append(place)
+    assert len(set(places)) == len(groups)

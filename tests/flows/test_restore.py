@@ -1,0 +1,108 @@
+"""A backup is restored while API processes run, and under ones that start again: none answers from what was lost."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import make_url
+
+from service.store.database import Database
+from tests.backups import back_up, restore
+from tests.flows.corpus import documents, fill
+from tests.flows.processes import Api, running, until
+
+N = 60
+QUERIES = ["bread oven", "boat wind", "piano violin"]
+
+
+def lost(api: Api) -> None:
+    """What is written after the backup and lost: some documents changed, some new, some deleted."""
+    api.post("/collections/texts/documents", {"documents": documents(20, start=50, seed=8)})
+    api.http.delete("/collections/texts/documents/d1").raise_for_status()
+
+
+def written_again(api: Api) -> int:
+    """What is written after the restore: more changes than were lost, to other texts, the last one the same."""
+    api.post("/collections/texts/documents", {"documents": documents(25, start=45, seed=9)})
+    seq: int = api.post("/collections/texts/documents", {"documents": documents(1, start=69, seed=8)})["seq"]
+    return seq
+
+
+def answers(api: Api) -> list[Any]:
+    """What memory answers to a few queries: all documents, with their distances."""
+    found = [api.get("/collections/texts/similar", q=q, k=1_000, fields="id") for q in QUERIES]
+    return [answer["matches"] if answer["work"]["source"] == "memory" else None for answer in found]
+
+
+def check(url: str, folder: Path, apis: list[Api], seq: int) -> None:
+    """Every process answers as one that has never seen anything but the database as it is now."""
+    fresh = Api(url, folder)
+    with running(fresh):
+        until(lambda: None not in answers(fresh), "the fresh process's memory")
+        expected = answers(fresh)
+        assert len(expected[0]) == 70
+        for api in apis:
+            assert api.get("/collections/texts")["seq"] == seq
+            until(lambda api=api: answers(api) == expected, "the same answers")  # type: ignore[misc]
+
+
+def online_backup_of_sqlite(url: str, folder: Path) -> Callable[[], None]:
+    """`sqlite3 FILE ".backup COPY"` now, and `sqlite3 FILE ".restore COPY"` when it is called."""
+    file, copy = str(make_url(url).database), folder / "copy.db"
+
+    def copied(source: str | Path, target: str | Path) -> None:
+        with closing(sqlite3.connect(source)) as a, closing(sqlite3.connect(target, timeout=30)) as b:
+            a.backup(b)
+
+    copied(file, copy)
+    return lambda: copied(copy, file)
+
+
+def dump(url: str, _: Path) -> Callable[[], None]:
+    """All rows now, and put back in one transaction when it is called, as `psql --single-transaction` does."""
+    database = Database.open(url)
+    backup = back_up(database)
+
+    def put_back() -> None:
+        restore(database, backup)
+        database.close()
+
+    return put_back
+
+
+@pytest.mark.parametrize(("kind", "backup"), [("sqlite", online_backup_of_sqlite), ("postgresql", dump)])
+def test_a_restore_under_running_processes_is_noticed_by_each(
+    request: pytest.FixtureRequest, folder: Path, kind: str, backup: Callable[[str, Path], Callable[[], None]]
+) -> None:
+    url = request.getfixturevalue(f"{'postgres' if kind == 'postgresql' else kind}_url")
+    apis = [Api(url, folder) for _ in range(2)]
+    with running(*apis):
+        fill(apis[0], N)
+        put_back = backup(url, folder)
+        lost(apis[0])
+        for api in apis:
+            until(lambda api=api: [len(a or []) for a in answers(api)] == [69] * 3, "what will be lost")  # type: ignore[misc]
+        put_back()
+        check(url, folder, apis, written_again(apis[1]))
+
+
+def test_a_file_that_was_replaced_while_nothing_ran_is_served_as_it_is(sqlite_url: str, folder: Path) -> None:
+    file = Path(str(make_url(sqlite_url).database))
+    api = Api(sqlite_url, folder)
+    with running(api):
+        fill(api, N)
+        online_backup_of_sqlite(sqlite_url, folder)
+        lost(api)
+        assert api.stop() == 0
+    for leftover in file.parent.glob(f"{file.name}-*"):
+        leftover.unlink()
+    shutil.copy(folder / "copy.db", file)
+    again = Api(sqlite_url, folder)
+    with running(again):
+        check(sqlite_url, folder, [again], written_again(again))
