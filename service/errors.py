@@ -10,8 +10,9 @@ NearbitError
 ├── NotFound                no collection, document, code space or job of that name
 ├── Conflict                the state of things forbids it now
 │   ├── CollectionDiffers   a collection of that name exists with other settings
-│   ├── RetrainRunning      a retrain of this collection is queued or running
 │   ├── SeqNotReached       `at_least_seq` names a change that the collection has not seen
+│   ├── JobRunning          a job of this kind is queued or running for the collection
+│   │   └── RetrainRunning  a retrain of this collection is queued or running
 │   ├── ForbiddenMove       a code space or job cannot go from its state to the one asked for
 │   └── GateRefused         a new code space is worse than the active one
 ├── Unauthorized            the admin key is missing or wrong
@@ -103,13 +104,21 @@ class CollectionDiffers(Conflict):
         self.collection = collection
 
 
-class RetrainRunning(Conflict):
+class JobRunning(Conflict):
+    """A job of this kind is queued or running for the collection; `job_id` names it."""
+
+    def __init__(self, collection: str, kind: str, job_id: str) -> None:
+        super().__init__(f"collection {collection!r} has a job of kind {kind} that is not finished, {job_id}")
+        self.collection = collection
+        self.kind = kind
+        self.job_id = job_id
+
+
+class RetrainRunning(JobRunning):
     """A retrain of this collection is queued or running; `job_id` names it."""
 
-    def __init__(self, collection: str, job_id: str) -> None:
-        super().__init__(f"collection {collection!r} is being retrained by job {job_id}")
-        self.collection = collection
-        self.job_id = job_id
+    def __str__(self) -> str:
+        return f"collection {self.collection!r} is being retrained by job {self.job_id}"
 
 
 class SeqNotReached(Conflict):

@@ -1,7 +1,8 @@
-"""Jobs: enqueue, claim by lease, heartbeat, finish, cancel."""
+"""Jobs: enqueue, claim by kind and lease, heartbeat, finish, cancel."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,10 +10,10 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, Double, Select, and_, bindparam, case, func, or_, select, true, tuple_, update
 
-from service.errors import Conflict, ForbiddenMove, NotFound, RetrainRunning
+from service.errors import Conflict, ForbiddenMove, JobRunning, NotFound, RetrainRunning
 from service.store import schema
 from service.store.collections import Collection
-from service.store.rows import insert
+from service.store.rows import insert, is_one_of
 from service.store.schema import UNFINISHED, now
 
 TABLE = schema.jobs
@@ -25,7 +26,7 @@ class Job:
 
     Attributes:
         id: 32 hexadecimal digits.
-        kind: "retrain".
+        kind: which worker does it, and what `progress` holds: see `store.progress`.
         collection: name of the collection.
         space_id: the code space that it builds, once there is one.
         state: queued, running, succeeded, failed or cancelled.
@@ -54,7 +55,8 @@ def enqueue(connection: Connection, collection: Collection, kind: str, params: d
     """A new job, queued.
 
     Raises:
-        RetrainRunning: a job of that kind is queued or running for the collection.
+        JobRunning: a job of that kind is queued or running for the collection (a retrain: RetrainRunning).
+        NotFound: the collection is gone.
     """
     values = {
         "id": uuid4().hex,
@@ -69,7 +71,11 @@ def enqueue(connection: Connection, collection: Collection, kind: str, params: d
     id = connection.execute(statement).scalar()
     if id is None:
         unfinished = (TABLE.c.collection_id == collection.id, TABLE.c.kind == kind, TABLE.c.state.in_(UNFINISHED))
-        raise RetrainRunning(collection.name, connection.scalars(select(TABLE.c.id).where(*unfinished)).first() or "")
+        running = connection.scalars(select(TABLE.c.id).where(*unfinished)).first() or ""
+        if kind == "retrain":
+            raise RetrainRunning(collection.name, kind, running)
+        raise JobRunning(collection.name, kind, running)
+    # The row just inserted holds its collection against being dropped, so what is read here stays true.
     return get(connection, id)
 
 
@@ -96,9 +102,14 @@ def page(connection: Connection, collection_id: int | None, after_id: str | None
     return [Job(*row) for row in connection.execute(query)]
 
 
-def claim(connection: Connection, worker: str, lease_s: float) -> Job | None:
-    """The oldest job that is queued, or that its worker left without a heartbeat for a lease; it is `worker`'s now."""
-    id = connection.execute(_CLAIM, {"new_worker": worker, "lease_s": lease_s}).scalar()
+def is_waiting(connection: Connection, kinds: Sequence[str]) -> bool:
+    """Whether `claim` would find a job of those kinds; it takes no lock."""
+    return connection.execute(_WAITING, {"kinds": list(kinds)}).first() is not None
+
+
+def claim(connection: Connection, worker: str, lease_s: float, kinds: Sequence[str]) -> Job | None:
+    """Claim for `worker` the oldest job of those kinds that is queued, or whose worker let its lease expire."""
+    id = connection.execute(_CLAIM, {"new_worker": worker, "lease_s": lease_s, "kinds": list(kinds)}).scalar()
     return None if id is None else get(connection, id)
 
 
@@ -200,9 +211,14 @@ _JOBS: Select[*tuple[Any, ...]] = select(
     TABLE.c.finished_at,
 ).join(COLLECTIONS, COLLECTIONS.c.id == TABLE.c.collection_id)
 
+_IS_CLAIMABLE = (
+    is_one_of(TABLE.c.kind, "kinds"),
+    or_(TABLE.c.state == "queued", and_(TABLE.c.state == "running", TABLE.c.lease_until <= now())),
+)
+_WAITING = select(TABLE.c.id).where(*_IS_CLAIMABLE).limit(1)
 _CLAIMABLE = (
     select(TABLE.c.id)
-    .where(or_(TABLE.c.state == "queued", and_(TABLE.c.state == "running", TABLE.c.lease_until <= now())))
+    .where(*_IS_CLAIMABLE)
     .order_by(TABLE.c.created_at, TABLE.c.id)
     .limit(1)
     .with_for_update(skip_locked=True)  # PostgreSQL: two workers take two jobs; SQLite has one writer and ignores it

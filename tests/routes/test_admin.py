@@ -73,7 +73,7 @@ def test_a_running_job_shows_its_progress_and_is_asked_to_stop(texts: TestClient
     progress = {"stage": "training", "epoch": 2, "epochs": 9, "loss": 1.5, "saturated": 0.25, "eta_s": 3.0}
     database = Database.open(url)
     with database.write() as connection:
-        jobs.claim(connection, "me", 30)
+        jobs.claim(connection, "me", 30, ["retrain"])
         jobs.heartbeat(connection, job["id"], "me", 30, progress)
     assert texts.get(f"/v1/jobs/{job['id']}").json()["progress"] == progress
     asked = texts.post(f"/v1/jobs/{job['id']}/cancel").json()

@@ -14,6 +14,7 @@ from service.store.jobs import Job
 from tests.conftest import new_collection
 
 LEASE_S = 60.0
+KINDS = ["retrain"]
 
 
 def enqueued(database: Database, collection: Collection | None = None) -> Job:
@@ -24,7 +25,7 @@ def enqueued(database: Database, collection: Collection | None = None) -> Job:
 
 def claimed(database: Database, worker: str = "w", lease_s: float = LEASE_S) -> Job | None:
     with database.write() as connection:
-        return jobs.claim(connection, worker, lease_s)
+        return jobs.claim(connection, worker, lease_s, KINDS)
 
 
 def test_a_job_is_queued_then_running_then_succeeded(database: Database) -> None:
@@ -90,7 +91,11 @@ def test_workers_do_not_wait_for_each_other_on_postgresql(postgres_url: str) -> 
     database = Database.open(postgres_url, lock_timeout_s=0.5)
     first, second = enqueued(database), enqueued(database)
     with database.write() as one, database.write() as other:
-        taken = [jobs.claim(one, "one", LEASE_S), jobs.claim(other, "other", LEASE_S), jobs.claim(other, "x", LEASE_S)]
+        taken = [
+            jobs.claim(one, "one", LEASE_S, KINDS),
+            jobs.claim(other, "other", LEASE_S, KINDS),
+            jobs.claim(other, "x", LEASE_S, KINDS),
+        ]
     assert sorted(job.id for job in taken if job) == sorted([first.id, second.id])
     database.close()
 

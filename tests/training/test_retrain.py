@@ -50,7 +50,7 @@ def claimed(database: Database, collection: Collection, params: Mapping[str, Any
     with database.write() as connection:
         jobs.enqueue(connection, collection, "retrain", dict(params))
     with database.write() as connection:
-        job = jobs.claim(connection, "w", 60)
+        job = jobs.claim(connection, "w", 60, ["retrain"])
     assert job is not None
     return job
 
@@ -174,7 +174,7 @@ def test_a_trainer_whose_job_was_taken_over_writes_nothing_more_for_it(
     with database.write() as connection:
         jobs.release(connection, job.id, "w")
     with database.write() as connection:
-        jobs.claim(connection, "other", 60)
+        jobs.claim(connection, "other", 60, ["retrain"])
     run_job(database, settings_here, job, "w", threading.Event())
     with database.read() as connection:
         assert jobs.get(connection, job.id).state == "running"
