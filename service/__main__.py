@@ -40,9 +40,11 @@ def serve(
     workers: Annotated[int | None, typer.Option(help="Number of API processes.")] = None,
     database_url: DatabaseUrl = None,
     trainer: Annotated[bool | None, typer.Option(help="Start a trainer process too.")] = None,
+    job_runner: Annotated[bool | None, typer.Option(help="Start a job runner too.")] = None,
 ) -> None:
     """Serve the API; options win over NEARBIT_* in the environment."""
-    settings = _settings(host=host, port=port, workers=workers, database_url=database_url, trainer=trainer)
+    children = {"trainer": trainer, "job_runner": job_runner}
+    settings = _settings(host=host, port=port, workers=workers, database_url=database_url, **children)
     from service import server
 
     server.serve(settings)
@@ -60,6 +62,19 @@ def encoder(
     from service import server
 
     server.serve_encoder(settings, port)
+
+
+@cli.command()
+def work(
+    once: Annotated[bool, typer.Option(help="End as soon as no job is waiting.")] = False,
+    exit_with_parent: Annotated[bool, typer.Option(help="End when standard input closes.")] = False,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Run the jobs that need no training: deletions, and promotions of code spaces that lack many codes."""
+    settings = _settings(database_url=database_url)
+    from service.processes import jobs
+
+    jobs.work(settings, exit_with_parent=exit_with_parent, once=once)
 
 
 @cli.command("migrate")

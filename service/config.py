@@ -30,6 +30,9 @@ class Settings(BaseSettings):
         None, description="Key that admin calls must send as `Authorization: Bearer KEY`; none allows loopback only."
     )
     trainer: bool = Field(True, description="Start a trainer process as a child of `serve`.")
+    job_runner: bool = Field(
+        True, description="Start a job runner as a child of `serve`: it deletes, and completes long rollbacks."
+    )
     log_format: Literal["console", "json"] = Field("console", description="How log lines are written.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line written.")
 
@@ -74,7 +77,7 @@ class Settings(BaseSettings):
     min_train_documents: int = Field(100, ge=10, description="Fewest documents that a retrain accepts.")
     train_sample: int = Field(200_000, ge=100, description="Most documents that featurizer and network are fitted on.")
     train_threads: int = Field(0, ge=0, description="Threads of the trainer; 0 takes one per core.")
-    lease_s: float = Field(30.0, gt=0, description="Seconds after which a silent trainer loses its job.")
+    lease_s: float = Field(30.0, gt=0, description="Seconds after which a silent trainer or job runner loses its job.")
     ready_timeout_s: float = Field(60.0, gt=0, description="Longest wait for API processes to load a new space.")
     keep_retired: int = Field(2, ge=1, description="Retired code spaces kept for rollback, per collection.")
 

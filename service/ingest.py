@@ -1,4 +1,4 @@
-"""Put documents in: create collections, add, replace and delete documents, repair documents that lack a code.
+"""Put documents in: create and drop collections, add, replace and delete documents, promote code spaces.
 
 A code is made before the commit lane is entered and written with its document in one transaction, so the lane is held
 for the insert only, and a 2xx means that both are committed.
@@ -9,28 +9,34 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from anyio import from_thread
 from numpy.typing import NDArray
 
 from service.config import Settings
 from service.crossing import in_large_thread, in_thread, reading
 from service.encoding import Encoder
 from service.errors import Conflict, DuplicateIds, ForbiddenMove, InvalidContent, InvalidInput
-from service.hashing.codes import check_n_bits
+from service.hashing.codes import Codes, check_n_bits
 from service.hashing.content import Text, check_text
 from service.hashing.function import Encoded, digest_of
 from service.hashing.untrained import untrained_hash_function
 from service.index.replica import Follower
-from service.store import codes, collections, documents, spaces
+from service.store import codes, collections, deletion, documents, jobs, spaces
 from service.store.collections import Collection
 from service.store.database import Database
 from service.store.documents import NewDocument, Put
+from service.store.jobs import Job
+from service.store.promotion import Promotion
 from service.store.spaces import CodeSpace
 
-_REPAIR_AT_ONCE = 1_000
 _ATTEMPTS = 5
 _CHECKED_INLINE = 32
+# What a promotion encodes while its caller waits: about half a second of a slow core. More is a job.
+_PROMOTE_AT_ONCE, _PROMOTE_AT_ONCE_CHARS = 1_000, 1_000_000
+_LOAD_AT_ONCE_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +85,18 @@ class Ingest:
         return collection, created
 
     async def drop_collection(self, name: str) -> bool:
-        """Delete a collection and everything of it; False if there was none."""
+        """Take a collection away, and have everything of it deleted; False if there was none. Its name is free then."""
 
         def drop() -> bool:
             with self.database.write() as connection:
-                return collections.drop(connection, name)
+                dropped = collections.drop(connection, name)
+                if dropped is not None:
+                    deletion.enqueue(connection, dropped, "drop_collection")
+            return dropped is not None
 
-        dropped = await in_thread(drop)
+        was_there = await in_thread(drop)
         self.follower.wake()
-        return dropped
+        return was_there
 
     async def collection(self, name: str) -> Collection:
         """The collection of that name.
@@ -169,67 +178,63 @@ class Ingest:
         self.follower.wake()
         return seq
 
-    async def promote(self, collection: Collection, space: CodeSpace) -> CodeSpace:
+    async def promote(self, collection: Collection, space: CodeSpace) -> CodeSpace | Job:
         """Make a ready or retired space the active one, after giving a code to every document that lacks one in it.
+
+        Returns:
+            The space, active now; where too many documents lack a code for that, the job that does it.
 
         Raises:
             ForbiddenMove: the space is neither ready nor retired.
+            JobRunning: a job does it already.
         """
-        if "active" not in spaces.MOVES[space.state]:
-            raise ForbiddenMove("code space", str(space.version), space.state, "active")
-        for _ in range(_ATTEMPTS):
-            await self._repair(collection, space)
-            promoted = await in_thread(self._promote_if_complete, collection.id, space.id)
-            if promoted is not None:
-                wait_s = self.settings.read_your_writes_s
-                await in_thread(self.follower.wait_until_answering, collection.id, space.id, wait_s)
-                return promoted
-        raise Conflict(f"documents of {collection.name!r} are added faster than they can be given codes, try again")
+        return await self._promote("promote", collection, space, None)
 
-    async def roll_back(self, collection: Collection, version: int | None = None) -> CodeSpace:
+    async def roll_back(self, collection: Collection, version: int | None = None) -> CodeSpace | Job:
         """Make the most recently retired space the active one again, in place of `version` if that is named.
+
+        Returns:
+            As `promote`.
 
         Raises:
             NotFound: there is no retired space, or none of that version.
             ForbiddenMove: the named version is not the active one.
+            JobRunning: a job does it already.
         """
 
-        def target() -> CodeSpace:
+        def target() -> tuple[CodeSpace, int]:
             with self.database.read() as connection:
-                if version is not None:
-                    leaving = spaces.get(connection, collection.id, version)
-                    if leaving.state != "active":
-                        raise ForbiddenMove("code space", str(version), leaving.state, "retired")
-                return spaces.rollback_target(connection, collection.id)
+                leaving = spaces.active(connection, collection.id)
+                if version not in (None, leaving.version):
+                    named = spaces.get(connection, collection.id, version)
+                    raise ForbiddenMove("code space", str(version), named.state, "retired")
+                return spaces.rollback_target(connection, collection.id), leaving.version
 
-        return await self.promote(collection, await reading(self.database, target))
+        space, leaving = await reading(self.database, target)
+        return await self._promote("rollback", collection, space, leaving)
 
-    def _promote_if_complete(self, collection_id: int, space_id: int) -> CodeSpace | None:
-        with self.database.lane(collection_id) as lane:
-            if codes.count_missing(lane.connection, collection_id, space_id):
-                return None
-            return spaces.promote(lane, space_id)
+    async def _promote(
+        self, kind: str, collection: Collection, space: CodeSpace, replaces: int | None
+    ) -> CodeSpace | Job:
+        """Promote a space now, or have the job runner do it if more lacks than half a second gives codes to."""
+        if "active" not in spaces.MOVES[space.state]:
+            raise ForbiddenMove("code space", str(space.version), space.state, "active")
+        n_missing, n_chars = await in_thread(self._size_of_missing, collection.id, space.id)
+        if n_missing > _PROMOTE_AT_ONCE or n_chars > _PROMOTE_AT_ONCE_CHARS:
+            return await in_thread(self._enqueue, collection, kind, {"version": space.version, "replaces": replaces})
 
-    async def _repair(self, collection: Collection, space: CodeSpace) -> int:
-        """Give a code in a space to every document that lacks one; return how many were written."""
-        if space.digest is None:
-            return 0
-        after_key, n_written = 0, 0
-        while True:
-            batch = await in_thread(self._missing, collection.id, space.id, after_key)
-            if not batch:
-                return n_written
-            encoded = await self.encoder.encode(space.digest, [Text(document.text) for document in batch])
-            n_written += await in_thread(self._append_current, collection.id, space.id, batch, encoded)
-            after_key = batch[-1].key
+        def encode(texts: Sequence[Text]) -> Codes:
+            return from_thread.run(self.encoder.encode, str(space.digest), texts).codes
 
-    def _missing(self, collection_id: int, space_id: int, after_key: int) -> list[documents.Document]:
+        promotion = Promotion(self.database, space, encode, replaces=replaces, n_missing=n_missing)
+        promoted = await in_thread(promotion.run, min(self.settings.ready_timeout_s, _LOAD_AT_ONCE_S))
+        await in_thread(self.follower.wait_until_answering, collection.id, space.id, self.settings.read_your_writes_s)
+        return promoted
+
+    def _size_of_missing(self, collection_id: int, space_id: int) -> tuple[int, int]:
         with self.database.read() as connection:
-            return codes.missing(connection, collection_id, space_id, after_key, _REPAIR_AT_ONCE)
+            return codes.size_of_missing(connection, collection_id, space_id, _PROMOTE_AT_ONCE + 1)
 
-    def _append_current(
-        self, collection_id: int, space_id: int, batch: list[documents.Document], encoded: Encoded
-    ) -> int:
-        with self.database.lane(collection_id) as lane:
-            keys, revisions = [d.key for d in batch], [d.revision for d in batch]
-            return codes.append_current(lane, space_id, keys, revisions, encoded.codes)
+    def _enqueue(self, collection: Collection, kind: str, params: dict[str, Any]) -> Job:
+        with self.database.write() as connection:
+            return jobs.enqueue(connection, collection, kind, params)

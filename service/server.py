@@ -15,11 +15,11 @@ import structlog
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from service.child_process import JOB_RUNNER, TRAINER, ChildProcess
 from service.config import Settings
 from service.errors import ConfigurationError
 from service.store.database import Database
 from service.store.migrations import prepare
-from service.trainer_process import TrainerProcess
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +28,7 @@ _KEEPALIVE_S = 60
 
 
 def serve(settings: Settings) -> None:
-    """Run the API, and the trainer if wanted, until SIGTERM or SIGINT.
+    """Run the API, and trainer and job runner if wanted, until SIGTERM or SIGINT.
 
     The API processes read their settings from the environment, which must say the same.
 
@@ -43,10 +43,11 @@ def serve(settings: Settings) -> None:
         if settings.workers > 1:
             counts = stack.enter_context(tempfile.TemporaryDirectory(prefix="nearbit-metrics-"))
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = counts
-        if settings.trainer:
-            keeper = TrainerProcess()
-            stack.callback(keeper.stop)
-            keeper.start()
+        children = [ChildProcess("trainer", TRAINER)] if settings.trainer else []
+        children += [ChildProcess("job runner", JOB_RUNNER)] if settings.job_runner else []
+        for child in children:
+            stack.callback(child.stop)
+            child.start()
         _run(settings, "service.app:from_environment", listener, settings.workers)
 
 

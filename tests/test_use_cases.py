@@ -235,7 +235,12 @@ def test_a_document_stored_a_moment_ago_can_be_asked_with(house: House) -> None:
 
 def test_documents_encoded_for_a_space_that_was_replaced_meanwhile_are_encoded_again(house: House) -> None:
     space = house.next_space()
-    house.encoder.meanwhile = lambda: house.ingest._promote_if_complete(house.collection.id, space.id)
+
+    def promote() -> None:
+        with house.database.lane(house.collection.id) as lane:
+            spaces.promote(lane, space.id)
+
+    house.encoder.meanwhile = promote
     added = house.add("bread")
     assert added.space.id == space.id
     with house.database.read() as connection:

@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import structlog
 
@@ -23,10 +22,12 @@ from service.config import Settings
 from service.errors import GateRefused, TooFewDocuments
 from service.hashing.content import Text
 from service.hashing.function import HashFunction, digest_of
-from service.store import codes, collections, documents, jobs, nodes, spaces
+from service.store import codes, collections, deletion, documents, jobs, nodes, spaces
 from service.store.collections import Collection
 from service.store.database import Database
 from service.store.jobs import Job
+from service.store.leases import ReportProgress
+from service.store.promotion import Promotion
 from service.store.spaces import CodeSpace
 from training.config import TrainingConfig
 from training.encode_all import encode_all
@@ -35,11 +36,8 @@ from training.fit import Epoch, fit
 
 log = structlog.get_logger(__name__)
 
-NODE_ALIVE_S = 5.0
 TOLERANCE = 0.01
 """How much less recall than the active space's the gate lets pass: the noise of the held-out queries."""
-
-Tell = Callable[[Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class Retrain:
     database: Database
     settings: Settings
     job: Job
-    tell: Tell
+    tell: ReportProgress
 
     def run(self) -> CodeSpace:
         """The new active space.
@@ -190,30 +188,23 @@ class Retrain:
     def _promote(self, collection: Collection, space: CodeSpace, config: TrainingConfig) -> CodeSpace:
         """ready -> active: when every API process has it in memory and no document lacks a code."""
         deadline = time.monotonic() + self.settings.ready_timeout_s
-        while (waiting := self._not_loaded(space)) and time.monotonic() < deadline:
-            self.tell({"stage": "ready", "waiting_for": waiting})
-            time.sleep(0.1)
-        while True:
-            self._encode_missing(collection, space, "ready")
-            with self.database.lane(collection.id) as lane:
-                if codes.count_missing(lane.connection, collection.id, space.id) == 0:
-                    promoted = spaces.promote(lane, space.id)
-                    break
+        function = self._function(space)
+        promoted = Promotion(
+            self.database,
+            space,
+            encode=lambda texts: function.encode(texts).codes,
+            report=lambda progress: self.tell({"stage": "ready", **progress}),
+        ).run(self.settings.ready_timeout_s)
         while self._not_swapped(space) and time.monotonic() < deadline:
             time.sleep(0.1)
         with self.database.write() as connection:
             spaces.prune(connection, collection.id, self.settings.keep_retired)
+            deletion.enqueue(connection, collection, "prune")
         return promoted
 
     def _not_swapped(self, space: CodeSpace) -> int:
         """How many live API processes still hold the space before: they let go of it when they answer from this one."""
         with self.database.read() as connection:
             before = spaces.rollback_target(connection, space.collection_id)
-            alive = nodes.live(connection, NODE_ALIVE_S)
+            alive = nodes.live(connection)
         return sum({space.id, before.id} <= node.applied.keys() for node in alive)
-
-    def _not_loaded(self, space: CodeSpace) -> int:
-        """How many live API processes have not loaded the space yet; they answer from the old one until they have."""
-        with self.database.read() as connection:
-            alive = nodes.live(connection, NODE_ALIVE_S)
-        return sum(space.id not in node.applied for node in alive)

@@ -1,4 +1,4 @@
-"""Spaces refer to their hash function; marks: of a deletion, of a space to be loaded, of the history of a snapshot."""
+"""Spaces refer to their hash function; marks of deletions, compaction, spaces to load, the history of snapshots."""
 
 from __future__ import annotations
 
@@ -20,7 +20,13 @@ def upgrade() -> None:
     # SQLite copies the table to add a foreign key, and would forget that a key is never given twice.
     with op.batch_alter_table("code_spaces", table_kwargs={"sqlite_autoincrement": True}) as code_spaces:
         code_spaces.add_column(sa.Column("preload_until", INSTANT, nullable=True))
+        code_spaces.add_column(sa.Column("compacted_seq", sa.BigInteger(), server_default="0", nullable=False))
         code_spaces.create_foreign_key(op.f("fk_code_spaces_digest"), "hash_functions", ["digest"], ["digest"])
+        code_spaces.drop_constraint(op.f("ck_code_spaces_state"), type_="check")
+        code_spaces.create_check_constraint(
+            op.f("ck_code_spaces_state"),
+            "state IN ('training', 'encoding', 'evaluating', 'ready', 'active', 'retired', 'failed', 'deleting')",
+        )
     op.add_column("nodes", sa.Column("token", sa.Text(), nullable=True))
     op.create_table(
         "snapshots",
@@ -39,8 +45,15 @@ def downgrade() -> None:
     op.drop_table("snapshots")
     with op.batch_alter_table("nodes") as nodes:
         nodes.drop_column("token")
+    op.execute("UPDATE code_spaces SET state = 'failed' WHERE state = 'deleting'")
     with op.batch_alter_table("code_spaces", table_kwargs={"sqlite_autoincrement": True}) as code_spaces:
+        code_spaces.drop_constraint(op.f("ck_code_spaces_state"), type_="check")
+        code_spaces.create_check_constraint(
+            op.f("ck_code_spaces_state"),
+            "state IN ('training', 'encoding', 'evaluating', 'ready', 'active', 'retired', 'failed')",
+        )
         code_spaces.drop_constraint(op.f("fk_code_spaces_digest"), type_="foreignkey")
+        code_spaces.drop_column("compacted_seq")
         code_spaces.drop_column("preload_until")
     with op.batch_alter_table("collections") as collections:
         collections.drop_column("dropped_at")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Request
+from fastapi import APIRouter, Body, Depends, Request, Response
+from pydantic import TypeAdapter
 
 from service.crossing import in_thread, reading
 from service.errors import InvalidInput, TooFewDocuments
@@ -18,6 +19,14 @@ from service.store.spaces import CodeSpace
 
 router = APIRouter(prefix="/v1", tags=["learning"], responses=problems(403, 404, 413, 421, 422, 503))
 _admin = [Depends(require_admin_key)]
+_JOB: TypeAdapter[schemas.Job] = TypeAdapter(schemas.Job)
+_OR_JOB: dict[int | str, dict[str, Any]] = {
+    202: {
+        "model": schemas.Job,
+        "description": "Many documents lack a code in the space: the job runner gives them theirs, then promotes it.",
+        "headers": {"Location": {"description": "Path of the job.", "schema": {"type": "string"}}},
+    }
+}
 
 
 @router.post(
@@ -28,7 +37,10 @@ _admin = [Depends(require_admin_key)]
     responses=problems(400, 401, 409, 415),
 )
 async def retrain(
-    request: Request, collection: schemas.CollectionName, body: Annotated[schemas.Retrain | None, Body()] = None
+    request: Request,
+    response: Response,
+    collection: schemas.CollectionName,
+    body: Annotated[schemas.Retrain | None, Body()] = None,
 ) -> schemas.Job:
     """Has the trainer learn a new hash function on the collection, encode every document with it, compare it with the
     active one and, if it is no worse, put it in its place. `GET /v1/jobs/{id}` tells how far it is."""
@@ -36,7 +48,9 @@ async def retrain(
         params = (body or schemas.Retrain()).params()
     except ValueError as error:
         raise InvalidInput(f"the options of a retrain {error}") from None
-    return _job(await in_thread(_enqueue, parts_of(request), collection, params))
+    job = _job(await in_thread(_enqueue, parts_of(request), collection, params))
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    return job
 
 
 def _enqueue(parts: Parts, name: str, params: dict[str, object]) -> Job:
@@ -64,7 +78,7 @@ async def get_job(request: Request, job: schemas.JobId) -> schemas.Job:
 
 @router.post("/jobs/{job}/cancel", summary="Cancel a job", dependencies=_admin, responses=problems(401, 409))
 async def cancel_job(request: Request, job: schemas.JobId) -> schemas.Job:
-    """Cancels a queued job at once; asks the trainer to stop a running one, which it does within seconds."""
+    """Cancels a queued job at once; asks its worker to stop a running one, which it does within seconds."""
     database = parts_of(request).database
 
     def cancel() -> Job:
@@ -91,10 +105,15 @@ async def list_spaces(request: Request, collection: schemas.CollectionName) -> s
     "/collections/{collection}/spaces/{version}/promote",
     summary="Promote a code space",
     dependencies=_admin,
-    responses=problems(401, 409, 500),
+    response_model=schemas.CodeSpace,
+    responses=_OR_JOB | problems(401, 409, 500),
 )
-async def promote(request: Request, collection: schemas.CollectionName, version: schemas.Version) -> schemas.CodeSpace:
-    """Makes a ready or retired space the one that answers, after giving a code to documents that lack one in it."""
+async def promote(
+    request: Request, collection: schemas.CollectionName, version: schemas.Version
+) -> schemas.CodeSpace | Response:
+    """Makes a ready or retired space the one that answers, after giving a code to documents that lack one in it.
+
+    200 and the space where few documents lack one; 202 and a job where many do."""
     parts = parts_of(request)
     stored = await parts.ingest.collection(collection)
 
@@ -102,37 +121,49 @@ async def promote(request: Request, collection: schemas.CollectionName, version:
         with parts.database.read() as connection:
             return spaces.get(connection, stored.id, version)
 
-    return _space(await parts.ingest.promote(stored, await reading(parts.database, get)))
+    return _promoted(await parts.ingest.promote(stored, await reading(parts.database, get)))
 
 
 @router.post(
     "/collections/{collection}/rollback",
     summary="Roll back to the code space before",
     dependencies=_admin,
-    responses=problems(401, 409, 500),
+    response_model=schemas.CodeSpace,
+    responses=_OR_JOB | problems(401, 409, 500),
 )
-async def roll_back(request: Request, collection: schemas.CollectionName) -> schemas.CodeSpace:
-    """Promotes the space that was retired last; calling it again goes forward again."""
+async def roll_back(request: Request, collection: schemas.CollectionName) -> schemas.CodeSpace | Response:
+    """Promotes the space that was retired last; calling it again goes forward again.
+
+    200 and the space where few documents lack a code in it; 202 and a job where many do."""
     ingest = parts_of(request).ingest
-    return _space(await ingest.roll_back(await ingest.collection(collection)))
+    return _promoted(await ingest.roll_back(await ingest.collection(collection)))
 
 
 @router.post(
     "/collections/{collection}/spaces/{version}/rollback",
     summary="Roll back a code space",
     dependencies=_admin,
-    responses=problems(401, 409, 500),
+    response_model=schemas.CodeSpace,
+    responses=_OR_JOB | problems(401, 409, 500),
 )
 async def roll_back_version(
     request: Request, collection: schemas.CollectionName, version: schemas.Version
-) -> schemas.CodeSpace:
+) -> schemas.CodeSpace | Response:
     """The same if that version is the one that answers, and a conflict if it is not: safe to send twice."""
     ingest = parts_of(request).ingest
-    return _space(await ingest.roll_back(await ingest.collection(collection), version))
+    return _promoted(await ingest.roll_back(await ingest.collection(collection), version))
 
 
 def _job(job: Job) -> schemas.Job:
-    return schemas.Job.model_validate(job, from_attributes=True)
+    return _JOB.validate_python(job, from_attributes=True)
+
+
+def _promoted(outcome: CodeSpace | Job) -> schemas.CodeSpace | Response:
+    """The space that answers now, or 202 and the job that will make it answer."""
+    if isinstance(outcome, CodeSpace):
+        return _space(outcome)
+    headers = {"Location": f"/v1/jobs/{outcome.id}"}
+    return Response(_JOB.dump_json(_job(outcome)), 202, headers=headers, media_type="application/json")
 
 
 def _space(space: CodeSpace) -> schemas.CodeSpace:

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from service.hashing.codes import BITS_STEP, MAX_BITS, MIN_BITS
 from service.search import Want
 from service.store.documents import ALL_SHOWN, Shown
+from service.store.progress import DeletionProgress, PromotionProgress, RetrainProgress
 
 MAX_ID_CHARS = 512
 _MAX_PARAMS_BYTES = 16_384
@@ -281,21 +282,44 @@ class Retrain(BaseModel):
         return given
 
 
-class Job(BaseModel):
-    """A retrain in the background."""
+class _Job(BaseModel):
+    """What jobs of every kind have."""
 
     id: str
-    kind: Literal["retrain"]
     collection: str
     state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
     params: dict[str, Any]
-    progress: dict[str, Any] = Field(description="stage, epoch, epochs, loss, saturated, done, total, eta_s: as known.")
     error: str | None = Field(description="Why it failed, if it did.")
     cancel_requested: bool
-    attempts: int = Field(description="More than 1 if a trainer died over it.")
+    attempts: int = Field(description="More than 1 if a worker died over it.")
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+
+
+class RetrainJob(_Job):
+    """A retrain in the background."""
+
+    kind: Literal["retrain"]
+    progress: RetrainProgress
+
+
+class PromotionJob(_Job):
+    """A promotion or a rollback in the background: the space lacked many codes."""
+
+    kind: Literal["promote", "rollback"]
+    progress: PromotionProgress
+
+
+class DeletionJob(_Job):
+    """The deletion of what is no longer needed."""
+
+    kind: Literal["prune"]
+    progress: DeletionProgress
+
+
+Job = Annotated[RetrainJob | PromotionJob | DeletionJob, Field(discriminator="kind")]
+"""Something that is done in the background; `kind` says what, and what `progress` holds."""
 
 
 class CodeSpace(BaseModel):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, bindparam, delete, exists, func, select
+from sqlalchemy import Connection, bindparam, exists, func, select
 
 from service.hashing.codes import Codes
 from service.store import buckets, documents, schema
@@ -19,6 +19,7 @@ TABLE = schema.codes
 DOCUMENTS = schema.documents
 SPACES = schema.code_spaces
 _ROWS_AT_ONCE, _CHARS_AT_ONCE = 64, 4_000_000
+MAX_KEY = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +93,6 @@ def discard(lane: Lane, keys: Keys, keep_space_id: int | None = None) -> int | N
     return lane.last_seq
 
 
-def clear(connection: Connection, space_ids: Sequence[int]) -> None:
-    """Delete every code and bucket of spaces that no one follows any more."""
-    connection.execute(delete(schema.buckets).where(schema.buckets.c.space_id.in_(space_ids)))
-    connection.execute(delete(TABLE).where(TABLE.c.space_id.in_(space_ids)))
-
-
 def get(connection: Connection, space_id: int, key: int) -> NDArray[np.uint8] | None:
     """The code `(n_bytes,)` of a document in the space, if it has one."""
     rows = _ONE.rows(connection, space_id, key)
@@ -139,17 +134,21 @@ def missing(
     space_id: int,
     after_key: int = 0,
     limit: int = 1000,
+    up_to_key: int = MAX_KEY,
     max_chars: int = _CHARS_AT_ONCE,
 ) -> list[Document]:
     """Up to `limit` documents after a key that have no code in a space, in the order of their keys.
 
     The list ends early with the document with which the texts pass `max_chars`: only an empty one says that none is
     missing.
+
+    Cost: linear in the documents between the two keys.
     """
-    parameters = {"collection": collection_id, "space": space_id, "after": after_key, "limit": limit}
+    parameters = {"collection": collection_id, "space": space_id, "after": after_key, "up_to": up_to_key}
     found: list[Document] = []
     n_chars = 0
-    with connection.execute(_MISSING, parameters, execution_options={"yield_per": _ROWS_AT_ONCE}) as rows:
+    options = {"yield_per": _ROWS_AT_ONCE}
+    with connection.execute(_MISSING, parameters | {"limit": limit}, execution_options=options) as rows:
         for row in rows:
             found.append(Document(*row))
             n_chars += len(row.text)
@@ -158,9 +157,30 @@ def missing(
     return found
 
 
+def missing_among(connection: Connection, collection_id: int, space_id: int, keys: Keys) -> list[Document]:
+    """The documents among those keys that exist and have no code in a space, in the order of their keys."""
+    parameters = {"collection": collection_id, "space": space_id, "keys": integers(keys)}
+    return [Document(*row) for row in connection.execute(_MISSING_AMONG, parameters)]
+
+
+def discarded(connection: Connection, space_id: int, after_seq: int) -> list[int]:
+    """The documents, deleted or with another text, that lost their codes in a space after a seq and got none since."""
+    return [*connection.scalars(_DISCARDED, {"space": space_id, "after": after_seq})]
+
+
 def count_missing(connection: Connection, collection_id: int, space_id: int) -> int:
     """Number of documents that have no code in a space. Cost: linear in the documents."""
     return connection.execute(_COUNT_MISSING, {"collection": collection_id, "space": space_id}).scalar_one()
+
+
+def size_of_missing(connection: Connection, collection_id: int, space_id: int, limit: int) -> tuple[int, int]:
+    """How many documents have no code in a space, and how many characters they have; counted up to `limit` documents.
+
+    Cost: linear in the documents, if fewer than `limit` have none.
+    """
+    parameters = {"collection": collection_id, "space": space_id, "limit": limit}
+    n, n_chars = connection.execute(_SIZE_OF_MISSING, parameters).one()
+    return n, n_chars
 
 
 def count(connection: Connection, space_id: int) -> int:
@@ -178,7 +198,9 @@ def _take_out_of_buckets(connection: Connection, space_ids: Sequence[int], keys:
     return [(row.space_id, row.document_key) for row in rows]
 
 
-_SPACES = select(SPACES.c.id).where(SPACES.c.collection_id == bindparam("collection"))
+_SPACES = select(SPACES.c.id).where(
+    SPACES.c.collection_id == bindparam("collection"), SPACES.c.state.not_in(("failed", "deleting"))
+)
 _N_BITS = select(SPACES.c.n_bits).where(SPACES.c.id == bindparam("space"))
 _OF_SPACE = TABLE.c.space_id == bindparam("space")
 _HAS_CODE = TABLE.c.code.is_not(None)
@@ -210,9 +232,21 @@ _WITHOUT_CODE = (
 )
 _MISSING = (
     select(*documents.COLUMNS)
-    .where(*_WITHOUT_CODE, DOCUMENTS.c.key > bindparam("after"))
+    .where(*_WITHOUT_CODE, DOCUMENTS.c.key > bindparam("after"), DOCUMENTS.c.key <= bindparam("up_to"))
     .order_by(DOCUMENTS.c.key)
     .limit(bindparam("limit"))
+)
+_MISSING_AMONG = (
+    select(*documents.COLUMNS).where(*_WITHOUT_CODE, is_one_of(DOCUMENTS.c.key, "keys")).order_by(DOCUMENTS.c.key)
+)
+_DISCARDED = (
+    select(TABLE.c.document_key)
+    .where(_OF_SPACE, TABLE.c.seq > bindparam("after"), TABLE.c.code.is_(None))
+    .order_by(TABLE.c.document_key)
+)
+_SOME_MISSING = select(DOCUMENTS.c.text).where(*_WITHOUT_CODE).limit(bindparam("limit")).subquery()
+_SIZE_OF_MISSING = select(func.count(), func.coalesce(func.sum(func.length(_SOME_MISSING.c.text)), 0)).select_from(
+    _SOME_MISSING
 )
 _COUNT_MISSING = select(func.count()).select_from(DOCUMENTS).where(*_WITHOUT_CODE)
 

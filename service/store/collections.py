@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import Connection, Text, bindparam, cast, delete, literal, select, update
 
 from service.errors import CollectionDiffers, NotFound
 from service.hashing.codes import check_n_bits
@@ -14,6 +14,8 @@ from service.store.rows import Straight, insert
 from service.store.schema import instant, now
 
 TABLE = schema.collections
+EXISTS = TABLE.c.dropped_at.is_(None)
+"""For whoever asks: not dropped."""
 _COLUMNS = (TABLE.c.id, TABLE.c.name, TABLE.c.kind, TABLE.c.n_bits, TABLE.c.last_seq, TABLE.c.created_at)
 
 
@@ -87,20 +89,41 @@ def page(connection: Connection, after_name: str | None, limit: int) -> list[Col
 
 def all(connection: Connection) -> list[Collection]:
     """Every collection, in the order of their names."""
-    return [Collection(*row) for row in connection.execute(select(*_COLUMNS).order_by(TABLE.c.name))]
+    query = select(*_COLUMNS).where(EXISTS).order_by(TABLE.c.name)
+    return [Collection(*row) for row in connection.execute(query)]
 
 
-def drop(connection: Connection, name: str) -> bool:
-    """Delete a collection with all its documents, spaces, codes and jobs; whether there was one.
+def drop(connection: Connection, name: str) -> Collection | None:
+    """Take a collection away from every caller, and delete its jobs; None if there was none of that name.
 
-    Cost: linear in its rows, in one transaction.
+    Its name is free at once. Its rows are still there, for `deletion.drop_collection` to delete in short transactions:
+    the caller enqueues that job. The collection that is returned has a name that no caller can give.
     """
-    return connection.execute(delete(TABLE).where(TABLE.c.name == name)).rowcount > 0
+    row = connection.execute(_DROP, {"old_name": name}).first()
+    if row is None:
+        return None
+    dropped = Collection(*row)
+    connection.execute(delete(schema.jobs).where(schema.jobs.c.collection_id == dropped.id))
+    return dropped
+
+
+def dropped(connection: Connection) -> list[Collection]:
+    """The collections that were dropped and whose rows are not all deleted yet."""
+    query = select(*_COLUMNS).where(~EXISTS).order_by(TABLE.c.id)
+    return [Collection(*row) for row in connection.execute(query)]
 
 
 _BY_NAME = Straight(
     sqlite="SELECT id, name, kind, n_bits, last_seq, created_at FROM collections WHERE name = ?",
     postgresql="SELECT id, name, kind, n_bits, last_seq, created_at FROM collections WHERE name = %s",
 )
-_BY_ID = select(*_COLUMNS).where(TABLE.c.id == bindparam("id"))
-_PAGE = select(*_COLUMNS).where(TABLE.c.name > bindparam("after")).order_by(TABLE.c.name).limit(bindparam("limit"))
+_BY_ID = select(*_COLUMNS).where(TABLE.c.id == bindparam("id"), EXISTS)
+_PAGE = (
+    select(*_COLUMNS).where(TABLE.c.name > bindparam("after"), EXISTS).order_by(TABLE.c.name).limit(bindparam("limit"))
+)
+_DROP = (
+    update(TABLE)
+    .where(TABLE.c.name == bindparam("old_name"), EXISTS)
+    .values(name=literal("#") + cast(TABLE.c.id, Text), dropped_at=now())
+    .returning(*_COLUMNS)
+)

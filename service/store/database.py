@@ -25,6 +25,7 @@ _POOL = {"pool_size": 8, "max_overflow": 8, "pool_use_lifo": True}
 # SQLite's primary result codes for: perm, busy, locked, read-only, i/o error, cannot open, protocol.
 _SQLITE_UNAVAILABLE = frozenset({3, 5, 6, 8, 10, 14, 15})
 _SQLITE_FULL = 13
+_INCREMENTAL = 2  # of SQLite's modes of auto_vacuum
 # SQLSTATEs: connection, resources, operator intervention, lock timeout, deadlock, a standby that cannot write.
 _POSTGRESQL_UNAVAILABLE = ("08", "53", "57", "58", "55P03", "40001", "40P01", "25006")
 _POSTGRESQL_FULL = "53100"
@@ -179,6 +180,21 @@ class Database:
             finally:
                 driver.execute("PRAGMA foreign_keys = ON")
 
+    def shrink(self, n_pages: int) -> int:
+        """Give up to `n_pages` unused pages of a SQLite file back to the file system; return how many are left.
+
+        0 for what gives space back by itself (PostgreSQL) or not at all: a file that was made before this release
+        began to, until `VACUUM` has been run on it once. One short write transaction.
+        """
+        if not self.embedded:
+            return 0
+        with self._translated(), self._one_writer(), self.engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            if driver.execute("PRAGMA auto_vacuum").fetchone()[0] != _INCREMENTAL:
+                return 0
+            driver.execute(f"PRAGMA incremental_vacuum({int(n_pages)})").fetchall()
+            return int(driver.execute("PRAGMA freelist_count").fetchone()[0])
+
     def ping(self) -> None:
         """Return if the database answers.
 
@@ -248,12 +264,16 @@ class Lane:
 
 # FOR NO KEY UPDATE on PostgreSQL: lanes exclude each other, but not a job that merely refers to the collection.
 _LOCK_COLLECTION = (
-    select(collections.c.last_seq).where(collections.c.id == bindparam("id")).with_for_update(key_share=True)
+    select(collections.c.last_seq)
+    .where(collections.c.id == bindparam("id"), collections.c.dropped_at.is_(None))
+    .with_for_update(key_share=True)
 )
 _SET_LAST_SEQ = update(collections).where(collections.c.id == bindparam("collection")).values(last_seq=bindparam("seq"))
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
+    if connection.execute("PRAGMA page_count").fetchone() == (0,):  # a new file; of another it would want the lock
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # see `shrink`
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(
         "PRAGMA synchronous = FULL"

@@ -263,6 +263,11 @@ def count(connection: Connection, collection_id: int) -> int:
     return connection.execute(_COUNT, {"collection": collection_id}).scalar_one()
 
 
+def last_key(connection: Connection, collection_id: int) -> int:
+    """The greatest key of a collection's documents, 0 if it has none; later ones get greater keys."""
+    return connection.execute(_LAST_KEY, {"collection": collection_id}).scalar() or 0
+
+
 def sample(connection: Connection, collection_id: int, n: int, seed: int) -> list[Document]:
     """`n` documents, each set of them as likely as any other, in the order of their keys; all if there are no more.
 
@@ -339,6 +344,7 @@ _PAGE = (
     .limit(bindparam("limit"))
 )
 _COUNT = select(func.count()).select_from(TABLE).where(_OF_COLLECTION)
+_LAST_KEY = select(func.max(TABLE.c.key)).where(_OF_COLLECTION)
 _KEYS = select(TABLE.c.key).where(_OF_COLLECTION).order_by(TABLE.c.key)
 _DELETE = delete_from(TABLE).where(is_one_of(TABLE.c.key, "keys"))
 

@@ -8,10 +8,25 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Double, Select, and_, bindparam, case, func, or_, select, true, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Double,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+    true,
+    tuple_,
+    update,
+)
 
 from service.errors import Conflict, ForbiddenMove, JobRunning, NotFound, RetrainRunning
 from service.store import schema
+from service.store.collections import EXISTS as COLLECTION_EXISTS
 from service.store.collections import Collection
 from service.store.rows import insert, is_one_of
 from service.store.schema import UNFINISHED, now
@@ -70,22 +85,27 @@ def enqueue(connection: Connection, collection: Collection, kind: str, params: d
     statement = insert(connection, TABLE).values(values).on_conflict_do_nothing().returning(TABLE.c.id)
     id = connection.execute(statement).scalar()
     if id is None:
-        unfinished = (TABLE.c.collection_id == collection.id, TABLE.c.kind == kind, TABLE.c.state.in_(UNFINISHED))
-        running = connection.scalars(select(TABLE.c.id).where(*unfinished)).first() or ""
+        running = unfinished(connection, collection.id, kind) or ""
         if kind == "retrain":
             raise RetrainRunning(collection.name, kind, running)
         raise JobRunning(collection.name, kind, running)
+    if kind == "drop_collection":
+        return _get(connection, id)
     # The row just inserted holds its collection against being dropped, so what is read here stays true.
     return get(connection, id)
 
 
 def get(connection: Connection, id: str) -> Job:
-    """The job of that id.
+    """The job of that id, of a collection that was not dropped: the job that deletes its rows is nobody's to ask for.
 
     Raises:
         NotFound: there is none.
     """
-    row = connection.execute(_JOBS.where(TABLE.c.id == id)).first()
+    return _get(connection, id, COLLECTION_EXISTS)
+
+
+def _get(connection: Connection, id: str, *conditions: ColumnElement[bool]) -> Job:
+    row = connection.execute(_JOBS.where(TABLE.c.id == id, *conditions)).first()
     if row is None:
         raise NotFound("job", id)
     return Job(*row)
@@ -93,13 +113,21 @@ def get(connection: Connection, id: str) -> Job:
 
 def page(connection: Connection, collection_id: int | None, after_id: str | None, limit: int) -> list[Job]:
     """Up to `limit` jobs, newest first, of one collection or of all; those older than the job `after_id` if given."""
-    query = _JOBS.order_by(TABLE.c.created_at.desc(), TABLE.c.id.desc()).limit(limit)
+    query = _JOBS.where(COLLECTION_EXISTS).order_by(TABLE.c.created_at.desc(), TABLE.c.id.desc()).limit(limit)
     if collection_id is not None:
         query = query.where(TABLE.c.collection_id == collection_id)
     if after_id is not None:
         after = select(TABLE.c.created_at, TABLE.c.id).where(TABLE.c.id == after_id)
         query = query.where(tuple_(TABLE.c.created_at, TABLE.c.id) < after.scalar_subquery())
     return [Job(*row) for row in connection.execute(query)]
+
+
+def unfinished(connection: Connection, collection_id: int, kind: str) -> str | None:
+    """The id of the job of that kind that is queued or running for a collection, if one is."""
+    query = select(TABLE.c.id).where(
+        TABLE.c.collection_id == collection_id, TABLE.c.kind == kind, TABLE.c.state.in_(UNFINISHED)
+    )
+    return connection.scalars(query).first()
 
 
 def is_waiting(connection: Connection, kinds: Sequence[str]) -> bool:
@@ -110,7 +138,7 @@ def is_waiting(connection: Connection, kinds: Sequence[str]) -> bool:
 def claim(connection: Connection, worker: str, lease_s: float, kinds: Sequence[str]) -> Job | None:
     """Claim for `worker` the oldest job of those kinds that is queued, or whose worker let its lease expire."""
     id = connection.execute(_CLAIM, {"new_worker": worker, "lease_s": lease_s, "kinds": list(kinds)}).scalar()
-    return None if id is None else get(connection, id)
+    return None if id is None else _get(connection, id)
 
 
 def heartbeat(
@@ -162,7 +190,7 @@ def finish(
     """
     values: dict[str, Any] = {"state": state, "error": error, "finished_at": now(), "lease_until": None}
     _of_worker(connection, id, worker, values | ({} if progress is None else {"progress": progress}))
-    return get(connection, id)
+    return _get(connection, id)
 
 
 def cancel(connection: Connection, id: str) -> Job:
@@ -190,7 +218,7 @@ def _of_worker(connection: Connection, id: str, worker: str, values: dict[str, A
     mine = (TABLE.c.id == id, TABLE.c.state == "running", TABLE.c.worker == worker)
     wanted = connection.execute(update(TABLE).where(*mine).values(values).returning(TABLE.c.cancel_requested)).scalar()
     if wanted is None:
-        raise Conflict(f"job {id} is {get(connection, id).state}, and not on worker {worker}")
+        raise Conflict(f"job {id} is {_get(connection, id).state}, and not on worker {worker}")
     return bool(wanted)
 
 

@@ -22,6 +22,7 @@ from service.errors import Conflict, NearbitError, NotFound, Unavailable
 from service.store import jobs, spaces
 from service.store.database import Database
 from service.store.jobs import Job
+from service.store.schema import BUILDING
 
 log = structlog.get_logger(__name__)
 
@@ -146,14 +147,13 @@ def _finish(
     """
     try:
         with database.write() as connection:
-            space_id = jobs.get(connection, job.id).space_id
+            space_id = jobs.finish(connection, job.id, worker, state, error, dict(progress)).space_id
             if state != "succeeded" and space_id is not None:
                 space = spaces.by_id(connection, space_id)
-                if space.state in spaces.BUILDING:
+                if space.state in BUILDING:
                     spaces.fail(connection, space.id, error or state)
-            jobs.finish(connection, job.id, worker, state, error, dict(progress))
     except NotFound:
-        log.warning("job is gone, its collection was deleted", job=job.id)
+        log.info("job is gone with its collection", job=job.id, state=state, error=error)
     except Conflict as taken:
         log.warning("job was taken over", job=job.id, reason=str(taken))
     else:

@@ -12,6 +12,8 @@ from service.store.rows import insert
 from service.store.schema import now
 
 TABLE = schema.nodes
+ALIVE_S = 5.0
+"""A node that was silent for longer is not waited for."""
 _FORGOTTEN_S = 3600.0
 
 
@@ -40,13 +42,18 @@ def token(connection: Connection, node_id: str) -> str | None:
     return connection.execute(_TOKEN, {"id": node_id}).scalar()
 
 
-def live(connection: Connection, within_s: float) -> list[Node]:
+def live(connection: Connection, within_s: float = ALIVE_S) -> list[Node]:
     """The nodes whose last heartbeat is at most `within_s` seconds old, in the order of their ids."""
     query = select(TABLE.c.id, TABLE.c.applied, TABLE.c.heartbeat_at).where(TABLE.c.heartbeat_at >= now(-within_s))
     return [
         Node(id, {int(space): seq for space, seq in applied.items()}, at)
         for id, applied, at in connection.execute(query.order_by(TABLE.c.id))
     ]
+
+
+def n_without(connection: Connection, space_id: int) -> int:
+    """Number of live nodes that have not loaded a space; they would answer from another after it became active."""
+    return sum(space_id not in node.applied for node in live(connection))
 
 
 def remove(connection: Connection, node_id: str) -> None:

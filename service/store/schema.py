@@ -87,7 +87,7 @@ Key = BigInteger().with_variant(Integer(), "sqlite")
 Name = Text().with_variant(Text(collation="C"), "postgresql")
 """A caller's name for something; compared and sorted by code point on both databases."""
 
-SPACE_STATES = ("training", "encoding", "evaluating", "ready", "active", "retired", "failed")
+SPACE_STATES = ("training", "encoding", "evaluating", "ready", "active", "retired", "failed", "deleting")
 BUILDING = ("training", "encoding", "evaluating", "ready")
 JOB_STATES = ("queued", "running", "succeeded", "failed", "cancelled")
 UNFINISHED = ("queued", "running")
@@ -161,6 +161,7 @@ code_spaces = Table(
     Column("activated_at", Instant),
     Column("retired_seq", BigInteger),
     Column("preload_until", Instant),  # every API process loads it until then: it is about to be promoted again
+    Column("compacted_seq", BigInteger, nullable=False, server_default="0"),  # up to it, tombstones may be gone
     UniqueConstraint("collection_id", "version"),
     CheckConstraint(_one_of("state", SPACE_STATES), name="state"),
     CheckConstraint("state NOT IN ('evaluating', 'ready', 'active', 'retired') OR digest IS NOT NULL", name="digest"),

@@ -68,12 +68,12 @@ class Process:
 
 
 class Api(Process):
-    """`nearbit serve` on a port of its own, without a trainer unless told otherwise."""
+    """`nearbit serve` on a port of its own, without a trainer and a job runner unless told otherwise."""
 
     def __init__(self, url: str, folder: Path, *arguments: str, port: int | None = None, **environment: str) -> None:
         self.port = port or free_port()
-        trainer = [] if "--trainer" in arguments else ["--no-trainer"]
-        command = ["-m", "service", "serve", "--port", str(self.port), *trainer, *arguments]
+        without = [f"--no-{child}" for child in ("trainer", "job-runner") if f"--{child}" not in arguments]
+        command = ["-m", "service", "serve", "--port", str(self.port), *without, *arguments]
         super().__init__(command, folder, "api", NEARBIT_DATABASE_URL=url, **environment)
         self.http = httpx2.Client(base_url=f"http://127.0.0.1:{self.port}/v1", timeout=30)
         until(self.ready, f"the API of {self.log}", START_S)
@@ -126,6 +126,18 @@ class Trainer(Process):
         else:
             script = str(Path(__file__).with_name("dying_trainer.py"))
             super().__init__([script, dies_in], folder, "dying-trainer", **environment)
+
+
+class Runner(Process):
+    """`nearbit work`; with `dies_after` it kills itself (SIGKILL) at the so-manieth report of its progress."""
+
+    def __init__(self, url: str, folder: Path, dies_after: int | None = None, **environment: str) -> None:
+        environment = {"NEARBIT_DATABASE_URL": url, "NEARBIT_LEASE_S": "2", **environment}
+        if dies_after is None:
+            super().__init__(["-m", "service", "work"], folder, "runner", **environment)
+        else:
+            script = str(Path(__file__).with_name("dying_runner.py"))
+            super().__init__([script, str(dies_after)], folder, "dying-runner", **environment)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, select
 from service.errors import CollectionDiffers, InvalidInput, NotFound
 from service.store import codes, collections, documents, jobs, schema, spaces
 from service.store.database import Database
+from service.store.deletion import Deletion
 from service.store.documents import NewDocument
 from tests.conftest import new_collection
 from tests.oracles import clustered_codes
@@ -71,8 +72,11 @@ def test_dropping_a_collection_leaves_nothing_of_it_and_all_of_the_others(databa
             jobs.attach_space(lane.connection, job.id, building.id)
     with database.write() as connection:
         before = n_rows(connection)
-        assert collections.drop(connection, "dropped")
-        assert not collections.drop(connection, "dropped")
+        dropped = collections.drop(connection, "dropped")
+        assert dropped is not None
+        assert collections.drop(connection, "dropped") is None
+    Deletion(database, lambda progress: None).drop_collection(dropped.id)
+    with database.read() as connection:
         assert n_rows(connection) == {table: n // 2 for table, n in before.items()}
         assert min(n_rows(connection).values()) > 0
         assert collections.get(connection, "kept")

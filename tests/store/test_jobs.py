@@ -10,6 +10,7 @@ from service.errors import Conflict, ForbiddenMove, NotFound, RetrainRunning
 from service.store import collections, jobs, schema, spaces
 from service.store.collections import Collection
 from service.store.database import Database
+from service.store.deletion import Deletion
 from service.store.jobs import Job
 from tests.conftest import new_collection
 
@@ -180,6 +181,8 @@ def test_a_job_goes_with_its_collection_and_stays_when_its_space_is_pruned(datab
         jobs.attach_space(connection, job.id, space.id)
         spaces.fail(connection, space.id, "a reason")
         spaces.prune(connection, collection.id, keep=0)
+    Deletion(database, lambda progress: None).prune(collection.id)
+    with database.write() as connection:
         assert jobs.get(connection, job.id).space_id is None
         collections.drop(connection, "news")
         with pytest.raises(NotFound):

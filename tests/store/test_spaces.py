@@ -9,6 +9,7 @@ from service.errors import Conflict, ForbiddenMove, NotFound
 from service.store import codes, collections, documents, schema, spaces
 from service.store.collections import Collection
 from service.store.database import Database
+from service.store.deletion import Deletion
 from service.store.documents import NewDocument
 from service.store.spaces import CodeSpace, Overview, SpaceReference
 from tests.conftest import new_collection
@@ -253,6 +254,8 @@ def test_pruning_keeps_what_may_be_rolled_back_to_and_the_latest_failures(databa
         all_spaces.append(space)
     with database.write() as connection:
         assert spaces.prune(connection, collection.id, keep=1) == 4
+    Deletion(database, lambda progress: None).prune(collection.id)
+    with database.write() as connection:
         kept = spaces.list(connection, collection.id)
         assert [(space.version, space.state) for space in kept] == [
             (8, "training"),
@@ -278,6 +281,7 @@ def test_a_version_is_never_given_twice(database: Database) -> None:
         with database.write() as connection:
             spaces.fail(connection, space.id, "a reason")
             spaces.prune(connection, collection.id, keep=0)
+        Deletion(database, lambda progress: None).prune(collection.id)
     with database.read() as connection:
         assert [space.version for space in spaces.list(connection, collection.id)] == [1]
         assert collections.by_id(connection, collection.id) == collection

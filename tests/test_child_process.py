@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from service.trainer_process import TrainerProcess
+from service.child_process import ChildProcess
 
 CHILD = "import sys, os; open(sys.argv[1], 'a').write(str(os.getpid()) + chr(10)); sys.exit(bool(sys.stdin.read()))"
 
@@ -39,8 +39,8 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "pids"
 
 
-def test_a_trainer_that_dies_is_started_again_until_it_is_stopped(file: Path) -> None:
-    keeper = TrainerProcess([sys.executable, "-c", CHILD, str(file)], backoff_s=0.05)
+def test_a_child_that_dies_is_started_again_until_it_is_stopped(file: Path) -> None:
+    keeper = ChildProcess("trainer", [sys.executable, "-c", CHILD, str(file)], backoff_s=0.05)
     keeper.start()
     until(lambda: len(pids(file)) == 1)
     os.kill(pids(file)[0], signal.SIGKILL)
@@ -52,7 +52,7 @@ def test_a_trainer_that_dies_is_started_again_until_it_is_stopped(file: Path) ->
 
 
 def test_stopping_while_it_waits_to_start_again_does_not_wait(file: Path) -> None:
-    keeper = TrainerProcess([sys.executable, "-c", "raise SystemExit(3)"], backoff_s=60)
+    keeper = ChildProcess("trainer", [sys.executable, "-c", "raise SystemExit(3)"], backoff_s=60)
     keeper.start()
     until(lambda: keeper.n_starts == 1)
     time.sleep(0.3)
@@ -62,11 +62,25 @@ def test_stopping_while_it_waits_to_start_again_does_not_wait(file: Path) -> Non
     assert keeper.n_starts == 1
 
 
-def test_the_trainer_ends_when_its_parent_is_killed(file: Path) -> None:
+def test_a_child_that_cannot_be_started_is_tried_again(file: Path, tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    keeper = ChildProcess("trainer", [str(program)], backoff_s=0.05)
+    keeper.start()
+    time.sleep(0.2)
+    draft = tmp_path / "draft"
+    draft.write_text(f"#!/bin/sh\necho $$ >> {file}\ncat > /dev/null\n")
+    draft.chmod(0o755)
+    draft.replace(program)
+    until(lambda: len(pids(file)) == 1)
+    keeper.stop()
+    assert not alive(pids(file)[0])
+
+
+def test_the_child_ends_when_its_parent_is_killed(file: Path) -> None:
     parent = f"""
 import sys, time
-from service.trainer_process import TrainerProcess
-TrainerProcess([sys.executable, "-c", {CHILD!r}, {str(file)!r}]).start()
+from service.child_process import ChildProcess
+ChildProcess("trainer", [sys.executable, "-c", {CHILD!r}, {str(file)!r}]).start()
 time.sleep(60)
 """
     process = subprocess.Popen([sys.executable, "-c", parent])

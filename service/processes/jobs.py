@@ -1,0 +1,168 @@
+"""The job runner: a process that does the jobs that need no training, and so never waits for one."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import structlog
+
+from service.config import Settings
+from service.encoding import Encoder
+from service.hashing.codes import Codes
+from service.hashing.content import Text
+from service.store import deletion, leases, spaces
+from service.store.database import Database
+from service.store.deletion import Deletion
+from service.store.jobs import Job
+from service.store.leases import ReportProgress, Run
+from service.store.migrations import check_schema
+from service.store.promotion import Promotion
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+_LOOK_S = 600.0
+"""Seconds between two looks for what is left to delete and has no job."""
+
+
+def work(settings: Settings, *, exit_with_parent: bool = False, once: bool = False) -> None:
+    """Claim and run jobs until SIGTERM or SIGINT; a job that is running then is given back and resumed later.
+
+    Args:
+        settings: database, encoder, lease.
+        exit_with_parent: end when standard input closes, which it does when the parent process ends in any way.
+        once: return as soon as no job is waiting.
+
+    Raises:
+        SchemaMismatch: the database has another schema than this release.
+    """
+    stopping = leases.stop_signals(exit_with_parent=exit_with_parent)
+    database = Database.open(settings.database_url)
+    runner = JobRunner(database, settings)
+    try:
+        check_schema(database)
+        if once:
+            deletion.enqueue_left(database)
+        else:
+            threading.Thread(target=_look, args=(database, stopping), name="look", daemon=True).start()
+        leases.work(database, settings.lease_s, runner.kinds(), stopping, once=once)
+    finally:
+        runner.close()
+        database.close()
+
+
+def _look(database: Database, stopping: threading.Event) -> None:
+    """Enqueue, now and then, what is left to delete."""
+    while not stopping.is_set():
+        try:
+            deletion.enqueue_left(database)
+        except Exception as error:  # the next look tries again
+            log.error("cannot look for what is left to delete", error=str(error), exc_info=True)
+        stopping.wait(_LOOK_S)
+
+
+class JobRunner:
+    """What the job runner does for each kind of job; `store.progress` says what it reports meanwhile."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self.database = database
+        self.settings = settings
+        self._blocking: _BlockingEncoder | None = None
+
+    def kinds(self) -> dict[str, Run]:
+        """What to do for a job, by the job's kind."""
+        return {
+            "promote": self.promote,
+            "rollback": self.promote,
+            "prune": self.prune,
+            "drop_collection": self.drop_collection,
+        }
+
+    def promote(self, job: Job, report: ReportProgress) -> Mapping[str, Any]:
+        """Make the space of a version the active one, after giving a code to every document that lacks one in it.
+
+        Args:
+            job: `params` are `version`, and `replaces`: the version that must be active for it, or None.
+            report: takes progress.
+        """
+        with self.database.read() as connection:
+            space = spaces.get(connection, job.collection_id, job.params["version"])
+        if space.state == "active":  # a runner before this one did it, and died before it could say so
+            return {"stage": "active", "version": space.version}
+
+        def encode(texts: Sequence[Text]) -> Codes:
+            return self._encoder().encode(str(space.digest), texts)
+
+        def report_stage(progress: Mapping[str, Any]) -> None:
+            report({"stage": "loading" if "waiting_for" in progress else "encoding", **progress})
+
+        promotion = Promotion(self.database, space, encode, report_stage, replaces=job.params["replaces"])
+        promoted = promotion.run(self.settings.ready_timeout_s)
+        return {"stage": "active", "version": promoted.version}
+
+    def prune(self, job: Job, report: ReportProgress) -> Mapping[str, Any]:
+        """Delete code spaces that were pruned, and tombstones that nobody needs."""
+        deleting = Deletion(self.database, report)
+        deleting.prune(job.collection_id)
+        return {"stage": "done", "deleted": deleting.n_deleted}
+
+    def drop_collection(self, job: Job, report: ReportProgress) -> Mapping[str, Any]:
+        """Delete all rows of a dropped collection, the job's own among them."""
+        deleting = Deletion(self.database, report)
+        deleting.drop_collection(job.collection_id)
+        return {"stage": "done", "deleted": deleting.n_deleted}
+
+    def close(self) -> None:
+        """Let go of the encoder, if one was needed."""
+        if self._blocking is not None:
+            self._blocking.close()
+
+    def _encoder(self) -> _BlockingEncoder:
+        """The encoder, made when a job first needs it: a process that only deletes does not load torch."""
+        if self._blocking is None:
+            self._blocking = _BlockingEncoder(partial(_open_encoder, self.settings, self.database))
+        return self._blocking
+
+
+class _BlockingEncoder:
+    """An encoder for a caller without an event loop: it has one in a thread of its own."""
+
+    def __init__(self, open_encoder: Callable[[], Encoder]) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="encoder-loop", daemon=True)
+        self._thread.start()
+        self._encoder = open_encoder()
+
+    def encode(self, digest: str, texts: Sequence[Text]) -> Codes:
+        """Codes of texts by the hash function of that digest; raises as `Encoder.encode` does."""
+        return self._wait(self._encoder.encode(digest, texts)).codes
+
+    def close(self) -> None:
+        """Close the encoder, and the loop."""
+        self._wait(self._encoder.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+
+def _open_encoder(settings: Settings, database: Database) -> Encoder:
+    """An encoder process as a client sees it, where one is set; else the batcher, as in an API process."""
+    if settings.encoder_url:
+        from service.encoding.client import EncoderClient
+
+        return EncoderClient(settings.encoder_url, settings.encoder_timeout_s)
+    from service.encoding.batcher import Batcher
+
+    def load(digest: str) -> bytes:
+        with database.read() as connection:
+            return spaces.get_function(connection, digest)
+
+    return Batcher(load, device=settings.device, max_batch=settings.encoder_batch, cache=1)

@@ -1,0 +1,49 @@
+"""What the progress of a job holds, by the job's kind; every member is left out until it is known."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+_Done = Annotated[int, Field(description="Documents that were given a code.")]
+_Total = Annotated[int, Field(description="Documents that lacked one when it began.")]
+_Eta = Annotated[float, Field(description="Seconds left, as far as it can tell.")]
+_WaitingFor = Annotated[int, Field(description="API processes that have yet to load the space.")]
+_Version = Annotated[int, Field(description="The code space that answers now.")]
+
+
+class RetrainProgress(TypedDict, total=False):
+    """How far a retrain is."""
+
+    stage: Literal["training", "encoding", "evaluating", "ready", "active"]
+    epoch: int
+    epochs: int
+    loss: float
+    validation_loss: float
+    saturated: Annotated[float, Field(description="Share of the units that are sure of their bit.")]
+    seconds: float
+    done: _Done
+    total: _Total
+    waiting_for: _WaitingFor
+    eta_s: _Eta
+    version: _Version
+
+
+class PromotionProgress(TypedDict, total=False):
+    """How far a promotion or a rollback is."""
+
+    stage: Literal["encoding", "loading", "active"]
+    done: _Done
+    total: _Total
+    waiting_for: _WaitingFor
+    eta_s: _Eta
+    version: _Version
+
+
+class DeletionProgress(TypedDict, total=False):
+    """How far a deletion is."""
+
+    stage: Literal["codes", "documents", "tombstones", "space", "done"]
+    deleted: Annotated[int, Field(description="Rows of the database that were deleted.")]

@@ -1,0 +1,244 @@
+"""Promotion: give a code space the codes that it lacks, have it loaded, and make it the active one, however many write.
+
+**What is missing** is looked for among all documents once. After that it is known without looking at all of them: let
+`seen` be a moment (the collection's last seq and greatest key, read in one snapshot) up to which every document without
+a code was listed. A document that lacks a code now
+
+- has a greater key than `seen`: it was added since, as keys grow in the order of the commit lane; or
+- has a tombstone in the space with a greater seq than `seen`: its text changed since, which discarded its code; or
+- was listed but not written, as it changed between its reading and its writing: those are remembered.
+
+The first two are ranges of an index. Compaction deletes no tombstone of a document that exists.
+
+**Why it ends.** A round encodes, outside the lane, what was missing at the moment it began: a finite number. Rounds are
+repeated only while each takes less than half of the time of the one before, or until one takes less than `hold_s`: then
+what came meanwhile takes less than `hold_s` again, unless documents come faster than they are encoded. So there are at
+most log2(time of the first) rounds. Then the rest is encoded in the lane, where nobody adds to it. If that takes more
+than `hold_s` all the same, what was written is kept, the lane is left, and `hold_s` is doubled; the last of eight
+attempts has no limit. Writers wait for half a second at first, and longer only where they outrun the encoding.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from service.errors import ForbiddenMove
+from service.hashing.codes import Codes
+from service.hashing.content import Text
+from service.store import codes, collections, documents, nodes, spaces
+from service.store.database import Database, Lane
+from service.store.documents import Document
+from service.store.leases import ReportProgress
+from service.store.spaces import CodeSpace
+
+Encode = Callable[[Sequence[Text]], Codes]
+"""Codes `(n, n_bytes)` of texts by the hash function of the space. May block; may be called inside the commit lane."""
+
+_HOLD_S = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, math.inf)
+_PRELOAD_LONGER_S = 60.0
+_ROUND, _LANE = (500, 4_000_000), (50, 200_000)
+"""Most documents read and characters encoded at once: in a round, and in the lane between two looks at the clock."""
+
+
+@dataclass
+class Completion:
+    """Gives a code space the codes that it lacks.
+
+    Args:
+        database: where the documents are.
+        collection_id: their collection.
+        space_id: the space to write codes to.
+        encode: the hash function of that space.
+        report: takes the number of codes written so far; what it raises stops the run.
+    """
+
+    database: Database
+    collection_id: int
+    space_id: int
+    encode: Encode
+    report: Callable[[int], None]
+    n_written: int = field(default=0, init=False)
+    _seen: tuple[int, int] = field(
+        default=(0, 0), init=False
+    )  # seq and key: of what came up to them, `_left` is missing
+    _left: list[int] = field(default_factory=list, init=False)
+
+    def catch_up(self, enough_s: float) -> None:
+        """Repeat rounds until one takes less than `enough_s`, or more than half of the time of the one before.
+
+        Every batch is one transaction, so a killed run goes on where it stopped.
+        """
+        before_s = math.inf
+        while True:
+            began = time.monotonic()
+            self._round()
+            took_s = time.monotonic() - began
+            if took_s <= enough_s or took_s > before_s / 2:
+                return
+            before_s = took_s
+
+    def _round(self) -> None:
+        """Give codes to the documents that lack one at the moment it begins."""
+        with self.database.read() as connection:
+            last_seq = collections.by_id(connection, self.collection_id).last_seq
+            last_key = documents.last_key(connection, self.collection_id)
+            again = self._again(connection)
+        left: list[int] = []
+        for batch in self._outside(self._seen[1], last_key, again):
+            found = self.encode([Text(document.text) for document in batch])
+            keys = [document.key for document in batch]
+            with self.database.lane(self.collection_id) as lane:
+                n = codes.append_current(lane, self.space_id, keys, [d.revision for d in batch], found)
+            if n < len(keys):
+                left += keys
+            self.n_written += n
+            self.report(self.n_written)
+        self._seen, self._left = (last_seq, last_key), left
+
+    def _outside(self, after_key: int, last_key: int, again: list[int]) -> Iterator[list[Document]]:
+        """Documents without a code, in batches: those added between two keys, then some of those before."""
+        while True:
+            with self.database.read() as connection:
+                found = codes.missing(
+                    connection, self.collection_id, self.space_id, after_key, _ROUND[0], up_to_key=last_key
+                )
+            if not found:
+                break
+            yield from _cut(found, _ROUND[1])
+            after_key = found[-1].key
+        for start in range(0, len(again), _ROUND[0]):
+            keys = again[start : start + _ROUND[0]]
+            with self.database.read() as connection:
+                found = codes.missing_among(connection, self.collection_id, self.space_id, keys)
+            yield from _cut(found, _ROUND[1])
+
+    def finish(self, lane: Lane, hold_s: float) -> bool:
+        """Give the last codes inside the lane: true if none is missing then, false if it took longer than `hold_s`."""
+        deadline = time.monotonic() + hold_s
+        for batch in self._inside(lane):
+            if time.monotonic() > deadline:
+                return False
+            found = self.encode([Text(document.text) for document in batch])
+            codes.append(lane, self.space_id, [document.key for document in batch], found)
+            self.n_written += len(batch)
+        return True
+
+    def _inside(self, lane: Lane) -> Iterator[list[Document]]:
+        after_key = self._seen[1]
+        again = self._again(lane.connection)
+        while found := codes.missing(lane.connection, self.collection_id, self.space_id, after_key, _LANE[0]):
+            yield from _cut(found, _LANE[1])
+            after_key = found[-1].key
+        for start in range(0, len(again), _LANE[0]):
+            keys = again[start : start + _LANE[0]]
+            found = codes.missing_among(lane.connection, self.collection_id, self.space_id, keys)
+            yield from _cut(found, _LANE[1])
+
+    def _again(self, connection: Connection) -> list[int]:
+        """Which documents up to the key that was seen may lack a code."""
+        last_seq, last_key = self._seen
+        if last_key == 0:
+            return []
+        discarded = codes.discarded(connection, self.space_id, last_seq)
+        return sorted({*self._left, *(key for key in discarded if key <= last_key)})
+
+
+@dataclass
+class Promotion:
+    """Makes a ready or retired space the active one.
+
+    Args:
+        database: where everything is.
+        space: the space.
+        encode: its hash function.
+        report: takes progress, `done`, `total` and `eta_s` or `waiting_for`; what it raises stops the run.
+        replaces: the version that must be the active one, if it matters which is.
+        n_missing: how many documents lack a code, if the caller has counted them.
+    """
+
+    database: Database
+    space: CodeSpace
+    encode: Encode
+    report: ReportProgress = lambda progress: None
+    replaces: int | None = None
+    n_missing: int | None = None
+
+    def run(self, load_timeout_s: float) -> CodeSpace:
+        """The space, active now.
+
+        Args:
+            load_timeout_s: longest wait for API processes to load the space; those that have not answer from the one
+                before until they have.
+
+        Raises:
+            ForbiddenMove: it is neither ready nor retired, or another version than `replaces` is active.
+            NotFound: its collection is gone.
+        """
+        with self.database.read() as connection:
+            self._check(connection)
+        completion = Completion(
+            self.database, self.space.collection_id, self.space.id, self.encode, self._report_written()
+        )
+        completion.catch_up(_HOLD_S[0])
+        self._wait_until_loaded(load_timeout_s)
+        for hold_s in _HOLD_S:
+            completion.catch_up(hold_s)
+            self.encode([Text("ready")])  # a function that has to be loaded first is loaded before the lane
+            with self.database.lane(self.space.collection_id) as lane:
+                self._check(lane.connection)
+                if completion.finish(lane, hold_s):
+                    return spaces.promote(lane, self.space.id, is_complete=True)
+        raise AssertionError("the last attempt has no limit")
+
+    def _check(self, connection: Connection) -> None:
+        state = spaces.by_id(connection, self.space.id).state
+        if "active" not in spaces.MOVES[state]:
+            raise ForbiddenMove("code space", str(self.space.version), state, "active")
+        active = spaces.active(connection, self.space.collection_id)
+        if self.replaces not in (None, active.version):
+            replaced = spaces.get(connection, self.space.collection_id, self.replaces)
+            raise ForbiddenMove("code space", str(replaced.version), replaced.state, "retired")
+
+    def _report_written(self) -> Callable[[int], None]:
+        if self.n_missing is None:
+            with self.database.read() as connection:
+                self.n_missing = codes.count_missing(connection, self.space.collection_id, self.space.id)
+        total, began = self.n_missing, time.monotonic()
+
+        def report(done: int) -> None:
+            eta_s = (time.monotonic() - began) / max(done, 1) * max(total - done, 0)
+            self.report({"done": done, "total": max(total, done), "eta_s": eta_s})
+
+        report(0)
+        return report
+
+    def _wait_until_loaded(self, timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
+        with self.database.write() as connection:
+            spaces.ask_preload(connection, self.space.id, timeout_s + _PRELOAD_LONGER_S)
+        while time.monotonic() < deadline:
+            with self.database.read() as connection:
+                waiting = nodes.n_without(connection, self.space.id)
+            if not waiting:
+                return
+            self.report({"waiting_for": waiting})
+            time.sleep(0.1)
+
+
+def _cut(batch: list[Document], n_chars: int) -> Iterator[list[Document]]:
+    """The documents in lists of at most so many characters, or of one document."""
+    part: list[Document] = []
+    n = 0
+    for document in batch:
+        if part and n + len(document.text) > n_chars:
+            yield part
+            part, n = [], 0
+        part.append(document)
+        n += len(document.text)
+    if part:
+        yield part
