@@ -5,7 +5,6 @@ What takes long to import is imported by the commands that need it: asking a run
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from contextlib import ExitStack, closing
@@ -15,12 +14,14 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.text import Text
 
 from service.config import Settings
 from service.demo.tour import tour
 from service.errors import ConfigurationError, NearbitError
 from service.logs import configure_logging
 from service.remote import Remote
+from service.safe_text import escape_what_cannot_be_encoded, safe_json, safe_text, say
 from service.terminal import import_documents, matches_table, watch_retrain
 
 console = Console(stderr=True)
@@ -86,7 +87,7 @@ def migrate_database(database_url: DatabaseUrl = None) -> None:
 
     with closing(Database.open(settings.database_url)) as database:
         migrate(database)
-    console.print("the database has the schema of this release")
+    say(console, "the database has the schema of this release")
 
 
 @cli.command("import")
@@ -101,7 +102,7 @@ def import_file(
     with Remote(url, admin_key) as remote:
         remote.create(collection, n_bits)
         n = import_documents(remote, file, collection, console)
-    console.print(f"{n:,} documents are in {collection!r}")
+    say(console, f"{n:,} documents are in '{collection}'")
 
 
 @cli.command()
@@ -112,10 +113,10 @@ def export(
 ) -> None:
     """Write the documents of a collection as JSONL, as `import` reads it."""
     with Remote(url) as remote, ExitStack() as stack:
-        target = stack.enter_context(out.open("w", encoding="utf-8")) if out else sys.stdout
+        target = stack.enter_context(out.open("wb")) if out else sys.stdout.buffer
         for document in remote.documents(collection):
             kept = {name: document[name] for name in ("id", "text", "metadata")}
-            target.write(json.dumps(kept, ensure_ascii=False) + "\n")
+            target.write(f"{safe_json(kept)}\n".encode())
 
 
 @cli.command()
@@ -131,7 +132,7 @@ def query(
         answer = remote.similar(collection, text, k, "features" if rerank else None)
     Console().print(matches_table(answer))
     if not answer["known"]:
-        console.print("no word of the query is known to the hash function: these mean little", style="yellow")
+        say(console, "no word of the query is known to the hash function: these mean little", style="yellow")
 
 
 @cli.command()
@@ -146,10 +147,10 @@ def retrain(
     with Remote(url, admin_key) as remote:
         job = remote.retrain(collection, force=force)
         if not wait:
-            print(job["id"])
+            print(safe_text(job["id"]))
             return
         job = watch_retrain(remote, job, console)
-    console.print(f"code space {job['progress'].get('version', '')} answers now")
+    say(console, f"code space {job['progress'].get('version', '')} answers now")
 
 
 @cli.command()
@@ -183,10 +184,10 @@ def doctor(database_url: DatabaseUrl = None) -> None:
     faults = 0
     for name, check in checks.items():
         try:
-            console.print(f"[green]ok[/green]     {name}: {check()}", highlight=False)
+            say(console, Text("ok", "green"), f"     {name}: {check()}")
         except NearbitError as error:
             faults += 1
-            console.print(f"[red]amiss[/red]  {name}: {error}", highlight=False)
+            say(console, Text("amiss", "red"), f"  {name}: {error}")
     raise typer.Exit(min(faults, 1))
 
 
@@ -210,10 +211,11 @@ def _settings(**options: object) -> Settings:
 
 def main() -> None:
     """Run a command; an error that was raised on purpose is one line, not a traceback."""
+    escape_what_cannot_be_encoded(sys.stdout, sys.stderr)
     try:
         cli()
     except (NearbitError, OSError) as error:
-        console.print(f"error: {error}", style="red", highlight=False, markup=False)
+        say(console, f"error: {error}", style="red")
         raise SystemExit(1) from None
 
 

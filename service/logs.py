@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
+from typing import Any, TextIO
 
 import structlog
 
 from service.config import Settings
+from service.safe_text import escape_what_cannot_be_encoded, safe_lines, safe_text
 
 _LIBRARIES = ("uvicorn", "uvicorn.error", "uvicorn.access", "fastapi", "alembic")
 
@@ -24,11 +27,10 @@ def configure_logging(settings: Settings) -> None:
     bare = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
     render: list[structlog.typing.Processor] = (
         [structlog.processors.ExceptionRenderer(bare), structlog.processors.JSONRenderer()]
-        if settings.log_format == "json"
-        else [
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
-        ]
+        if settings.log_format == "json"  # which escapes all that is not ASCII
+        else [_make_safe, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_traceback)]
     )
+    escape_what_cannot_be_encoded(sys.stderr)
     structlog.configure(
         processors=[*shared, *render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -43,3 +45,31 @@ def configure_logging(settings: Settings) -> None:
         logging.getLogger(name).handlers.clear()
     for name in ("httpx2", "alembic"):  # they tell of every call, and of every look at the schema
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
+
+
+def _make_safe(_logger: Any, _method: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Escape in the message and in each value what could steer a terminal: paths, ids and texts come from callers."""
+    for name, value in line.items():
+        if name in ("exception", "stack"):
+            line[name] = safe_lines(value)
+        elif name == "event":
+            line[name] = safe_text(value)
+        elif name != "exc_info" and not (isinstance(value, str) and safe_text(value) == value):
+            line[name] = _SafeRepr(value)
+    return line
+
+
+class _SafeRepr:
+    """A value that the renderer shows by its representation."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        return safe_text(repr(self.value))
+
+
+def _traceback(out: TextIO, exc_info: structlog.typing.ExcInfo) -> None:
+    written = io.StringIO()
+    structlog.dev.plain_traceback(written, exc_info)
+    out.write(safe_lines(written.getvalue()))

@@ -11,11 +11,17 @@ from rich.table import Table
 
 from service.errors import NearbitError
 from service.remote import Remote, read_batches
+from service.safe_text import cell, safe_text
 
 
 def import_documents(remote: Remote, file: Path, collection: str, console: Console) -> int:
     """Put the documents of a JSONL file into a collection under a progress bar; return how many there were."""
-    columns = (TextColumn("{task.fields[n]:,} documents"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.fields[n]:,} documents", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+    )
     n = 0
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("import", total=file.stat().st_size, n=0)
@@ -32,13 +38,17 @@ def watch_retrain(remote: Remote, job: dict[str, Any], console: Console) -> dict
     Raises:
         NearbitError: it did not succeed.
     """
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[figures]}"))
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[figures]}", markup=False),
+    )
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("queued", total=None, figures="")
         for job in remote.watch(job):  # noqa: B020
             done, total, figures = _progress(job["progress"])
             stage = job["progress"].get("stage", job["state"])
-            bar.update(task, description=f"{stage:<10}", completed=done, total=total, figures=figures)
+            bar.update(task, description=f"{safe_text(stage):<10}", completed=done, total=total, figures=figures)
         bar.update(task, completed=1, total=1, figures=f"after {bar.tasks[task].elapsed or 0:.0f} s")
     if job["state"] != "succeeded":
         raise NearbitError(f"job {job['id']} {job['state']}: {job['error']}")
@@ -61,9 +71,14 @@ def matches_table(answer: dict[str, Any], title: str | None = None) -> Table:
     """Matches as a table: distance in bits, score if they were re-ranked, id, first line of the text."""
     scored = bool(answer["matches"]) and "score" in answer["matches"][0]
     columns = ("bits", "score", "id", "text") if scored else ("bits", "id", "text")
-    table = Table(*columns, title=title, title_justify="left", title_style="bold")
+    table = Table(*columns, title=cell(title, "bold") if title else None, title_justify="left")
     for match in answer["matches"]:
-        first_line = match["text"].strip().partition("\n")[0]
         score = (f"{match['score']:.3f}",) if scored else ()
-        table.add_row(str(match["distance"]), *score, match["id"], first_line[:100])
+        table.add_row(str(match["distance"]), *score, cell(match["id"]), cell(_first_line(match["text"])))
     return table
+
+
+def _first_line(text: str) -> str:
+    """The first line that is not blank, tabs as spaces; no more of a long one than a terminal shows."""
+    lines = text.lstrip()[:1_000].splitlines()
+    return lines[0].replace("\t", " ").rstrip()[:100] if lines else ""

@@ -1,6 +1,9 @@
 import json
+import os
 import subprocess
 import sys
+
+import pytest
 
 SCRIPT = """
 import logging, structlog
@@ -39,3 +42,33 @@ def test_no_line_holds_the_values_of_variables() -> None:
         assert "broken" in lines
         assert "the value of a variable" not in lines.replace('secret = "the value of a variable"', "")
         assert "not written" not in lines
+
+
+NASTY = """
+import logging, structlog
+from service.config import Settings
+from service.logs import configure_logging
+configure_logging(Settings(log_format={format!r}))
+nasty = "[/INST]\\x1b[31m\\u202e\\x9b\\r" + chr(0xd800) + "é"
+log = structlog.get_logger("nearbit")
+log.info(nasty, path=nasty, words=f"two {{nasty}}", many=[nasty], n=3, error=ValueError(nasty))
+logging.getLogger("theirs").warning("saw %s", nasty)
+try:
+    raise RuntimeError(nasty)
+except RuntimeError:
+    log.exception("failed")
+    logging.getLogger("theirs").exception("failed too")
+"""
+
+
+@pytest.mark.parametrize("format", ["console", "json"])
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii:strict"])
+def test_no_line_sends_a_terminal_what_callers_wrote_as_it_is(format: str, encoding: str) -> None:
+    command = [sys.executable, "-c", NASTY.format(format=format)]
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    ended = subprocess.run(command, capture_output=True, env=environment, check=True)
+    lines = ended.stderr.decode("utf-8")
+    assert not set(lines) & set("\x1b\u202e\x9b\r")
+    assert "Traceback" in lines or format == "json"
+    assert lines.count("[/INST]\\") >= 8
+    assert "logging error" not in lines.lower()

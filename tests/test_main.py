@@ -88,6 +88,30 @@ def test_what_is_imported_is_found_and_exported_as_it_was(sqlite_url: str, corpu
         assert process.wait(30) == 0
 
 
+NASTY = "[/INST] [error] \x1b[31mred\u202e \x9b2J"
+
+
+def test_what_users_wrote_is_shown_as_it_is_and_steers_no_terminal(sqlite_url: str) -> None:
+    documents = [{"id": "[/b] 日本", "text": f"{NASTY}\nmore", "metadata": {"[x]": NASTY}}]
+    with serving("serve", "--no-trainer", "--database-url", sqlite_url) as (_, url):
+        httpx2.put(f"{url}/v1/collections/texts")
+        httpx2.post(f"{url}/v1/collections/texts/documents", json={"documents": documents}).raise_for_status()
+        for encoding in ("utf-8", "ascii", "ascii:strict", "latin-1"):
+            plain = {"PYTHONIOENCODING": encoding, "LANG": "C", "LC_ALL": "C", "COLUMNS": "200"}
+            found = nearbit("query", "[/INST] red 日本", "-c", "texts", "--url", url, **plain)
+            assert found.returncode == 0, found.stderr
+            assert "[/INST] [error] \\x1b[31mred\\u202e \\x9b2J" in found.stdout
+            assert "[/b]" in found.stdout
+            refused = nearbit("query", "a", "-c", NASTY, "--url", url, **plain)
+            assert refused.returncode == 1
+            exported = nearbit("export", "-c", "texts", "--url", url, **plain)
+            given = json.loads(exported.stdout)
+            assert {name: given[name] for name in documents[0]} == documents[0]
+            for ended in (found, refused, exported):
+                assert not set(ended.stdout + ended.stderr) & set("\x1b\u202e\x9b")
+                assert "Traceback" not in ended.stderr
+
+
 def test_several_workers_share_a_port_and_their_counts_and_end_together(sqlite_url: str) -> None:
     with serving("serve", "--no-trainer", "--workers", "2", "--database-url", sqlite_url) as (process, url):
         pids = set()

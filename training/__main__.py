@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +18,7 @@ from rich.table import Table
 from service.errors import InvalidInput, NearbitError
 from service.hashing.content import Content
 from service.hashing.function import HashFunction, digest_of
+from service.safe_text import cell, escape_what_cannot_be_encoded, say
 from training.config import TrainingConfig, options_of
 from training.contents import read_contents
 from training.evaluate import Report
@@ -24,7 +26,7 @@ from training.evaluate import evaluate as measure
 from training.fit import Cancelled, Epoch, FitResult
 from training.fit import fit as learn
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
+app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 console = Console(stderr=True)
 
 CorpusFile = Annotated[
@@ -59,7 +61,7 @@ def fit(
     result = _fit(contents, ids, config, checkpoint_dir)
     content = result.function.to_bytes()
     out.write_bytes(content)
-    console.print(f"wrote {out} ({len(content):,} bytes, sha256 {digest_of(content)[:12]})")
+    say(console, f"wrote {out} ({len(content):,} bytes, sha256 {digest_of(content)[:12]})")
     report = measure(result.function, contents, ids, reconstruction_loss=result.held_out_loss)
     show(report)
     if json_file is not None:
@@ -104,12 +106,14 @@ def visualize(
     _set_threads(threads)
     collection = read_contents(corpus)
     with console.status("maps") as status:
-        maps = draw_maps(collection, out, corpus.name, config, sample=sample, tell=status.update)
+        maps = draw_maps(
+            collection, out, corpus.name, config, sample=sample, tell=lambda said: status.update(cell(said))
+        )
     table = Table("map", "trustworthiness")
     for found in maps:
-        table.add_row(found.name, f"{found.trustworthiness:.3f}")
+        table.add_row(cell(found.name), f"{found.trustworthiness:.3f}")
     Console().print(table)
-    console.print(f"wrote {out / 'map.png'} and {out / 'map.html'}")
+    say(console, f"wrote {out / 'map.png'} and {out / 'map.html'}")
 
 
 @app.command()
@@ -134,9 +138,9 @@ def _read(corpus: Path) -> tuple[list[str], Sequence[Content]]:
 
 def _fit(contents: Sequence[Content], ids: list[str], config: TrainingConfig, checkpoint_dir: Path | None) -> FitResult:
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn("{task.completed}/{task.total} epochs  {task.fields[figures]}"),
+        TextColumn("{task.completed}/{task.total} epochs  {task.fields[figures]}", markup=False),
     )
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("features and neighbors", total=None, figures="")
@@ -179,14 +183,11 @@ def _set_threads(threads: int) -> None:
 
 def main() -> None:
     """Run a verb; an error that was raised on purpose is one line, not a traceback."""
+    escape_what_cannot_be_encoded(sys.stdout, sys.stderr)
     try:
-        app(standalone_mode=False)
-    except typer.Exit as stop:
-        raise SystemExit(stop.exit_code) from None
-    except typer.Abort:
-        raise SystemExit(130) from None
+        app()
     except (NearbitError, Cancelled, OSError) as error:
-        console.print(f"error: {error}", style="red", highlight=False, markup=False)
+        say(console, f"error: {error}", style="red")
         raise SystemExit(1) from None
 
 

@@ -11,10 +11,12 @@ from pathlib import Path
 from urllib.request import urlopen
 
 from rich.console import Console
+from rich.text import Text
 
 from service.config import Settings
 from service.errors import ConfigurationError, Unavailable
 from service.remote import Remote
+from service.safe_text import say
 from service.terminal import import_documents, matches_table, watch_retrain
 
 COLLECTION = "docstrings"
@@ -39,7 +41,7 @@ def tour(settings: Settings, console: Console) -> None:
         with Remote(url) as remote:
             _learn(remote, settings.data_dir / "docstrings.jsonl", console)
             _ask(remote, console)
-        console.print(f"\nup after {time.monotonic() - began:.0f} s. Try next, from another terminal:\n")
+        say(console, Text(f"\nup after {time.monotonic() - began:.0f} s. Try next, from another terminal:\n"))
         console.print(_next_steps(url), highlight=False, markup=False, soft_wrap=True)
         service.wait()
     except KeyboardInterrupt:
@@ -67,22 +69,22 @@ def _learn(remote: Remote, file: Path, console: Console) -> None:
     remote.create(COLLECTION, 64)
     collection = remote.collection(COLLECTION)
     if collection["space"]["version"] > 1:
-        console.print(
-            f"[bold]{collection['n_documents']:,} docstrings[/bold] and their learned codes are there already"
-        )
+        there = Text(f"{collection['n_documents']:,} docstrings", "bold")
+        say(console, there, " and their learned codes are there already")
         return
     if not file.exists():
-        console.print("[bold]1[/bold]  collecting the docstrings of this Python: no network, no download")
+        say(console, Text("1", "bold"), "  collecting the docstrings of this Python: no network, no download")
         command = [sys.executable, "-W", "ignore", "-m", "service.demo.corpus", str(file)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    console.print(f"[bold]2[/bold]  posting them to collection {COLLECTION!r}: each is found as soon as it is in")
+    say(console, Text("2", "bold"), f"  posting them to collection '{COLLECTION}': each is found as soon as it is in")
     import_documents(remote, file, COLLECTION, console)
-    console.print("[bold]3[/bold]  learning 64-bit codes on them, then swapping them in")
+    say(console, Text("3", "bold"), "  learning 64-bit codes on them, then swapping them in")
     watch_retrain(remote, remote.retrain(COLLECTION, **OPTIONS), console)
     report = remote.spaces(COLLECTION)[0]["report"]
-    console.print(
+    say(
+        console,
         f"   of the 10 true nearest of unseen documents, the 100 nearest by code hold {report['recall']['this']:.0%} "
-        f"(untrained: {report['recall']['untrained']:.0%}); {report['saturated']:.0%} of the code units are saturated"
+        f"(untrained: {report['recall']['untrained']:.0%}); {report['saturated']:.0%} of the code units are saturated",
     )
 
 

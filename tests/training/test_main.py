@@ -53,3 +53,24 @@ def test_a_bad_option_is_one_line(files, capsys, monkeypatch, arguments, reason)
     written = " ".join(capsys.readouterr().err.split())
     assert reason in written
     assert "Traceback" not in written
+
+
+def test_a_missing_option_is_said_and_no_traceback(capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["training", "fit"])
+    with pytest.raises(SystemExit) as stop:
+        command.main()
+    assert stop.value.code == 2
+    written = " ".join(capsys.readouterr().err.split())
+    assert "--corpus" in written
+    assert "Traceback" not in written
+
+
+def test_brackets_in_the_names_of_files_are_shown_and_are_no_markup(files):
+    corpus, out, _ = files
+    odd = out.parent / "[" / "INST]\x1b[31m"
+    odd.parent.mkdir()
+    arguments = ["fit", "--corpus", str(corpus), "--out", str(odd), *SMALL]
+    fitted = CliRunner().invoke(command.app, arguments, catch_exceptions=False)
+    assert odd.exists()
+    assert "[/INST]\\x1b[31m (" in fitted.output
+    assert "\x1b[31m" not in fitted.output
