@@ -40,6 +40,6 @@ VOLUME /var/lib/nearbit
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + os.environ.get('NEARBIT_PORT', '8000') + '/healthz', timeout=2)"]
+    CMD ["python", "-c", "import os, urllib.request as r; r.build_opener(r.ProxyHandler({})).open('http://127.0.0.1:' + os.environ.get('NEARBIT_PORT', '8000') + '/healthz', timeout=2)"]
 ENTRYPOINT ["nearbit"]
 CMD ["serve"]

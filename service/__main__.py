@@ -28,7 +28,19 @@ console = Console(stderr=True)
 cli = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 
 Url = Annotated[str, typer.Option(help="Where the service listens.")]
-Key = Annotated[str | None, typer.Option("--admin-key", envvar="NEARBIT_ADMIN_KEY", help="The admin key.")]
+AdminKey = Annotated[
+    str | None,
+    typer.Option("--key", "--admin-key", envvar="NEARBIT_ADMIN_KEY", help="The key, if the service has one."),
+]
+ReadKey = Annotated[
+    str | None,
+    typer.Option(
+        "--key",
+        "--admin-key",
+        envvar=["NEARBIT_ADMIN_KEY", "NEARBIT_READ_KEY"],
+        help="The key, if the service has one.",
+    ),
+]
 CollectionOption = Annotated[str, typer.Option("--collection", "-c", help="Name of the collection.")]
 DatabaseUrl = Annotated[str | None, typer.Option(help="NEARBIT_DATABASE_URL of this call.")]
 HERE = "http://127.0.0.1:8000"
@@ -92,17 +104,28 @@ def migrate_database(database_url: DatabaseUrl = None) -> None:
 
 @cli.command("import")
 def import_file(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help='JSONL: {"id", "text", "metadata"}')],
+    file: Annotated[
+        Path, typer.Argument(help='JSONL, plain or gzipped: {"id", "text", "metadata"} a line; - for standard input')
+    ],
     collection: CollectionOption,
     url: Url = HERE,
-    n_bits: Annotated[int, typer.Option(help="Width of the codes; the collection is created if there is none.")] = 64,
-    admin_key: Key = None,
+    n_bits: Annotated[
+        int | None,
+        typer.Option(help="Width of the codes of a new collection, 64 if not given; an existing one must have it."),
+    ] = None,
+    errors: Annotated[
+        Path | None, typer.Option(help="Write lines that are refused there, each with its reason.")
+    ] = None,
+    key: AdminKey = None,
 ) -> None:
-    """Put the documents of a file into a collection, which is created if there is none."""
-    with Remote(url, admin_key) as remote:
-        remote.create(collection, n_bits)
-        n = import_documents(remote, file, collection, console)
-    say(console, f"{n:,} documents are in '{collection}'")
+    """Put the documents of a file into a collection, which is created if there is none.
+
+    Lines that are refused are listed with their reasons and make the exit status 1, all others are stored. Of an id
+    that comes more than once the last line counts. A service that restarts is waited for.
+    """
+    with Remote(url, key) as remote:
+        counts = import_documents(remote, file, collection, n_bits, console, errors)
+    raise typer.Exit(min(counts.refused, 1))
 
 
 @cli.command()
@@ -110,9 +133,10 @@ def export(
     collection: CollectionOption,
     url: Url = HERE,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="A file; standard output without.")] = None,
+    key: ReadKey = None,
 ) -> None:
     """Write the documents of a collection as JSONL, as `import` reads it."""
-    with Remote(url) as remote, ExitStack() as stack:
+    with Remote(url, key) as remote, ExitStack() as stack:
         target = stack.enter_context(out.open("wb")) if out else sys.stdout.buffer
         for document in remote.documents(collection):
             kept = {name: document[name] for name in ("id", "text", "metadata")}
@@ -126,9 +150,10 @@ def query(
     k: Annotated[int, typer.Option("--k", "-k", help="Number of documents.")] = 10,
     url: Url = HERE,
     rerank: Annotated[bool, typer.Option("--rerank", help="Put a shortlist in the order of its words.")] = False,
+    key: ReadKey = None,
 ) -> None:
     """Print the documents most similar to a text."""
-    with Remote(url) as remote:
+    with Remote(url, key) as remote:
         answer = remote.similar(collection, text, k, "features" if rerank else None)
     Console().print(matches_table(answer))
     if not answer["known"]:
@@ -141,10 +166,10 @@ def retrain(
     url: Url = HERE,
     wait: Annotated[bool, typer.Option(help="Show the progress until it is done.")] = True,
     force: Annotated[bool, typer.Option(help="Promote the new codes even if they are worse.")] = False,
-    admin_key: Key = None,
+    key: AdminKey = None,
 ) -> None:
     """Learn new codes on a collection and put them in place of the old ones."""
-    with Remote(url, admin_key) as remote:
+    with Remote(url, key) as remote:
         job = remote.retrain(collection, force=force)
         if not wait:
             print(safe_text(job["id"]))

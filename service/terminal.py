@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -9,27 +10,92 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from service.errors import NearbitError
-from service.remote import Remote, read_batches
-from service.safe_text import cell, safe_text
+from service.errors import InvalidInput, NearbitError
+from service.importing import Counts, Import, Lines, Refused
+from service.remote import Remote
+from service.safe_text import cell, safe_json, safe_text, say
+
+_SHOWN_REASONS = 20
 
 
-def import_documents(remote: Remote, file: Path, collection: str, console: Console) -> int:
-    """Put the documents of a JSONL file into a collection under a progress bar; return how many there were."""
+def import_documents(
+    remote: Remote, file: Path, collection: str, n_bits: int | None, console: Console, errors: Path | None = None
+) -> Counts:
+    """Put the documents of a JSONL file into a collection under a progress bar, and say what became of its lines.
+
+    Args:
+        remote: the service.
+        file: plain or gzipped; `-` is standard input.
+        collection: its name; it is created if there is none.
+        n_bits: the width that its codes must have; none keeps that of a collection that exists.
+        console: where progress and counts are shown.
+        errors: a file for the lines that are refused.
+
+    Raises:
+        Conflict: the collection has another width.
+        Unavailable, NearbitError: the service was away for too long, or refuses everything; counts were shown.
+        InvalidInput: the file is damaged; what is before that is stored, and counts were shown.
+    """
+    refused: list[Refused] = []
+    with ExitStack() as stack:
+        lines = stack.enter_context(Lines(file))
+        stored, created = remote.create_or_keep(collection, n_bits)
+        if not created and n_bits is None:
+            say(console, f"collection '{collection}' exists and keeps its settings: {stored['n_bits']}-bit codes")
+        out = stack.enter_context(errors.open("w", encoding="utf-8")) if errors else None
+
+        def refuse(line: Refused) -> None:
+            if len(refused) < _SHOWN_REASONS:
+                refused.append(line)
+            if out is not None:
+                out.write(safe_json(line._asdict()) + "\n")
+
+        transfer = Import(remote, collection, stored["n_documents"], refuse)
+        try:
+            _run(transfer, lines, console)
+        finally:
+            _show_counts(transfer.counts, collection, refused, errors, console)
+    if lines.damage:
+        raise InvalidInput(lines.damage)
+    return transfer.counts
+
+
+def _run(transfer: Import, lines: Lines, console: Console) -> None:
     columns = (
         TextColumn("{task.fields[n]:,} documents", markup=False),
         BarColumn(),
         DownloadColumn(),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[waiting]}", markup=False),
     )
-    n = 0
     with Progress(*columns, console=console) as bar:
-        task = bar.add_task("import", total=file.stat().st_size, n=0)
-        for batch, n_bytes in read_batches(file):
-            remote.put_documents(collection, batch)
-            n += len(batch)
-            bar.update(task, completed=n_bytes, n=n)
-    return n
+        task = bar.add_task("import", total=lines.n_bytes, n=0, waiting="")
+
+        def show(reason: str) -> None:
+            waiting = f"{safe_text(reason)}, waiting" if reason else ""
+            bar.update(task, completed=lines.position, n=transfer.counts.stored, waiting=waiting)
+
+        transfer.progress = show
+        transfer.run(lines)
+        bar.update(task, completed=lines.position, total=lines.position, n=transfer.counts.stored)
+
+
+def _show_counts(
+    counts: Counts, collection: str, refused: list[Refused], errors: Path | None, console: Console
+) -> None:
+    say(
+        console,
+        f"read {counts.read:,} lines: {counts.stored:,} documents are in '{collection}' "
+        f"({counts.new:,} new, {counts.replaced:,} replaced), {counts.doubles:,} doubles, {counts.refused:,} refused",
+    )
+    if counts.doubles:
+        say(console, "an id that came more than once has the document of its last line")
+    for line in refused:
+        say(console, f"  line {line.line}: {line.reason}", style="red")
+    if counts.refused > len(refused):
+        say(console, f"  and {counts.refused - len(refused):,} more", style="red")
+    if counts.refused:
+        say(console, f"{errors} has all of them" if errors else "--errors FILE keeps all of them")
 
 
 def watch_retrain(remote: Remote, job: dict[str, Any], console: Console) -> dict[str, Any]:

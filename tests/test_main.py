@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
@@ -20,9 +21,11 @@ import psycopg
 import pytest
 
 
-def nearbit(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def nearbit(*arguments: str, input: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "service", *arguments]
-    return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        command, env=os.environ | environment, input=input, capture_output=True, text=True, timeout=120
+    )
 
 
 @contextmanager
@@ -86,6 +89,72 @@ def test_what_is_imported_is_found_and_exported_as_it_was(sqlite_url: str, corpu
         assert re.sub(r"\s+", " ", refused.stderr).strip() == f"error: {url} answered 404: no collection 'none'"
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
+
+
+def test_an_import_names_the_lines_that_it_refuses_and_stores_all_others(sqlite_url: str, tmp_path: Path) -> None:
+    file, errors = tmp_path / "docs.jsonl.gz", tmp_path / "errors.jsonl"
+    lines = [
+        b'{"id": "a", "text": "one"}',
+        b'{"id": "b", "text": "x", "metadata": {"n": NaN}}',
+        b"",
+        b'{"id": "c", "text": "[/INST]\\ud800"}',
+        b'{"id": "d", "text": "four", "txt": 1}',
+        b'{"id": "a", "text": "two"}',
+        b'{"text": "no id"}',
+    ]
+    file.write_bytes(gzip.compress(b"\n".join(lines)))
+    with serving("serve", "--no-trainer", "--database-url", sqlite_url) as (_, url):
+        httpx2.put(f"{url}/v1/collections/texts", json={"n_bits": 32})
+        ended = nearbit("import", str(file), "-c", "texts", "--url", url, "--errors", str(errors))
+        assert ended.returncode == 1
+        said = " ".join(ended.stderr.split())
+        assert "collection 'texts' exists and keeps its settings: 32-bit codes" in said
+        assert "read 6 lines: 2 documents are in 'texts' (2 new, 0 replaced), 1 doubles, 3 refused" in said
+        for number, reason in (
+            (2, "must be JSON, which has no number NaN"),
+            (4, "must be valid Unicode"),
+            (5, "txt: "),
+        ):
+            assert f"line {number}: {reason}" in said
+        assert "Traceback" not in said
+        kept = [json.loads(line) for line in errors.read_text().splitlines()]
+        assert {(line["line"], line["text"]) for line in kept} == {(n, lines[n - 1].decode()) for n in (2, 4, 5)}
+        stored = httpx2.get(f"{url}/v1/collections/texts/documents").json()["items"]
+        assert [document["text"] for document in stored] == ["two", "no id"]
+        again = nearbit("import", "-", "-c", "texts", "--url", url, input=lines[0].decode())
+        assert again.returncode == 0, again.stderr
+        assert "1 documents are in 'texts' (0 new, 1 replaced)" in " ".join(again.stderr.split())
+        other = nearbit("import", "-", "-c", "texts", "--url", url, "--n-bits", "64", input=lines[0].decode())
+        assert other.returncode == 1
+        assert "exists with 32-bit codes, --n-bits asked for 64" in other.stderr
+
+
+def test_every_command_sends_the_key_and_says_when_it_is_missing(sqlite_url: str, corpus: Path, tmp_path: Path) -> None:
+    keys = {"NEARBIT_ADMIN_KEY": "", "NEARBIT_READ_KEY": ""}
+    with serving("serve", "--no-trainer", "--database-url", sqlite_url, NEARBIT_ADMIN_KEY="kéy") as (_, url):
+        there = ("-c", "texts", "--url", url)
+        for missing in (["import", str(corpus), *there], ["retrain", *there]):
+            ended = nearbit(*missing, **keys)
+            assert ended.returncode == 1
+            assert re.search(r"error: http://\S+ answered 40[14]: .*", ended.stderr), ended.stderr
+            assert "Traceback" not in ended.stderr
+        assert nearbit("import", str(corpus), *there, **keys | {"NEARBIT_ADMIN_KEY": "kéy"}).returncode == 0
+        assert nearbit("import", str(corpus), *there, "--admin-key", "kéy", **keys).returncode == 0
+        assert nearbit("query", "text", *there, "--key", "kéy", **keys).returncode == 0
+        assert nearbit("export", *there, "--key", "kéy", "--out", str(tmp_path / "out"), **keys).returncode == 0
+        started = nearbit("retrain", *there, "--no-wait", "--key", "kéy", **keys)
+        assert (started.returncode, len(started.stdout.strip())) == (0, 32), started.stderr
+        wrong = nearbit("retrain", *there, "--key", "other", **keys)
+        assert (wrong.returncode, "answered 401" in wrong.stderr) == (1, True)
+
+
+def test_this_machine_is_reached_beside_proxies_in_the_environment(sqlite_url: str) -> None:
+    with serving("serve", "--no-trainer", "--database-url", sqlite_url) as (_, url):
+        httpx2.put(f"{url}/v1/collections/texts")
+        for proxy in ("socks5://127.0.0.1:9", "http://127.0.0.1:9"):
+            proxies = dict.fromkeys(("ALL_PROXY", "HTTP_PROXY", "http_proxy", "all_proxy"), proxy)
+            ended = nearbit("query", "text", "-c", "texts", "--url", url, **proxies)
+            assert ended.returncode == 0, ended.stderr
 
 
 NASTY = "[/INST] [error] \x1b[31mred\u202e \x9b2J"

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib.util import find_spec
 
 import httpx2
 import pytest
 
-from service.errors import Conflict, InvalidInput, NearbitError, Unauthorized, Unavailable
-from service.remote import Remote, read_batches
+from service.errors import ConfigurationError, Conflict, InvalidInput, NearbitError, Unauthorized, Unavailable
+from service.remote import Remote, is_loopback
 
 
 def answering(*responses: httpx2.Response) -> tuple[Remote, list[httpx2.Request]]:
@@ -33,12 +35,13 @@ def test_calls_go_under_v1_with_the_key_and_quoted_names() -> None:
 def test_a_service_that_is_unavailable_is_asked_again_after_the_wait_it_names() -> None:
     busy = httpx2.Response(503, json={"detail": "full"}, headers={"Retry-After": "0"})
     remote, requests = answering(busy, busy, httpx2.Response(200, json={"seq": 7}))
-    assert remote.put_documents("texts", [{"text": "a"}]) == {"seq": 7}
-    assert [json.loads(request.content) for request in requests] == [{"documents": [{"text": "a"}]}] * 3
+    assert remote.retrain("texts", epochs=3) == {"seq": 7}
+    assert [json.loads(request.content) for request in requests] == [{"epochs": 3}] * 3
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(401, Unauthorized), (404, NearbitError), (409, Conflict), (422, InvalidInput)]
+    ("status", "kind"),
+    [(401, Unauthorized), (403, Unauthorized), (404, NearbitError), (409, Conflict), (422, InvalidInput)],
 )
 def test_a_refusal_is_raised_with_the_words_of_the_service(status: int, kind: type[NearbitError]) -> None:
     remote, _ = answering(httpx2.Response(status, json={"detail": "because"}))
@@ -71,19 +74,99 @@ def test_a_job_is_watched_to_its_end() -> None:
     assert seen == ["queued", "running", "failed"]
 
 
-def test_a_file_is_read_in_batches_without_its_blank_lines(tmp_path: Path) -> None:
-    file = tmp_path / "docs.jsonl"
-    file.write_text("\n".join(json.dumps({"id": str(i), "text": "é"}) + "\n" for i in range(1_001)))
-    batches = list(read_batches(file))
-    assert [len(batch) for batch, _ in batches] == [1_000, 1]
-    assert batches[-1][1] == file.stat().st_size
+def test_a_call_without_the_key_that_it_needs_says_how_to_give_one() -> None:
+    remote = Remote("http://here", None, httpx2.MockTransport(lambda _: httpx2.Response(401, json={"detail": "no"})))
+    with pytest.raises(Unauthorized, match=r"answered 401: no \(give the key with --key, or in NEARBIT_ADMIN_KEY\)"):
+        remote.collection("texts")
+
+
+def test_a_key_is_sent_as_the_bytes_that_it_is() -> None:
+    requests = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        requests.append(request)
+        return httpx2.Response(200, json={})
+
+    Remote("http://here", " schlüssel\n", httpx2.MockTransport(answer)).collection("texts")
+    assert (b"authorization", "Bearer schlüssel".encode()) in [(k.lower(), v) for k, v in requests[0].headers.raw]
+    with pytest.raises(InvalidInput, match="printable"):
+        Remote("http://here", "a\nb")
+
+
+@pytest.mark.parametrize("url", ["localhost:8000", "ftp://here", "", "http://[::1", "http://here:port"])
+def test_a_url_of_another_kind_is_said(url: str) -> None:
+    with pytest.raises((InvalidInput, Unavailable), match="URL"):
+        Remote(url).collection("texts")
+
+
+def test_text_that_cannot_be_sent_and_answers_of_others_are_said() -> None:
+    remote, _ = answering(httpx2.Response(200, text="<html>log in"))
+    with pytest.raises(InvalidInput, match="lone surrogate"):
+        remote.similar("texts", "\udcff", 1)
+    with pytest.raises(NearbitError, match="something else than JSON: <html>log in"):
+        remote.collection("\udcff")
 
 
 @pytest.mark.parametrize(
-    ("line", "says"), [("{", "must be JSON"), ("[1]", "must be a JSON object, got list"), ('{"a": "\xff"}', "JSON")]
+    "host", ["localhost", "a.localhost", "127.0.0.1", "127.1.2.3", "::1", "0.0.0.0", "::ffff:127.0.0.1"]
 )
-def test_a_line_that_is_no_document_is_named(tmp_path: Path, line: str, says: str) -> None:
-    file = tmp_path / "docs.jsonl"
-    file.write_bytes(b'{"text": "a"}\n' + line.encode("latin-1"))
-    with pytest.raises(InvalidInput, match=f"docs.jsonl:2 .*{says}"):
-        list(read_batches(file))
+def test_loopback_has_no_proxy(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    "host", ["example.org", "10.0.0.1", "localhost.example.org", "::2", "127.0.0.1.example.org", ""]
+)
+def test_other_hosts_may_have_one(host: str) -> None:
+    assert not is_loopback(host)
+
+
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "no_proxy")
+
+
+@pytest.fixture
+def clean(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in PROXIES:
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:9", "socks5://127.0.0.1:9", "bogus://x"])
+@pytest.mark.parametrize("name", ["ALL_PROXY", "HTTP_PROXY", "http_proxy", "all_proxy"])
+def test_this_machine_is_reached_whatever_proxy_the_environment_names(
+    clean: pytest.MonkeyPatch, name: str, proxy: str
+) -> None:
+    clean.setenv(name, proxy)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"n_documents": 3}')
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        for host in ("127.0.0.1", "localhost"):
+            with Remote(f"http://{host}:{server.server_port}") as remote:
+                assert remote.ready()
+                assert remote.collection("texts") == {"n_documents": 3}
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_a_proxy_that_cannot_be_used_for_another_host_is_said(clean: pytest.MonkeyPatch) -> None:
+    proxies = ["bogus://user:secret@127.0.0.1:9", "http://user:secret@127.0.0.1:port"]
+    if find_spec("socksio") is None:
+        proxies.append("socks5://user:secret@127.0.0.1:9")
+    for proxy in proxies:
+        clean.setenv("ALL_PROXY", proxy)
+        with pytest.raises(ConfigurationError, match="proxy") as refused:
+            Remote("http://example.org")
+        assert "secret" not in str(refused.value)

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from urllib.request import urlopen
 
 from rich.console import Console
 from rich.text import Text
@@ -33,16 +32,17 @@ def tour(settings: Settings, console: Console) -> None:
         ConfigurationError: the service did not start, because the port is taken for one.
     """
     began = time.monotonic()
-    url = f"http://{settings.host}:{settings.port}"
+    url = f"http://{_reachable(settings.host)}:{settings.port}"
+    key = settings.admin_key.get_secret_value() if settings.admin_key else None
     quiet = {"NEARBIT_LOG_LEVEL": "warning", **os.environ}
     service = subprocess.Popen([sys.executable, "-m", "service", "serve"], env=quiet)
     try:
-        _wait(service, url)
-        with Remote(url) as remote:
+        with Remote(url, key) as remote:
+            _wait(service, remote)
             _learn(remote, settings.data_dir / "docstrings.jsonl", console)
             _ask(remote, console)
         say(console, Text(f"\nup after {time.monotonic() - began:.0f} s. Try next, from another terminal:\n"))
-        console.print(_next_steps(url), highlight=False, markup=False, soft_wrap=True)
+        console.print(_next_steps(url, key is not None), highlight=False, markup=False, soft_wrap=True)
         service.wait()
     except KeyboardInterrupt:
         pass
@@ -51,17 +51,21 @@ def tour(settings: Settings, console: Console) -> None:
         service.wait()
 
 
-def _wait(service: subprocess.Popen[bytes], url: str) -> None:
+def _reachable(host: str) -> str:
+    """The name under which this machine reaches a service that listens on that address."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"[{host}]" if ":" in host else host
+
+
+def _wait(service: subprocess.Popen[bytes], remote: Remote) -> None:
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline:
         if service.poll() is not None:
             raise ConfigurationError("the service did not start; it said why above")
-        try:
-            with urlopen(f"{url}/readyz", timeout=5):
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise Unavailable(f"the service at {url} is not ready after {_START_S:.0f} s")
+        if remote.ready():
+            return
+        time.sleep(0.1)
+    raise Unavailable(f"the service at {remote.url} is not ready after {_START_S:.0f} s")
 
 
 def _learn(remote: Remote, file: Path, console: Console) -> None:
@@ -77,7 +81,7 @@ def _learn(remote: Remote, file: Path, console: Console) -> None:
         command = [sys.executable, "-W", "ignore", "-m", "service.demo.corpus", str(file)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     say(console, Text("2", "bold"), f"  posting them to collection '{COLLECTION}': each is found as soon as it is in")
-    import_documents(remote, file, COLLECTION, console)
+    import_documents(remote, file, COLLECTION, 64, console)
     say(console, Text("3", "bold"), "  learning 64-bit codes on them, then swapping them in")
     watch_retrain(remote, remote.retrain(COLLECTION, **OPTIONS), console)
     report = remote.spaces(COLLECTION)[0]["report"]
@@ -95,14 +99,16 @@ def _ask(remote: Remote, console: Console) -> None:
         console.print(matches_table(answer, f"similar to {query!r}, space {answer['space']['version']}"))
 
 
-def _next_steps(url: str) -> str:
+def _next_steps(url: str, with_key: bool) -> str:
     similar = f"{url}/v1/collections/{COLLECTION}"
-    return f"""  curl '{similar}/similar?q=read+a+csv+file&k=5'
-  curl '{similar}/documents/numpy.linalg.solve/similar?k=5'
-  curl -X POST '{similar}/documents' -H 'Content-Type: application/json' \\
+    curl = 'curl -H "Authorization: Bearer $NEARBIT_ADMIN_KEY"' if with_key else "curl"
+    more = f"{curl} {url}/openapi.json" if with_key else f"open {url}/docs"
+    return f"""  {curl} '{similar}/similar?q=read+a+csv+file&k=5'
+  {curl} '{similar}/documents/numpy.linalg.solve/similar?k=5'
+  {curl} -X POST '{similar}/documents' -H 'Content-Type: application/json' \\
        -d '{{"documents": [{{"id": "mine", "text": "Sort a list of numbers in place."}}]}}'
-  curl -X POST '{similar}/retrain' -H 'Content-Type: application/json' -d '{json.dumps(OPTIONS)}'
-  curl -X POST '{similar}/rollback'
-  open {url}/docs
+  {curl} -X POST '{similar}/retrain' -H 'Content-Type: application/json' -d '{json.dumps(OPTIONS)}'
+  {curl} -X POST '{similar}/rollback'
+  {more}
 
 Ctrl-C stops the service; what it learned stays in var/."""
