@@ -143,6 +143,7 @@ def _app(
         description=_ABOUT,
         lifespan=lifespan,
         redoc_url=None,
+        redirect_slashes=False,  # a path that a client shortened must not become that of another thing
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     metrics = RequestMetrics()

@@ -52,6 +52,14 @@ class Added:
     seq: int
 
 
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """What a deletion found: the ids that existed, in the order in which they were named, and its seq if any did."""
+
+    ids: list[str]
+    seq: int | None
+
+
 class Ingest:
     """The use-cases that write."""
 
@@ -162,21 +170,18 @@ class Ingest:
             seq = codes.append(lane, space.id, [p.key for p in put], encoded.codes)
         return Added(put, encoded.n_known, space, seq)
 
-    async def delete(self, collection: Collection, ids: Sequence[str]) -> int | None:
-        """Delete documents by id; ids that do not exist are no error.
+    async def delete(self, collection: Collection, ids: Sequence[str]) -> Deletion:
+        """Delete documents by id; ids that do not exist are no error."""
 
-        Returns:
-            The seq of the deletion; None if nothing was there to delete.
-        """
-
-        def commit() -> int | None:
+        def commit() -> Deletion:
             with self.database.lane(collection.id) as lane:
-                keys = documents.delete(lane, ids)
-                return codes.discard(lane, keys, keep_space_id=None) if keys else None
+                present = documents.present(lane, ids)
+                keys = documents.delete(lane, present)
+                return Deletion(present, codes.discard(lane, keys, keep_space_id=None) if keys else None)
 
-        seq = await in_thread(commit)
+        deletion = await in_thread(commit)
         self.follower.wake()
-        return seq
+        return deletion
 
     async def promote(self, collection: Collection, space: CodeSpace) -> CodeSpace | Job:
         """Make a ready or retired space the active one, after giving a code to every document that lacks one in it.

@@ -18,6 +18,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from service import errors
 from service.errors import NearbitError
@@ -125,8 +126,33 @@ def from_error(request: Request, error: Exception) -> ProblemResponse:
 def from_http_error(request: Request, error: Exception) -> ProblemResponse:
     """The problem of what HTTP itself names: an unknown path, a method that is not allowed, a body too large."""
     assert isinstance(error, HTTPException)
-    detail = f"no route {request.url.path}" if error.status_code == 404 else str(error.detail)
-    return problem(request, error.status_code, detail, headers=error.headers)
+    detail, headers = str(error.detail), error.headers
+    if error.status_code == 404:
+        detail = f"no route {request.url.path}"
+    elif error.status_code == 405:
+        allowed = ", ".join(_allowed(request))
+        detail, headers = f"{request.method} is not allowed here, only {allowed}", {"Allow": allowed}
+    elif error.status_code == 400 and error.__cause__ is not None:
+        detail = f"the body must be JSON in UTF-8: {_unreadable(error.__cause__)}"
+    return problem(request, error.status_code, detail, headers=headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods that the routes of a path have."""
+    scopes = ({**request.scope, "method": method} for method in ("GET", "PUT", "POST", "PATCH", "DELETE"))
+    routes = request.app.router.routes
+    return [s["method"] for s in scopes if any(route.matches(s)[0] is Match.FULL for route in routes)]
+
+
+def _unreadable(error: BaseException) -> str:
+    """Why a body could not be read, in words for its sender."""
+    match error:
+        case RecursionError():
+            return "it is nested too deeply"
+        case UnicodeDecodeError():
+            return f"byte {error.start} is none"
+        case _:
+            return str(error)
 
 
 def from_validation_error(request: Request, error: Exception) -> ProblemResponse:

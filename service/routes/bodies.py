@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
-from pydantic_core import to_json
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from service.crossing import in_large_thread
 from service.errors import InvalidInput
+from service.routes.json_answer import json_bytes
 
 _SMALL_BYTES = 64 << 10
 _PART_BYTES = 256 << 10
@@ -149,7 +149,7 @@ def object_of(name: str, items: Iterable[Iterable[bytes]], members: dict[str, An
         if place:
             yield b","
         yield from item
-    yield b"]," + to_json(members)[1:] if members else b"]}"
+    yield b"]," + json_bytes(members)[1:] if members else b"]}"
 
 
 def in_parts(pieces: Iterable[bytes]) -> list[bytes]:

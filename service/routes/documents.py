@@ -12,6 +12,8 @@ from service.problems import problems
 from service.routes import schemas
 from service.routes.bodies import JsonParts, declared_body, in_parts, object_of, read_body
 from service.routes.cursor import from_cursor, to_cursor
+from service.routes.json_answer import json_answer, json_bytes
+from service.routes.metadata import check_metadata
 from service.routes.parts import parts_of
 from service.store import collections, documents
 from service.store.documents import Document, NewDocument
@@ -21,7 +23,7 @@ _PAGE_CHARS = 4 << 20
 router = APIRouter(
     prefix="/v1/collections/{collection}/documents",
     tags=["documents"],
-    responses=problems(403, 404, 413, 421, 422, 503),
+    responses=problems(403, 404, 413, 415, 421, 422, 503),
 )
 
 
@@ -30,7 +32,7 @@ router = APIRouter(
     summary="Put documents",
     status_code=201,
     response_model=schemas.PutDocuments,
-    responses={200: {"model": schemas.PutDocuments, "description": "All replaced others."}, **problems(400, 409, 415)},
+    responses={200: {"model": schemas.PutDocuments, "description": "All replaced others."}, **problems(400, 409)},
     openapi_extra=declared_body(schemas.NewDocuments),
 )
 async def put_documents(request: Request, collection: schemas.CollectionName) -> Response:
@@ -41,6 +43,7 @@ async def put_documents(request: Request, collection: schemas.CollectionName) ->
     def check(body: schemas.NewDocuments) -> None:
         limit = parts.settings.max_metadata_bytes
         for position, document in enumerate(body.documents):
+            check_metadata(document.metadata, f"documents[{position}].metadata")
             if len(to_json(document.metadata)) > limit:
                 raise InvalidInput(f"documents[{position}]: metadata must be at most {limit} bytes of JSON")
 
@@ -49,6 +52,22 @@ async def put_documents(request: Request, collection: schemas.CollectionName) ->
     added = await parts.ingest.add(await parts.ingest.collection(collection), new)
     created = any(put.created for put in added.documents)
     return Response(to_json(_added(added)), 201 if created else 200, media_type="application/json")
+
+
+@router.post(
+    "/delete",
+    summary="Delete documents",
+    response_model=schemas.DeletedDocuments,
+    responses=problems(400),
+    openapi_extra=declared_body(schemas.Ids),
+)
+async def delete_documents(request: Request, collection: schemas.CollectionName) -> schemas.DeletedDocuments:
+    """Deletes the documents of those ids; that there are none is no error. For many at once, and for ids that a path
+    cannot carry."""
+    parts = parts_of(request)
+    body = await read_body(request, schemas.Ids, parts.settings.max_batch)
+    deletion = await parts.ingest.delete(await parts.ingest.collection(collection), body.ids)
+    return schemas.DeletedDocuments(deleted=len(deletion.ids), ids=deletion.ids, seq=deletion.seq)
 
 
 @router.get("", summary="List documents", response_model=schemas.DocumentPage)
@@ -63,14 +82,14 @@ async def list_documents(
             stored = collections.get(connection, collection)
             found, more = documents.bounded_page(connection, stored.id, after, limit, _PAGE_CHARS)
         next_cursor = to_cursor(found[-1].key) if more else None
-        items = ((_document(document).model_dump_json().encode(),) for document in found)
+        items = ((json_bytes(_document(document)),) for document in found)
         return in_parts(object_of("items", items, {"next_cursor": next_cursor}))
 
     return JsonParts(await in_thread(page))
 
 
-@router.get("/{id:path}", summary="Get a document")
-async def get_document(request: Request, collection: schemas.CollectionName, id: schemas.PathId) -> schemas.Document:
+@router.get("/{id:path}", summary="Get a document", response_model=schemas.Document)
+async def get_document(request: Request, collection: schemas.CollectionName, id: schemas.PathId) -> Response:
     """The document of that id."""
     database = parts_of(request).database
 
@@ -78,7 +97,7 @@ async def get_document(request: Request, collection: schemas.CollectionName, id:
         with database.read() as connection:
             return documents.get(connection, collections.get(connection, collection).id, id)
 
-    return _document(await reading(database, get))
+    return json_answer(_document(await reading(database, get)))
 
 
 @router.delete("/{id:path}", summary="Delete a document")
@@ -87,8 +106,8 @@ async def delete_document(
 ) -> schemas.DeletedDocument:
     """Deletes the document of that id; that there is none is no error."""
     ingest = parts_of(request).ingest
-    seq = await ingest.delete(await ingest.collection(collection), [id])
-    return schemas.DeletedDocument(deleted=seq is not None, seq=seq)
+    deletion = await ingest.delete(await ingest.collection(collection), [id])
+    return schemas.DeletedDocument(deleted=bool(deletion.ids), seq=deletion.seq)
 
 
 def _added(added: Added) -> dict[str, object]:

@@ -73,7 +73,7 @@ class NearText(Nearest):
 class NearDocument(Nearest):
     """... near a stored document."""
 
-    id: str = Field(
+    id: schemas.IdInPath = Field(
         min_length=1,
         max_length=schemas.MAX_ID_CHARS,
         pattern=schemas.PATH_ID_PATTERN,

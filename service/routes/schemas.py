@@ -6,11 +6,13 @@ import json
 from collections.abc import Container
 from datetime import datetime
 from typing import Annotated, Any, Literal
+from unicodedata import category
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from service.hashing.codes import BITS_STEP, MAX_BITS, MIN_BITS
+from service.routes.metadata import MAX_DEPTH, MAX_MEMBERS, check_metadata
 from service.search import Want
 from service.store.documents import ALL_SHOWN, Shown
 from service.store.progress import DeletionProgress, PromotionProgress, RetrainProgress
@@ -20,46 +22,57 @@ _MAX_PARAMS_BYTES = 16_384
 _INT64 = (1 << 63) - 1
 
 
-def _check_id(id: str) -> str:
-    if not id.isprintable():
-        raise ValueError("must hold printable characters only")
+def _check_characters(id: str) -> str:
+    # What cannot be printed is a space of some kind, a format character or unassigned but for these.
+    if not id.isprintable() and any(category(character) in ("Cc", "Cs") for character in id):
+        raise ValueError("must hold no control characters and no lone surrogates")
+    return id
+
+
+def _check_segments(id: str) -> str:
+    """Refuse an id that clients would take out of a path: `documents/..` is `documents` one level up to them."""
+    if "." in id and not {".", ".."}.isdisjoint(id.split("/")):
+        raise ValueError("must not hold '.' or '..' between its slashes, clients resolve these in a path")
+    return id
+
+
+def _check_ending(id: str) -> str:
     if id.endswith("/similar"):
         raise ValueError("must not end in '/similar', which names the documents similar to one")
     return id
 
 
-def _check_json(value: dict[str, Any]) -> dict[str, Any]:
-    """Refuse what JSON or a database cannot hold: NaN, infinities, lone surrogates, NUL."""
-    try:
-        dumped = json.dumps(value, ensure_ascii=False, allow_nan=False)
-        dumped.encode("utf-8")
-    except UnicodeEncodeError:
-        raise ValueError("must be valid Unicode, got a lone surrogate") from None
-    except ValueError:
-        raise ValueError("must not hold NaN or infinities, JSON has no such numbers") from None
-    if "\\u0000" in dumped and _has_nul(value):
-        raise ValueError("must not contain the NUL character (U+0000)")
-    return value
+def _digits(id: object) -> object:
+    """An integer as its decimal text, anything else as it is."""
+    return str(id) if type(id) is int else id
 
 
-def _has_nul(value: object) -> bool:
-    if isinstance(value, dict):
-        return any(_has_nul(key) or _has_nul(item) for key, item in value.items())
-    if isinstance(value, list):
-        return any(_has_nul(item) for item in value)
-    return isinstance(value, str) and "\x00" in value
+def _or_empty(metadata: object) -> object:
+    return {} if metadata is None else metadata
 
 
-DocumentId = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS), AfterValidator(_check_id)]
-Json = Annotated[dict[str, Any], AfterValidator(_check_json)]
+StoredId = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_ID_CHARS),
+    AfterValidator(_check_characters),
+    BeforeValidator(_digits, json_schema_input_type=str | int),
+]
+"""An id in a body: whatever any release has stored."""
+DocumentId = Annotated[StoredId, AfterValidator(_check_segments), AfterValidator(_check_ending)]
+"""An id that a document may be given."""
+Metadata = Annotated[dict[str, Any], BeforeValidator(_or_empty, json_schema_input_type=dict[str, Any] | None)]
 
 COLLECTION_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 COLLECTION_RULE = "Up to 64 letters, digits, dots, hyphens and underscores; the first is a letter or a digit."
-PATH_ID_PATTERN = r"^[^\x00-\x1f\x7f]+$"
+PATH_ID_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]+$"
 PATH_ID_RULE = "Id of a document; a slash in it may stand as it is or as %2F."
+IdInPath = Annotated[str, AfterValidator(_check_segments)]
+"""An id as a path can carry it; `documents/delete` takes those that it cannot."""
 
 CollectionName = Annotated[str, Path(pattern=COLLECTION_PATTERN, description=COLLECTION_RULE)]
-PathId = Annotated[str, Path(min_length=1, max_length=MAX_ID_CHARS, pattern=PATH_ID_PATTERN, description=PATH_ID_RULE)]
+PathId = Annotated[
+    IdInPath, Path(min_length=1, max_length=MAX_ID_CHARS, pattern=PATH_ID_PATTERN, description=PATH_ID_RULE)
+]
 JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="Id of a job.")]
 Version = Annotated[int, Path(ge=1, lt=1 << 31, description="Version of a code space, counted from 1.")]
 RERANK = (
@@ -143,13 +156,23 @@ class NewDocument(Wire):
 
     id: DocumentId | None = Field(None, description="Unique in the collection; without one it is given one.")
     text: str = Field(description="Not blank; the installation sets the greatest length.")
-    metadata: Json = Field(default_factory=dict, description="Any JSON object.")
+    metadata: Metadata = Field(
+        default_factory=dict,
+        description=f"A JSON object of at most {MAX_MEMBERS} members in all, nested at most {MAX_DEPTH} levels deep, "
+        "integers of at most 64 bits; null is none.",
+    )
 
 
 class NewDocuments(Wire):
     """Documents to put, all or none."""
 
     documents: list[NewDocument] = Field(min_length=1, description="Ids unique; the installation sets the most.")
+
+
+class Ids(Wire):
+    """Documents to delete, by id; one named twice is deleted once."""
+
+    ids: list[StoredId] = Field(min_length=1, description="The installation sets the most.")
 
 
 class PutDocument(BaseModel):
@@ -191,6 +214,14 @@ class DeletedDocument(BaseModel):
     """What became of a deletion."""
 
     deleted: bool = Field(description="False: there was no such document.")
+    seq: int | None = Field(description="Number of the change; null if there was none.")
+
+
+class DeletedDocuments(BaseModel):
+    """What became of a deletion of many."""
+
+    deleted: int = Field(description="How many there were.")
+    ids: list[str] = Field(description="Which they were, in the order in which they were named.")
     seq: int | None = Field(description="Number of the change; null if there was none.")
 
 
@@ -274,9 +305,11 @@ class Retrain(BaseModel):
         """The options that were given.
 
         Raises:
-            ValueError: they are not plain JSON of moderate size.
+            InvalidInput: one is not what JSON and a database can hold.
+            ValueError: they are not of moderate size.
         """
-        given = _check_json(self.model_dump(exclude_unset=True))
+        check_metadata(self.model_extra or {}, "options")
+        given = self.model_dump(exclude_unset=True)
         if len(json.dumps(given)) > _MAX_PARAMS_BYTES:
             raise ValueError(f"the options must be at most {_MAX_PARAMS_BYTES} bytes of JSON")
         return given
@@ -363,5 +396,5 @@ class Ready(BaseModel):
     )
 
 
-BODIES = (NewDocuments, Texts)
+BODIES = (NewDocuments, Ids, Texts)
 """Bodies that their routes read themselves: the app adds their schemas to its OpenAPI document."""

@@ -11,13 +11,13 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request, Response
-from pydantic_core import to_json
 
 from service.crossing import in_large_thread
 from service.errors import InvalidContent
 from service.problems import problems
 from service.routes import parameters, schemas
 from service.routes.bodies import JsonParts, declared_body, in_parts, object_of, read_body
+from service.routes.json_answer import json_bytes
 from service.routes.parts import parts_of
 from service.search import Answer, Match
 
@@ -133,6 +133,6 @@ def _pieces(answer: Answer, fields: Collection[str] | None) -> Iterator[bytes]:
             one["text"] = match.document.text
         if with_metadata:
             one["metadata"] = match.document.metadata
-        return (to_json(one),)
+        return (json_bytes(one),)
 
     return object_of("matches", map(written, answer.matches), about)

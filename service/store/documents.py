@@ -226,6 +226,12 @@ def by_keys(connection: Connection, keys: Keys) -> dict[int, Document]:
     return {row[0]: Document(*row) for row in rows}
 
 
+def present(lane: Lane, ids: Sequence[str]) -> list[str]:
+    """Those of the ids that the collection has, each once, in the order in which they were named."""
+    found = _revisions(lane, ids)
+    return [id for id in dict.fromkeys(ids) if id in found]
+
+
 def delete(lane: Lane, ids: Sequence[str]) -> list[int]:
     """Delete documents, and return the keys of those that existed; their codes are for `codes.discard`."""
     keys = sorted(key for key, _ in _revisions(lane, ids).values())
