@@ -41,8 +41,8 @@ class InvalidInput(NearbitError):
 class InvalidContent(InvalidInput):
     """One content cannot be hashed; `position` is its place in the batch, if it came in one."""
 
-    def __init__(self, message: str, position: int | None = None) -> None:
-        super().__init__(message if position is None else f"documents[{position}]: {message}")
+    def __init__(self, message: str, position: int | None = None, batch: str = "documents") -> None:
+        super().__init__(message if position is None else f"{batch}[{position}]: {message}")
         self.reason = message
         self.position = position
 

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from service.config import Settings
 from service.crossing import in_large_thread, in_thread, reading
 from service.encoding import Encoder
-from service.errors import Conflict, DuplicateIds, ForbiddenMove, InvalidContent, InvalidInput
+from service.errors import Conflict, DuplicateIds, ForbiddenMove, InvalidInput
 from service.hashing.codes import Codes, check_n_bits
-from service.hashing.content import Text, check_text
+from service.hashing.content import Text, check_texts
 from service.hashing.function import Encoded, digest_of
 from service.hashing.untrained import untrained_hash_function
 from service.index.replica import Follower
@@ -143,11 +143,7 @@ class Ingest:
     def _check(self, new: Sequence[NewDocument]) -> None:
         if not 1 <= len(new) <= self.settings.max_batch:
             raise InvalidInput(f"documents must be 1 to {self.settings.max_batch} per request, got {len(new)}")
-        for position, document in enumerate(new):
-            try:
-                check_text(document.text, self.settings.max_text_chars)
-            except InvalidContent as error:
-                raise InvalidContent(error.reason, position) from None
+        check_texts((document.text for document in new), self.settings.max_text_chars, "documents")
         times = Counter(document.id for document in new if document.id is not None)
         if repeated := [id for id, n in times.items() if n > 1]:
             raise DuplicateIds(repeated)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar, cast
+from unicodedata import category
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,7 +20,7 @@ class Text:
     text: str
 
     def __post_init__(self) -> None:
-        check_text(self.text)
+        _check_hashable(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Embedding:
         return hash(self.vector.tobytes())
 
 
+_BLANK = "text must hold at least one character that is not white space or a format character"
 _IMAGE_SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 
 Content = Text | Image | Embedding
@@ -85,16 +87,46 @@ def _frozen_vector(given: ArrayLike) -> NDArray[np.float32]:
 
 
 def check_text(text: str, max_chars: int | None = None) -> None:
-    """Refuse a text that cannot be stored and hashed.
+    """Refuse a text that should not be taken in: one that cannot be stored and hashed, shows nothing, or is too long.
 
     Raises:
-        InvalidContent: empty or blank, longer than `max_chars` characters, with a NUL, or with a lone surrogate
-            (which no UTF-8 can hold).
+        InvalidContent: empty or blank (white space and format characters only), longer than `max_chars` characters,
+            with a NUL, or with a lone surrogate (which no UTF-8 can hold).
     """
-    if not text or text.isspace():
-        raise InvalidContent("text must hold at least one character that is not white space")
+    if _is_blank(text):
+        raise InvalidContent(_BLANK)
     if max_chars is not None and len(text) > max_chars:
         raise InvalidContent(f"text must be at most {max_chars} characters long, got {len(text)}")
+    _check_hashable(text)
+
+
+def check_texts(texts: Iterable[str], max_chars: int | None = None, name: str = "texts") -> None:
+    """Refuse many texts if `check_text` refuses one.
+
+    Args:
+        texts: in the order in which the caller named them.
+        max_chars: the greatest length of each.
+        name: what the caller called them.
+
+    Raises:
+        InvalidContent: the first of them that is refused, with its position.
+    """
+    for position, text in enumerate(texts):
+        try:
+            check_text(text, max_chars)
+        except InvalidContent as error:
+            raise InvalidContent(error.reason, position, name) from None
+
+
+def _is_blank(text: str) -> bool:
+    """Whether nothing of a text can be seen: it is white space, or joins and marks what is not there (category Cf)."""
+    return all(character.isspace() or category(character) == "Cf" for character in text)
+
+
+def _check_hashable(text: str) -> None:
+    # Of what was taken in by an earlier release this is all that may be asked: it must get its code.
+    if not text or text.isspace():
+        raise InvalidContent(_BLANK)
     if "\x00" in text:
         raise InvalidContent("text must not contain the NUL character (U+0000)")
     try:

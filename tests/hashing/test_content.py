@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from service.errors import InvalidContent
-from service.hashing.content import Embedding, Image, Text, check_text, of_kind
+from service.hashing.content import Embedding, Image, Text, check_text, check_texts, of_kind
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,24 @@ from service.hashing.content import Embedding, Image, Text, check_text, of_kind
 def test_a_text_that_cannot_be_stored_or_hashed_is_refused(text, reason):
     with pytest.raises(InvalidContent, match=reason):
         Text(text)
+
+
+@pytest.mark.parametrize("text", ["\u200b", "\ufeff \u00ad\n", "\u2060\u200d\u200c\u202e", "\u180e\U000e0020"])
+def test_a_text_of_which_nothing_can_be_seen_is_blank(text):
+    with pytest.raises(InvalidContent, match="not white space or a format character"):
+        check_text(text)
+    check_text(text + ".")
+    assert Text(text).text == text  # one that was stored before this was refused is still encoded
+
+
+def test_the_first_of_many_texts_that_is_refused_is_named_by_its_position():
+    check_texts(["a", "b"], max_chars=1)
+    for texts, position in ((["a", " ", "\u200b"], 1), (["a", "b", "\u200b"], 2), (["a", "bb"], 1)):
+        with pytest.raises(InvalidContent, match=rf"^texts\[{position}\]: text must") as caught:
+            check_texts(texts, max_chars=1)
+        assert caught.value.position == position
+    with pytest.raises(InvalidContent, match=r"^documents\[0\]: "):
+        check_texts([""], name="documents")
 
 
 def test_a_text_over_the_limit_is_refused_with_both_lengths():
