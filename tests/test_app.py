@@ -308,6 +308,13 @@ def test_without_its_encoder_process_the_service_says_so(sqlite_url: str) -> Non
         assert client.get(DOCUMENTS).json()["items"] == []
 
 
+def test_a_batch_larger_than_an_encoder_process_takes_at_once_is_encoded_all_the_same(sqlite_url: str) -> None:
+    encoder = create_encoder_app(Settings(database_url=sqlite_url, max_body_bytes=100_000))
+    with listening(encoder) as encoder_url, running(sqlite_url, encoder_url=encoder_url) as client:
+        put(client, *(f"text {i} " * 2_000 for i in range(40)))
+        assert client.get("/v1/collections/texts").json()["n_documents"] == 40
+
+
 def test_the_encoder_process_is_healthy_and_counts(sqlite_url: str) -> None:
     with running(sqlite_url) as client:
         put(client, "one")
@@ -322,5 +329,6 @@ def test_the_encoder_process_is_healthy_and_counts(sqlite_url: str) -> None:
 
         assert asyncio.run(ask()) == (2, 2)
         assert httpx2.get(f"{encoder_url}/healthz").json() == {"status": "ok"}
+        assert httpx2.get(f"{encoder_url}/readyz").json() == {"status": "ready", "checks": {"encoder": "ok"}}
         figures = httpx2.get(f"{encoder_url}/metrics").text
     assert re.search(r'^nearbit_encoder_contents{pid="\d+"} 2.0$', figures, re.MULTILINE)
