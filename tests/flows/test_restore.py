@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from service.store.database import Database
-from tests.backups import back_up, restore
 from tests.flows.corpus import documents, fill
 from tests.flows.processes import Api, running, until
 
@@ -64,19 +64,23 @@ def online_backup_of_sqlite(url: str, folder: Path) -> Callable[[], None]:
     return lambda: copied(copy, file)
 
 
-def dump(url: str, _: Path) -> Callable[[], None]:
-    """All rows now, and put back in one transaction when it is called, as `psql --single-transaction` does."""
-    database = Database.open(url)
-    backup = back_up(database)
+def dump_of_postgresql(url: str, folder: Path) -> Callable[[], None]:
+    """`pg_dump` now, and `pg_restore --clean --if-exists --single-transaction` when it is called."""
+    with psycopg.connect(url) as connection:
+        (tools,) = connection.execute("SELECT setting FROM pg_config WHERE name = 'BINDIR'").fetchone() or ("",)
+    if not (Path(tools) / "pg_dump").exists():
+        pytest.skip(f"this PostgreSQL came without pg_dump ({tools})")
+    dump = folder / "backup.dump"
 
-    def put_back() -> None:
-        restore(database, backup)
-        database.close()
+    def run(*command: str | Path) -> None:
+        ended = subprocess.run([Path(tools) / command[0], *command[1:]], capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, ended.stderr
 
-    return put_back
+    run("pg_dump", "--format=custom", f"--file={dump}", url)
+    return lambda: run("pg_restore", "--clean", "--if-exists", "--single-transaction", f"--dbname={url}", dump)
 
 
-@pytest.mark.parametrize(("kind", "backup"), [("sqlite", online_backup_of_sqlite), ("postgresql", dump)])
+@pytest.mark.parametrize(("kind", "backup"), [("sqlite", online_backup_of_sqlite), ("postgresql", dump_of_postgresql)])
 def test_a_restore_under_running_processes_is_noticed_by_each(
     request: pytest.FixtureRequest, folder: Path, kind: str, backup: Callable[[str, Path], Callable[[], None]]
 ) -> None:
