@@ -73,7 +73,9 @@ def _parsed(content: bytes) -> Any:
         return json.loads(content)
     except json.JSONDecodeError as error:
         raise _no_json(f"{error.msg} at {error.pos}") from None
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise _no_json("nested too deeply") from None
+    except ValueError as error:
         raise _no_json(str(error)) from None
 
 

@@ -16,14 +16,16 @@ from service.config import Settings
 Start = Callable[..., TestClient]
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _plain_logs() -> None:
+@pytest.fixture(scope="module", autouse=True)
+def _plain_logs() -> Iterator[None]:
     """Log lines of errors alone, and tracebacks without a frame around each variable."""
     plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, plain],
         wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
     )
+    yield
+    structlog.reset_defaults()  # other rooms' tests read the warnings
 
 
 def running(stack: ExitStack, url: str, headers: dict[str, str] | None = None, **settings: Any) -> TestClient:

@@ -23,6 +23,11 @@ def filled(start: Start, url: str, n: int = 30, text: str = LONG, **settings: An
     return client
 
 
+def last_seq(client: TestClient) -> int:
+    seq: int = client.get(COLLECTION).json()["seq"]
+    return seq
+
+
 def test_texts_times_k_are_bounded_and_the_limit_is_named(sqlite_url: str, start: Start) -> None:
     client = filled(start, sqlite_url, max_matches=60)
     body = {"texts": ["a", "b", "c"], "k": 20}
@@ -37,7 +42,7 @@ def test_an_answer_of_too_many_bytes_is_refused_and_fits_without_the_texts(
     url: str, start: Start, rerank: dict[str, str]
 ) -> None:
     client = filled(start, url, max_read_bytes=20_000)
-    asked = {"q": "long", "k": 30, "shortlist": 30, **rerank} if rerank else {"q": "long", "k": 30}
+    asked = {"q": "long", "k": 30, "at_least_seq": last_seq(client)} | ({"shortlist": 30, **rerank} if rerank else {})
     problem = refused(client.get(f"{COLLECTION}/similar", params=asked), 422, "too-much-to-read")
     assert problem["limit"] == 20_000
     if not rerank:  # the shortlist's texts are read all the same
@@ -48,7 +53,7 @@ def test_an_answer_of_too_many_bytes_is_refused_and_fits_without_the_texts(
 
 def test_a_document_counts_as_often_as_it_is_a_match(url: str, start: Start) -> None:
     client = filled(start, url, n=3, max_read_bytes=20_000)
-    body = {"texts": ["long"] * 6, "k": 3}
+    body = {"texts": ["long"] * 6, "k": 3, "at_least_seq": last_seq(client)}
     assert client.post(f"{COLLECTION}/similar", json=body).status_code == 200
     body["texts"] = ["long"] * 7
     refused(client.post(f"{COLLECTION}/similar", json=body), 422, "too-much-to-read")
@@ -75,11 +80,11 @@ def test_a_seq_that_was_never_drawn_is_refused_at_once_and_the_last_one_named(
     url: str, start: Start, path: str
 ) -> None:
     client = filled(start, url, read_your_writes_s=60)
-    last_seq = client.get(COLLECTION).json()["seq"]
+    last = last_seq(client)
     problem = refused(client.get(f"{COLLECTION}/{path}&at_least_seq={2**60}"), 409, "seq-not-reached")
-    assert problem["last_seq"] == last_seq
-    assert f"at most {last_seq}" in problem["detail"]
-    assert client.get(f"{COLLECTION}/{path}&at_least_seq={last_seq}").status_code == 200
+    assert problem["last_seq"] == last
+    assert f"at most {last}" in problem["detail"]
+    assert client.get(f"{COLLECTION}/{path}&at_least_seq={last}").status_code == 200
 
 
 def test_a_large_body_is_read_as_a_small_one_is(sqlite_url: str, start: Start) -> None:
