@@ -58,7 +58,7 @@ def _read(content: bytes, model: type[Model], max_items: int, check: Callable[[M
     if isinstance(parsed, dict):
         for name, value in parsed.items():
             if isinstance(value, list) and len(value) > max_items:
-                raise InvalidInput(f"{name} must be 1 to {max_items} per request, got {len(value)}")
+                raise InvalidInput(f"{name} must be at most {max_items} per request, got {len(value)}")
     try:
         found = model.model_validate(parsed)
     except ValidationError as error:
@@ -119,7 +119,7 @@ def _list_at(name: str, text: str, at: int, max_items: int) -> tuple[list[Any], 
         item, at = _DECODER.raw_decode(text, at)
         items.append(item)
         if len(items) > max_items:
-            raise InvalidInput(f"{name} must be 1 to {max_items} per request, got more")
+            raise InvalidInput(f"{name} must be at most {max_items} per request, got more")
         at = _after_space(text, at)
         if text[at] == "]":
             return items, at + 1

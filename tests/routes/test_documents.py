@@ -160,7 +160,7 @@ def test_an_empty_and_a_too_large_batch_are_refused(lite: TestClient) -> None:
     refused(lite.post(DOCUMENTS, json={"documents": []}), 422, "invalid-input")
     body = {"documents": [{"text": "a"}] * 1_001}
     problem = refused(lite.post(DOCUMENTS, json=body), 422, "invalid-input")
-    assert problem["detail"] == "documents must be 1 to 1000 per request, got 1001"
+    assert problem["detail"] == "documents must be at most 1000 per request, got 1001"
 
 
 @pytest.mark.parametrize(

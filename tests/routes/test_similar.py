@@ -289,7 +289,7 @@ def test_no_texts_and_too_many_are_refused(sqlite_url: str, start: Start) -> Non
     client.put("/v1/collections/texts")
     refused(client.post(SIMILAR, json={"texts": []}), 422, "invalid-input")
     problem = refused(client.post(SIMILAR, json={"texts": ["a"] * 4}), 422, "invalid-input")
-    assert problem["detail"] == "texts must be 1 to 3 per request, got 4"
+    assert problem["detail"] == "texts must be at most 3 per request, got 4"
 
 
 def test_an_unknown_collection_and_document_are_said(lite: TestClient) -> None:
