@@ -18,7 +18,7 @@ from rich.text import Text
 
 from service.config import Settings
 from service.demo.tour import tour
-from service.errors import ConfigurationError, NearbitError
+from service.errors import ConfigurationError, NearbitError, explained
 from service.logs import configure_logging
 from service.remote import Remote
 from service.safe_text import escape_what_cannot_be_encoded, safe_json, safe_text, say
@@ -212,7 +212,7 @@ def doctor(database_url: DatabaseUrl = None) -> None:
             say(console, Text("ok", "green"), f"     {name}: {check()}")
         except NearbitError as error:
             faults += 1
-            say(console, Text("amiss", "red"), f"  {name}: {error}")
+            say(console, Text("amiss", "red"), f"  {name}: {explained(error)}")
     raise typer.Exit(min(faults, 1))
 
 
@@ -240,7 +240,7 @@ def main() -> None:
     try:
         cli()
     except (NearbitError, OSError) as error:
-        say(console, f"error: {error}", style="red")
+        say(console, f"error: {explained(error)}", style="red")
         raise SystemExit(1) from None
 
 

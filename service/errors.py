@@ -153,9 +153,18 @@ class Unavailable(NearbitError):
 
 
 class DatabaseUnavailable(Unavailable):
-    """The database does not answer."""
+    """The database does not answer.
 
+    `reason` has the words of the driver, with hosts and roles, for those who run the service: `explained` adds it to
+    the message, HTTP does not, and neither is it one of the members that a problem is given (hence the slot).
+    """
+
+    __slots__ = ("reason",)
     retry_after_s = 2
+
+    def __init__(self, message: str, reason: str | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class StorageFull(Unavailable):
@@ -187,3 +196,9 @@ class SchemaMismatch(NearbitError):
 
 class ConfigurationError(NearbitError):
     """Settings that cannot be served."""
+
+
+def explained(error: Exception) -> str:
+    """What an error says to those who run the service: its message and, of a database, the words of the driver."""
+    reason = error.reason if isinstance(error, DatabaseUnavailable) else None
+    return f"{error}: {reason}" if reason else str(error)

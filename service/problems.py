@@ -110,6 +110,8 @@ def from_error(request: Request, error: Exception) -> ProblemResponse:
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, errors.Unauthorized):
         headers["WWW-Authenticate"] = 'Bearer realm="nearbit admin"'
+    if isinstance(error, errors.DatabaseUnavailable):  # the driver names hosts and roles, which callers are not told
+        log.warning("database unavailable", error=errors.explained(error))
     if status == 500:
         log.error("request failed", error=str(error), kind=type(error).__name__)
     return problem(

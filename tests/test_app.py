@@ -332,3 +332,24 @@ def test_the_encoder_process_is_healthy_and_counts(sqlite_url: str) -> None:
         assert httpx2.get(f"{encoder_url}/readyz").json() == {"status": "ready", "checks": {"encoder": "ok"}}
         figures = httpx2.get(f"{encoder_url}/metrics").text
     assert re.search(r'^nearbit_encoder_contents{pid="\d+"} 2.0$', figures, re.MULTILINE)
+
+
+def test_callers_are_not_told_which_database_does_not_answer_and_the_log_is(
+    postgres: Any, postgres_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = str(make_url(postgres_url).database)
+    hidden = (name, "postgres", str(make_url(postgres_url).query["host"]), "FATAL")
+    with psycopg.connect(postgres.get_uri(), autocommit=True) as admin, running(postgres_url) as client:
+        put(client, "one")
+        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+        response = client.get("/v1/collections/texts/documents/none")
+        problem = refused(response, 503, "database-unavailable")
+        assert "reason" not in problem
+        until(client, "/readyz", 503)
+        for answer in (response, client.get("/readyz"), client.post(DOCUMENTS, json={"documents": [{"text": "x"}]})):
+            assert answer.status_code == 503
+            assert not [word for word in hidden if word in answer.text]
+        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        until(client, "/readyz", 200)
+    assert f'database "{name}" is not currently accepting connections' in "".join(capsys.readouterr())

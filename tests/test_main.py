@@ -15,10 +15,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import psycopg
 import pytest
+from sqlalchemy import make_url
 
 
 def nearbit(*arguments: str, input: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
@@ -276,3 +278,35 @@ def test_an_old_schema_is_refused_until_it_is_migrated(postgres_url: str) -> Non
     assert nearbit("migrate", "--database-url", postgres_url).returncode == 0
     healthy = nearbit("doctor", "--database-url", postgres_url, NEARBIT_PORT="0")
     assert healthy.returncode == 0, healthy.stderr
+
+
+@pytest.mark.parametrize("command", [["migrate"], ["serve", "--port", "0"], ["doctor"], ["encoder", "--port", "0"]])
+def test_why_there_is_no_connection_to_the_database_is_one_line(postgres: Any, command: list[str]) -> None:
+    url = make_url(postgres.get_uri("none")).set(password="hunter2").render_as_string(hide_password=False)
+    ended = nearbit(*command, "--database-url", url, NEARBIT_PORT="0")
+    lines = [line for line in ended.stderr.splitlines() if "database" in line]
+    assert (ended.returncode, len(lines)) == (1, 1), ended.stderr
+    assert "cannot connect to the database: " in lines[0]
+    assert 'database "none" does not exist' in lines[0]
+    assert "hunter2" not in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_the_trainer_says_why_there_is_no_connection_to_the_database(postgres: Any) -> None:
+    environment = os.environ | {"NEARBIT_DATABASE_URL": postgres.get_uri("none")}
+    command = [sys.executable, "-m", "training", "work", "--once"]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 1
+    assert 'database "none" does not exist' in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("command", ["migrate", "serve", "doctor"])
+def test_a_database_of_another_encoding_is_one_line(postgres: Any, command: str) -> None:
+    name = f"ascii_{command}"
+    with psycopg.connect(postgres.get_uri(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' TEMPLATE template0 LOCALE 'C'")
+    ended = nearbit(command, "--database-url", postgres.get_uri(name), NEARBIT_PORT="0")
+    assert ended.returncode == 1
+    assert "the encoding of the database is SQL_ASCII, nearbit needs UTF8: " in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from service.errors import InvalidInput, NearbitError
+from service.errors import InvalidInput, NearbitError, explained
 from service.hashing.content import Content
 from service.hashing.function import HashFunction, digest_of
 from service.safe_text import cell, escape_what_cannot_be_encoded, say
@@ -187,7 +187,7 @@ def main() -> None:
     try:
         app()
     except (NearbitError, Cancelled, OSError) as error:
-        say(console, f"error: {error}", style="red")
+        say(console, f"error: {explained(error)}", style="red")
         raise SystemExit(1) from None
 
 

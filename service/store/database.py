@@ -5,11 +5,13 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 
 import psycopg
 from sqlalchemy import Connection, Engine, bindparam, create_engine, event, exc, make_url, select, update
@@ -22,13 +24,16 @@ _MIGRATION_LOCK = 0x6E656172  # "near": any number that no other program takes a
 # At most 16 connections per process, so that several processes fit into PostgreSQL's default of 100; more callers wait.
 _POOL = {"pool_size": 8, "max_overflow": 8, "pool_use_lifo": True}
 
-# SQLite's primary result codes for: perm, busy, locked, read-only, i/o error, cannot open, protocol.
-_SQLITE_UNAVAILABLE = frozenset({3, 5, 6, 8, 10, 14, 15})
+# SQLite's primary result codes for: perm, busy, locked, read-only, i/o error, corrupt, cannot open, protocol.
+_SQLITE_UNAVAILABLE = frozenset({3, 5, 6, 8, 10, 11, 14, 15})
 _SQLITE_FULL = 13
 _INCREMENTAL = 2  # of SQLite's modes of auto_vacuum
+_SQLITE_NO_DATABASE = 26
 # SQLSTATEs: connection, resources, operator intervention, lock timeout, deadlock, a standby that cannot write.
 _POSTGRESQL_UNAVAILABLE = ("08", "53", "57", "58", "55P03", "40001", "40P01", "25006")
+_POSTGRESQL_BUSY = ("55P03", "40001", "40P01")
 _POSTGRESQL_FULL = "53100"
+_POOLED = "pooled"
 
 
 class Database:
@@ -68,7 +73,7 @@ class Database:
         """
         try:
             parsed = make_url(url)
-        except exc.ArgumentError:
+        except (exc.ArgumentError, ValueError):
             raise ConfigurationError(
                 "database_url must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
             ) from None
@@ -99,18 +104,22 @@ class Database:
 
     @classmethod
     def _open_postgresql(cls, url: URL, lock_timeout_s: float) -> Self:
+        if "@" in (url.host or ""):
+            raise ConfigurationError("database_url must hold the @ of a password as %40")
         connect_args = {
             "connect_timeout": 5,
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 3,
             "tcp_user_timeout": 15_000,  # ms; a server that vanished without a word is noticed after that
-            "options": f"-c lock_timeout={int(lock_timeout_s * 1000)}",
+            "client_encoding": "utf8",
         }
         connect_args = {name: value for name, value in connect_args.items() if name not in url.query}
         engine = create_engine(
             url.set(drivername="postgresql+psycopg"), connect_args=connect_args, pool_pre_ping=True, **_POOL
         )
+        # Before SQLAlchemy's own first look at the server, which fails on one that does not speak UTF-8.
+        event.listen(engine, "connect", partial(_prepare_postgresql, int(lock_timeout_s * 1000)), insert=True)
         return cls(engine, lock_timeout_s, None)
 
     @property
@@ -131,6 +140,7 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """A connection that sees one snapshot of the database until the block ends, and takes no write lock."""
         with self._translated(), self._reading.connect() as connection, connection.begin() as transaction:
+            self._bound_waits(connection)
             yield connection
             transaction.rollback()
 
@@ -141,6 +151,7 @@ class Database:
             if self.embedded:
                 _begin_immediate(connection)
             with connection.begin():
+                self._bound_waits(connection)
                 yield connection
 
     @contextmanager
@@ -211,6 +222,11 @@ class Database:
         if self._scratch is not None:
             self._scratch.cleanup()
 
+    def _bound_waits(self, connection: Connection) -> None:
+        """Bound how long the transaction waits for a lock, where its session could not be told once and for all."""
+        if not self.embedded and connection.info.get(_POOLED):
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(self._lock_timeout_s * 1000)}")
+
     @contextmanager
     def _one_writer(self) -> Iterator[None]:
         if self._writer is None:
@@ -223,6 +239,13 @@ class Database:
         finally:
             self._writer.release()
 
+    def _meaning(self, error: BaseException | None, connecting: bool = False) -> Exception | None:
+        url = self.engine.url
+        secrets = [str(secret) for secret in (url.password, url.query.get("password")) if secret]
+        if isinstance(error, sqlite3.Error):
+            return _translate_sqlite(error, url.database)
+        return _translate_postgresql(error, _one_line(error, secrets), connecting)
+
     @contextmanager
     def _translated(self) -> Iterator[None]:
         if self._closed:
@@ -230,9 +253,9 @@ class Database:
         try:
             yield
         except exc.DBAPIError as error:
-            raise _translate(error.orig) or error from error
+            raise self._meaning(error.orig, connecting=error.statement is None) or error from error
         except (sqlite3.Error, psycopg.Error) as error:  # of what goes past SQLAlchemy
-            raise _translate(error) or error from error
+            raise self._meaning(error) or error from error
         except exc.TimeoutError as error:
             raise DatabaseUnavailable("the database is busy: no free connection") from error
         finally:
@@ -294,17 +317,61 @@ def _begin_immediate(connection: Connection) -> None:
     driver.execute("BEGIN IMMEDIATE")
 
 
-def _translate(error: BaseException | None) -> Exception | None:
-    """What a driver's error means to a caller; None if it is a mistake of ours and should be seen as it is."""
-    if isinstance(error, sqlite3.Error):
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code == _SQLITE_FULL:
-            return StorageFull("the disk or the database is full")
-        return DatabaseUnavailable(f"the database does not answer: {error}") if code in _SQLITE_UNAVAILABLE else None
+def _prepare_postgresql(lock_timeout_ms: int, connection: psycopg.Connection[Any], record: Any) -> None:
+    """Refuse a database of another encoding, and bound waits for locks once per session where there are sessions.
+
+    A pooler such as PgBouncer may give each transaction to another session of the server: what is set for a session,
+    or prepared in it, is lost or left to strangers. A pooler is known by the process that it names as the server's,
+    which is not the one that answers.
+    """
+    try:
+        connection.autocommit = True
+        encoding, set_for_session = connection.execute(
+            "SELECT current_setting('server_encoding'),"
+            " (SELECT set_config('lock_timeout', %s, false) WHERE pg_backend_pid() = %s)",
+            (str(lock_timeout_ms), connection.info.backend_pid),
+        ).fetchone() or (None, None)
+        if encoding != "UTF8":
+            raise ConfigurationError(
+                f"the encoding of the database is {encoding}, nearbit needs UTF8: make it anew with "
+                f"CREATE DATABASE {connection.info.dbname} ENCODING 'UTF8' TEMPLATE template0"
+            )
+        record.info[_POOLED] = set_for_session is None
+        if record.info[_POOLED]:
+            connection.prepare_threshold = None
+        connection.autocommit = False
+    except BaseException:
+        connection.close()
+        raise
+
+
+# What a driver's error means to a caller; None if it is a mistake of ours and should be seen as it is.
+def _translate_sqlite(error: sqlite3.Error, file: str | None) -> Exception | None:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == _SQLITE_FULL:
+        return StorageFull("the disk or the database is full")
+    if code == _SQLITE_NO_DATABASE:
+        return ConfigurationError(f"database_url must name a SQLite database: {error}")
+    return DatabaseUnavailable(f"the database does not answer: {error}", file) if code in _SQLITE_UNAVAILABLE else None
+
+
+def _translate_postgresql(error: BaseException | None, line: str, connecting: bool) -> Exception | None:
     state = getattr(error, "sqlstate", None)
     if state == _POSTGRESQL_FULL:
         return StorageFull("the disk of the database is full")
+    if state in _POSTGRESQL_BUSY:
+        return DatabaseUnavailable("the database is busy: no turn to write in time", line)
     lost = state is None and type(error).__name__ in ("OperationalError", "ConnectionTimeout")
     if lost or (state is not None and state.startswith(_POSTGRESQL_UNAVAILABLE)):
-        return DatabaseUnavailable("the database does not answer")
+        message = "cannot connect to the database" if connecting else "the database does not answer"
+        return DatabaseUnavailable(message, line)
+    if connecting and state is None and isinstance(error, psycopg.ProgrammingError):
+        return ConfigurationError(f"database_url cannot be used: {line}")
     return None
+
+
+def _one_line(error: BaseException | None, secrets: Sequence[str]) -> str:
+    line = " ".join(str(error).split())
+    for secret in secrets:
+        line = line.replace(secret, "***").replace(quote(secret, safe=""), "***")
+    return line

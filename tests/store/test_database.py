@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psycopg
 import pytest
-from sqlalchemy import event, insert, select
+from sqlalchemy import event, insert, make_url, select
 
-from service.errors import ConfigurationError, DatabaseUnavailable, NotFound, StorageFull
+from service.errors import ConfigurationError, DatabaseUnavailable, NotFound, StorageFull, explained
 from service.store import codes, collections, documents, schema
 from service.store.database import Database
 from service.store.documents import NewDocument
+from service.store.migrations import migrate, prepare
 from service.store.spaces import CodeSpace
 from tests.conftest import new_collection, start_postgres
 from tests.oracles import clustered_codes
@@ -200,7 +202,10 @@ def test_our_own_mistakes_are_not_taken_for_an_unavailable_database(database: Da
     database.ping()
 
 
-@pytest.mark.parametrize("url", ["mysql://host/name", "no url at all", "oracle://x"])
+@pytest.mark.parametrize(
+    "url",
+    ["mysql://host/name", "no url at all", "oracle://x", "postgresql://a@b:port/c", "postgresql://a:p@ss@host/name"],
+)
 def test_a_url_of_another_database_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError, match="database_url must"):
         Database.open(url)
@@ -284,8 +289,10 @@ class Limit:
 def test_a_sqlite_file_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "folder.db").mkdir()
     database = Database.open(f"sqlite:///{tmp_path / 'folder.db'}")
-    with pytest.raises(DatabaseUnavailable, match="unable to open"):
+    with pytest.raises(DatabaseUnavailable, match="unable to open") as refused:
         database.ping()
+    assert str(refused.value).endswith("unable to open database file")
+    assert explained(refused.value).endswith(f"unable to open database file: {tmp_path / 'folder.db'}")
     database.close()
 
 
@@ -336,9 +343,58 @@ def test_a_postgresql_without_space_says_so(postgres_url: str) -> None:
 
 
 def test_a_postgresql_that_nobody_runs_is_unavailable(tmp_path: Path) -> None:
-    database = Database.open(f"postgresql://nobody@/nothing?host={tmp_path}")
-    with pytest.raises(DatabaseUnavailable):
+    with pytest.raises(DatabaseUnavailable, match="cannot connect") as refused:
+        ping(f"postgresql://nobody@/nothing?host={tmp_path}")
+    assert str(tmp_path) in explained(refused.value)
+
+
+def ping(url: str) -> None:
+    database = Database.open(url)
+    try:
         database.ping()
+    finally:
+        database.close()
+
+
+def test_what_keeps_from_connecting_is_said_to_operators_without_the_password_and_not_to_callers(server: Any) -> None:
+    rules = server.pgdata / "pg_hba.conf"
+    rules.write_text(f"local all secretive scram-sha-256\n{rules.read_text()}")
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        connection.execute("CREATE ROLE secretive LOGIN PASSWORD 'right'")
+        connection.execute("SELECT pg_reload_conf()")
+    socket = make_url(server.get_uri()).query["host"]
+    faults = {
+        f"postgresql://secretive:hunter2%21@/postgres?host={socket}": "password authentication failed",
+        f"postgresql://secretive@/postgres?host={socket}": "no password supplied",
+        f"postgresql://unknown:hunter2%21@/postgres?host={socket}": 'role "unknown" does not exist',
+        f"postgresql://postgres:hunter2%21@/none?host={socket}": 'database "none" does not exist',
+        "postgresql://postgres:hunter2%21@127.0.0.1:1/postgres": "Connection refused",
+        "postgresql://postgres:hunter2%21@none.invalid/postgres": "none.invalid",
+        f"postgresql://postgres:hunter2%21@/postgres?host={socket}&sslmode=bogus": "sslmode",
+        f"postgresql://postgres@/postgres?host={socket}&password=hunter2%21&sslmode=hunter2%21": 'sslmode value: "***"',
+    }
+    for url, reason in faults.items():
+        with pytest.raises(DatabaseUnavailable) as refused:
+            ping(url)
+        assert reason in explained(refused.value)
+        assert "hunter2" not in explained(refused.value)
+        assert "\n" not in explained(refused.value)
+        assert (str(refused.value), vars(refused.value)) == ("cannot connect to the database", {})
+    with pytest.raises(ConfigurationError, match='database_url cannot be used: invalid connection option "speed"'):
+        ping(f"{server.get_uri()}&speed=3")
+    ping(f"postgresql://secretive:right@/postgres?host={socket}")
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_database_of_another_encoding_than_utf8_is_refused(postgres: Any, encoding: str) -> None:
+    name = f"encoded_{encoding.lower()}"
+    with psycopg.connect(postgres.get_uri(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} ENCODING '{encoding}' TEMPLATE template0 LOCALE 'C'")
+    words = f"the encoding of the database is {encoding}, nearbit needs UTF8: make it anew with CREATE DATABASE {name} "
+    database = Database.open(postgres.get_uri(name))
+    for use in (Database.ping, migrate, prepare):
+        with pytest.raises(ConfigurationError, match=words):
+            use(database)
     database.close()
 
 
@@ -360,3 +416,29 @@ def test_the_place_of_a_database_is_that_of_every_url_that_leads_to_it(
         assert "secret" not in place
         places.append(place)
     assert len(set(places)) == len(groups)
+
+
+def test_texts_are_utf8_whatever_the_client_is_set_to(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    database = Database.open(postgres_url)
+    collection, _ = new_collection(database)
+    with database.lane(collection.id) as lane:
+        documents.put(lane, [NewDocument("a", "日本語", {})])
+    with database.read() as connection:
+        assert documents.get(connection, collection.id, "a").text == "日本語"
+    database.close()
+
+
+def test_waits_for_locks_are_bounded_beside_options_of_the_url(postgres_url: str) -> None:
+    url = f"{postgres_url}&options=-c%20application_name%3Dmine"
+    database = Database.open(url, lock_timeout_s=0.2)
+    with database.read() as connection:
+        shown = [connection.exec_driver_sql(f"SHOW {name}").scalar() for name in ("lock_timeout", "application_name")]
+    assert shown == ["200ms", "mine"]
+    database.close()
+
+
+def test_a_file_that_is_no_sqlite_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("something else " * 1_000)
+    with pytest.raises(ConfigurationError, match="database_url must name a SQLite database: file is not a database"):
+        ping(f"sqlite:///{tmp_path / 'notes.txt'}")
