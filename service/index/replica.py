@@ -30,7 +30,7 @@ from uuid import uuid4
 import structlog
 from sqlalchemy import Connection, exc
 
-from service.errors import CorruptArtifact, NearbitError, NotFound, Unavailable
+from service.errors import CorruptArtifact, NearbitError, NotFound, Unavailable, explained
 from service.hashing.function import digest_of
 from service.index import snapshot
 from service.index.table import HammingTable
@@ -320,7 +320,7 @@ class Follower:
             with self.database.write() as connection:
                 nodes.remove(connection, self.node_id)
         except Unavailable as error:  # the row ages out by itself
-            log.warning("node not removed", error=str(error))
+            log.warning("node not removed", error=explained(error))
 
     def wake(self) -> None:
         """Look at the database now: this process has just committed a change."""
@@ -708,7 +708,7 @@ class Follower:
             except Exception as error:  # one of the two loops that may: readyz tells, the next poll tries again
                 said = f"{type(error).__name__}: {error}"
                 if said != self.error:  # once, not five times a second
-                    log.error("cannot follow", error=str(error), exc_info=not isinstance(error, Unavailable))
+                    log.error("cannot follow", error=explained(error), exc_info=not isinstance(error, Unavailable))
                 self.error = said
             self._wake.wait(self.poll_interval_s)
             self._wake.clear()

@@ -18,7 +18,7 @@ from uuid import uuid4
 
 import structlog
 
-from service.errors import Conflict, NearbitError, NotFound, Unavailable
+from service.errors import Conflict, NearbitError, NotFound, Unavailable, explained
 from service.store import jobs, spaces
 from service.store.database import Database
 from service.store.jobs import Job
@@ -90,7 +90,7 @@ def work(database: Database, lease_s: float, run: Mapping[str, Run], stopping: t
                 return
             stopping.wait(_IDLE_S)
         except Unavailable as error:  # the job, if any, is resumed when its lease has ended
-            log.warning("database does not answer", error=str(error))
+            log.warning("database does not answer", error=explained(error))
             stopping.wait(_RETRY_S)
         except Exception as error:  # a worker that dies of one fault does none of the jobs to come
             log.error("cannot work", error=str(error), exc_info=True)
@@ -222,7 +222,7 @@ class Lease:
             except (Conflict, NotFound):
                 self._verdict = LeaseLost
             except Unavailable as error:  # nobody else can claim the job either; the next heartbeat tells whose it is
-                log.warning("heartbeat failed", job=self.job.id, error=str(error))
+                log.warning("heartbeat failed", job=self.job.id, error=explained(error))
             except Exception as error:  # of the driver, say: try again, but not beyond the lease
                 log.error("heartbeat failed", job=self.job.id, error=str(error), exc_info=True)
                 if time.monotonic() - renewed > self.lease_s:
