@@ -164,11 +164,14 @@ class Replica:
         n_applied = 0
         while self.read_seq < last_seq:
             with database.read() as connection:
-                self._check_history(connection)
                 if self.read_seq < spaces.compacted_seq(connection, self.space.id):
                     # deletions that this replica has not heard of are not told any more
                     keys, all_codes = codes.load(connection, self.space.id, self.space.n_bits // 8)
+                    patience = self.table.patience
                     self.table, self.saved_seq = HammingTable.build(all_codes, keys), 0
+                    self.table.patience = patience
+                    self._latest.clear()
+                self._check_history(connection)
                 changes = codes.changes(connection, self.space.id, self.read_seq, _CHANGES_AT_ONCE)
             gone = changes.keys[changes.deleted]
             if len(gone):

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import delete, update
 from structlog.testing import capture_logs
 
 from service.index import replica as replica_module
 from service.index.replica import Follower
-from service.store import nodes, snapshots
+from service.store import nodes, schema, snapshots
 from service.store.database import Database
 from tests.backups import Backup, back_up, restore
 from tests.index.histories import History, contents
@@ -130,6 +131,23 @@ def test_nothing_is_loaded_anew_while_the_database_is_the_same(database: Databas
     follower.poll()
     assert follower.history == 0
     assert contents(follower.replica(history.collection.id)) == history.fresh()
+
+
+def test_a_process_that_missed_a_deletion_whose_record_is_gone_reads_that_space_anew_and_no_other(
+    database: Database,
+) -> None:
+    history = History(database)
+    follower = new_process(database)
+    history.put([1, 2])
+    follower.poll()
+    history.delete([1])
+    history.put([3])
+    table, active = schema.codes, history.active.id
+    with database.write() as connection:
+        connection.execute(delete(table).where(table.c.space_id == active, table.c.code.is_(None)))
+        connection.execute(update(schema.code_spaces).values(compacted_seq=history.last_seq - 1))
+    follower.poll()
+    assert (contents(follower.replica(history.collection.id)), follower.history) == (history.fresh(), 0)
 
 
 ids = st.lists(st.integers(0, 8), min_size=1, max_size=4)
