@@ -70,5 +70,5 @@ def test_bucket_load_counts_documents_that_share_a_code(corpus):
 def test_learned_codes_find_more_true_neighbors_than_untrained_ones(corpus, quick):
     function = fit(corpus.contents, corpus.ids, quick(epochs=60)).function
     report = evaluate(function, corpus.contents, corpus.ids)
-    assert report.recall["this"] > report.recall["untrained"]
+    assert report.recall["this"] > report.recall["untrained"] + 0.05
     assert report.dead_bits == []

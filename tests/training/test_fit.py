@@ -3,11 +3,13 @@ from dataclasses import astuple, replace
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_matrix
 
 from service.errors import InvalidInput
 from service.hashing.content import Text
 from service.hashing.featurizers.text import TextFeaturizer
 from service.hashing.function import HashFunction
+from training.dataset import Dataset
 from training.evaluate import evaluate
 from training.fit import Cancelled, Learning, annealed, fit
 from training.graph import Graph
@@ -43,7 +45,8 @@ def test_growing_noise_drives_the_units_into_saturation(corpus, quick):
         fit(corpus.contents, corpus.ids, quick(variant="semantic_hashing", epochs=100, noise=noise)).history[-1]
         for noise in (0.0, 10.0)
     )
-    assert noisy.saturated >= 0.9 > still.saturated
+    assert noisy.saturated > 0.75
+    assert still.saturated < 0.6
 
 
 class Killed(Exception):
@@ -101,10 +104,17 @@ def test_what_cancelled_raises_passes_through(corpus, quick):
 
 
 def test_a_fit_stops_early_when_it_gets_no_better_and_keeps_the_best(corpus, quick):
-    result = fit(corpus.contents, corpus.ids, quick(variant="semantic_hashing", noise=0.0, epochs=100, patience=2))
-    losses = [epoch.validation_loss for epoch in result.history]
-    assert len(losses) < 100
-    assert min(losses) == losses[-3]
+    features = TextFeaturizer().fit(corpus.contents).transform(corpus.contents)
+    config = quick(variant="semantic_hashing", noise=0.0, epochs=30, patience=2)
+    # What is learned from one half of the words is wrong about the other half, and more so after each epoch.
+    half = np.arange(features.shape[1]) % 2 == 0
+    train, validation = (Dataset(features, csr_matrix(features.multiply(side)), None) for side in (half, ~half))
+    learning = Learning(train, validation, config.plan(300), config)
+    learning.run(None, lambda: None, None)
+    losses = [epoch.validation_loss for epoch in learning.history]
+    assert len(losses) == 3
+    assert losses == sorted(losses)
+    assert learning.validate(validation)[0] == losses[0]
 
 
 def test_a_diverging_loss_is_said(corpus, quick):
@@ -149,20 +159,24 @@ def test_imbalance_is_none_for_independent_fair_bits_and_one_for_one_repeated_de
 class ShortLists(InvertedFile):
     """A look into 80 of 255 documents."""
 
+    n_made = 0
+
     @classmethod
     def of(cls, database, seed, **options):
+        cls.n_made += 1
         return super().of(database, seed, mean_length=10, n_probes=8, **options)
 
 
 def test_a_fit_beyond_the_exact_search_learns_as_well(corpus, quick, monkeypatch):
-    exact = fit(corpus.contents, corpus.ids, quick(epochs=30))
+    exact = fit(corpus.contents, corpus.ids, quick(epochs=60))
     monkeypatch.setattr("training.graph.EXACT_UP_TO", 100)
     monkeypatch.setattr("training.graph.InvertedFile", ShortLists)
-    found = fit(corpus.contents, corpus.ids, quick(epochs=30))
-    assert found.function.to_bytes() != exact.function.to_bytes()
+    monkeypatch.setattr(ShortLists, "n_made", 0)
+    found = fit(corpus.contents, corpus.ids, quick(epochs=60))
+    assert ShortLists.n_made == 2  # of the first graph and of the refined one
     recalls = [evaluate(result.function, corpus.contents, corpus.ids).recall for result in (found, exact)]
-    assert recalls[0]["this"] > recalls[0]["untrained"]
-    assert recalls[0]["this"] > recalls[1]["this"] - 0.05
+    assert recalls[0]["this"] > recalls[0]["untrained"] + 0.05
+    assert recalls[0]["this"] > recalls[1]["this"] - 0.15
 
 
 def test_the_stages_take_the_time_of_the_whole(corpus, quick):

@@ -34,10 +34,11 @@ def test_neighbors_share_a_topic(corpus, features):
 
 def test_a_view_that_knows_the_topics_refines_the_neighbors(corpus, features):
     one_hot = np.eye(6, dtype=np.float32)[corpus.topics]
-    rough = graph_of(features, neighbors=30, lsa_weight=0.0)
-    refined = rough.refined(lambda rows: one_hot, 30)
+    # Nearly as many as a topic has: words alone reach into the other topics.
+    rough = graph_of(features, neighbors=45, lsa_weight=0.0)
+    refined = rough.refined(lambda rows: one_hot, 45)
     before, after = (same_topic(g.dataset(features, nothing, same=True), corpus.topics) for g in (rough, refined))
-    assert after > before
+    assert before < 0.98
     assert after > 0.99
 
 

@@ -32,9 +32,19 @@ def small(variant, quick):
     return small
 
 
-def test_it_learns(variant, corpus, small):
-    history = fit(corpus.contents, corpus.ids, small(epochs=8)).history
-    assert history[-1].validation_loss < history[0].validation_loss
+LONG = {"rbm": {"epochs": 100, "learning_rate": 0.1, "patience": 100}}
+"""Steps as small as other variants' leave contrastive divergence on 300 short texts where it began."""
+
+
+def test_it_learns_codes_without_a_dead_bit_that_survive_save_and_load(variant, corpus, small):
+    result = fit(corpus.contents, corpus.ids, small(**LONG.get(variant, {"epochs": 40})))
+    assert result.history[-1].validation_loss < 0.99 * result.history[0].validation_loss
+    codes = result.function.encode(corpus.contents).codes
+    restored = HashFunction.from_bytes(result.function.to_bytes())
+    np.testing.assert_array_equal(restored.encode(corpus.contents).codes, codes)
+    ones = unpack(codes).mean(axis=0)
+    assert ones.min() > 0.005
+    assert ones.max() < 0.995
 
 
 def test_it_is_reproducible_bit_for_bit_from_a_seed(variant, corpus, small):
@@ -53,12 +63,3 @@ def test_it_leaves_its_input_alone(variant, corpus, small):
         assert len(batch.input) == len(batch.clean) == len(batch.target)
     for name in ("data", "indices", "indptr"):
         np.testing.assert_array_equal(getattr(features, name), getattr(before, name))
-
-
-def test_its_codes_survive_save_and_load_and_no_bit_is_dead(variant, corpus, small):
-    function = fit(corpus.contents, corpus.ids, small(epochs=20)).function
-    codes = function.encode(corpus.contents).codes
-    np.testing.assert_array_equal(HashFunction.from_bytes(function.to_bytes()).encode(corpus.contents).codes, codes)
-    ones = unpack(codes).mean(axis=0)
-    assert ones.min() > 0.005
-    assert ones.max() < 0.995

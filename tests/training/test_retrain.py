@@ -21,6 +21,8 @@ from training.models import MODELS
 from training.worker import run_job
 
 FAST = {"epochs": 2, "variant": "semantic_hashing", "noise": 1.0}
+POOR = {"hidden": [1]}
+"""Every code is a function of one number: no training makes such codes find the nearest of six subjects."""
 
 
 @pytest.fixture
@@ -100,13 +102,29 @@ def test_the_report_of_a_space_says_how_good_and_how_healthy_its_codes_are(
 def test_a_space_that_is_worse_than_the_active_one_is_refused_unless_forced(
     database: Database, settings_here: Settings, collection: Collection
 ) -> None:
-    good = retrain(database, settings_here, collection, variant="neighbor", epochs=60, likeness=0.0)
-    assert good.state == "succeeded"
-    bad = retrain(database, settings_here, collection, epochs=1, learning_rate=1e-9)
-    assert bad.state == "failed"
-    assert "those of the active version 2 find" in str(bad.error)
-    assert states(database, collection) == ["failed", "active", "retired"]
-    assert retrain(database, settings_here, collection, epochs=1, learning_rate=1e-9, force=True).state == "succeeded"
+    refused = retrain(database, settings_here, collection, **POOR)
+    assert refused.state == "failed"
+    assert "those of the active version 1 find" in str(refused.error)
+    assert states(database, collection) == ["failed", "active"]
+    forced = retrain(database, settings_here, collection, **POOR, force=True)
+    assert (forced.state, forced.error) == ("succeeded", None)
+    with database.read() as connection:
+        recall = spaces.active(connection, collection.id).report["recall"]  # type: ignore[index]
+    assert recall["this"] < recall["active"] - 0.2
+
+
+def test_a_space_that_is_better_than_the_active_one_passes_without_force(
+    database: Database, settings_here: Settings, collection: Collection
+) -> None:
+    assert retrain(database, settings_here, collection, **POOR, force=True).state == "succeeded"
+    better = retrain(database, settings_here, collection)
+    assert (better.state, better.error) == ("succeeded", None)
+    with database.read() as connection:
+        recall = spaces.active(connection, collection.id).report["recall"]  # type: ignore[index]
+    assert recall["this"] > recall["active"] + 0.2
+    refused = retrain(database, settings_here, collection, **POOR)
+    assert "those of the active version 3 find" in str(refused.error)
+    assert states(database, collection) == ["failed", "active", "retired", "retired"]
 
 
 def test_documents_added_while_a_space_is_built_are_in_it_when_it_goes_live(

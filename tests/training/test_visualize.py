@@ -28,7 +28,7 @@ def test_a_picture_and_a_page_that_needs_no_other_show_five_maps(digits, tmp_pat
     maps = draw_maps(digits, tmp_path / "out", "digits <8 x 8>", CONFIG, sample=120)
     assert [found.name for found in maps] == NAMES
     assert all(found.positions.shape == (120, 2) for found in maps)
-    assert min(found.trustworthiness for found in maps) > 0.7
+    assert min(found.trustworthiness for found in maps) > 0.6  # places drawn at random have 0.5
     assert (tmp_path / "out/map.png").read_bytes().startswith(b"\x89PNG")
     page = (tmp_path / "out/map.html").read_text()
     assert "digits &lt;8 x 8&gt;" in page

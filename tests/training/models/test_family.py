@@ -46,8 +46,16 @@ CONTENTS = {"text": texts(), "embedding": embeddings(), "image": images()}
 
 def small(variant, **options):
     sizes = {} if "hidden" in MODELS[variant].preset else {"hidden": (24,)}
-    said = {"n_bits": 16, "epochs": 30, "device": "cpu", "image_size": 6, "min_df": 1, "variant": variant}
+    said = {"n_bits": 16, "epochs": 60, "device": "cpu", "image_size": 6, "min_df": 1, "variant": variant}
     return TrainingConfig.parse(said | sizes | options)
+
+
+def nearer(codes):
+    """How much nearer codes of one topic are than codes of two, in bits."""
+    bits = np.unpackbits(codes, axis=1)
+    distances = (bits[:, None] != bits[None]).sum(axis=2)
+    same = (np.arange(N)[:, None] - np.arange(N)) % 3 == 0
+    return distances[~same].mean() - distances[same].mean()
 
 
 @pytest.fixture(autouse=True)
@@ -62,16 +70,15 @@ def one_thread():
 @pytest.mark.parametrize("variant", sorted(MODELS))
 def test_every_variant_learns_codes_of_every_kind_of_content_that_survive_a_file(variant, kind):
     contents = CONTENTS[kind]
-    result = fit(contents, IDS, small(variant))
+    # Contrastive divergence takes long to leave where it began on a few short texts.
+    longer = {"epochs": 100, "learning_rate": 0.1, "patience": 100} if (variant, kind) == ("rbm", "text") else {}
+    result = fit(contents, IDS, small(variant, **longer))
     losses = [record.loss for record in result.history]
     assert min(losses[1:]) < losses[0]
     codes = result.function.encode(contents).codes
     restored = HashFunction.from_bytes(result.function.to_bytes())
     np.testing.assert_array_equal(restored.encode(contents).codes, codes)
-    bits = np.unpackbits(codes, axis=1)
-    distances = (bits[:, None] != bits[None]).sum(axis=2)
-    same = (np.arange(N)[:, None] - np.arange(N)) % 3 == 0
-    assert distances[same].mean() < distances[~same].mean()  # contents of one topic have nearer codes
+    assert nearer(codes) > 0.3
 
 
 @pytest.mark.parametrize(
@@ -91,8 +98,7 @@ def test_options_compose_with_variants(variant, options):
     result = fit(CONTENTS["text"], IDS, small(variant, **options))
     losses = [record.loss for record in result.history]
     assert np.isfinite(losses).all()
-    bits = np.unpackbits(result.function.encode(CONTENTS["text"]).codes, axis=1)
-    assert 0 < bits.mean(axis=0).min() <= bits.mean(axis=0).max() < 1
+    assert nearer(result.function.encode(CONTENTS["text"]).codes) > 0.3
 
 
 def test_an_option_of_another_variant_is_refused_with_its_owners():

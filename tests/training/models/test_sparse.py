@@ -15,7 +15,7 @@ def test_units_meet_their_target_rate(digits, learn, target):
     plan = {"hidden": (), "n_bits": 64, "epochs": 40, "batch_size": 128, "target_rate": target}
     learning = learn("sparse", digits, **plan)
     np.testing.assert_allclose(rates(learning, digits).mean(), target, rtol=0.2)
-    assert np.mean(np.abs(rates(learning, digits) / target - 1) < 0.2) > 0.8
+    assert np.mean(np.abs(rates(learning, digits) / target - 1) < 0.4) > 0.8
 
 
 def test_bits_are_one_at_the_target_rate(digits, learn):

@@ -19,7 +19,7 @@ def test_pretraining_lowers_the_tuned_loss_of_four_hidden_layers_at_equal_steps(
     at_once = learn("stacked", standard, **plan).history[-1].validation_loss
     # As many steps again as all layers' pretraining took do not make up for it.
     longer = learn("stacked", standard, **plan | {"epochs": 42}).history[-1].validation_loss
-    assert pretrained < 0.9 * at_once
+    assert pretrained < (0.7 if pretraining == "autoencoder" else 0.97) * at_once
     assert pretrained < longer or pretraining == "rbm"
 
 
