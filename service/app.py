@@ -14,11 +14,12 @@ from multiprocessing import parent_process
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import JSONResponse
 
+from service.auth import Keys, needs
 from service.config import Settings
 from service.crossing import in_thread
 from service.edge import Edge
@@ -27,13 +28,14 @@ from service.encoding.batcher import Batcher
 from service.encoding.client import EncoderClient
 from service.encoding.worker import encoder_routes
 from service.errors import NearbitError
+from service.guarded_route import SECURITY_SCHEME, security
 from service.hashing.device import share_cores
 from service.index import engine
 from service.index.replica import Follower
 from service.ingest import Ingest
 from service.logs import configure_logging
 from service.metrics import RequestMetrics, Sample
-from service.problems import Problem, install_problems
+from service.problems import Problem, install_problems, problems
 from service.routes import admin, collections, documents, schemas, similar
 from service.routes.parts import Parts
 from service.search import Search
@@ -80,13 +82,17 @@ def create_app(settings: Settings) -> FastAPI:
         response_model=schemas.Ready,
         responses={503: {"model": schemas.Ready}},
     )
-    async def readyz() -> Response:
+    async def readyz(request: Request) -> Response:
         """Whether the database answers, texts can be encoded, and the replicas have caught up.
 
         What is amiss with single collections is told, too, but does not make the process unready: the others, and often
         they themselves, are answered as well as by any other process.
+
+        Where a key is configured, only a caller who sends one is told more than whether the process is ready.
         """
         ready = await _ready(app.state.parts)
+        if not request.state.scopes:
+            ready = schemas.Ready(status=ready.status)
         return JSONResponse(ready.model_dump(exclude_none=True), 200 if ready.status == "ready" else 503)
 
     return app
@@ -107,7 +113,7 @@ def create_encoder_app(settings: Settings) -> FastAPI:
             database.close()
 
     app = _app(settings, "nearbit encoder", lifespan, lambda: _encoder_gauges(encoder))
-    app.include_router(encoder_routes(encoder))
+    app.include_router(encoder_routes(encoder, settings.max_batch, settings.max_text_chars))
     return app
 
 
@@ -150,18 +156,25 @@ def _app(
     app.add_middleware(
         Edge,
         metrics=metrics,
+        keys=Keys.of(settings),
         max_body_bytes=settings.max_body_bytes,
-        loopback_only=settings.admin_key is None,
     )
     install_problems(app)
-    _describe_problems(app)
+    _complete_openapi(app)
 
     @app.get("/healthz", tags=["health"])
     async def healthz() -> schemas.Health:
         """The process answers."""
         return schemas.Health(status="ok")
 
-    @app.get("/metrics", tags=["health"], response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+    @app.get(
+        "/metrics",
+        tags=["health"],
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {}}}, **problems(401)},
+        openapi_extra=security("read"),
+    )
+    @needs("read")
     async def prometheus() -> Response:
         """Figures for Prometheus."""
         return Response(metrics.render(gauges), media_type=CONTENT_TYPE_LATEST)
@@ -169,19 +182,23 @@ def _app(
     return app
 
 
-def _describe_problems(app: FastAPI) -> None:
-    """Put the schema of a problem where the routes' declared responses refer to it."""
+def _complete_openapi(app: FastAPI) -> None:
+    """Put what the routes refer to where they refer to it: the schema of a problem, and how a key is sent."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
-        schema = generate()
-        components = schema.setdefault("components", {}).setdefault("schemas", {})
-        template = "#/components/schemas/{model}"
+        components = (schema := generate()).setdefault("components", {})
+        described = components.setdefault("schemas", {})
         for model in (Problem, *schemas.BODIES):
-            described = model.model_json_schema(ref_template=template)
-            for name, part in described.pop("$defs", {}).items():
-                components.setdefault(name, part)
-            components.setdefault(model.__name__, described)
+            of_model = model.model_json_schema(ref_template="#/components/schemas/{model}")
+            for name, part in of_model.pop("$defs", {}).items():
+                described.setdefault(name, part)
+            described.setdefault(model.__name__, of_model)
+        components.setdefault("securitySchemes", {})[SECURITY_SCHEME] = {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "Where keys are configured: NEARBIT_ADMIN_KEY for everything, NEARBIT_READ_KEY for `read`.",
+        }
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign]
@@ -191,11 +208,7 @@ def _open(settings: Settings) -> Parts:
     database = Database.open(settings.database_url)
     try:
         prepare(database)
-        encoder: Encoder
-        if settings.encoder_url:
-            encoder = EncoderClient(settings.encoder_url, settings.encoder_timeout_s)
-        else:
-            encoder = _batcher(settings, database)
+        encoder: Encoder = EncoderClient.of(settings) if settings.encoder_url else _batcher(settings, database)
     except NearbitError:
         database.close()
         raise

@@ -27,7 +27,10 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     workers: int = Field(1, ge=1, le=64, description="Number of API processes.")
     admin_key: SecretStr | None = Field(
-        None, description="Key that admin calls must send as `Authorization: Bearer KEY`; none allows loopback only."
+        None, description="Key that may do everything, sent as `Authorization: Bearer KEY`; none allows loopback only."
+    )
+    read_key: SecretStr | None = Field(
+        None, description="Key that may read only, beside the admin key; with one of them set, every call needs a key."
     )
     trainer: bool = Field(True, description="Start a trainer process as a child of `serve`.")
     job_runner: bool = Field(
@@ -87,4 +90,8 @@ class Settings(BaseSettings):
             raise ConfigurationError(
                 f"host {self.host} is reachable from outside: set NEARBIT_ADMIN_KEY, or listen on 127.0.0.1"
             )
+        if self.read_key is not None and self.admin_key is None:
+            raise ConfigurationError("with NEARBIT_READ_KEY alone nobody could write: set NEARBIT_ADMIN_KEY too")
+        if self.read_key is not None and self.read_key == self.admin_key:
+            raise ConfigurationError("NEARBIT_READ_KEY must differ from NEARBIT_ADMIN_KEY, or readers could write")
         return self

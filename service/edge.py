@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import MutableMapping
+from collections.abc import Mapping
 from time import perf_counter
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 from uuid import uuid4
 
 import structlog
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.auth import OPEN_PATHS, Keys, refusal
 from service.config import LOOPBACK
+from service.errors import InvalidInput
 from service.metrics import RequestMetrics
-from service.problems import from_anything, problem
+from service.problems import from_anything, from_error, problem
+from service.request_body import SUPPORTED_CODINGS, bounded, is_supported
 
 log = structlog.get_logger(__name__)
+
+MAX_URL_BYTES = 65_535
+"""A longer URL is one that servers and clients cannot take apart."""
+LONG_URL = "nearbit.long_url"
+"""Extension in the scope of a request whose URL was longer, and is cut: its length in bytes."""
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _METHODS = frozenset({"GET", "PUT", "POST", "DELETE", "HEAD", "OPTIONS", "PATCH"})
@@ -27,19 +34,22 @@ _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 class Edge:
     """ASGI middleware: one pass over what every request needs, so that a short one stays short.
 
+    Whatever can be refused by its head is refused before the body is read.
+
     Args:
         app: what answers.
         metrics: counts requests.
+        keys: who is answered; without any, only requests whose Host and Origin are this machine are. A page of the web
+            that a browser on this machine shows could otherwise reach a service without a key, by a name that resolves
+            to 127.0.0.1.
         max_body_bytes: larger bodies get 413.
-        loopback_only: refuse requests whose Host or Origin is not this machine. A page of the web that a browser on
-            this machine shows could otherwise reach a service without a key, by a name that resolves to 127.0.0.1.
     """
 
-    def __init__(self, app: ASGIApp, metrics: RequestMetrics, max_body_bytes: int, loopback_only: bool) -> None:
+    def __init__(self, app: ASGIApp, metrics: RequestMetrics, keys: Keys, max_body_bytes: int) -> None:
         self.app = app
         self.metrics = metrics
+        self.keys = keys
         self.max_body_bytes = max_body_bytes
-        self.loopback_only = loopback_only
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or pass on what is none."""
@@ -51,6 +61,9 @@ class Edge:
         given = headers.get(b"x-request-id", b"")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex.encode("ascii")
         scope.setdefault("state", {})["request_id"] = request_id.decode("ascii")
+        method = scope["method"]
+        if method == "HEAD":  # as GET is answered, without the body; the server keeps its own scope
+            scope = {**scope, "method": "GET"}
         status = 0
 
         async def send_with_id(message: Message) -> None:
@@ -58,55 +71,59 @@ class Edge:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id)]
+            elif method == "HEAD":
+                message["body"] = b""
             await send(message)
 
         structlog.contextvars.bind_contextvars(request_id=scope["state"]["request_id"])  # of this request's own task
         try:
-            await self._checked(headers)(scope, self._limited(headers, receive), send_with_id)
+            answer = self._refusal(scope, headers) or self.app
+            await answer(scope, self._bounded(headers, receive), send_with_id)
         except Exception as error:  # a defect of ours: the last place where it can become an answer
             if status:
                 raise
             await from_anything(Request(scope), error)(scope, receive, send_with_id)
         finally:
-            self._record(scope, status, perf_counter() - began)
+            self._record(scope, method, status, perf_counter() - began)
 
-    def _checked(self, headers: MutableMapping[bytes, bytes]) -> ASGIApp:
-        """What answers: the app, or a refusal."""
+    def _refusal(self, scope: Scope, headers: Mapping[bytes, bytes]) -> ASGIApp | None:
+        """The answer to a request that its head alone condemns."""
+        authorization = headers.get(b"authorization", b"")
+        granted = scope["state"]["scopes"] = self.keys.scopes(authorization)
+        if not granted and scope["path"] not in OPEN_PATHS:
+            return from_error(Request(scope), refusal(authorization))
+        if not self.keys and (refused := self._from_elsewhere(scope, headers)):
+            return refused
+        if (n_bytes := scope.get("extensions", {}).get(LONG_URL)) is not None:
+            detail = f"the URL must be at most {MAX_URL_BYTES} bytes, got {n_bytes}: POST takes long texts in its body"
+            return problem(Request(scope), 414, detail)
+        if "\ufffd" in scope["path"] and not _is_utf8(unquote_to_bytes(scope["raw_path"])):
+            return from_error(Request(scope), InvalidInput("the path must be UTF-8, percent-encoded"))
         length = headers.get(b"content-length", b"0")
         if length.isdigit() and int(length) > self.max_body_bytes:
-            return self._refusal(413, f"the body must be at most {self.max_body_bytes} bytes, got {int(length)}")
-        if self.loopback_only:
-            host = _host(b"//" + headers.get(b"host", b""))
-            if host not in LOOPBACK:
-                return self._refusal(421, "without an admin key the service answers under localhost and 127.0.0.1 only")
-            if b"origin" in headers and _host(headers[b"origin"]) not in LOOPBACK:
-                return self._refusal(403, "without an admin key the service answers pages of this machine only")
-        return self.app
+            detail = f"the body must be at most {self.max_body_bytes} bytes, got {int(length)}"
+            return problem(Request(scope), 413, detail)
+        if not is_supported(coding := _coding(headers)):
+            detail = f"the Content-Encoding of the body must be one of {SUPPORTED_CODINGS}, or none, got {coding!r}"
+            return problem(Request(scope), 415, detail, headers={"Accept-Encoding": SUPPORTED_CODINGS})
+        return None
 
-    def _refusal(self, status: int, detail: str) -> ASGIApp:
-        async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
-            await problem(Request(scope), status, detail)(scope, receive, send)
+    def _from_elsewhere(self, scope: Scope, headers: Mapping[bytes, bytes]) -> ASGIApp | None:
+        if _host(b"//" + headers.get(b"host", b"")) not in LOOPBACK:
+            detail = "without an admin key the service answers under localhost and 127.0.0.1 only"
+            return problem(Request(scope), 421, detail)
+        if b"origin" in headers and _host(headers[b"origin"]) not in LOOPBACK:
+            return problem(Request(scope), 403, "without an admin key the service answers pages of this machine only")
+        return None
 
-        return refuse
-
-    def _limited(self, headers: MutableMapping[bytes, bytes], receive: Receive) -> Receive:
-        """`receive` for a body of declared length; a chunked one is counted as it comes."""
-        if b"transfer-encoding" not in headers:
+    def _bounded(self, headers: Mapping[bytes, bytes], receive: Receive) -> Receive:
+        """`receive` for a plain body of declared length; a chunked or compressed one is counted as it comes."""
+        if b"transfer-encoding" not in headers and b"content-encoding" not in headers:
             return receive
-        n_bytes = 0
+        return bounded(receive, _coding(headers), self.max_body_bytes)
 
-        async def counting() -> Message:
-            nonlocal n_bytes
-            message = await receive()
-            n_bytes += len(message.get("body", b""))
-            if n_bytes > self.max_body_bytes:
-                raise HTTPException(413, f"the body must be at most {self.max_body_bytes} bytes")
-            return message
-
-        return counting
-
-    def _record(self, scope: Scope, status: int, seconds: float) -> None:
-        method = scope["method"] if scope["method"] in _METHODS else "other"
+    def _record(self, scope: Scope, method: str, status: int, seconds: float) -> None:
+        method = method if method in _METHODS else "other"
         route = _route(scope)
         self.metrics.observe(method, route, status, seconds)
         # A line takes longer to write than a query to answer: reads that went well are for the metrics.
@@ -117,6 +134,18 @@ class Edge:
 def _route(scope: Scope) -> str:
     """The template of the route that answered, `none` if there was none."""
     return str(getattr(scope.get("route"), "path", "none"))
+
+
+def _coding(headers: Mapping[bytes, bytes]) -> bytes:
+    return headers.get(b"content-encoding", b"").strip().lower()
+
+
+def _is_utf8(path: bytes) -> bool:
+    try:
+        path.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _host(url: bytes) -> str | None:

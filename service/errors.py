@@ -15,7 +15,8 @@ NearbitError
 │   │   └── RetrainRunning  a retrain of this collection is queued or running
 │   ├── ForbiddenMove       a code space or job cannot go from its state to the one asked for
 │   └── GateRefused         a new code space is worse than the active one
-├── Unauthorized            the admin key is missing or wrong
+├── Unauthorized            the key is missing or wrong
+├── Forbidden               the key does not allow this call
 ├── Unavailable             a part that is needed does not answer now; try again later
 │   ├── DatabaseUnavailable the database does not answer
 │   ├── StorageFull         the disk or the database is full
@@ -143,7 +144,15 @@ class GateRefused(Conflict):
 
 
 class Unauthorized(NearbitError):
-    """The admin key is missing or wrong."""
+    """The key is missing or wrong."""
+
+
+class Forbidden(NearbitError):
+    """The key does not allow this call; `needed` is the scope that it lacks."""
+
+    def __init__(self, needed: str, granted: list[str]) -> None:
+        super().__init__(f"this call needs a key of scope {needed}, the one that was sent grants {', '.join(granted)}")
+        self.needed = needed
 
 
 class Unavailable(NearbitError):

@@ -30,6 +30,7 @@ STATUS: Mapping[type[NearbitError], int] = {
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.Unauthorized: 401,
+    errors.Forbidden: 403,
     errors.Unavailable: 503,
     errors.SchemaMismatch: 503,
     errors.NearbitError: 500,
@@ -109,7 +110,7 @@ def from_error(request: Request, error: Exception) -> ProblemResponse:
     if isinstance(error, errors.Unavailable):
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, errors.Unauthorized):
-        headers["WWW-Authenticate"] = 'Bearer realm="nearbit admin"'
+        headers["WWW-Authenticate"] = 'Bearer realm="nearbit"'
     if isinstance(error, errors.DatabaseUnavailable):  # the driver names hosts and roles, which callers are not told
         log.warning("database unavailable", error=errors.explained(error))
     if status == 500:
@@ -135,7 +136,7 @@ def from_http_error(request: Request, error: Exception) -> ProblemResponse:
         allowed = ", ".join(_allowed(request))
         detail, headers = f"{request.method} is not allowed here, only {allowed}", {"Allow": allowed}
     elif error.status_code == 400 and error.__cause__ is not None:
-        detail = f"the body must be JSON in UTF-8: {_unreadable(error.__cause__)}"
+        detail = f"the body must be JSON: {unreadable(error.__cause__)}"
     return problem(request, error.status_code, detail, headers=headers)
 
 
@@ -146,13 +147,13 @@ def _allowed(request: Request) -> list[str]:
     return [s["method"] for s in scopes if any(route.matches(s)[0] is Match.FULL for route in routes)]
 
 
-def _unreadable(error: BaseException) -> str:
+def unreadable(error: BaseException) -> str:
     """Why a body could not be read, in words for its sender."""
     match error:
         case RecursionError():
             return "it is nested too deeply"
         case UnicodeDecodeError():
-            return f"byte {error.start} is none"
+            return f"byte {error.start} is no UTF-8"
         case _:
             return str(error)
 

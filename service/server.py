@@ -18,6 +18,7 @@ from uvicorn.supervisors import Multiprocess
 from service.child_process import JOB_RUNNER, TRAINER, ChildProcess
 from service.config import Settings
 from service.errors import ConfigurationError
+from service.http_protocol import HttpProtocol
 from service.store.database import Database
 from service.store.migrations import prepare
 
@@ -101,6 +102,7 @@ def _run(settings: Settings, app: Any, listener: socket.socket, workers: int) ->
     config = uvicorn.Config(
         app,
         factory=isinstance(app, str),
+        http=HttpProtocol,
         workers=workers,
         log_config=None,
         access_log=False,

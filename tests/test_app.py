@@ -188,7 +188,7 @@ def test_without_a_key_pages_of_the_web_are_refused(sqlite_url: str) -> None:
 
 def test_with_a_key_any_name_is_answered(sqlite_url: str) -> None:
     with running(sqlite_url, "http://nearbit.example", admin_key="secret", host="0.0.0.0") as client:
-        assert client.get("/v1/collections").status_code == 200
+        assert client.get("/v1/collections", headers={"Authorization": "Bearer secret"}).status_code == 200
 
 
 def test_requests_are_counted_by_route_and_not_by_path(sqlite_url: str) -> None:

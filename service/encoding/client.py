@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, vstack
 
+from service.config import Settings
 from service.encoding import MAX_CHARS, MAX_TEXTS
 from service.errors import CorruptArtifact, EncoderUnavailable, InvalidContent, NearbitError, NotFound, QueueFull
 from service.hashing.content import Contents, Text, of_kind
@@ -38,18 +39,37 @@ class EncoderClient:
         url: where the encoder process listens, such as http://127.0.0.1:8001.
         timeout_s: longest wait for an answer, connecting included.
         transport: how requests travel; tests pass an in-process one.
+        key: what the encoder process wants to see before it answers, if it wants one.
+        max_texts: most texts that it takes in one request, `MAX_TEXTS` at most.
     """
 
-    def __init__(self, url: str, timeout_s: float = 10.0, transport: httpx2.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        timeout_s: float = 10.0,
+        transport: httpx2.AsyncBaseTransport | None = None,
+        *,
+        key: str | None = None,
+        max_texts: int = MAX_TEXTS,
+    ) -> None:
         self.url = url
         self.timeout_s = timeout_s
+        self.max_texts = min(max_texts, MAX_TEXTS)
         self._client = httpx2.AsyncClient(
             base_url=url,
+            headers={b"Authorization": b"Bearer " + key.encode("utf-8")} if key else None,
             timeout=timeout_s,
             limits=httpx2.Limits(max_connections=256, max_keepalive_connections=64, keepalive_expiry=KEEPALIVE_S),
             transport=transport,
             trust_env=False,  # a proxy of the environment is meant for the world outside, not for our own processes
         )
+
+    @classmethod
+    def of(cls, settings: Settings, transport: httpx2.AsyncBaseTransport | None = None) -> EncoderClient:
+        """A client of the encoder process that the settings name, with the key and the limits that both have."""
+        assert settings.encoder_url is not None
+        key = None if settings.admin_key is None else settings.admin_key.get_secret_value()
+        return cls(settings.encoder_url, settings.encoder_timeout_s, transport, key=key, max_texts=settings.max_batch)
 
     async def encode(self, digest: str, contents: Contents) -> Encoded:
         """Codes of contents by the hash function of that digest.
@@ -73,7 +93,7 @@ class EncoderClient:
         """What the encoder process answers to contents, in parts that it takes, one after another."""
         found: list[T] = []
         n_sent = 0
-        for texts in _parts([content.text for content in of_kind(contents, Text)]):
+        for texts in _parts([content.text for content in of_kind(contents, Text)], self.max_texts):
             try:
                 found += await self._asked_part(path, digest, texts, read)
             except InvalidContent as error:
@@ -139,13 +159,13 @@ class EncoderClient:
                 return EncoderUnavailable(f"encoder {self.url} answered {status}: {problem.get('detail', problem)}")
 
 
-def _parts(texts: Sequence[str]) -> Iterator[list[bytes]]:
+def _parts(texts: Sequence[str], max_texts: int) -> Iterator[list[bytes]]:
     """Texts as JSON, in parts that an encoder process takes in one request; no texts are one part."""
     part: list[bytes] = []
     n_bytes = 0
     for text in texts:
         written = _json(text)
-        if part and (len(part) == MAX_TEXTS or n_bytes + len(written) > _PART_BYTES):
+        if part and (len(part) == max_texts or n_bytes + len(written) > _PART_BYTES):
             yield part
             part, n_bytes = [], 0
         part.append(written)

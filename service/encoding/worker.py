@@ -16,11 +16,14 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.sparse import csr_matrix
 
+from service.auth import needs
 from service.encoding import MAX_CHARS, MAX_TEXTS, Encoder
 from service.errors import InvalidContent, InvalidInput
+from service.guarded_route import GuardedRoute
 from service.hashing.content import Text
 from service.hashing.featurizers import Features
 from service.hashing.function import Encoded
+from service.problems import problems
 
 T = TypeVar("T")
 
@@ -61,14 +64,26 @@ class FeaturesAnswer(BaseModel):
     values: str = Field(description="float32: what stands in them.")
 
 
-def encoder_routes(encoder: Encoder) -> APIRouter:
-    """The routes `POST /v1/encode`, `POST /v1/features` and `GET /readyz`, answered by that encoder."""
-    router = APIRouter()
+def encoder_routes(encoder: Encoder, max_texts: int = MAX_TEXTS, max_text_chars: int | None = None) -> APIRouter:
+    """The routes `POST /v1/encode`, `POST /v1/features` and `GET /readyz`, answered by that encoder.
+
+    Args:
+        encoder: does the work.
+        max_texts: most texts of one request, `MAX_TEXTS` at most.
+        max_text_chars: greatest length of one text; None for any.
+    """
+    router = APIRouter(route_class=GuardedRoute, responses=problems(400, 401, 413, 415, 422, 503))
+
+    def read(body: EncodeRequest) -> list[Text]:
+        if len(body.texts) > max_texts:
+            raise InvalidInput(f"texts must be at most {max_texts} per request, got {len(body.texts)}")
+        return texts_of(body.texts, max_text_chars)
 
     @router.post("/v1/encode", summary="Encode texts", tags=["encoder"])
+    @needs("read")
     async def encode(body: EncodeRequest, request: Request) -> EncodeAnswer:
         """Codes of texts; a request whose caller leaves is taken out of the queue."""
-        contents = texts_of(body.texts)
+        contents = read(body)
         encoded: Encoded = await unless_left(request, encoder.encode(body.digest, contents))
         return EncodeAnswer(
             n_bits=encoded.codes.shape[1] * 8,
@@ -78,9 +93,10 @@ def encoder_routes(encoder: Encoder) -> APIRouter:
         )
 
     @router.post("/v1/features", summary="Features of texts", tags=["encoder"])
+    @needs("read")
     async def features(body: EncodeRequest, request: Request) -> FeaturesAnswer:
         """Features of texts by the featurizer of the hash function; otherwise as `encode`."""
-        contents = texts_of(body.texts)
+        contents = read(body)
         found: Features = await unless_left(request, encoder.features(body.digest, contents))
         rows = csr_matrix(found)
         return FeaturesAnswer(
@@ -104,11 +120,11 @@ def _base64(array: NDArray[Any]) -> str:
     return base64.b64encode(array.tobytes()).decode("ascii")
 
 
-def texts_of(texts: list[str]) -> list[Text]:
+def texts_of(texts: list[str], max_chars: int | None) -> list[Text]:
     """Contents of a list of texts.
 
     Raises:
-        InvalidContent: one cannot be hashed; the error says which.
+        InvalidContent: one cannot be hashed, or is longer than `max_chars`; the error says which.
         InvalidInput: they are too long in all.
     """
     n_chars = sum(map(len, texts))
@@ -118,6 +134,8 @@ def texts_of(texts: list[str]) -> list[Text]:
         )
     contents: list[Text] = []
     for position, text in enumerate(texts):
+        if max_chars is not None and len(text) > max_chars:
+            raise InvalidContent(f"text must be at most {max_chars} characters long, got {len(text)}", position)
         try:
             contents.append(Text(text))
         except InvalidContent as error:

@@ -158,7 +158,7 @@ def _open_encoder(settings: Settings, database: Database) -> Encoder:
     if settings.encoder_url:
         from service.encoding.client import EncoderClient
 
-        return EncoderClient(settings.encoder_url, settings.encoder_timeout_s)
+        return EncoderClient.of(settings)
     from service.encoding.batcher import Batcher
 
     def load(digest: str) -> bytes:

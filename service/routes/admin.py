@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Request, Response
+from fastapi import APIRouter, Body, Request, Response
 from pydantic import TypeAdapter
 
+from service.auth import needs
 from service.crossing import in_thread, reading
 from service.errors import InvalidInput, TooFewDocuments
+from service.guarded_route import GuardedRoute
 from service.problems import problems
 from service.routes import schemas
-from service.routes.admin_key import require_admin_key
 from service.routes.parts import Parts, parts_of
 from service.store import collections, documents, jobs, spaces
 from service.store.jobs import Job
 from service.store.spaces import CodeSpace
 
-router = APIRouter(prefix="/v1", tags=["learning"], responses=problems(403, 404, 413, 421, 422, 503))
-_admin = [Depends(require_admin_key)]
+router = APIRouter(
+    prefix="/v1",
+    tags=["learning"],
+    route_class=GuardedRoute,
+    responses=problems(401, 403, 404, 413, 414, 415, 421, 422, 503),
+)
 _JOB: TypeAdapter[schemas.Job] = TypeAdapter(schemas.Job)
 _OR_JOB: dict[int | str, dict[str, Any]] = {
     202: {
@@ -33,9 +38,9 @@ _OR_JOB: dict[int | str, dict[str, Any]] = {
     "/collections/{collection}/retrain",
     summary="Learn codes",
     status_code=202,
-    dependencies=_admin,
-    responses=problems(400, 401, 409, 415),
+    responses=problems(400, 409),
 )
+@needs("admin")
 async def retrain(
     request: Request,
     response: Response,
@@ -65,6 +70,7 @@ def _enqueue(parts: Parts, name: str, params: dict[str, object]) -> Job:
 
 
 @router.get("/jobs/{job}", summary="Get a job")
+@needs("read")
 async def get_job(request: Request, job: schemas.JobId) -> schemas.Job:
     """The job's state and progress."""
     database = parts_of(request).database
@@ -76,7 +82,8 @@ async def get_job(request: Request, job: schemas.JobId) -> schemas.Job:
     return _job(await reading(database, get))
 
 
-@router.post("/jobs/{job}/cancel", summary="Cancel a job", dependencies=_admin, responses=problems(401, 409))
+@router.post("/jobs/{job}/cancel", summary="Cancel a job", responses=problems(409))
+@needs("admin")
 async def cancel_job(request: Request, job: schemas.JobId) -> schemas.Job:
     """Cancels a queued job at once; asks its worker to stop a running one, which it does within seconds."""
     database = parts_of(request).database
@@ -89,6 +96,7 @@ async def cancel_job(request: Request, job: schemas.JobId) -> schemas.Job:
 
 
 @router.get("/collections/{collection}/spaces", summary="List code spaces")
+@needs("read")
 async def list_spaces(request: Request, collection: schemas.CollectionName) -> schemas.CodeSpacePage:
     """Every code space of the collection, newest first, with its report."""
     database = parts_of(request).database
@@ -104,10 +112,10 @@ async def list_spaces(request: Request, collection: schemas.CollectionName) -> s
 @router.post(
     "/collections/{collection}/spaces/{version}/promote",
     summary="Promote a code space",
-    dependencies=_admin,
     response_model=schemas.CodeSpace,
-    responses=_OR_JOB | problems(401, 409, 500),
+    responses=_OR_JOB | problems(409, 500),
 )
+@needs("admin")
 async def promote(
     request: Request, collection: schemas.CollectionName, version: schemas.Version
 ) -> schemas.CodeSpace | Response:
@@ -127,10 +135,10 @@ async def promote(
 @router.post(
     "/collections/{collection}/rollback",
     summary="Roll back to the code space before",
-    dependencies=_admin,
     response_model=schemas.CodeSpace,
-    responses=_OR_JOB | problems(401, 409, 500),
+    responses=_OR_JOB | problems(409, 500),
 )
+@needs("admin")
 async def roll_back(request: Request, collection: schemas.CollectionName) -> schemas.CodeSpace | Response:
     """Promotes the space that was retired last; calling it again goes forward again.
 
@@ -142,10 +150,10 @@ async def roll_back(request: Request, collection: schemas.CollectionName) -> sch
 @router.post(
     "/collections/{collection}/spaces/{version}/rollback",
     summary="Roll back a code space",
-    dependencies=_admin,
     response_model=schemas.CodeSpace,
-    responses=_OR_JOB | problems(401, 409, 500),
+    responses=_OR_JOB | problems(409, 500),
 )
+@needs("admin")
 async def roll_back_version(
     request: Request, collection: schemas.CollectionName, version: schemas.Version
 ) -> schemas.CodeSpace | Response:

@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from service.crossing import in_large_thread
 from service.errors import InvalidInput
+from service.problems import unreadable
 from service.routes.json_answer import json_bytes
 
 _SMALL_BYTES = 64 << 10
@@ -73,10 +74,8 @@ def _parsed(content: bytes) -> Any:
         return json.loads(content)
     except json.JSONDecodeError as error:
         raise _no_json(f"{error.msg} at {error.pos}") from None
-    except RecursionError:
-        raise _no_json("nested too deeply") from None
-    except ValueError as error:
-        raise _no_json(str(error)) from None
+    except (ValueError, RecursionError) as error:
+        raise _no_json(unreadable(error)) from None
 
 
 def _no_json(reason: str) -> RequestValidationError:

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Depends, Request, Response
+from fastapi import APIRouter, Body, Request, Response
 
+from service.auth import needs
 from service.crossing import in_thread
+from service.guarded_route import GuardedRoute
 from service.problems import problems
 from service.routes import schemas
-from service.routes.admin_key import require_admin_key
 from service.routes.cursor import from_cursor, to_cursor
 from service.routes.parts import Parts, parts_of
 from service.store import collections, documents, spaces
 from service.store.collections import Collection
 
-router = APIRouter(prefix="/v1/collections", tags=["collections"], responses=problems(403, 413, 421, 422, 503))
-_admin = [Depends(require_admin_key)]
+router = APIRouter(
+    prefix="/v1/collections",
+    tags=["collections"],
+    route_class=GuardedRoute,
+    responses=problems(401, 403, 413, 414, 415, 421, 422, 503),
+)
 
 
 @router.put(
     "/{collection}",
     summary="Create a collection",
-    dependencies=_admin,
-    responses={201: {"model": schemas.Collection}, **problems(400, 401, 409, 415)},
+    responses={201: {"model": schemas.Collection}, **problems(400, 409)},
 )
+@needs("admin")
 async def put_collection(
     request: Request,
     response: Response,
@@ -39,6 +44,7 @@ async def put_collection(
 
 
 @router.get("", summary="List collections")
+@needs("read")
 async def list_collections(
     request: Request, limit: schemas.Limit = 100, cursor: schemas.Cursor = None
 ) -> schemas.CollectionPage:
@@ -55,6 +61,7 @@ async def list_collections(
 
 
 @router.get("/{collection}", summary="Get a collection", responses=problems(404))
+@needs("read")
 async def get_collection(request: Request, collection: schemas.CollectionName) -> schemas.CollectionDetail:
     """The collection, the number of its documents and the code space that answers."""
     return await in_thread(_detail, parts_of(request), collection)
@@ -63,10 +70,10 @@ async def get_collection(request: Request, collection: schemas.CollectionName) -
 @router.delete(
     "/{collection}",
     summary="Delete a collection",
-    dependencies=_admin,
     status_code=204,
-    responses=problems(401, 404),
+    responses=problems(404),
 )
+@needs("admin")
 async def delete_collection(request: Request, collection: schemas.CollectionName) -> None:
     """Deletes the collection with its documents, code spaces and jobs."""
     ingest = parts_of(request).ingest

@@ -5,8 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
+from service.auth import needs
 from service.crossing import in_thread, reading
 from service.errors import InvalidInput
+from service.guarded_route import GuardedRoute
 from service.ingest import Added
 from service.problems import problems
 from service.routes import schemas
@@ -23,7 +25,8 @@ _PAGE_CHARS = 4 << 20
 router = APIRouter(
     prefix="/v1/collections/{collection}/documents",
     tags=["documents"],
-    responses=problems(403, 404, 413, 415, 421, 422, 503),
+    route_class=GuardedRoute,
+    responses=problems(401, 403, 404, 413, 414, 415, 421, 422, 503),
 )
 
 
@@ -35,6 +38,7 @@ router = APIRouter(
     responses={200: {"model": schemas.PutDocuments, "description": "All replaced others."}, **problems(400, 409)},
     openapi_extra=declared_body(schemas.NewDocuments),
 )
+@needs("write")
 async def put_documents(request: Request, collection: schemas.CollectionName) -> Response:
     """Inserts documents, and replaces those whose id exists: all of them or, with an error, none. They can be found
     once this has answered, for sure with the answer's `seq` as `at_least_seq`."""
@@ -61,6 +65,7 @@ async def put_documents(request: Request, collection: schemas.CollectionName) ->
     responses=problems(400),
     openapi_extra=declared_body(schemas.Ids),
 )
+@needs("write")
 async def delete_documents(request: Request, collection: schemas.CollectionName) -> schemas.DeletedDocuments:
     """Deletes the documents of those ids; that there are none is no error. For many at once, and for ids that a path
     cannot carry."""
@@ -71,6 +76,7 @@ async def delete_documents(request: Request, collection: schemas.CollectionName)
 
 
 @router.get("", summary="List documents", response_model=schemas.DocumentPage)
+@needs("read")
 async def list_documents(
     request: Request, collection: schemas.CollectionName, limit: schemas.Limit = 100, cursor: schemas.Cursor = None
 ) -> Response:
@@ -89,6 +95,7 @@ async def list_documents(
 
 
 @router.get("/{id:path}", summary="Get a document", response_model=schemas.Document)
+@needs("read")
 async def get_document(request: Request, collection: schemas.CollectionName, id: schemas.PathId) -> Response:
     """The document of that id."""
     database = parts_of(request).database
@@ -101,6 +108,7 @@ async def get_document(request: Request, collection: schemas.CollectionName, id:
 
 
 @router.delete("/{id:path}", summary="Delete a document")
+@needs("write")
 async def delete_document(
     request: Request, collection: schemas.CollectionName, id: schemas.PathId
 ) -> schemas.DeletedDocument:

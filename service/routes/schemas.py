@@ -155,7 +155,7 @@ class NewDocument(Wire):
     """A document to put: one of an id that exists is replaced."""
 
     id: DocumentId | None = Field(None, description="Unique in the collection; without one it is given one.")
-    text: str = Field(description="Not blank; the installation sets the greatest length.")
+    text: str = Field(description="Not blank: something in it can be seen; the installation sets the greatest length.")
     metadata: Metadata = Field(
         default_factory=dict,
         description=f"A JSON object of at most {MAX_MEMBERS} members in all, nested at most {MAX_DEPTH} levels deep, "
@@ -386,7 +386,7 @@ class Ready(BaseModel):
     """Whether the process can do its work; each check says `ok` or what is amiss."""
 
     status: Literal["ready", "not ready"]
-    checks: dict[str, str]
+    checks: dict[str, str] | None = Field(None, description="Left out for a caller without the key that is needed.")
     collections: dict[str, str] | None = Field(
         None,
         description="Collections with which something is amiss, and what; the others are served. Left out if none.",

@@ -12,8 +12,11 @@ from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request, Response
 
+from service.auth import needs
 from service.crossing import in_large_thread
 from service.errors import InvalidContent
+from service.guarded_route import GuardedRoute
+from service.hashing.content import check_texts
 from service.problems import problems
 from service.routes import parameters, schemas
 from service.routes.bodies import JsonParts, declared_body, in_parts, object_of, read_body
@@ -22,7 +25,10 @@ from service.routes.parts import parts_of
 from service.search import Answer, Match
 
 router = APIRouter(
-    prefix="/v1/collections/{collection}", tags=["similar"], responses=problems(403, 404, 409, 413, 421, 422, 503)
+    prefix="/v1/collections/{collection}",
+    tags=["similar"],
+    route_class=GuardedRoute,
+    responses=problems(401, 403, 404, 409, 413, 414, 415, 421, 422, 503),
 )
 
 _BRIEF_MATCHES, _BRIEF_CHARS = 1_000, 1_000_000
@@ -34,6 +40,7 @@ _BRIEF_MATCHES, _BRIEF_CHARS = 1_000, 1_000_000
     response_model=schemas.Answer,
     openapi_extra=parameters.declared(parameters.NearText),
 )
+@needs("read")
 async def similar_to_text(request: Request) -> Response:
     """The `k` nearest documents; with `radius`, those of them that lie within so many bits.
 
@@ -53,6 +60,7 @@ async def similar_to_text(request: Request) -> Response:
     response_model=schemas.Answer,
     openapi_extra=parameters.declared(parameters.NearDocument),
 )
+@needs("read")
 async def similar_to_document(request: Request) -> Response:
     """The `k` nearest documents to that one, itself left out."""
     asked = parameters.read(parameters.NearDocument, request)
@@ -64,13 +72,18 @@ async def similar_to_document(request: Request) -> Response:
     "/similar",
     summary="Find documents similar to each of many texts",
     response_model=schemas.Answers,
-    responses=problems(400, 415),
+    responses=problems(400),
     openapi_extra=declared_body(schemas.Texts),
 )
+@needs("read")
 async def similar_to_texts(request: Request, collection: schemas.CollectionName) -> Response:
     """One answer per text, all from the same code space."""
     parts = parts_of(request)
-    body = await read_body(request, schemas.Texts, parts.settings.max_batch)
+
+    def check(body: schemas.Texts) -> None:
+        check_texts(body.texts, parts.settings.max_text_chars)
+
+    body = await read_body(request, schemas.Texts, parts.settings.max_batch, check)
     stored = await parts.ingest.collection(collection)
     answers = await parts.search.by_texts(stored, body.texts, body.want)
 

@@ -74,6 +74,23 @@ def test_codes_over_http_are_those_of_the_hash_function() -> None:
     asyncio.run(scenario())
 
 
+def test_an_encoder_process_is_never_sent_more_texts_than_it_takes() -> None:
+    async def scenario() -> None:
+        batcher = Batcher(load, device="cpu")
+        app = FastAPI()
+        app.include_router(encoder_routes(batcher, max_texts=2))
+        client = EncoderClient("http://e", transport=httpx2.ASGITransport(app), max_texts=2)
+        texts = [Text(f"text {i}") for i in range(5)]
+        got, wanted = await client.encode(DIGEST, texts), FUNCTION.encode(texts)
+        np.testing.assert_array_equal(got.codes, wanted.codes)
+        features = await client.features(DIGEST, texts)
+        assert (features != FUNCTION.featurizer.transform(texts)).nnz == 0
+        await client.close()
+        await batcher.close()
+
+    asyncio.run(scenario())
+
+
 def test_features_over_http_are_those_of_the_featurizer() -> None:
     async def scenario() -> None:
         batcher = Batcher(load, device="cpu")

@@ -1,8 +1,11 @@
+import sys
+import unicodedata
+
 import numpy as np
 import pytest
 
 from service.errors import InvalidContent
-from service.hashing.content import Embedding, Image, Text, check_text, check_texts, of_kind
+from service.hashing.content import _SEEN, Embedding, Image, Text, check_text, check_texts, of_kind
 
 
 @pytest.mark.parametrize(
@@ -25,6 +28,15 @@ def test_a_text_of_which_nothing_can_be_seen_is_blank(text):
         check_text(text)
     check_text(text + ".")
     assert Text(text).text == text  # one that was stored before this was refused is still encoded
+
+
+def test_every_format_character_and_white_space_is_blank_and_nothing_else():
+    for number in range(sys.maxunicode + 1):
+        character = chr(number)
+        known = unicodedata.category(character) != "Cn"  # an older Python knows fewer format characters
+        blank = character.isspace() or unicodedata.category(character) == "Cf"
+        if known and blank != (_SEEN.search(character) is None):
+            raise AssertionError(f"U+{number:04X}")
 
 
 def test_the_first_of_many_texts_that_is_refused_is_named_by_its_position():

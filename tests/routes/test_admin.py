@@ -144,12 +144,12 @@ def test_no_such_job_id_is_refused(lite: TestClient, job: str) -> None:
 
 def test_with_an_admin_key_only_its_bearer_changes_what_is_learned(start: Start, tmp_path: Path) -> None:
     client = start(f"sqlite:///{tmp_path}/a.db", admin_key="secret", host="0.0.0.0")
-    for path in (
-        f"{TEXTS}/retrain",
-        f"{TEXTS}/rollback",
-        f"{TEXTS}/spaces/1/promote",
-        f"{UNKNOWN_JOB}/cancel",
+    for method, path in (
+        ("POST", f"{TEXTS}/retrain"),
+        ("POST", f"{TEXTS}/rollback"),
+        ("POST", f"{TEXTS}/spaces/1/promote"),
+        ("POST", f"{UNKNOWN_JOB}/cancel"),
+        ("GET", UNKNOWN_JOB),
     ):
-        refused(client.post(path), 401, "unauthorized")
-        refused(client.post(path, headers={"Authorization": "Bearer secret"}), 404, "not-found")
-    refused(client.get(UNKNOWN_JOB), 404, "not-found")
+        refused(client.request(method, path), 401, "unauthorized")
+        refused(client.request(method, path, headers={"Authorization": "Bearer secret"}), 404, "not-found")

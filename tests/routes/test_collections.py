@@ -99,5 +99,6 @@ def test_with_an_admin_key_only_its_bearer_makes_and_deletes_collections(sqlite_
     bearer = {"Authorization": f"Bearer {key}".encode()}
     assert client.put("/v1/collections/docs", headers=bearer).status_code == 201
     refused(client.delete("/v1/collections/docs"), 401, "unauthorized")
-    assert client.get("/v1/collections/docs").status_code == 200
+    refused(client.get("/v1/collections/docs"), 401, "unauthorized")
+    assert client.get("/v1/collections/docs", headers=bearer).status_code == 200
     assert client.delete("/v1/collections/docs", headers=bearer).status_code == 204

@@ -400,3 +400,10 @@ def test_an_integer_is_taken_as_its_decimal_text(texts: TestClient) -> None:
     assert put(texts, {"id": "5", "text": "one"})["documents"][0]["created"] is False  # type: ignore[index]
     body = {"documents": [{"id": 7, "text": "a"}, {"id": "7", "text": "b"}]}
     assert refused(texts.post(DOCUMENTS, json=body), 422, "duplicate-ids")["ids"] == ["7"]
+
+
+def test_a_path_that_is_no_utf8_is_refused(texts: TestClient) -> None:
+    put(texts, {"id": "a\ufffd", "text": "one"})
+    for method in ("GET", "DELETE"):
+        assert "UTF-8" in refused(raw(texts, method, f"{DOCUMENTS}/a%ff"), 422, "invalid-input")["detail"]
+    assert texts.get(f"{DOCUMENTS}/a%EF%BF%BD").status_code == 200

@@ -2,6 +2,7 @@ import re
 import time
 from itertools import product
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from fastapi.testclient import TestClient
@@ -18,6 +19,7 @@ from tests.routes.conftest import Start
 
 SIMILAR = "/v1/collections/texts/similar"
 DOCUMENTS = "/v1/collections/texts/documents"
+TEXTS_PATH = "/v1/collections/texts"
 VERBS, NOUNS = ("sort", "search", "parse"), ("a list", "an array", "a tree", "text", "numbers")
 FUNCTION = untrained_hash_function(32)
 TEXTS = {f"d{i}": f"{verb} {noun}" for i, (verb, noun) in enumerate(product(VERBS, NOUNS))}
@@ -276,6 +278,69 @@ def test_a_query_that_makes_no_sense_is_refused(
         if "fields" in body:
             body["fields"] = body["fields"].split(",")
         refused(client.post(SIMILAR, json=body), 422, kind)
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\u200b", "\ufeff\u00ad\t", "a\x00", "x" * 100_001])
+def test_a_text_of_many_that_cannot_be_hashed_is_named_by_its_position(lite: TestClient, blank: str) -> None:
+    problem = refused(lite.post(SIMILAR, json={"texts": ["fine", "fine too", blank]}), 422, "invalid-content")
+    assert problem["position"] == 2
+    assert problem["detail"].startswith("texts[2]: text must")
+    if len(blank) < 10:
+        assert refused(lite.get(SIMILAR, params={"q": blank}), 422, "invalid-content")["position"] is None
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "meant"),
+    [
+        (SIMILAR, "limit", "k"),
+        (SIMILAR, "top_k", "k"),
+        (SIMILAR, "topK", "k"),
+        (SIMILAR, "n", "k"),
+        (SIMILAR, "K", "k"),
+        (SIMILAR, "query", "q"),
+        (SIMILAR, "text", "q"),
+        (SIMILAR, "Q", "q"),
+        (SIMILAR, "radios", "radius"),
+        (SIMILAR, "atLeastSeq", "at_least_seq"),
+        (SIMILAR, "re-rank", "rerank"),
+        (SIMILAR, "%6C%69mit", "k"),
+        (SIMILAR, "wholly_other", None),
+        (SIMILAR, "collection", None),
+        (f"{DOCUMENTS}/a/similar", "top_k", "k"),
+        (f"{DOCUMENTS}/a/similar", "tie", None),
+        (DOCUMENTS, "k", "limit"),
+        (DOCUMENTS, "n", "limit"),
+        (DOCUMENTS, "page_size", "limit"),
+        (DOCUMENTS, "offset", "cursor"),
+        ("/v1/collections", "Limit", "limit"),
+        ("/v1/collections", "curser", "cursor"),
+        ("/v1/collections/texts", "limit", None),
+        (f"{DOCUMENTS}/a", "fields", None),
+        ("/v1/collections/texts/spaces", "limit", None),
+    ],
+)
+def test_an_unknown_parameter_is_refused_with_the_one_that_was_meant(
+    lite: TestClient, path: str, name: str, meant: str | None
+) -> None:
+    problem = refused(lite.get(f"{path}?{name}=3{'&q=a' if path == SIMILAR else ''}"), 422, "invalid-input")
+    (error,) = problem["errors"]
+    assert error["where"] == f"query.{unquote(name)}"
+    assert ("did you mean" in error["rule"]) == (meant is not None)
+    assert meant is None or f"did you mean {meant}?" in problem["detail"]
+
+
+def test_unknown_parameters_of_calls_that_write_are_refused_too(lite: TestClient) -> None:
+    for method, path in (("POST", SIMILAR), ("POST", DOCUMENTS), ("DELETE", f"{DOCUMENTS}/a"), ("PUT", TEXTS_PATH)):
+        problem = refused(lite.request(method, path, params={"k": 3}), 422, "invalid-input")
+        assert problem["detail"] == "query.k: is no parameter of this call. It takes none"
+    assert lite.get("/healthz?probe=7").status_code == 200
+
+
+def test_every_known_parameter_passes_however_it_is_escaped(filled: TestClient) -> None:
+    answer = filled.get(
+        f"{SIMILAR}?&%71=sort+a%20list&k=2&radius=32&fields=id&rerank=features&shortlist=9&ties=arrival&"
+    )
+    assert len(answer.json()["matches"]) == 2
 
 
 def test_a_text_that_is_no_utf8_is_refused_and_a_replacement_character_is_not(lite: TestClient) -> None:
