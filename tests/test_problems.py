@@ -10,11 +10,11 @@ from service.errors import NearbitError
 from service.problems import STATUS, URN, install_problems, slug_of, status_of
 
 ERRORS = [e for _, e in inspect.getmembers(errors, inspect.isclass) if issubclass(e, NearbitError)]
-EXAMPLES = {"str": "some", "int": 3, "int | None": 3, "list[str]": ["a", "b"], "object": 5}
+EXAMPLES = {"str": "some", "int": 3, "int | None": 3, "str | None": "some", "list[str]": ["a", "b"], "object": 5}
 
 
 def example(error: type[NearbitError]) -> NearbitError:
-    if "__init__" not in vars(error):
+    if error.__init__ is Exception.__init__:
         return error("some")
     parameters = list(inspect.signature(error).parameters.values())
     return error(*(EXAMPLES[str(p.annotation)] for p in parameters))
