@@ -27,9 +27,9 @@ from torch import Tensor
 
 from service.hashing.codes import pack
 from training.config import TrainingConfig
-from training.dataset import Dataset
+from training.data.batches import Dataset
 from training.evaluate import all_distances, inclusion, saturated_share
-from training.fit import Learning
+from training.fit.fit import TrainingRun
 from training.models import Autoencoder
 from training.models.base import negative_log_likelihood
 from training.models.contractive import jacobian, jacobian_norms
@@ -66,12 +66,12 @@ class Data:
             draw(self.folder / f"{name}.png", *arguments)
 
 
-def learn(variant: str, features: Matrix, output: str, epochs: int, **plan: Any) -> Learning:
+def learn(variant: str, features: Matrix, output: str, epochs: int, **plan: Any) -> TrainingRun:
     """Train a variant through the one loop, without an early stop."""
     config = TrainingConfig(variant=variant, n_bits=8, device="cpu", patience=10_000)
     whole = replace(config.plan(len(features), output), epochs=epochs, **plan)
     rows = Dataset(features, features, None, output)
-    learning = Learning(rows, Dataset(features[:500], features[:500], None, output), whole, config)
+    learning = TrainingRun(rows, Dataset(features[:500], features[:500], None, output), whole, config)
     learning.run(None, lambda: None, None)
     return learning
 

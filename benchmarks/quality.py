@@ -38,8 +38,8 @@ from service.hashing.featurizers import Features
 from service.hashing.featurizers.text import TextFeaturizer
 from training.config import TrainingConfig, options_of
 from training.evaluate import all_distances, entropy, expected_recall
-from training.fit import learn
-from training.neighbors import Semantics, latent_axes, nearest, unit_rows
+from training.fit.fit import learn
+from training.neighbors.exact import SimilaritySpace, latent_axes, nearest, unit_rows
 
 DEPTH = 100
 """Ranks that count: precision and mAP at 100."""
@@ -151,7 +151,7 @@ def self_taught_hashing(corpus: Corpus, n_bits: int, seed: int, k: int = 25) -> 
 
     Source: Zhang, Wang, Cai, Lu (2010), "Self-taught hashing for fast similarity search", sections 3.1 and 3.2.
     """
-    found = nearest(Semantics(corpus.train), Semantics(corpus.train), k, same=True)
+    found = nearest(SimilaritySpace(corpus.train), SimilaritySpace(corpus.train), k, same=True)
     n = corpus.train.shape[0]
     graph = csr_matrix((found.similarities.ravel(), found.rows.ravel(), np.arange(0, n * k + 1, k)), shape=(n, n))
     graph = graph.maximum(graph.T)
@@ -232,9 +232,9 @@ def measure(method: str, corpus: Corpus, bits: tuple[Bits, Bits], truth: NDArray
     return Score(method, bits[0].shape[1], precision, worst, average, recall, mean_entropy, 0, 0)
 
 
-def semantics(features: Features) -> Semantics:
+def semantics(features: Features) -> SimilaritySpace:
     """Features as what similarity is measured on."""
-    return Semantics(unit_rows(features) if isinstance(features, np.ndarray) else features)
+    return SimilaritySpace(unit_rows(features) if isinstance(features, np.ndarray) else features)
 
 
 def exact_cosine(corpus: Corpus) -> Score:

@@ -43,11 +43,11 @@ from service.hashing.codes import Codes, hamming_distance, pack
 from service.hashing.content import Text
 from service.hashing.featurizers.text import TextFeaturizer
 from service.hashing.function import HashFunction
-from service.index.table import HammingTable
-from service.reranking import Vector, cosines
+from service.index.hamming.table import HammingTable
+from service.search.rerank import Vector, cosines
 from training.config import TrainingConfig
-from training.dataset import id_places
-from training.fit import learn
+from training.data.batches import id_places
+from training.fit.fit import learn
 
 BALL = 100
 """Documents that the Hamming ball holds on average."""

@@ -33,12 +33,12 @@ import search_peers as peers
 from search_peers import Codes
 
 from service.cores import usable_cores
-from service.index import snapshot
-from service.index.answers import Answers
-from service.index.layout import AUTO, PROBE, SCAN
-from service.index.replica import Replica
-from service.index.table import HammingTable
-from service.index.view import View, bitmap
+from service.index.hamming import snapshot
+from service.index.hamming.answers import Answers
+from service.index.hamming.layout import AUTO, PROBE, SCAN
+from service.index.hamming.table import HammingTable
+from service.index.hamming.view import View, bitmap
+from service.index.replicas import Replica
 from service.store import collections, spaces
 from service.store.database import Database
 from service.store.migrations import migrate
@@ -299,7 +299,7 @@ def footprint(report: Report, n: int, folder: Path) -> None:
     size = snapshot.save(table, folder, "bench", 1).stat().st_size / n
     report.row(f"snapshot on disk, {n / MILLION:g}M", f"{size:.1f} bytes a code", "<= 68", size <= 68)
     code = (
-        "import sys, time, pathlib, numpy as np; from service.index import snapshot, table\n"
+        "import sys, time, pathlib, numpy as np; from service.index.hamming import snapshot, table\n"
         "table.HammingTable(64); began = time.perf_counter()\n"
         "loaded = snapshot.load(pathlib.Path(sys.argv[1]), 'bench')[0]; loaded.search(np.zeros((1, 8), np.uint8), 10)\n"
         "print(time.perf_counter() - began)"
@@ -409,8 +409,8 @@ def duplicates(report: Report) -> None:
 def learned_codes(path: Path) -> Codes:
     """Codes of a corpus by a hash function that is learned from it."""
     from training.config import TrainingConfig
-    from training.dataset import read_corpus
-    from training.fit import fit
+    from training.data.batches import read_corpus
+    from training.fit.fit import fit
 
     ids, texts = read_corpus(path)
     function = fit(texts, ids, TrainingConfig(n_bits=64)).function

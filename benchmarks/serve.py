@@ -103,7 +103,9 @@ def read_corpus(path: Path | None, folder: Path) -> list[dict[str, Any]]:
     if path is None:
         path = folder / "docstrings.jsonl"
         console.print("collecting docstrings ...")
-        subprocess.run([sys.executable, "-m", "service.demo.corpus", str(path)], check=True, stderr=subprocess.DEVNULL)
+        subprocess.run(
+            [sys.executable, "-m", "service.cli.demo.corpus", str(path)], check=True, stderr=subprocess.DEVNULL
+        )
     with path.open() as lines:
         return [json.loads(line) for line in lines]
 

@@ -34,10 +34,10 @@ from service.hashing.device import resolve_device
 from service.hashing.featurizers import Features
 from service.hashing.function import HashFunction
 from training.config import TrainingConfig
-from training.dataset import read_corpus
+from training.data.batches import read_corpus
 from training.evaluate import evaluate
-from training.fit import Epoch, FitResult, Learning, fit
-from training.graph import Graph
+from training.fit.fit import Epoch, FitResult, TrainingRun, fit
+from training.neighbors.graph import Graph
 
 STEPS = 40
 DOCUMENTS_PROFILED = 20_000
@@ -162,7 +162,7 @@ def shares_of_a_step(features: Features, config: TrainingConfig, n: int) -> tupl
     plan = config.plan(n)
     plan = replace(plan, neighbors=plan.refined_neighbors or plan.neighbors, first_epochs=0)
     dataset = Graph.of(features, plan, config.seed).dataset(features, lambda: None, same=True)
-    learning = Learning(dataset, dataset, plan, config)
+    learning = TrainingRun(dataset, dataset, plan, config)
     if plan.likeness:  # as a first network of about this size would see them
         learning.train = replace(dataset, view=learning.view)
     generator = torch.Generator(learning.device).manual_seed(config.seed)

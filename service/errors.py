@@ -139,7 +139,7 @@ class ForbiddenMove(Conflict):
         self.wanted = wanted
 
 
-class GateRefused(Conflict):
+class WorseThanActive(Conflict):
     """A new code space is worse than the active one on the same held-out queries."""
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from service.app import create_app
 from service.config import Settings
+from service.web.app import create_app
 
 DOCS = Path(__file__).parents[1] / "docs"
 METHODS = ("get", "put", "post", "delete", "patch")

@@ -20,11 +20,11 @@ from service.hashing.content import Content
 from service.hashing.function import HashFunction, digest_of
 from service.safe_text import cell, escape_what_cannot_be_encoded, say
 from training.config import TrainingConfig, options_of
-from training.contents import read_contents
+from training.data.readers import read_contents
 from training.evaluate import Report
 from training.evaluate import evaluate as measure
-from training.fit import Cancelled, Epoch, FitResult
-from training.fit import fit as learn
+from training.fit.fit import Cancelled, Epoch, FitResult
+from training.fit.fit import fit as learn
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 console = Console(stderr=True)

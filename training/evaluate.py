@@ -15,9 +15,9 @@ from service.hashing.featurizers.text import HashedTextFeaturizer, TextFeaturize
 from service.hashing.function import HashFunction, n_known
 from service.hashing.network import EncoderNetwork
 from service.hashing.untrained import SEED, untrained_hash_function
-from training.dataset import first_by_id, split
-from training.fit import SATURATED_WITHIN
-from training.neighbors import Semantics, nearest, unit_rows
+from training.data.batches import first_by_id, split
+from training.fit.fit import SATURATED_WITHIN
+from training.neighbors.exact import SimilaritySpace, nearest, unit_rows
 
 MAX_QUERIES = 1_000
 MAX_DATABASE = 50_000
@@ -113,7 +113,7 @@ def evaluate(
     query_features, features = function.featurizer.transform(queries), function.featurizer.transform(database)
     codes = function.codes_of(features)
     shortlist = min(SHORTLIST, max(TRUE_NEIGHBORS, len(database) // 10))
-    truth = nearest(Semantics(_unit(query_features)), Semantics(_unit(features)), TRUE_NEIGHBORS).rows
+    truth = nearest(SimilaritySpace(_unit(query_features)), SimilaritySpace(_unit(features)), TRUE_NEIGHBORS).rows
     recall = {"this": expected_recall(function.codes_of(query_features), codes, truth, shortlist)}
     for name, other in {"untrained": _untrained(function), **(others or {})}.items():
         query_codes, other_codes = other.encode(queries).codes, other.encode(database).codes

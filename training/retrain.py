@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 import structlog
 
 from service.config import Settings
-from service.errors import GateRefused, TooFewDocuments
+from service.errors import TooFewDocuments, WorseThanActive
 from service.hashing.content import Text
 from service.hashing.function import HashFunction, digest_of
 from service.store import codes, collections, deletion, documents, jobs, nodes, spaces
@@ -30,9 +30,9 @@ from service.store.leases import ReportProgress
 from service.store.promotion import Promotion
 from service.store.spaces import CodeSpace
 from training.config import TrainingConfig
-from training.encode_all import encode_all
+from training.encode import encode_all
 from training.evaluate import evaluate
-from training.fit import Epoch, fit
+from training.fit.fit import Epoch, fit
 
 log = structlog.get_logger(__name__)
 
@@ -180,7 +180,7 @@ class Retrain:
     def _gate(self, recall: Mapping[str, float], active: CodeSpace, *, forced: bool) -> None:
         ours, theirs = recall["this"], recall["active"]
         if ours < theirs - TOLERANCE and not forced:
-            raise GateRefused(
+            raise WorseThanActive(
                 f"the new codes find {ours:.3f} of the 10 true nearest of held-out documents among the 100 nearest, "
                 f"those of the active version {active.version} find {theirs:.3f}; retrain with force to promote anyway"
             )

@@ -35,10 +35,10 @@ from service.hashing.content import Content, Image, Text
 from service.hashing.featurizers import Features
 from service.hashing.network import network_input
 from training.config import TrainingConfig
-from training.contents import Collection
-from training.dataset import Dataset
-from training.fit import Learning, featurizer_for
-from training.graph import sources
+from training.data.batches import Dataset
+from training.data.readers import Collection
+from training.fit.fit import TrainingRun, featurizer_for
+from training.neighbors.graph import sources
 
 NEIGHBORS = 15
 _DIMS = 50
@@ -155,7 +155,7 @@ def codes(
     plan = config.plan(features.shape[0], output)
     plan = replace(plan, n_bits=n_units, code="linear", mirrored=True)
     rows = Dataset(features, sources(features, output), None, output)
-    learning = Learning(rows, rows, plan, config)
+    learning = TrainingRun(rows, rows, plan, config)
     learning.run(None, lambda: None, None)
     network = learning.model.encoder.cpu().eval().requires_grad_(False)
     found: NDArray[np.float32] = network(network_input(features[shown])).numpy()

@@ -22,7 +22,7 @@ from sqlalchemy.dialects import sqlite
 from service.hashing.codes import Codes, flip_cost, flip_masks, hamming_distance, substring_widths, substrings
 from service.store import schema
 from service.store.documents import Keys, integers
-from service.store.rows import ForEachRow, Many
+from service.store.statements import BulkStatement, ListParameter
 
 CODES = schema.codes
 _ROWS_AT_ONCE = 50_000
@@ -246,18 +246,18 @@ _PROBES = {
     """,
 }
 _PROBE = {
-    dialect: text(statement).bindparams(bindparam("slots", type_=Many(BigInteger)))
+    dialect: text(statement).bindparams(bindparam("slots", type_=ListParameter(BigInteger)))
     for dialect, statement in _PROBES.items()
 }
 
-_INSERT = ForEachRow(
+_INSERT = BulkStatement(
     sqlite="INSERT INTO buckets (space_id, table_no, address, document_key) VALUES (?, ?, ?, ?)",
     postgresql="""
         INSERT INTO buckets (space_id, table_no, address, document_key)
         SELECT * FROM unnest(%s::bigint[], %s::smallint[], %s::integer[], %s::bigint[])
     """,
 )
-_DELETE = ForEachRow(
+_DELETE = BulkStatement(
     sqlite="DELETE FROM buckets WHERE space_id = ? AND table_no = ? AND address = ? AND document_key = ?",
     postgresql="""
         DELETE FROM buckets

@@ -13,7 +13,7 @@ from service.hashing.codes import Codes
 from service.store import buckets, documents, schema
 from service.store.database import Lane
 from service.store.documents import Document, Keys, integers
-from service.store.rows import ForEachRow, Straight, is_one_of
+from service.store.statements import BulkStatement, DriverQuery, is_one_of
 
 TABLE = schema.codes
 DOCUMENTS = schema.documents
@@ -209,7 +209,7 @@ _LIVE = (
     .where(is_one_of(TABLE.c.space_id, "spaces"), is_one_of(TABLE.c.document_key, "keys"), _HAS_CODE)
     .order_by(TABLE.c.space_id, TABLE.c.document_key)
 )
-_ONE = Straight(
+_ONE = DriverQuery(
     sqlite="SELECT code FROM codes WHERE space_id = ? AND document_key = ? AND code IS NOT NULL",
     postgresql="SELECT code FROM codes WHERE space_id = %s AND document_key = %s AND code IS NOT NULL",
 )
@@ -250,7 +250,7 @@ _SIZE_OF_MISSING = select(func.count(), func.coalesce(func.sum(func.length(_SOME
 )
 _COUNT_MISSING = select(func.count()).select_from(DOCUMENTS).where(*_WITHOUT_CODE)
 
-_UPSERT = ForEachRow(
+_UPSERT = BulkStatement(
     sqlite="""
         INSERT INTO codes (space_id, document_key, seq, code) VALUES (?, ?, ?, ?)
         ON CONFLICT (space_id, document_key) DO UPDATE SET seq = excluded.seq, code = excluded.code

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Text, bindparam, cast, delete, literal, selec
 from service.errors import CollectionDiffers, NotFound
 from service.hashing.codes import check_n_bits
 from service.store import schema
-from service.store.rows import Straight, insert
 from service.store.schema import instant, now
+from service.store.statements import DriverQuery, insert
 
 TABLE = schema.collections
 EXISTS = TABLE.c.dropped_at.is_(None)
@@ -113,7 +113,7 @@ def dropped(connection: Connection) -> list[Collection]:
     return [Collection(*row) for row in connection.execute(query)]
 
 
-_BY_NAME = Straight(
+_BY_NAME = DriverQuery(
     sqlite="SELECT id, name, kind, n_bits, last_seq, created_at FROM collections WHERE name = ?",
     postgresql="SELECT id, name, kind, n_bits, last_seq, created_at FROM collections WHERE name = %s",
 )

@@ -19,7 +19,7 @@ from sqlalchemy import delete as delete_from
 from service.errors import DuplicateIds, NotFound, TooMuchToRead
 from service.store import schema
 from service.store.database import Lane
-from service.store.rows import ForEachRow, Straight, is_one_of
+from service.store.statements import BulkStatement, DriverQuery, is_one_of
 
 TABLE = schema.documents
 COLUMNS = (
@@ -69,7 +69,7 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
+class DocumentSummary:
     """What an answer shows of a stored document; text and metadata are empty where they were not asked for.
 
     `n_chars` is the length of text and metadata, as stored, in characters.
@@ -94,17 +94,17 @@ ALL_SHOWN = Shown()
 
 
 @dataclass(frozen=True, slots=True)
-class Located:
-    """Where a document is: its collection, with the last seq drawn there, and its key."""
+class DocumentRef:
+    """Where a document is: its collection, with the last seq drawn there, and its key; None is the collection alone."""
 
     collection_id: int
     n_bits: int
     last_seq: int
-    key: int
+    key: int | None
 
 
 @dataclass(frozen=True, slots=True)
-class Put:
+class PutResult:
     """What became of one document: `created` if its id was new, `changed` if its text was new or another."""
 
     key: int
@@ -113,8 +113,8 @@ class Put:
     changed: bool
 
 
-def put(lane: Lane, documents: Sequence[NewDocument]) -> list[Put]:
-    """Insert documents, or replace text and metadata of those whose id the collection has; one `Put` each, in order.
+def put(lane: Lane, documents: Sequence[NewDocument]) -> list[PutResult]:
+    """Insert documents, or replace text and metadata of those whose id the collection has; one result each, in order.
 
     Raises:
         DuplicateIds: two of them have the same id.
@@ -134,7 +134,7 @@ def put(lane: Lane, documents: Sequence[NewDocument]) -> list[Put]:
         [json.dumps(document.metadata) for document in documents],
     )
     after = _revisions(lane, ids)
-    return [Put(after[id][0], id, id not in before, before.get(id) != after[id]) for id in ids]
+    return [PutResult(after[id][0], id, id not in before, before.get(id) != after[id]) for id in ids]
 
 
 def get(connection: Connection, collection_id: int, id: str) -> Document:
@@ -149,7 +149,7 @@ def get(connection: Connection, collection_id: int, id: str) -> Document:
     return Document(*row)
 
 
-def locate(connection: Connection, collection: str, id: str) -> Located:
+def locate(connection: Connection, collection: str, id: str) -> DocumentRef:
     """Where the document of that id in the collection of that name is, in one statement.
 
     Raises:
@@ -158,13 +158,15 @@ def locate(connection: Connection, collection: str, id: str) -> Located:
     rows = _LOCATED.rows(connection, id, collection)
     if not rows:
         raise NotFound("collection", collection)
-    located = Located(*rows[0])
+    located = DocumentRef(*rows[0])
     if located.key is None:
         raise NotFound("document", id)
     return located
 
 
-def hits(connection: Connection, keys: Keys, max_chars: int | None = None, shown: Shown = ALL_SHOWN) -> dict[int, Hit]:
+def hits(
+    connection: Connection, keys: Keys, max_chars: int | None = None, shown: Shown = ALL_SHOWN
+) -> dict[int, DocumentSummary]:
     """What to show of the documents that still exist among those keys, by key; of whatever collection.
 
     Raises:
@@ -173,13 +175,13 @@ def hits(connection: Connection, keys: Keys, max_chars: int | None = None, shown
     rows = _bounded(_HITS[shown], connection, integers(keys), max_chars)
     sizes = [len(row[2]) + len(row[3]) for row in rows]
     return {
-        row[0]: Hit(row[0], row[1], row[2], about, size)
+        row[0]: DocumentSummary(row[0], row[1], row[2], about, size)
         for row, about, size in zip(rows, _parsed([row[3] for row in rows]), sizes, strict=True)
     }
 
 
 def _bounded(
-    statement: Straight, connection: Connection, keys: list[int], max_chars: int | None
+    statement: DriverQuery, connection: Connection, keys: list[int], max_chars: int | None
 ) -> list[tuple[Any, ...]]:
     """Rows whose last two columns are texts, read in parts of a few megabytes, up to `max_chars` characters in all."""
     found: list[tuple[Any, ...]] = []
@@ -312,24 +314,24 @@ _OF_COLLECTION = TABLE.c.collection_id == bindparam("collection")
 _BY_ID = select(*COLUMNS).where(_OF_COLLECTION, TABLE.c.id == bindparam("id"))
 
 
-def _hits(shown: Shown) -> Straight:
+def _hits(shown: Shown) -> DriverQuery:
     text, metadata = "text" if shown.text else "''", "metadata" if shown.metadata else "'{}'"
-    return Straight(
+    return DriverQuery(
         sqlite=f"SELECT key, id, {text}, {metadata} FROM documents WHERE key IN (SELECT value FROM json_each(?))",  # noqa: S608
         postgresql=f"SELECT key, id, {text}, {metadata}::text FROM documents WHERE key = ANY(%s)",  # noqa: S608
     )
 
 
 _HITS = {Shown(*chosen): _hits(Shown(*chosen)) for chosen in product((True, False), repeat=2)}
-_REVISIONS_OF = Straight(
+_REVISIONS_OF = DriverQuery(
     sqlite="SELECT key, revision FROM documents WHERE key IN (SELECT value FROM json_each(?))",
     postgresql="SELECT key, revision FROM documents WHERE key = ANY(%s)",
 )
-_TEXTS = Straight(
+_TEXTS = DriverQuery(
     sqlite="SELECT key, revision, '', text FROM documents WHERE key IN (SELECT value FROM json_each(?))",
     postgresql="SELECT key, revision, '', text FROM documents WHERE key = ANY(%s)",
 )
-_LOCATED = Straight(
+_LOCATED = DriverQuery(
     sqlite="""
         SELECT collections.id, collections.n_bits, collections.last_seq, documents.key
         FROM collections LEFT JOIN documents ON documents.collection_id = collections.id AND documents.id = ?
@@ -354,7 +356,7 @@ _LAST_KEY = select(func.max(TABLE.c.key)).where(_OF_COLLECTION)
 _KEYS = select(TABLE.c.key).where(_OF_COLLECTION).order_by(TABLE.c.key)
 _DELETE = delete_from(TABLE).where(is_one_of(TABLE.c.key, "keys"))
 
-_UPSERT = ForEachRow(
+_UPSERT = BulkStatement(
     sqlite="""
         INSERT INTO documents (collection_id, id, text, metadata, revision, created_at, updated_at)
         SELECT ?, ?, ?, ?, 1, clock.now, clock.now

@@ -28,8 +28,8 @@ from service.errors import Conflict, ForbiddenMove, JobRunning, NotFound, Retrai
 from service.store import schema
 from service.store.collections import EXISTS as COLLECTION_EXISTS
 from service.store.collections import Collection
-from service.store.rows import insert, is_one_of
 from service.store.schema import UNFINISHED, now
+from service.store.statements import insert, is_one_of
 
 TABLE = schema.jobs
 COLLECTIONS = schema.collections

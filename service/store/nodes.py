@@ -8,8 +8,8 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, delete, select
 
 from service.store import schema
-from service.store.rows import insert
 from service.store.schema import now
+from service.store.statements import insert
 
 TABLE = schema.nodes
 ALIVE_S = 5.0

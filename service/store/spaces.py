@@ -14,8 +14,8 @@ from service.errors import Conflict, ForbiddenMove, NotFound
 from service.store import codes, schema
 from service.store.collections import Collection
 from service.store.database import Lane
-from service.store.rows import insert
 from service.store.schema import BUILDING, now
+from service.store.statements import insert
 
 TABLE = schema.code_spaces
 FUNCTIONS = schema.hash_functions

@@ -10,12 +10,12 @@ from scipy.sparse import csr_matrix
 
 from service.encoding.batcher import Batcher
 from service.encoding.client import EncoderClient
-from service.encoding.worker import encoder_routes
 from service.errors import CorruptArtifact, EncoderUnavailable, InvalidContent, NearbitError, NotFound, QueueFull
 from service.hashing.content import Text
 from service.hashing.function import Encoded, digest_of
 from service.hashing.untrained import untrained_hash_function
-from service.problems import install_problems
+from service.web.problems import install_problems
+from service.web.routes.encoder import encoder_routes
 
 FUNCTION = untrained_hash_function(24)
 CONTENT = FUNCTION.to_bytes()

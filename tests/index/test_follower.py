@@ -14,9 +14,9 @@ import pytest
 from sqlalchemy import update
 from structlog.testing import capture_logs
 
-from service.index import replica as replica_module
-from service.index import snapshot
-from service.index.replica import Follower, Replica
+from service.index import replicas as replica_module
+from service.index.hamming import snapshot
+from service.index.replicas import Follower, Replica
 from service.store import collections, nodes, schema, spaces
 from service.store.database import Database
 from tests.index.histories import History, contents

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, update
 from structlog.testing import capture_logs
 
-from service.index import replica as replica_module
-from service.index.replica import Follower
+from service.index import replicas as replica_module
+from service.index.replicas import Follower
 from service.store import nodes, schema, snapshots
 from service.store.database import Database
 from tests.backups import Backup, back_up, restore

@@ -10,11 +10,11 @@ from service.errors import DuplicateIds, NotFound
 from service.store import documents
 from service.store.collections import Collection
 from service.store.database import Database
-from service.store.documents import Hit, Located, NewDocument, Put
+from service.store.documents import DocumentRef, DocumentSummary, NewDocument, PutResult
 from tests.conftest import new_collection
 
 
-def put(database: Database, collection: Collection, new: Sequence[NewDocument]) -> list[Put]:
+def put(database: Database, collection: Collection, new: Sequence[NewDocument]) -> list[PutResult]:
     with database.lane(collection.id) as lane:
         return documents.put(lane, new)
 
@@ -52,8 +52,10 @@ def test_a_document_is_located_by_the_names_of_it_and_its_collection(database: D
     other, _ = new_collection(database)
     (done,) = put(database, collection, [NewDocument("a", "one", {"n": 1})])
     with database.read() as connection:
-        assert documents.locate(connection, collection.name, "a") == Located(collection.id, 16, 0, done.key)
-        assert documents.hits(connection, [done.key, 10**15]) == {done.key: Hit(done.key, "a", "one", {"n": 1})}
+        assert documents.locate(connection, collection.name, "a") == DocumentRef(collection.id, 16, 0, done.key)
+        assert documents.hits(connection, [done.key, 10**15]) == {
+            done.key: DocumentSummary(done.key, "a", "one", {"n": 1})
+        }
         for name, id, missing in (
             (collection.name, "b", "document"),
             (other.name, "a", "document"),
@@ -69,8 +71,8 @@ def test_putting_an_id_again_replaces_text_and_metadata_and_keeps_the_key(databa
     time.sleep(0.002)
     (again,) = put(database, collection, [NewDocument("a", "one", {"n": 2})])
     (other,) = put(database, collection, [NewDocument("a", "two", {"n": 3})])
-    assert again == Put(first.key, "a", created=False, changed=False)
-    assert other == Put(first.key, "a", created=False, changed=True)
+    assert again == PutResult(first.key, "a", created=False, changed=False)
+    assert other == PutResult(first.key, "a", created=False, changed=True)
     with database.read() as connection:
         found = documents.get(connection, collection.id, "a")
     assert (found.text, found.metadata, found.revision) == ("two", {"n": 3}, 2)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from service.hashing.codes import pack
 from service.hashing.untrained import untrained_hash_function
 from training.evaluate import all_distances, entropy, evaluate, expected_recall, inclusion, saturated_share
-from training.fit import fit
+from training.fit.fit import fit
 
 
 def test_distances_are_hamming_distances():

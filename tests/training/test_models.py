@@ -8,9 +8,9 @@ from service.hashing.codes import unpack
 from service.hashing.featurizers.text import TextFeaturizer
 from service.hashing.function import HashFunction
 from training.config import TrainingConfig
-from training.fit import fit
-from training.graph import Graph
+from training.fit.fit import fit
 from training.models import MODELS
+from training.neighbors.graph import Graph
 
 pytestmark = pytest.mark.parametrize("variant", sorted(MODELS))
 

@@ -16,7 +16,7 @@ from service.store.database import Database
 from service.store.documents import NewDocument
 from service.store.jobs import Job
 from tests.flows.corpus import documents as texts
-from training.encode_all import encode_all
+from training.encode import encode_all
 from training.models import MODELS
 from training.worker import run_job
 

@@ -9,7 +9,7 @@ from sklearn.datasets import load_digits
 from service.errors import ConfigurationError, InvalidInput
 from service.hashing.content import Text
 from training.config import TrainingConfig
-from training.contents import Collection, read_contents
+from training.data.readers import Collection, read_contents
 from training.visualize import draw_maps
 
 CONFIG = TrainingConfig(image_size=8, epochs=15, hidden=(32,), device="cpu", min_df=1)

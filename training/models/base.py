@@ -29,8 +29,8 @@ from torch.nn import functional as F
 
 from service.hashing.network import ACTIVATIONS, EncoderNetwork, SparseBatch
 from training.models.case_noise import case_noise
-from training.neighbors import unit_rows
-from training.rotation import rotation
+from training.models.rotation import rotation
+from training.neighbors.exact import unit_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +292,7 @@ class Autoencoder(nn.Module):
         return losses
 
     @property
-    def speaks_bits(self) -> bool:
+    def has_binary_units(self) -> bool:
         """True where training drives the code units to zeros and ones: cutting them at one half then loses nothing."""
         return self.plan.code == "sigmoid" and (self.plan.noise > 0 or self.plan.sampled_bits)
 
@@ -306,14 +306,14 @@ class Autoencoder(nn.Module):
         units = torch.sigmoid(logits)
         if self.plan.code == "linear":
             return self.reconstruction(logits, target), units
-        return self.reconstruction((logits > 0).to(logits.dtype) if self.speaks_bits else units, target), units
+        return self.reconstruction((logits > 0).to(logits.dtype) if self.has_binary_units else units, target), units
 
     def thresholds(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """Where each bit of the hash function turns to one, `(n_bits,)`, given logits of training documents.
 
         Zero, a unit of one half, where the units speak in bits; else the median, which balances every bit.
         """
-        if self.speaks_bits:
+        if self.has_binary_units:
             return np.zeros(logits.shape[1], dtype=np.float32)
         return np.median(logits, axis=0).astype(np.float32)
 

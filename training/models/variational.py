@@ -43,7 +43,7 @@ class Variational(Autoencoder):
                 self.spread.weight.zero_()
 
     @property
-    def speaks_bits(self) -> bool:
+    def has_binary_units(self) -> bool:
         """True for Bernoulli codes: they are drawn."""
         return self.plan.code == "sigmoid"
 

@@ -6,8 +6,8 @@ import torch
 from sklearn.datasets import load_digits
 
 from training.config import TrainingConfig
-from training.dataset import Dataset
-from training.fit import Learning
+from training.data.batches import Dataset
+from training.fit.fit import TrainingRun
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +18,7 @@ def digits():
 
 @pytest.fixture
 def learn():
-    """Train a variant on dense features through the one loop; returns the `Learning`, model and history in it."""
+    """Train a variant on dense features through the one loop; returns the `TrainingRun`, model and history in it."""
 
     def learn(variant, features, *, targets=None, patience=1000, **plan):
         threads = torch.get_num_threads()
@@ -27,7 +27,7 @@ def learn():
         output = plan.pop("output", "bits")
         whole = replace(config.plan(len(features), output), **plan)
         train = Dataset(features, features if targets is None else targets, None, whole.output)
-        learning = Learning(train, train, whole, config)
+        learning = TrainingRun(train, train, whole, config)
         learning.run(None, lambda: None, None)
         torch.set_num_threads(threads)
         return learning

@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from training.fit import fit
+from training.fit.fit import fit
 from training.models.case_noise import case_noise
 
 

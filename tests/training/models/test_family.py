@@ -11,7 +11,7 @@ from service.errors import InvalidInput
 from service.hashing.content import Embedding, Image, Text
 from service.hashing.function import HashFunction
 from training.config import TrainingConfig
-from training.fit import fit
+from training.fit.fit import fit
 from training.models import MODELS
 
 N = 90

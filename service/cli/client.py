@@ -1,0 +1,334 @@
+"""A running service, as the command line talks to it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from ipaddress import ip_address
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+from urllib.parse import quote
+
+import httpx2
+
+from service.errors import ConfigurationError, Conflict, InvalidInput, NearbitError, Unauthorized, Unavailable
+
+PAGE = 1_000
+PATIENCE_S = 120.0
+"""How long a service may be away, restarting for one, before a command that was under way gives up."""
+_PAUSE_S = (0.1, 2.0)
+_LONGEST_PAUSE_S = 30.0
+_ERRORS: Mapping[int, type[NearbitError]] = {
+    401: Unauthorized,
+    403: Unauthorized,
+    409: Conflict,
+    422: InvalidInput,
+    503: Unavailable,
+}
+
+
+class Answer(NamedTuple):
+    """What a service answered.
+
+    Attributes:
+        response: the answer.
+        repeated: an earlier attempt may have done its work although its answer was lost.
+    """
+
+    response: httpx2.Response
+    repeated: bool
+
+
+class Client:
+    """A service over HTTP.
+
+    Args:
+        url: where the service listens, without /v1.
+        key: sent with every call, if the service needs one.
+        transport: how requests travel; tests pass an in-process one.
+
+    Raises:
+        InvalidInput: no such URL, or a key that no header can hold.
+        ConfigurationError: the environment names a proxy that cannot be used.
+    """
+
+    def __init__(self, url: str, key: str | None = None, transport: httpx2.BaseTransport | None = None) -> None:
+        self.url = url.rstrip("/")
+        self.has_key = bool(key)
+        self._http = _client(self.url, key, transport)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    @staticmethod
+    def _of(collection: str) -> str:
+        return f"/collections/{quote(collection, safe='', errors='replace')}"
+
+    def ready(self) -> bool:
+        """Whether the service listens and says that it can do its work."""
+        try:
+            return self._http.get(f"{self.url}/readyz", timeout=5).is_success
+        except httpx2.HTTPError:
+            return False
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        parameters: Mapping[str, object] | None = None,
+        *,
+        patience_s: float = 0.0,
+    ) -> dict[str, Any]:
+        """What the service answers to a call under /v1.
+
+        Args:
+            method: of HTTP.
+            path: under /v1.
+            body: sent as JSON.
+            parameters: of the query.
+            patience_s: how long a service that does not answer is asked again.
+
+        Raises:
+            Unavailable: nobody listens, or the service stays unavailable.
+            NearbitError: the service refuses; the message is its own.
+        """
+        content = None if body is None else encoded(body)
+        response = self.ask(method, path, content, parameters, patience_s=patience_s).response
+        if not response.is_success:
+            raise self.refusal(response)
+        return self.read(response) if response.content else {}
+
+    def read(self, response: httpx2.Response) -> dict[str, Any]:
+        """The JSON object of an answer.
+
+        Raises:
+            NearbitError: it is none, so something else than the service answered.
+        """
+        try:
+            answer = response.json()
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise NearbitError(f"{self.url} answered with something else than JSON: {response.text[:200]}")
+        return answer
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        content: bytes | None = None,
+        parameters: Mapping[str, object] | None = None,
+        *,
+        patience_s: float = 0.0,
+        waiting: Callable[[str], None] = lambda why: None,
+        again: frozenset[int] = frozenset({503}),
+    ) -> Answer:
+        """The answer to a call under /v1, whatever its status; asked again for a while where that may help.
+
+        Args:
+            method: of HTTP.
+            path: under /v1.
+            content: the body, JSON.
+            parameters: of the query.
+            patience_s: how long to try again after a connection that failed.
+            waiting: called with the reason before each wait.
+            again: statuses after which the call is repeated, for `PATIENCE_S`.
+
+        Raises:
+            Unavailable: no answer for as long as that.
+            InvalidInput: what is to be sent cannot be.
+        """
+        began, pause_s, repeated = time.monotonic(), _PAUSE_S[0], False
+        while True:
+            waited_s = time.monotonic() - began
+            try:
+                response = self._send(method, path, content, parameters or {})
+            except httpx2.TransportError as error:
+                repeated |= not isinstance(error, (httpx2.ConnectError, httpx2.ConnectTimeout))
+                if waited_s >= patience_s:
+                    raise Unavailable(f"no answer from {self.url}: {_words(error)}") from error
+                waiting(f"no answer from {self.url}")
+                time.sleep(pause_s)
+            else:
+                if response.status_code not in again or waited_s >= PATIENCE_S:
+                    return Answer(response, repeated)
+                repeated |= response.status_code in (502, 504)  # a gateway's words: the service may be at work
+                waiting(f"{self.url} answered {response.status_code}")
+                time.sleep(_retry_after(response, pause_s))
+            pause_s = min(2 * pause_s, _PAUSE_S[1])
+
+    def _send(self, method: str, path: str, content: bytes | None, parameters: Mapping[str, object]) -> httpx2.Response:
+        headers = {} if content is None else {"Content-Type": "application/json"}
+        try:
+            return self._http.request(method, path, content=content, params=dict(parameters), headers=headers)  # type: ignore[arg-type]
+        except UnicodeEncodeError:
+            raise InvalidInput("what is sent must be valid Unicode, got a lone surrogate") from None
+        except httpx2.InvalidURL as error:
+            raise InvalidInput(f"this cannot be asked of {self.url}: {error}") from None
+        except httpx2.DecodingError as error:
+            raise NearbitError(f"{self.url} answered with something that cannot be read: {error}") from error
+
+    def refusal(self, response: httpx2.Response) -> NearbitError:
+        """The error that an answer means, in the words of the service."""
+        try:
+            detail = response.json()["detail"]
+        except (ValueError, KeyError, TypeError):
+            detail = response.text[:200]
+        said = f"{self.url} answered {response.status_code}: {detail}"
+        if response.status_code == 401 and not self.has_key:
+            said += " (give the key with --key, or in NEARBIT_ADMIN_KEY)"
+        return _ERRORS.get(response.status_code, NearbitError)(said)
+
+    def create(self, collection: str, n_bits: int | None = None) -> dict[str, Any]:
+        """The collection of that name, new or as it was.
+
+        Raises:
+            Conflict: it exists with another width of codes.
+        """
+        return self.call("PUT", self._of(collection), {"n_bits": n_bits} if n_bits else {})
+
+    def create_or_keep(self, collection: str, n_bits: int | None = None) -> tuple[dict[str, Any], bool]:
+        """The collection of that name, and whether it is new; one that exists keeps its settings.
+
+        Args:
+            collection: its name.
+            n_bits: the width that its codes must have; none takes it as it is, or the service's default.
+
+        Raises:
+            Conflict: it exists with another width than that.
+        """
+        response = self.ask("GET", self._of(collection)).response
+        if response.status_code == 404:
+            created = self.create(collection, n_bits)
+            return {**created, "n_documents": 0}, True
+        if not response.is_success:
+            raise self.refusal(response)
+        found = self.read(response)
+        if n_bits is not None and found["n_bits"] != n_bits:
+            raise Conflict(
+                f"collection '{collection}' exists with {found['n_bits']}-bit codes, --n-bits asked for {n_bits}: "
+                "leave it out to keep them, or name another collection"
+            )
+        return found, False
+
+    def collection(self, collection: str, patience_s: float = 0.0) -> dict[str, Any]:
+        """The collection of that name, with the number of its documents and the space that answers."""
+        return self.call("GET", self._of(collection), patience_s=patience_s)
+
+    def spaces(self, collection: str) -> list[dict[str, Any]]:
+        """The code spaces of a collection, newest first."""
+        found: list[dict[str, Any]] = self.call("GET", self._of(collection) + "/spaces")["items"]
+        return found
+
+    def documents(self, collection: str) -> Iterator[dict[str, Any]]:
+        """Every document of a collection, in the order of arrival."""
+        parameters: dict[str, object] = {"limit": PAGE}
+        patience_s = 0.0
+        while True:
+            page = self.call("GET", self._of(collection) + "/documents", None, parameters, patience_s=patience_s)
+            yield from page["items"]
+            if page["next_cursor"] is None:
+                return
+            parameters["cursor"] = page["next_cursor"]
+            patience_s = PATIENCE_S
+
+    def put_documents(self, collection: str, body: bytes, waiting: Callable[[str], None] = lambda why: None) -> Answer:
+        """The answer to documents that were put, whatever it is; waits for a service that is away."""
+        again = frozenset({408, 409, 429, 502, 503, 504})  # 409: the active space changed meanwhile
+        path = self._of(collection) + "/documents"
+        return self.ask("POST", path, body, patience_s=PATIENCE_S, waiting=waiting, again=again)
+
+    def similar(self, collection: str, q: str, k: int, rerank: str | None = None) -> dict[str, Any]:
+        """The nearest documents to a text; with `rerank="features"` in the order of their features."""
+        parameters = {"q": q, "k": k} | ({} if rerank is None else {"rerank": rerank})
+        return self.call("GET", self._of(collection) + "/similar", None, parameters)
+
+    def retrain(self, collection: str, **options: object) -> dict[str, Any]:
+        """The job that was queued."""
+        return self.call("POST", self._of(collection) + "/retrain", options)
+
+    def watch(self, job: dict[str, Any], every_s: float = 0.25) -> Iterator[dict[str, Any]]:
+        """The job again and again, until it is finished; a service that restarts meanwhile is waited for."""
+        while True:
+            yield job
+            if job["state"] not in ("queued", "running"):
+                return
+            time.sleep(every_s)
+            job = self.call("GET", f"/jobs/{job['id']}", patience_s=PATIENCE_S)
+
+
+def encoded(body: object) -> bytes:
+    """A value as JSON in UTF-8.
+
+    Raises:
+        InvalidInput: JSON or UTF-8 cannot hold it.
+    """
+    try:
+        return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8")
+    except UnicodeEncodeError:
+        raise InvalidInput("must be valid Unicode, got a lone surrogate") from None
+    except ValueError:
+        raise InvalidInput("must not hold NaN or infinities, JSON has no such numbers") from None
+    except RecursionError:
+        raise InvalidInput("is nested too deeply") from None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host of a URL is this machine, by its name or its number."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return address.is_loopback or address.is_unspecified or bool(mapped and mapped.is_loopback)
+
+
+def _client(url: str, key: str | None, transport: httpx2.BaseTransport | None) -> httpx2.Client:
+    if not url.startswith(("http://", "https://")):
+        raise InvalidInput(f"a URL must start with http:// or https://, got '{url}'")
+    try:
+        host = httpx2.URL(f"{url}/v1").host
+    except httpx2.InvalidURL as error:
+        raise InvalidInput(f"no such URL, '{url}': {error}") from None
+    try:
+        return httpx2.Client(
+            base_url=f"{url}/v1",
+            headers={b"Authorization": _bearer(key)} if key else None,
+            timeout=120,
+            transport=transport,
+            verify=httpx2.create_ssl_context() if url.startswith("https:") else True,
+            # A proxy is for the world outside: one that is asked for "localhost" would mean its own machine.
+            trust_env=not is_loopback(host),
+        )
+    except ImportError:
+        fault = "a SOCKS proxy, which needs the package socksio: install it"
+    except (ValueError, httpx2.InvalidURL):  # whose words would show the proxy's password
+        fault = "a proxy of a kind that is not known: use http://HOST:PORT"
+    raise ConfigurationError(f"the environment names {fault}, or unset ALL_PROXY, or put {host} into NO_PROXY")
+
+
+def _bearer(key: str) -> bytes:
+    header = f"Bearer {key.strip()}"
+    if not header.isprintable():
+        raise InvalidInput("the key must be printable characters, got others")
+    return header.encode("utf-8")
+
+
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+def _retry_after(response: httpx2.Response, otherwise_s: float) -> float:
+    try:
+        return min(max(float(response.headers["Retry-After"]), 0.0), _LONGEST_PAUSE_S)
+    except (KeyError, ValueError):
+        return otherwise_s

@@ -1,0 +1,150 @@
+"""What a person sees in a terminal: import and retrain with live progress, matches as a table."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from service.cli.client import Client
+from service.cli.importing import Counts, Import, Lines, Refused
+from service.errors import InvalidInput, NearbitError
+from service.safe_text import cell, safe_json, safe_text, say
+
+_SHOWN_REASONS = 20
+
+
+def import_documents(
+    remote: Client, file: Path, collection: str, n_bits: int | None, console: Console, errors: Path | None = None
+) -> Counts:
+    """Put the documents of a JSONL file into a collection under a progress bar, and say what became of its lines.
+
+    Args:
+        remote: the service.
+        file: plain or gzipped; `-` is standard input.
+        collection: its name; it is created if there is none.
+        n_bits: the width that its codes must have; none keeps that of a collection that exists.
+        console: where progress and counts are shown.
+        errors: a file for the lines that are refused.
+
+    Raises:
+        Conflict: the collection has another width.
+        Unavailable, NearbitError: the service was away for too long, or refuses everything; counts were shown.
+        InvalidInput: the file is damaged; what is before that is stored, and counts were shown.
+    """
+    refused: list[Refused] = []
+    with ExitStack() as stack:
+        lines = stack.enter_context(Lines(file))
+        stored, created = remote.create_or_keep(collection, n_bits)
+        if not created and n_bits is None:
+            say(console, f"collection '{collection}' exists and keeps its settings: {stored['n_bits']}-bit codes")
+        out = stack.enter_context(errors.open("w", encoding="utf-8")) if errors else None
+
+        def refuse(line: Refused) -> None:
+            if len(refused) < _SHOWN_REASONS:
+                refused.append(line)
+            if out is not None:
+                out.write(safe_json(line._asdict()) + "\n")
+
+        transfer = Import(remote, collection, stored["n_documents"], refuse)
+        try:
+            _run(transfer, lines, console)
+        finally:
+            _show_counts(transfer.counts, collection, refused, errors, console)
+    if lines.damage:
+        raise InvalidInput(lines.damage)
+    return transfer.counts
+
+
+def _run(transfer: Import, lines: Lines, console: Console) -> None:
+    columns = (
+        TextColumn("{task.fields[n]:,} documents", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[waiting]}", markup=False),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("import", total=lines.n_bytes, n=0, waiting="")
+
+        def show(reason: str) -> None:
+            waiting = f"{safe_text(reason)}, waiting" if reason else ""
+            bar.update(task, completed=lines.position, n=transfer.counts.stored, waiting=waiting)
+
+        transfer.progress = show
+        transfer.run(lines)
+        bar.update(task, completed=lines.position, total=lines.position, n=transfer.counts.stored)
+
+
+def _show_counts(
+    counts: Counts, collection: str, refused: list[Refused], errors: Path | None, console: Console
+) -> None:
+    say(
+        console,
+        f"read {counts.read:,} lines: {counts.stored:,} documents are in '{collection}' "
+        f"({counts.new:,} new, {counts.replaced:,} replaced), {counts.doubles:,} doubles, {counts.refused:,} refused",
+    )
+    if counts.doubles:
+        say(console, "an id that came more than once has the document of its last line")
+    for line in refused:
+        say(console, f"  line {line.line}: {line.reason}", style="red")
+    if counts.refused > len(refused):
+        say(console, f"  and {counts.refused - len(refused):,} more", style="red")
+    if counts.refused:
+        say(console, f"{errors} has all of them" if errors else "--errors FILE keeps all of them")
+
+
+def watch_retrain(remote: Client, job: dict[str, Any], console: Console) -> dict[str, Any]:
+    """Show a retrain's stage, epoch, loss, share of saturated units and time left until it ends; return the job.
+
+    Raises:
+        NearbitError: it did not succeed.
+    """
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[figures]}", markup=False),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("queued", total=None, figures="")
+        for job in remote.watch(job):  # noqa: B020
+            done, total, figures = _progress(job["progress"])
+            stage = job["progress"].get("stage", job["state"])
+            bar.update(task, description=f"{safe_text(stage):<10}", completed=done, total=total, figures=figures)
+        bar.update(task, completed=1, total=1, figures=f"after {bar.tasks[task].elapsed or 0:.0f} s")
+    if job["state"] != "succeeded":
+        raise NearbitError(f"job {job['id']} {job['state']}: {job['error']}")
+    return job
+
+
+def _progress(progress: dict[str, Any]) -> tuple[float, float | None, str]:
+    """Done, total and figures of a job's progress, for the bar."""
+    done, total = progress.get("done"), progress.get("total")
+    if "epoch" in progress:
+        done, total = progress["epoch"], progress.get("epochs")
+    parts = [f"{done:,}/{total:,}"] if total is not None else []
+    for name, shown in (("loss", "loss {:.3f}"), ("saturated", "saturated {:.0%}"), ("eta_s", "ETA {:.0f} s")):
+        if progress.get(name) is not None:
+            parts.append(shown.format(progress[name]))
+    return done or 0, total, "  ".join(parts)
+
+
+def matches_table(answer: dict[str, Any], title: str | None = None) -> Table:
+    """Matches as a table: distance in bits, score if they were re-ranked, id, first line of the text."""
+    scored = bool(answer["matches"]) and "score" in answer["matches"][0]
+    columns = ("bits", "score", "id", "text") if scored else ("bits", "id", "text")
+    table = Table(*columns, title=cell(title, "bold") if title else None, title_justify="left")
+    for match in answer["matches"]:
+        score = (f"{match['score']:.3f}",) if scored else ()
+        table.add_row(str(match["distance"]), *score, cell(match["id"]), cell(_first_line(match["text"])))
+    return table
+
+
+def _first_line(text: str) -> str:
+    """The first line that is not blank, tabs as spaces; no more of a long one than a terminal shows."""
+    lines = text.lstrip()[:1_000].splitlines()
+    return lines[0].replace("\t", " ").rstrip()[:100] if lines else ""

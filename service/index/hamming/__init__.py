@@ -1,0 +1,1 @@
+"""The Hamming table: binary codes in memory, searched exactly."""

@@ -1,0 +1,61 @@
+"""The loops of the index in plain numpy: what `service.index.hamming.kernels.compiled` must equal, and its stand-in.
+
+Where numba is missing, or `NEARBIT_KERNEL=numpy`, these answer: every code is looked at, the answers are the same.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.hashing.codes import Codes
+from service.index.hamming import layout
+from service.index.hamming.layout import ANSWER_WORDS, CANDIDATES, FOUND, PATH, PATH_SCAN, PROBES, RADIUS, Words
+from service.index.hamming.view import View, are_set
+
+
+def fill_tables(words: Words) -> None:
+    """Sort the codes into each table's buckets; within a bucket ids ascend. These loops never probe, but others may."""
+    planes = layout.planes_of(words)
+    for table in layout.tables_of(words):
+        addresses = table.addresses(planes)
+        order = np.argsort(addresses, kind="stable")
+        counts = np.bincount(addresses, minlength=1 << table.width)
+        table.offsets[0], table.offsets[1:] = 0, np.cumsum(counts)
+        table.ids[:] = order
+        table.planes[:] = planes[:, order]
+
+
+def answer(view: View, queries: Codes, k: int, limit: int, mode: int, out: NDArray[np.int64]) -> None:
+    """Write the `k` nearest within `limit` bits of each of `(q, n_bytes)` queries into the rows of `out`.
+
+    A row holds what `layout` names (found, path, probes, candidates, radius), then room for keys, then as much for
+    distances, ascending by (distance, key). `found` may exceed the room: then ask again with more. `mode` is ignored.
+    """
+    planes = np.concatenate([layout.planes_of(view.words), view.delta[:-1, : view.n_delta]], axis=1)
+    keys = np.concatenate([layout.keys_of(view.words), view.delta_keys])
+    shown = _shown(view)
+    if shown is not None:
+        planes, keys = planes[:, shown], keys[shown]
+    query_planes = np.empty((len(planes), len(queries)), np.uint64)
+    layout.to_planes(queries, query_planes)
+    room = (out.shape[1] - ANSWER_WORDS) // 2
+    for row, query in zip(out, query_planes.T, strict=True):
+        distances = np.bitwise_count(planes ^ query[:, None]).sum(axis=0, dtype=np.int64)
+        bound = min(limit, int(np.partition(distances, k - 1)[k - 1])) if k < len(distances) else limit
+        hits = np.flatnonzero(distances <= bound)
+        hits = hits[np.lexsort((keys[hits], distances[hits]))[:k]]
+        row[[FOUND, PATH, PROBES, CANDIDATES, RADIUS]] = len(hits), PATH_SCAN, 0, len(distances), limit
+        row[ANSWER_WORDS : ANSWER_WORDS + len(hits[:room])] = keys[hits[:room]]
+        row[ANSWER_WORDS + room : ANSWER_WORDS + room + len(hits[:room])] = distances[hits[:room]]
+
+
+def _shown(view: View) -> NDArray[np.int64] | None:
+    """Ids that an answer may hold; None for all."""
+    if not len(view.dead) and not view.n_recent and not len(view.allowed):
+        return None
+    ids = np.arange(view.n_base + view.n_delta)
+    shown = view.live(ids)
+    if len(view.allowed):
+        shown &= are_set(view.allowed, ids)
+    return ids[shown]

@@ -1,0 +1,113 @@
+"""Which loops run the index: the compiled ones, if they are there and answer as numpy does; else numpy."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from typing import Protocol
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from service.errors import ConfigurationError
+from service.hashing.codes import Codes
+from service.index.hamming import layout
+from service.index.hamming.kernels import reference
+from service.index.hamming.layout import ANSWER_WORDS, AUTO, PROBE, SCAN, UNLIMITED, Words
+from service.index.hamming.view import View, bitmap
+
+log = structlog.get_logger(__name__)
+
+
+class Engine(Protocol):
+    """The loops, compiled or not; `service.index.hamming.kernels.reference` says what each does."""
+
+    def fill_tables(self, words: Words) -> None:
+        """Fill the buckets of a base."""
+
+    def answer(self, view: View, queries: Codes, k: int, limit: int, mode: int, out: NDArray[np.int64]) -> None:
+        """Answer queries into the rows of `out`; both arrays must be C-contiguous."""
+
+
+fallbacks: dict[int, str] = {}
+"""Why numpy runs in place of the compiled loops, by width of codes; `engine_for` finds out, once for each."""
+
+
+@lru_cache
+def engine_for(n_bits: int) -> Engine:
+    """The fastest loops that answer as numpy does for codes of that width.
+
+    The first call of a process loads the compiled loops, about half a second; on a machine that never ran them they are
+    compiled first, some seconds for each of the four widths in words. Where they cannot be loaded, cannot be compiled
+    or are wrong, numpy answers the same, many times slower; the log says why, and `fallbacks` does.
+
+    Raises:
+        ConfigurationError: NEARBIT_KERNEL is neither "numba" nor "numpy".
+    """
+    wanted = os.environ.get("NEARBIT_KERNEL", "numba")
+    if wanted not in ("numba", "numpy"):
+        raise ConfigurationError(f"NEARBIT_KERNEL must be numba or numpy, got {wanted}")
+    fallbacks.pop(n_bits, None)
+    if wanted == "numpy":
+        return reference
+    try:
+        from service.index.hamming.kernels import compiled as kernel
+
+        if answers_alike(kernel, n_bits):
+            return kernel
+    except ImportError as error:
+        log.warning("numba cannot be loaded, the index runs on numpy", error=str(error))
+        fallbacks[n_bits] = f"numba cannot be loaded: {_in_one_line(error)}"
+    except Exception as error:  # whatever a compiler raises: without it the same answers are to be had
+        log.error("the index runs on numpy: its loops cannot be compiled", n_bits=n_bits, exc_info=True)
+        fallbacks[n_bits] = f"numba cannot compile the loops: {_in_one_line(error)}"
+    else:
+        log.error("the compiled loops answer otherwise than numpy and are not used", n_bits=n_bits)
+        fallbacks[n_bits] = "the compiled loops answer otherwise than numpy"
+    return reference
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+
+
+def answers_alike(engine: Engine, n_bits: int) -> bool:
+    """Whether an engine does as numpy does: same buckets, same answers by all paths, with dead and filtered codes."""
+    view = _sample(engine, n_bits)
+    if not np.array_equal(view.words, _sample(reference, n_bits).words):
+        return False
+    queries = np.ascontiguousarray(layout.from_planes(view.delta[:-1, :4], n_bits // 8))
+    for shown in (view, view.only(layout.keys_of(view.words)[::2])):
+        for k, limit in ((7, n_bits), (UNLIMITED, n_bits // 4)):
+            expected = _answers(reference, shown, queries, k, limit, SCAN)
+            for mode in (AUTO, SCAN, PROBE):
+                if not np.array_equal(_answers(engine, shown, queries, k, limit, mode), expected):
+                    return False
+    return True
+
+
+def _sample(engine: Engine, n_bits: int) -> View:
+    """A small table of random codes, half of them near one another, with a delta and deaths of both kinds."""
+    n, n_delta = 200, 20
+    rng = np.random.default_rng(n_bits)
+    codes = rng.integers(0, 256, (n + n_delta, n_bits // 8), np.uint8)
+    codes[::2] = codes[0] ^ np.packbits(rng.random((len(codes[::2]), n_bits)) < 0.1, axis=1)
+    words = layout.allocate(n, n_bits, 1 if n_bits <= 32 else n_bits // 16)
+    layout.keys_of(words)[:] = np.arange(n) * 3 - n
+    layout.to_planes(codes[:n], layout.planes_of(words))
+    engine.fill_tables(words)
+    view = View.of_base(words)
+    layout.to_planes(codes[n:], view.delta[:-1, :n_delta])
+    view.delta[-1, :n_delta] = np.arange(n_delta) * 5
+    dead = bitmap(n + view.delta.shape[1], np.arange(4, 8))
+    return View.of(words, view.delta, n_delta, n + n_delta - 4, dead).without(np.array([3, n + 1]))
+
+
+def _answers(engine: Engine, view: View, queries: Codes, k: int, limit: int, mode: int) -> NDArray[np.int64]:
+    """Found, keys and distances of each query, nothing else: paths and counts may differ."""
+    room = min(k, view.n_base + view.n_delta)
+    out = np.zeros((len(queries), ANSWER_WORDS + 2 * room), np.int64)
+    engine.answer(view, queries, k, limit, mode, out)
+    out[:, 1:ANSWER_WORDS] = 0
+    return out

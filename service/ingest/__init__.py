@@ -1,0 +1,1 @@
+"""The use-cases that write: collections, documents, code spaces."""

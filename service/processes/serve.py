@@ -1,0 +1,120 @@
+"""What `nearbit serve` and `nearbit encoder` run: a socket, the processes behind it, and a stop that loses nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
+
+import structlog
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from service.config import Settings
+from service.errors import ConfigurationError
+from service.processes.child import JOB_RUNNER, TRAINER, ChildProcess
+from service.store.database import Database
+from service.store.migrations import prepare
+from service.web.http_protocol import HttpProtocol
+
+log = structlog.get_logger(__name__)
+
+_KEEPALIVE_S = 60
+"""Idle connections stay open for so long: longer than `EncoderClient` keeps them, so that none ends under a request."""
+
+
+def serve(settings: Settings) -> None:
+    """Run the API, and trainer and job runner if wanted, until SIGTERM or SIGINT.
+
+    The API processes read their settings from the environment, which must say the same.
+
+    Raises:
+        ConfigurationError: the port is taken.
+        DatabaseUnavailable, SchemaMismatch: the database cannot be served from.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with ExitStack() as stack:
+        listener = stack.enter_context(listening(settings.host, settings.port))
+        _prepare_database(settings)
+        if settings.workers > 1:
+            counts = stack.enter_context(tempfile.TemporaryDirectory(prefix="nearbit-metrics-"))
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = counts
+        children = [ChildProcess("trainer", TRAINER)] if settings.trainer else []
+        children += [ChildProcess("job runner", JOB_RUNNER)] if settings.job_runner else []
+        for child in children:
+            stack.callback(child.stop)
+            child.start()
+        _run(settings, "service.web.app:from_environment", listener, settings.workers)
+
+
+def serve_encoder(settings: Settings, port: int) -> None:
+    """Run an encoder process until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigurationError: the port is taken, or the device is not there.
+        DatabaseUnavailable, SchemaMismatch: the database cannot be served from.
+    """
+    from service.web.app import create_encoder_app
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with listening(settings.host, port) as listener:
+        _prepare_database(settings)
+        _run(settings, create_encoder_app(settings), listener, 1)
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket that listens on the address, so that a taken port is known before anything is started.
+
+    Raises:
+        ConfigurationError: it cannot be listened on.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+            listener.listen(2048)
+        except OSError as error:
+            raise ConfigurationError(
+                f"cannot listen on port {port} of {host}: {os.strerror(error.errno or 0)}; choose another with --port"
+            ) from None
+        listener.set_inheritable(True)
+        yield listener
+
+
+def _prepare_database(settings: Settings) -> None:
+    """Migrate a new file, refuse an old schema: here and once, not in each worker's start."""
+    database = Database.open(settings.database_url)
+    try:
+        prepare(database)
+    finally:
+        database.close()
+
+
+def _run(settings: Settings, app: Any, listener: socket.socket, workers: int) -> None:
+    """Run the servers on a socket until SIGTERM or SIGINT; requests in flight are answered first."""
+    config = uvicorn.Config(
+        app,
+        factory=isinstance(app, str),
+        http=HttpProtocol,
+        workers=workers,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        server_header=False,
+        timeout_keep_alive=_KEEPALIVE_S,
+        timeout_graceful_shutdown=settings.shutdown_grace_s,
+    )
+    host, port = listener.getsockname()[:2]
+    log.info("nearbit listens", url=f"http://{f'[{host}]' if ':' in host else host}:{port}", workers=workers)
+    with suppress(KeyboardInterrupt):
+        if workers > 1:
+            Multiprocess(config, sockets=[listener]).run()
+        else:
+            uvicorn.Server(config).run(sockets=[listener])

@@ -1,0 +1,132 @@
+"""SearchRequest: all that a query may ask, read once where it comes in, handed down whole.
+
+The options stand here alone: the parameters of a GET, the members of a POST and the OpenAPI document follow from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from service.config import Settings
+from service.errors import InvalidInput
+from service.store.documents import ALL_SHOWN, Shown
+
+DEFAULT_SHORTLIST = 100
+"""Documents that are re-ranked unless the query says how many, or asks for more than a tenth of that."""
+
+FieldName = Literal["id", "distance", "score", "text", "metadata"]
+
+
+def _apart(fields: object) -> object:
+    """Names that stand in one string, as in `fields=id,metadata`, taken apart."""
+    return fields.split(",") if isinstance(fields, str) else fields
+
+
+class SearchOptions(BaseModel):
+    """How a query is answered; every query takes these."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    k: int = Field(10, ge=1, description="Most matches of each query; the installation sets the highest.")
+    radius: int | None = Field(None, ge=0, description="Only matches within this many bits, at most n_bits.")
+    fields: Annotated[list[FieldName] | None, BeforeValidator(_apart)] = Field(
+        None, description="Which of text and metadata come back, as in `fields=id,metadata`; both if not given."
+    )
+    at_least_seq: int | None = Field(
+        None,
+        ge=0,
+        lt=1 << 63,
+        description="Answer only from a state that includes every change up to this seq, which a write has answered.",
+    )
+    rerank: Literal["features"] | None = Field(
+        None,
+        description="`features`: put a shortlist of the nearest in the order of the cosine of their features (TF-IDF) "
+        "with the query's, then take the first `k`.",
+    )
+    shortlist: int | None = Field(
+        None,
+        ge=1,
+        description="How many of the nearest are re-ranked: at least `k`; the installation sets the most. If not "
+        "given, 10 `k` and at least 100, or with `radius` all within it, up to that most.",
+    )
+
+    @property
+    def shown(self) -> Shown:
+        """What of each document is read and answered with."""
+        return ALL_SHOWN if self.fields is None else Shown("text" in self.fields, "metadata" in self.fields)
+
+
+class TextOptions(SearchOptions):
+    """How a query by text is answered: its code comes with the confidence of each bit."""
+
+    ties: Literal["arrival", "confidence"] = Field(
+        "arrival",
+        description="What orders equal distances: the order of arrival, or before it how sure the query's code is of "
+        "the bits in which they differ.",
+    )
+
+
+class SearchRequest(TextOptions):
+    """What is asked, of which collection, and how it is answered: by texts, or by a stored document.
+
+    Attributes:
+        collection: its name.
+        texts: one query each.
+        document_id: a stored document, which is itself left out of the matches; then there are no texts.
+        is_batch: the texts came as a list, in which errors name a position.
+    """
+
+    collection: str
+    texts: Sequence[str] = ()
+    document_id: str | None = None
+    is_batch: bool = False
+
+    @classmethod
+    def of(cls, options: SearchOptions, **query: Any) -> SearchRequest:
+        """The request of options that were checked, and of what is asked: `collection`, `texts` or `document_id`."""
+        given = {name: value for name, value in options if name in TextOptions.model_fields}
+        return cls.model_construct(**given, **query)
+
+    @property
+    def n_queries(self) -> int:
+        """How many queries it holds."""
+        return 1 if self.document_id is not None else len(self.texts)
+
+    @property
+    def n_matches(self) -> int:
+        """Most matches that it may be answered with."""
+        return self.k * self.n_queries
+
+    def n_shortlisted(self, settings: Settings) -> int:
+        """How many of the nearest are re-ranked."""
+        if self.shortlist is not None:
+            return self.shortlist
+        most = settings.max_shortlist
+        return max(self.k, most if self.radius is not None else min(most, max(DEFAULT_SHORTLIST, 10 * self.k)))
+
+    def check(self, n_bits: int, settings: Settings) -> None:
+        """Refuse what the collection or the installation does not allow.
+
+        Raises:
+            InvalidInput: k, radius or shortlist out of range, or too many matches in all.
+        """
+        if not 1 <= self.k <= settings.max_k:
+            raise InvalidInput(f"k must be between 1 and {settings.max_k}, got {self.k}")
+        if self.n_matches > settings.max_matches:
+            raise InvalidInput(
+                f"texts times k must be at most {settings.max_matches} (max_matches) in one request, got "
+                f"{self.n_queries} x {self.k} = {self.n_matches}"
+            )
+        if self.radius is not None and not 0 <= self.radius <= n_bits:
+            raise InvalidInput(f"radius must be between 0 and n_bits = {n_bits}, got {self.radius}")
+        if self.shortlist is None:
+            return
+        if self.rerank is None:
+            raise InvalidInput("shortlist must come with rerank=features")
+        if not self.k <= self.shortlist <= settings.max_shortlist:
+            raise InvalidInput(
+                f"shortlist must be between k = {self.k} and {settings.max_shortlist}, got {self.shortlist}"
+            )

@@ -1,0 +1,372 @@
+"""Search: from a request to its results, in named steps, down once and back once.
+
+    locate      which collection, which source, and the key and code of a stored document
+    encode      codes of texts
+    candidates  the nearest by code, from that source
+    rerank      a shortlist in the order of its features, where the request asks for it
+    fetch       the documents of the first k
+
+One source is taken per request and kept to its end. Where the replica has not reached the seq that a caller asks for,
+or is still being loaded, the hash table in SQL answers, with the same matches.
+
+The steps are synchronous functions that block; `similar` runs them, on the event loop where what they read is sure to
+be short, else in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from sqlalchemy import Connection
+
+from service.config import Settings
+from service.encoding import Encoder
+from service.errors import SeqNotReached, TooMuchToRead
+from service.hashing.codes import Codes
+from service.hashing.content import Text, check_text, check_texts
+from service.index.hamming.answers import Neighbors, Stats
+from service.index.replicas import Follower
+from service.search.request import SearchRequest
+from service.search.rerank import Reranker, Vector, cosines
+from service.search.sources import MemorySource, QueryCodes, SearchSource, SourceName, SqlSource
+from service.store import codes, collections, documents
+from service.store.database import Database
+from service.store.documents import DocumentRef, DocumentSummary, Keys
+from service.store.spaces import SpaceReference
+from service.threads import run_in_large_thread, run_in_thread, run_read
+
+T = TypeVar("T")
+
+_RERANKED_AT_ONCE = 10_000
+"""Documents whose vectors the queries of one request hold at a time."""
+_BRIEF_MATCHES, _BRIEF_SHORTLIST, _BRIEF_CHARS = 200, 1_000, 1_000_000
+"""What may be read on the event loop: matches, documents to re-rank, and characters of them."""
+_SMALL_MATCHES = 1_000
+"""Matches up to which a search does not wait for one of the threads for large ones."""
+_WAIT_STEP_S = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A document, its distance in bits from the query, and, where it was re-ranked, the cosine of their features."""
+
+    document: DocumentSummary
+    distance: int
+    score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """Matches of one query with the space and the code that gave them and the work it took.
+
+    They ascend by distance, then by key; where ties are left to confidence, equal distances are first ordered by what
+    the query's code would take to be theirs: the confidence of the bits in which they differ. Re-ranked matches descend
+    by score, and keep that order where scores are equal.
+
+    Attributes:
+        matches: at most `k`.
+        space: the code space that answered.
+        code: of the query.
+        stats: the work of the search by code.
+        source: who answered, the replica in memory or the hash table in SQL.
+        n_known: distinct known features of the query; None when the query was a stored document.
+        n_reranked: documents that were re-ranked.
+    """
+
+    matches: list[Match]
+    space: SpaceReference
+    code: bytes
+    stats: Stats
+    source: SourceName
+    n_known: int | None = None
+    n_reranked: int = 0
+
+
+class Search:
+    """Finds what is similar: to texts or to a stored document.
+
+    Args:
+        database: where the truth is.
+        encoder: gives codes and features to texts.
+        follower: has the replicas.
+        settings: bounds of what a request may ask for.
+    """
+
+    def __init__(self, database: Database, encoder: Encoder, follower: Follower, settings: Settings) -> None:
+        self.database = database
+        self.encoder = encoder
+        self.follower = follower
+        self.settings = settings
+        self.reranker = Reranker(encoder, settings.vector_cache_bytes)
+        self._brief_chars = min(_BRIEF_CHARS, settings.max_read_bytes)
+
+    async def similar(self, request: SearchRequest) -> list[SearchResult]:
+        """One result for each query of the request.
+
+        Raises:
+            InvalidInput: an option out of range, too many matches, or too much to read.
+            InvalidContent: a text that cannot be hashed, with its position among several.
+            NotFound: no such collection or document.
+            SeqNotReached: the collection has not reached `at_least_seq`.
+        """
+        target = await self._located(request)
+        query = await self._encoded(target, request)
+        if request.rerank is None:
+            return await self._nearest_documents(target, query, request)
+        n = request.n_shortlisted(self.settings)
+        step = max(1, _RERANKED_AT_ONCE // n)
+        results: list[SearchResult] = []
+        for start in range(0, len(query.texts), step):
+            results += await self._reranked(target, query[start : start + step], request, n)
+        return results
+
+    # locate
+
+    async def _located(self, request: SearchRequest) -> _Target:
+        """Where the request is answered; a replica that is behind has a moment to catch up, then SQL answers."""
+        target = await run_read(self.database, self._locate, request)
+        deadline = time.monotonic() + self.settings.read_your_writes_s
+        while target is None and time.monotonic() < deadline:
+            self.follower.wake()
+            await asyncio.sleep(_WAIT_STEP_S)
+            target = await run_read(self.database, self._locate, request)
+        if target is None:
+            target = await run_read(self.database, self._locate, request, in_sql=True)
+        assert target is not None
+        return target
+
+    def _locate(self, request: SearchRequest, *, in_sql: bool = False) -> _Target | None:
+        """Where the request is answered; None if the replica is behind the seq that it asks for."""
+        with self.database.read() as connection:
+            if request.document_id is None:
+                collection = collections.get(connection, request.collection)
+                found = DocumentRef(collection.id, collection.n_bits, collection.last_seq, None)
+            else:
+                found = documents.locate(connection, request.collection, request.document_id)
+            request.check(found.n_bits, self.settings)
+            if request.at_least_seq is not None and request.at_least_seq > found.last_seq:
+                raise SeqNotReached(request.collection, found.last_seq, request.at_least_seq)
+            source: SearchSource | None = self._in_memory(found.collection_id, request)
+            if source is None and request.at_least_seq is not None and not in_sql:
+                return None
+            source = source or SqlSource.of(connection, found.collection_id)
+            if found.key is None:
+                return _Target(source)
+            code = codes.get(connection, source.space.id, found.key)
+            text = ""
+            if code is None or request.rerank is not None:  # without a code: stored a moment ago, not yet known here
+                text = documents.get(connection, found.collection_id, request.document_id or "").text
+            return _Target(source, found.key, code, text)
+
+    def _in_memory(self, collection_id: int, request: SearchRequest) -> MemorySource | None:
+        """The replica, if it is loaded and recent enough."""
+        replica = self.follower.replica(collection_id)
+        if replica is None or replica.applied_seq < (request.at_least_seq or 0):
+            return None
+        return MemorySource(replica)
+
+    # encode
+
+    async def _encoded(self, target: _Target, request: SearchRequest) -> _Query:
+        if target.code is not None:
+            return _Query([target.text], QueryCodes(target.code[None]), [None])
+        texts = request.texts if target.key is None else [target.text]
+        if request.is_batch:
+            check_texts(request.texts, self.settings.max_text_chars)
+        else:
+            for text in request.texts:
+                check_text(text, self.settings.max_text_chars)
+        encoded = await self.encoder.encode(str(target.source.space.digest), [Text(text) for text in texts])
+        confidence = encoded.confidence if request.ties == "confidence" else None
+        n_known = encoded.n_known.tolist() if target.key is None else [None]
+        return _Query(texts, QueryCodes(encoded.codes, confidence), n_known)
+
+    # candidates, and their documents where nothing is re-ranked
+
+    async def _nearest_documents(self, target: _Target, query: _Query, request: SearchRequest) -> list[SearchResult]:
+        is_brief = request.n_matches <= _BRIEF_MATCHES and target.source.is_brief(query.codes)
+        large = request.n_matches > _SMALL_MATCHES
+        return await self._bounded(is_brief, large, self._search_and_fetch, target, query, request)
+
+    def _search_and_fetch(
+        self, target: _Target, query: _Query, request: SearchRequest, max_chars: int
+    ) -> list[SearchResult]:
+        def fetch(connection: Connection, keys: Keys) -> dict[int, DocumentSummary]:
+            return documents.hits(connection, keys, max_chars, request.shown)
+
+        with self.database.read() as connection:
+            shortlists = _existing(connection, target, query.codes, request.k, request.radius, fetch)
+        matches = [[Match(hit, distance) for _, distance, hit in one.entries] for one in shortlists]
+        return _results(target, query, shortlists, matches, max_chars)
+
+    def _shortlists(
+        self, target: _Target, query: _Query, n: int, radius: int | None, max_chars: int
+    ) -> list[Shortlist[int]]:
+        """The `n` nearest documents of each query with their revisions."""
+        with self.database.read() as connection:
+            return _existing(connection, target, query.codes, n, radius, documents.revisions)
+
+    # rerank
+
+    async def _reranked(self, target: _Target, query: _Query, request: SearchRequest, n: int) -> list[SearchResult]:
+        is_brief = n * len(query.texts) <= _BRIEF_SHORTLIST and target.source.is_brief(query.codes)
+        shortlists = await self._bounded(is_brief, True, self._shortlists, target, query, n, request.radius)
+        digest = str(target.source.space.digest)
+        revisions = {key: revision for one in shortlists for key, _, revision in one.entries}
+        self.reranker.begin(self.follower.history)
+        vectors = self.reranker.kept(digest, revisions)
+        missing = [key for key in revisions if key not in vectors]
+        stored = await self._bounded(is_brief, True, self._texts, missing) if missing else {}
+        of_queries, made = await self.reranker.vectors(digest, query.texts, stored)
+        vectors |= made
+
+        def rank() -> list[list[ScoredDocument]]:
+            return [_ranked(one, shortlist, vectors) for one, shortlist in zip(of_queries, shortlists, strict=True)]
+
+        ranked = rank() if is_brief else await run_in_thread(rank)
+        return await self._bounded(is_brief, True, self._fetch, target, query, request, shortlists, ranked)
+
+    def _texts(self, keys: Keys, max_chars: int) -> dict[int, tuple[int, str]]:
+        with self.database.read() as connection:
+            return documents.texts(connection, keys, max_chars)
+
+    # fetch
+
+    def _fetch(
+        self,
+        target: _Target,
+        query: _Query,
+        request: SearchRequest,
+        shortlists: Sequence[Shortlist[int]],
+        ranked: Sequence[Sequence[ScoredDocument]],
+        max_chars: int,
+    ) -> list[SearchResult]:
+        """The documents of the first `k` of each ranking that still exist."""
+        k = request.k
+
+        def fetch(keys: Keys) -> dict[int, DocumentSummary]:
+            return documents.hits(connection, keys, max_chars, request.shown)
+
+        with self.database.read() as connection:
+            present = fetch(list({one.key for ranking in ranked for one in ranking[:k]}))
+            matches = []
+            for ranking in ranked:
+                first, n_seen = _matches(ranking[:k], present), k
+                while len(first) < k and n_seen < len(ranking):
+                    following = ranking[n_seen : n_seen + k]
+                    first += _matches(following, fetch([one.key for one in following]))
+                    n_seen += k
+                matches.append(first[:k])
+        results = _results(target, query, shortlists, matches, max_chars)
+        return [replace(one, n_reranked=len(r)) for one, r in zip(results, ranked, strict=True)]
+
+    async def _bounded(self, is_brief: bool, large: bool, step: Callable[..., T], *args: Any) -> T:
+        """What a step gives whose last argument bounds what it reads: a little on the event loop, more in a thread."""
+        if is_brief and self.database.embedded:
+            with suppress(TooMuchToRead):
+                return step(*args, self._brief_chars)
+        run = run_in_large_thread if large else run_in_thread
+        return await run(step, *args, self.settings.max_read_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Where a request is answered; of a stored document its key, its code if the source knows one, else its text."""
+
+    source: SearchSource
+    key: int | None = None
+    code: Codes | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """What is looked for: texts, their codes, and how many features of each are known; None of a stored document."""
+
+    texts: Sequence[str]
+    codes: QueryCodes
+    n_known: Sequence[int | None]
+
+    def __getitem__(self, rows: slice) -> _Query:
+        return _Query(self.texts[rows], self.codes[rows], self.n_known[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class Shortlist(Generic[T]):
+    """Neighbors that exist: key, distance and what was fetched of each, nearest first; and the work of the search."""
+
+    entries: list[tuple[int, int, T]]
+    stats: Stats
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredDocument:
+    """A document of a shortlist with its distance and its score."""
+
+    key: int
+    distance: int
+    score: float
+
+
+def _results(
+    target: _Target,
+    query: _Query,
+    shortlists: Sequence[Shortlist[Any]],
+    matches: Sequence[list[Match]],
+    max_chars: int,
+) -> list[SearchResult]:
+    """The results, unless they are too long together: a document counts as often as it is a match."""
+    if sum(match.document.n_chars for one in matches for match in one) > max_chars:
+        raise TooMuchToRead(max_chars)
+    source = target.source
+    rows = zip(matches, query.codes.codes, shortlists, query.n_known, strict=True)
+    return [
+        SearchResult(found, source.space, code.tobytes(), shortlist.stats, source.name, n_known)
+        for found, code, shortlist, n_known in rows
+    ]
+
+
+def _existing(
+    connection: Connection,
+    target: _Target,
+    queries: QueryCodes,
+    k: int,
+    radius: int | None,
+    fetch: Callable[[Connection, Keys], dict[int, T]],
+) -> list[Shortlist[T]]:
+    """The `k` nearest documents that exist, but for the one asked with; where some are gone, more are asked for."""
+    more = k if target.key is None else k + 1
+    nearest = target.source.nearest(connection, queries, more, radius)
+    present = fetch(connection, list({key for neighbors in nearest for key in neighbors.keys.tolist()}))
+    shortlists = []
+    for row, neighbors in enumerate(nearest):
+        n_asked, got, entries = more, neighbors, _present(neighbors, present)
+        while len(entries) < more and len(got.keys) == n_asked:
+            n_asked += 2 * (len(got.keys) - len(entries)) + 8
+            (got,) = target.source.nearest(connection, queries[row : row + 1], n_asked, radius)
+            entries = _present(got, fetch(connection, got.keys))[:more]
+        shortlists.append(Shortlist([entry for entry in entries if entry[0] != target.key][:k], got.stats))
+    return shortlists
+
+
+def _present(neighbors: Neighbors, present: Mapping[int, T]) -> list[tuple[int, int, T]]:
+    pairs = zip(neighbors.keys.tolist(), neighbors.distances.tolist(), strict=True)
+    return [(key, distance, present[key]) for key, distance in pairs if key in present]
+
+
+def _ranked(query: Vector, shortlist: Shortlist[int], vectors: Mapping[int, Vector]) -> list[ScoredDocument]:
+    """A shortlist by descending cosine; equal ones as they were. A document that is gone by now has no vector."""
+    near = [(key, distance) for key, distance, _ in shortlist.entries if key in vectors]
+    scores = cosines(query, [vectors[key] for key, _ in near])
+    order = np.argsort(-scores, kind="stable").tolist()
+    return [ScoredDocument(near[place][0], near[place][1], float(scores[place])) for place in order]
+
+
+def _matches(ranking: Sequence[ScoredDocument], present: Mapping[int, DocumentSummary]) -> list[Match]:
+    return [Match(present[one.key], one.distance, one.score) for one in ranking if one.key in present]

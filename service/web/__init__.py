@@ -1,0 +1,1 @@
+"""HTTP: the app, what every request passes, and what errors become."""

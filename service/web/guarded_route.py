@@ -1,0 +1,99 @@
+"""A route that refuses, before it reads the body, what its key does not allow and what it does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from difflib import get_close_matches
+from typing import Any
+from urllib.parse import unquote_plus
+
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.types import Receive, Scope, Send
+
+from service.web.auth import OPEN_PATHS, KeyScope, check_scope, needed_by
+
+SECURITY_SCHEME = "key"
+"""The name of the bearer scheme in the OpenAPI document."""
+
+_OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
+    "k": ("n", "top_k", "topk", "top", "limit", "size", "count", "n_results", "num_results", "max_results"),
+    "q": ("query", "text", "search", "content", "input"),
+    "limit": ("n", "k", "top_k", "size", "page_size", "per_page", "count", "max_results"),
+    "cursor": ("next", "next_cursor", "page", "page_token", "offset", "after", "start", "skip"),
+    "fields": ("field", "include", "select", "columns"),
+    "radius": ("distance", "max_distance", "within", "threshold"),
+    "rerank": ("re_rank", "reranker", "rank"),
+    "at_least_seq": ("seq", "min_seq", "since"),
+}
+"""What other services call the same parameters."""
+
+
+class GuardedRoute(APIRoute):
+    """A route whose endpoint says with `needs` which scope it asks for; other query parameters than its own are errors.
+
+    The open ones (`OPEN_PATHS`) ask for none, and whoever watches them may add what parameters they like.
+
+    Raises:
+        TypeError: the endpoint says nothing of the sort.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **about: Any) -> None:
+        needed = needed_by(endpoint)
+        if needed is None and path not in OPEN_PATHS:
+            raise TypeError(f"the endpoint of {path} must say which key it needs, with @needs(...)")
+        extra = about.pop("openapi_extra", None) or {}
+        super().__init__(path, endpoint, openapi_extra={**extra, **security(needed)}, **about)
+        self.needs = needed
+        self.query_names = frozenset(
+            [field.alias for field in self.dependant.query_params]
+            + [parameter["name"] for parameter in extra.get("parameters", ()) if parameter["in"] == "query"]
+        )
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request that matched the path.
+
+        Raises:
+            Forbidden: its key does not grant the scope.
+            RequestValidationError: it has a query parameter that this route does not have.
+        """
+        if self.needs is not None and scope["method"] in (self.methods or ()):
+            # That some key is right, which is all that reading needs, was seen before any route was looked for.
+            if self.needs != "read":
+                check_scope(scope["state"]["scopes"], self.needs)
+            if scope["query_string"]:
+                check_query(scope["query_string"], self.query_names)
+        await super().handle(scope, receive, send)
+
+
+def security(needed: KeyScope | None) -> dict[str, Any]:
+    """What the OpenAPI document says of a call that needs a key of that scope."""
+    return {} if needed is None else {"security": [{SECURITY_SCHEME: [needed]}]}
+
+
+def check_query(query: bytes, known: Collection[str]) -> None:
+    """Refuse a query string with a parameter that is not known, and say which one may have been meant.
+
+    Raises:
+        RequestValidationError: there is one.
+    """
+    names = [pair.partition(b"=")[0] for pair in query.split(b"&") if pair]
+    unknown = [name for raw in names if (name := unquote_plus(raw.decode("latin-1"))) not in known]
+    if unknown:
+        raise RequestValidationError([_fault(name, known) for name in dict.fromkeys(unknown[:10])])
+
+
+def _fault(name: str, known: Collection[str]) -> dict[str, Any]:
+    meant = _nearest(name, known)
+    hint = f", did you mean {meant}?" if meant else "."
+    rule = f"is no parameter of this call{hint} It takes {', '.join(sorted(known)) or 'none'}"
+    return {"type": "unknown_parameter", "loc": ("query", name[:80]), "msg": rule}
+
+
+def _nearest(name: str, known: Collection[str]) -> str | None:
+    """The known parameter that was most likely meant: one that others call so, else the one that is spelled alike."""
+    plain = name.strip().lower().replace("-", "_")
+    for ours, theirs in _OTHER_NAMES.items():
+        if ours in known and plain in theirs:
+            return ours
+    return next(iter(get_close_matches(plain, known, n=1, cutoff=0.5)), None)

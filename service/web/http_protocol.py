@@ -1,0 +1,57 @@
+"""HTTP/1.1 as uvicorn reads it, but for what it refuses on its own: that is answered as a problem too."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from uuid import uuid4
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from service.web.middleware import LONG_URL, MAX_URL_BYTES
+from service.web.problems import MEDIA_TYPE
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """Answers a URL that its parser cannot take apart with 414, and what is no HTTP with 400, as problem details."""
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self.n_url_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        """A part of the URL has come; of one that is too long only the beginning is kept."""
+        self.url += url[: MAX_URL_BYTES - len(self.url)]
+        self.n_url_bytes += len(url)
+
+    def on_headers_complete(self) -> None:
+        """The head is complete: have the request answered, one with too long a URL by its refusal."""
+        if self.n_url_bytes > MAX_URL_BYTES:
+            path, mark, _ = self.url.partition(b"?")
+            self.url = path if mark else b"/"
+            self.scope["extensions"] = {LONG_URL: self.n_url_bytes}  # type: ignore[dict-item]
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what could not be read as HTTP, and close the connection."""
+        request_id = uuid4().hex
+        body = json.dumps(
+            {
+                "type": "about:blank",
+                "title": HTTPStatus.BAD_REQUEST.phrase,
+                "status": HTTPStatus.BAD_REQUEST.value,
+                "detail": "the request must be HTTP/1.1, with its URL percent-encoded",
+                "instance": "/",
+                "request_id": request_id,
+            }
+        ).encode("ascii")
+        head = (
+            "HTTP/1.1 400 Bad Request\r\n"
+            f"content-type: {MEDIA_TYPE}\r\n"
+            f"content-length: {len(body)}\r\n"
+            f"x-request-id: {request_id}\r\n"
+            "connection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode("ascii") + body)
+        self.transport.close()

@@ -1,0 +1,167 @@
+"""The routes of an encoder process: the batcher behind HTTP, for code spaces of every digest.
+
+`service.web.app.create_encoder_app` puts them together with the error table, health and metrics.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Coroutine
+from typing import Annotated, Any, TypeVar
+
+from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.responses import JSONResponse
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from scipy.sparse import csr_matrix
+
+from service.encoding import MAX_CHARS, MAX_TEXTS, Encoder
+from service.errors import InvalidContent, InvalidInput
+from service.hashing.content import Text
+from service.hashing.featurizers import Features
+from service.hashing.function import Encoded
+from service.web.auth import needs
+from service.web.guarded_route import GuardedRoute
+from service.web.problems import problems
+
+T = TypeVar("T")
+
+CALLER_LEFT = 499
+"""The status that nginx made the custom for a caller that did not wait."""
+
+
+class EncodeRequest(BaseModel):
+    """Texts for the hash function of a digest."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the hash function, in hexadecimal.")]
+    texts: Annotated[
+        list[str],
+        Field(
+            max_length=MAX_TEXTS,
+            description=f"Texts, none of them blank; of at most {MAX_CHARS} characters in all, unless it is one text.",
+        ),
+    ]
+
+
+class EncodeAnswer(BaseModel):
+    """The codes of the texts, in their order."""
+
+    n_bits: int = Field(description="Width of each code.")
+    codes: str = Field(description="Base64 of n_bits / 8 bytes per text, most significant bit first.")
+    n_known: list[int] = Field(description="Distinct known features of each text; one with none was still encoded.")
+    confidence: str = Field(description="Base64 of n_bits bytes per text: how sure each bit is, from 0 to 255.")
+
+
+class FeaturesAnswer(BaseModel):
+    """The features of the texts, as a sparse matrix of a row each (CSR); numbers are little-endian, in base64."""
+
+    n_features: int = Field(description="Columns of the matrix.")
+    ends: str = Field(description="int32: where each row ends in the two lists below.")
+    indices: str = Field(description="int32: columns that are not zero, row after row.")
+    values: str = Field(description="float32: what stands in them.")
+
+
+def encoder_routes(encoder: Encoder, max_texts: int = MAX_TEXTS, max_text_chars: int | None = None) -> APIRouter:
+    """The routes `POST /v1/encode`, `POST /v1/features` and `GET /readyz`, answered by that encoder.
+
+    Args:
+        encoder: does the work.
+        max_texts: most texts of one request, `MAX_TEXTS` at most.
+        max_text_chars: greatest length of one text; None for any.
+    """
+    router = APIRouter(route_class=GuardedRoute, responses=problems(400, 401, 413, 415, 422, 503))
+
+    def read(body: EncodeRequest) -> list[Text]:
+        if len(body.texts) > max_texts:
+            raise InvalidInput(f"texts must be at most {max_texts} per request, got {len(body.texts)}")
+        return texts_of(body.texts, max_text_chars)
+
+    @router.post("/v1/encode", summary="Encode texts", tags=["encoder"])
+    @needs("read")
+    async def encode(body: EncodeRequest, request: Request) -> EncodeAnswer:
+        """Codes of texts; a request whose caller leaves is taken out of the queue."""
+        contents = read(body)
+        encoded: Encoded = await unless_left(request, encoder.encode(body.digest, contents))
+        return EncodeAnswer(
+            n_bits=encoded.codes.shape[1] * 8,
+            codes=_base64(encoded.codes),
+            n_known=encoded.n_known.tolist(),
+            confidence=_base64(encoded.confidence),
+        )
+
+    @router.post("/v1/features", summary="Features of texts", tags=["encoder"])
+    @needs("read")
+    async def features(body: EncodeRequest, request: Request) -> FeaturesAnswer:
+        """Features of texts by the featurizer of the hash function; otherwise as `encode`."""
+        contents = read(body)
+        found: Features = await unless_left(request, encoder.features(body.digest, contents))
+        rows = csr_matrix(found)
+        return FeaturesAnswer(
+            n_features=rows.shape[1],
+            ends=_base64(rows.indptr[1:].astype("<i4")),
+            indices=_base64(rows.indices.astype("<i4")),
+            values=_base64(rows.data.astype("<f4")),
+        )
+
+    @router.get("/readyz", summary="Whether it can encode", tags=["health"], responses={503: {"description": "No."}})
+    async def readyz() -> Response:
+        """Whether this process can encode, and if not, why."""
+        reason = await encoder.health()
+        answer = {"status": "not ready" if reason else "ready", "checks": {"encoder": reason or "ok"}}
+        return JSONResponse(answer, 503 if reason else 200)
+
+    return router
+
+
+def _base64(array: NDArray[Any]) -> str:
+    return base64.b64encode(array.tobytes()).decode("ascii")
+
+
+def texts_of(texts: list[str], max_chars: int | None) -> list[Text]:
+    """Contents of a list of texts.
+
+    Raises:
+        InvalidContent: one cannot be hashed, or is longer than `max_chars`; the error says which.
+        InvalidInput: they are too long in all.
+    """
+    n_chars = sum(map(len, texts))
+    if n_chars > MAX_CHARS and len(texts) > 1:
+        raise InvalidInput(
+            f"texts must be of at most {MAX_CHARS} characters in all, unless it is one text, got {n_chars}: send parts"
+        )
+    contents: list[Text] = []
+    for position, text in enumerate(texts):
+        if max_chars is not None and len(text) > max_chars:
+            raise InvalidContent(f"text must be at most {max_chars} characters long, got {len(text)}", position)
+        try:
+            contents.append(Text(text))
+        except InvalidContent as error:
+            raise InvalidContent(error.reason, position) from None
+    return contents
+
+
+async def unless_left(request: Request, work: Coroutine[object, object, T]) -> T:
+    """What `work` returns; it is cancelled when the caller closes the connection first.
+
+    Raises:
+        HTTPException: the caller did.
+    """
+    task = asyncio.ensure_future(work)
+    watch = asyncio.ensure_future(_left(request))
+    try:
+        await asyncio.wait((task, watch), return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        raise HTTPException(CALLER_LEFT, "the caller closed its connection")  # for the logs: nobody reads it
+    finally:
+        task.cancel()
+        watch.cancel()
+
+
+async def _left(request: Request) -> None:
+    # The body has been read, so the next message can only say that the caller left.
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib.util import find_spec
+
+import httpx2
+import pytest
+
+from service.cli.client import Client, is_loopback
+from service.errors import ConfigurationError, Conflict, InvalidInput, NearbitError, Unauthorized, Unavailable
+
+
+def answering(*responses: httpx2.Response) -> tuple[Client, list[httpx2.Request]]:
+    """A remote that gets these answers in turn, and the requests that it makes."""
+    requests: list[httpx2.Request] = []
+    waiting = iter(responses)
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        requests.append(request)
+        return next(waiting)
+
+    return Client("http://here/", "key", httpx2.MockTransport(answer)), requests
+
+
+def test_calls_go_under_v1_with_the_key_and_quoted_names() -> None:
+    remote, requests = answering(httpx2.Response(200, json={"n_documents": 3}))
+    with remote:
+        assert remote.collection("a/b?") == {"n_documents": 3}
+    assert str(requests[0].url) == "http://here/v1/collections/a%2Fb%3F"
+    assert requests[0].headers["authorization"] == "Bearer key"
+
+
+def test_a_service_that_is_unavailable_is_asked_again_after_the_wait_it_names() -> None:
+    busy = httpx2.Response(503, json={"detail": "full"}, headers={"Retry-After": "0"})
+    remote, requests = answering(busy, busy, httpx2.Response(200, json={"seq": 7}))
+    assert remote.retrain("texts", epochs=3) == {"seq": 7}
+    assert [json.loads(request.content) for request in requests] == [{"epochs": 3}] * 3
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(401, Unauthorized), (403, Unauthorized), (404, NearbitError), (409, Conflict), (422, InvalidInput)],
+)
+def test_a_refusal_is_raised_with_the_words_of_the_service(status: int, kind: type[NearbitError]) -> None:
+    remote, _ = answering(httpx2.Response(status, json={"detail": "because"}))
+    with pytest.raises(kind, match=f"^http://here answered {status}: because$"):
+        remote.retrain("texts")
+
+
+def test_an_answer_of_something_else_and_no_answer_are_said() -> None:
+    remote, _ = answering(httpx2.Response(502, text="<html>bad gateway"))
+    with pytest.raises(NearbitError, match="answered 502: <html>bad gateway"):
+        remote.spaces("texts")
+    with (
+        Client("http://127.0.0.1:1") as nobody,
+        pytest.raises(Unavailable, match=r"no answer from http://127\.0\.0\.1:1"),
+    ):
+        nobody.similar("texts", "a", 1)
+
+
+def test_documents_are_read_page_by_page() -> None:
+    pages = [{"items": [{"id": "a"}], "next_cursor": "x"}, {"items": [{"id": "b"}], "next_cursor": None}]
+    remote, requests = answering(*(httpx2.Response(200, json=page) for page in pages))
+    assert [document["id"] for document in remote.documents("texts")] == ["a", "b"]
+    assert dict(requests[1].url.params) == {"limit": "1000", "cursor": "x"}
+
+
+def test_a_job_is_watched_to_its_end() -> None:
+    states = [{"id": "1", "state": "running"}, {"id": "1", "state": "failed"}]
+    remote, _ = answering(*(httpx2.Response(200, json=state) for state in states))
+    seen = [job["state"] for job in remote.watch({"id": "1", "state": "queued"}, every_s=0)]
+    assert seen == ["queued", "running", "failed"]
+
+
+def test_a_call_without_the_key_that_it_needs_says_how_to_give_one() -> None:
+    remote = Client("http://here", None, httpx2.MockTransport(lambda _: httpx2.Response(401, json={"detail": "no"})))
+    with pytest.raises(Unauthorized, match=r"answered 401: no \(give the key with --key, or in NEARBIT_ADMIN_KEY\)"):
+        remote.collection("texts")
+
+
+def test_a_key_is_sent_as_the_bytes_that_it_is() -> None:
+    requests = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        requests.append(request)
+        return httpx2.Response(200, json={})
+
+    Client("http://here", " schlüssel\n", httpx2.MockTransport(answer)).collection("texts")
+    assert (b"authorization", "Bearer schlüssel".encode()) in [(k.lower(), v) for k, v in requests[0].headers.raw]
+    with pytest.raises(InvalidInput, match="printable"):
+        Client("http://here", "a\nb")
+
+
+@pytest.mark.parametrize("url", ["localhost:8000", "ftp://here", "", "http://[::1", "http://here:port"])
+def test_a_url_of_another_kind_is_said(url: str) -> None:
+    with pytest.raises((InvalidInput, Unavailable), match="URL"):
+        Client(url).collection("texts")
+
+
+def test_text_that_cannot_be_sent_and_answers_of_others_are_said() -> None:
+    remote, _ = answering(httpx2.Response(200, text="<html>log in"))
+    with pytest.raises(InvalidInput, match="lone surrogate"):
+        remote.similar("texts", "\udcff", 1)
+    with pytest.raises(NearbitError, match="something else than JSON: <html>log in"):
+        remote.collection("\udcff")
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "a.localhost", "127.0.0.1", "127.1.2.3", "::1", "0.0.0.0", "::ffff:127.0.0.1"]
+)
+def test_loopback_has_no_proxy(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    "host", ["example.org", "10.0.0.1", "localhost.example.org", "::2", "127.0.0.1.example.org", ""]
+)
+def test_other_hosts_may_have_one(host: str) -> None:
+    assert not is_loopback(host)
+
+
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "no_proxy")
+
+
+@pytest.fixture
+def clean(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in PROXIES:
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:9", "socks5://127.0.0.1:9", "bogus://x"])
+@pytest.mark.parametrize("name", ["ALL_PROXY", "HTTP_PROXY", "http_proxy", "all_proxy"])
+def test_this_machine_is_reached_whatever_proxy_the_environment_names(
+    clean: pytest.MonkeyPatch, name: str, proxy: str
+) -> None:
+    clean.setenv(name, proxy)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"n_documents": 3}')
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        for host in ("127.0.0.1", "localhost"):
+            with Client(f"http://{host}:{server.server_port}") as remote:
+                assert remote.ready()
+                assert remote.collection("texts") == {"n_documents": 3}
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_a_proxy_that_cannot_be_used_for_another_host_is_said(clean: pytest.MonkeyPatch) -> None:
+    proxies = ["bogus://user:secret@127.0.0.1:9", "http://user:secret@127.0.0.1:port"]
+    if find_spec("socksio") is None:
+        proxies.append("socks5://user:secret@127.0.0.1:9")
+    for proxy in proxies:
+        clean.setenv("ALL_PROXY", proxy)
+        with pytest.raises(ConfigurationError, match="proxy") as refused:
+            Client("http://example.org")
+        assert "secret" not in str(refused.value)

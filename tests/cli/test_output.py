@@ -1,0 +1,53 @@
+"""What a person sees of texts that others wrote."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import httpx2
+import pytest
+from rich.console import Console
+
+from service.cli.client import Client
+from service.cli.output import matches_table, watch_retrain
+from service.errors import NearbitError
+
+NASTY = "[/INST][red]\x1b[2J\u202e\x9b"
+SHOWN = "[/INST][red]\\x1b[2J\\u202e\\x9b"
+
+
+def console() -> Console:
+    return Console(file=io.StringIO(), width=200, force_terminal=False)
+
+
+def written(console: Console) -> str:
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+def test_a_table_shows_ids_texts_and_title_as_they_are_without_markup_or_escapes() -> None:
+    matches = [
+        {"id": NASTY, "distance": 1, "score": 0.5, "text": f" \r\n{NASTY} words\x0bmore\nnext line"},
+        {"id": "b", "distance": 2, "score": 0.25, "text": "\tone\ttwo"},
+        {"id": "c", "distance": 3, "score": 0.0, "text": "\u3000"},
+    ]
+    out = console()
+    out.print(matches_table({"matches": matches}, f"similar to {NASTY}"))
+    assert written(out).count(SHOWN) == 3
+    assert f"{SHOWN} words " in written(out)
+    assert "one two" in written(out)
+    assert not set(written(out)) & set("\x1b\u202e\x9b\r")
+
+
+def test_progress_and_errors_of_a_job_are_shown_without_markup() -> None:
+    states: list[dict[str, Any]] = [
+        {"id": "1", "state": "running", "progress": {"stage": NASTY, "done": 1, "total": 2}, "error": None},
+        {"id": "1", "state": "failed", "progress": {"stage": NASTY}, "error": NASTY},
+    ]
+    answers = iter(states[1:])
+    remote = Client("http://here", transport=httpx2.MockTransport(lambda _: httpx2.Response(200, json=next(answers))))
+    out = console()
+    with pytest.raises(NearbitError, match="job 1 failed"):
+        watch_retrain(remote, states[0], out)
+    assert SHOWN in written(out)
+    assert not set(written(out)) & set("\x1b\u202e\x9b")

@@ -1,0 +1,107 @@
+"""The compiled loops serve only where they are there and answer as numpy does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from structlog.testing import capture_logs
+
+from service.errors import ConfigurationError
+from service.hashing.codes import Codes
+from service.index.hamming.kernels import reference
+from service.index.hamming.kernels.select import answers_alike, engine_for, fallbacks
+from service.index.hamming.layout import ANSWER_WORDS, Words
+from service.index.hamming.view import View
+
+
+@pytest.fixture(autouse=True)
+def forgotten(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delenv("NEARBIT_KERNEL", raising=False)
+    engine_for.cache_clear()
+    yield
+    engine_for.cache_clear()
+    fallbacks.clear()
+
+
+@pytest.mark.parametrize("n_bits", [8, 16, 32, 40, 64, 72, 128, 192, 256])
+def test_the_compiled_loops_answer_as_numpy_does(n_bits: int) -> None:
+    assert engine_for(n_bits).answer.__module__ == "service.index.hamming.kernels.compiled"
+
+
+def test_numpy_serves_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEARBIT_KERNEL", "numpy")
+    assert engine_for(64) is reference
+
+
+def test_an_unknown_kernel_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEARBIT_KERNEL", "fortran")
+    with pytest.raises(ConfigurationError, match="fortran"):
+        engine_for(64)
+
+
+def test_numpy_serves_where_numba_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("service.index.hamming.kernels.compiled", raising=False)
+    monkeypatch.setitem(sys.modules, "service.index.hamming.kernels.compiled", None)
+    with capture_logs() as logs:
+        assert engine_for(64) is reference
+    assert [line["log_level"] for line in logs] == ["warning"]
+    assert fallbacks[64].startswith("numba cannot be loaded")
+
+
+@pytest.mark.parametrize("loop", ["answer", "fill_tables"])
+def test_numpy_serves_where_the_loops_cannot_be_compiled(monkeypatch: pytest.MonkeyPatch, loop: str) -> None:
+    def cannot(*_: object) -> None:
+        raise SystemError("LLVM\n  does not know this processor")
+
+    monkeypatch.setattr(f"service.index.hamming.kernels.compiled.{loop}", cannot)
+    with capture_logs() as logs:
+        assert engine_for(64) is reference
+    assert [line["log_level"] for line in logs] == ["error"]
+    assert fallbacks[64] == "numba cannot compile the loops: SystemError: LLVM does not know this processor"
+    monkeypatch.undo()
+    engine_for.cache_clear()
+    assert engine_for(64) is not reference
+    assert 64 not in fallbacks
+
+
+class OffByOne:
+    """An engine that is wrong about one distance."""
+
+    def fill_tables(self, words: Words) -> None:
+        reference.fill_tables(words)
+
+    def answer(self, view: View, queries: Codes, k: int, limit: int, mode: int, out: NDArray[np.int64]) -> None:
+        reference.answer(view, queries, k, limit, mode, out)
+        out[0, ANSWER_WORDS + (out.shape[1] - ANSWER_WORDS) // 2] += 1
+
+
+class WrongBuckets(OffByOne):
+    """An engine that fills one bucket wrongly."""
+
+    def fill_tables(self, words: Words) -> None:
+        reference.fill_tables(words)
+        words[-100] ^= np.uint64(1)
+
+
+def test_loops_that_answer_otherwise_are_noticed() -> None:
+    assert answers_alike(reference, 64)
+    assert not answers_alike(OffByOne(), 64)
+    assert not answers_alike(WrongBuckets(), 64)
+
+
+def test_loops_that_answer_otherwise_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.index.hamming.kernels.compiled.answer", OffByOne().answer)
+    with capture_logs() as logs:
+        assert engine_for(64) is reference
+    assert [line["log_level"] for line in logs] == ["error"]
+    assert fallbacks[64] == "the compiled loops answer otherwise than numpy"
+
+
+def test_importing_the_table_does_not_load_numba() -> None:
+    code = "import sys, service.index.hamming.table; sys.exit('numba' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
+from typing import Any
+
+import pytest
+import structlog
+from fastapi.testclient import TestClient
+
+from service.config import Settings
+from service.web.app import create_app
+
+Start = Callable[..., TestClient]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _plain_logs() -> Iterator[None]:
+    """Log lines from warnings on, and tracebacks without a frame around each variable."""
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, plain],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+    )
+    yield
+    structlog.reset_defaults()  # other rooms' tests read the warnings
+
+
+def running(stack: ExitStack, url: str, headers: dict[str, str] | None = None, **settings: Any) -> TestClient:
+    """A client of an app on a database; both end with the stack."""
+    app = create_app(Settings(database_url=url, poll_interval_s=0.05, **settings))
+    client = TestClient(app, "http://localhost", raise_server_exceptions=False, headers=headers)
+    return stack.enter_context(client)
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts an app on a database, with settings, and gives a client of it; all are stopped at the end.
+
+    Ask for it after the database, or the database ends first.
+    """
+    with ExitStack() as stack:
+        yield partial(running, stack)
+
+
+@pytest.fixture
+def client(url: str, start: Start) -> TestClient:
+    """A client of a running app with the default settings and no collection."""
+    return start(url)
+
+
+@pytest.fixture(scope="module")
+def lite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """The same on SQLite alone, with one empty collection `texts`: for refusals, which change nothing."""
+    with ExitStack() as stack:
+        client = running(stack, f"sqlite:///{tmp_path_factory.mktemp('lite')}/nearbit.db")
+        assert client.put("/v1/collections/texts", json={"n_bits": 32}).status_code == 201
+        yield client

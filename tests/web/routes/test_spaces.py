@@ -1,0 +1,155 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from service.hashing.function import digest_of
+from service.hashing.untrained import untrained_hash_function
+from service.store import collections, jobs, spaces
+from service.store.database import Database
+from tests.web.asserting import refused
+from tests.web.conftest import Start
+
+TEXTS = "/v1/collections/texts"
+UNKNOWN_JOB = "/v1/jobs/" + "0" * 32
+
+
+@pytest.fixture
+def texts(url: str, start: Start) -> TestClient:
+    """A client of a service that trains on ten documents, and a collection of twelve."""
+    client = start(url, min_train_documents=10)
+    client.put(TEXTS, json={"n_bits": 32})
+    documents = [{"id": f"d{i}", "text": f"number {i} of them"} for i in range(12)]
+    assert client.post(f"{TEXTS}/documents", json={"documents": documents}).status_code == 201
+    return client
+
+
+def make_ready(url: str, client: TestClient) -> None:
+    """A second code space in state ready, without a code in it, as a trainer leaves it when all were deleted."""
+    content = untrained_hash_function(32, seed=7).to_bytes()
+    database = Database.open(url)
+    with database.write() as connection:
+        spaces.put_function(connection, content, digest_of(content))
+        space = spaces.start(connection, collections.get(connection, "texts").id, 32, "semantic_hashing")
+        spaces.set_digest(connection, space.id, digest_of(content))
+        spaces.set_report(connection, space.id, {"recall": {"self": 0.5}})
+        for state in ("encoding", "evaluating", "ready"):
+            spaces.move(connection, space.id, state)
+    database.close()
+
+
+def states(client: TestClient) -> dict[int, str]:
+    return {space["version"]: space["state"] for space in client.get(f"{TEXTS}/spaces").json()["items"]}
+
+
+def version(client: TestClient) -> int:
+    seq = client.get(TEXTS).json()["seq"]
+    answer: dict[str, Any] = client.get(f"{TEXTS}/similar", params={"q": "them", "at_least_seq": seq}).json()
+    assert len(answer["matches"]) == 10
+    found: int = answer["space"]["version"]
+    return found
+
+
+def test_a_retrain_is_queued_as_a_job_and_a_second_one_names_it(texts: TestClient) -> None:
+    first = texts.post(f"{TEXTS}/retrain", json={"force": True, "epochs": 3})
+    assert first.status_code == 202
+    job = first.json()
+    assert (job["state"], job["collection"], job["params"]) == ("queued", "texts", {"force": True, "epochs": 3})
+    assert texts.get(f"/v1/jobs/{job['id']}").json() == job
+    assert refused(texts.post(f"{TEXTS}/retrain"), 409, "retrain-running")["job_id"] == job["id"]
+
+
+def test_a_queued_job_is_cancelled_once(texts: TestClient) -> None:
+    job = texts.post(f"{TEXTS}/retrain").json()
+    cancelled = texts.post(f"/v1/jobs/{job['id']}/cancel").json()
+    assert (cancelled["state"], cancelled["cancel_requested"]) == ("cancelled", True)
+    assert refused(texts.post(f"/v1/jobs/{job['id']}/cancel"), 409, "forbidden-move")["state"] == "cancelled"
+    assert texts.post(f"{TEXTS}/retrain").status_code == 202
+
+
+def test_a_running_job_shows_its_progress_and_is_asked_to_stop(texts: TestClient, url: str) -> None:
+    job = texts.post(f"{TEXTS}/retrain").json()
+    progress = {"stage": "training", "epoch": 2, "epochs": 9, "loss": 1.5, "saturated": 0.25, "eta_s": 3.0}
+    database = Database.open(url)
+    with database.write() as connection:
+        jobs.claim(connection, "me", 30, ["retrain"])
+        jobs.heartbeat(connection, job["id"], "me", 30, progress)
+    assert texts.get(f"/v1/jobs/{job['id']}").json()["progress"] == progress
+    asked = texts.post(f"/v1/jobs/{job['id']}/cancel").json()
+    assert (asked["state"], asked["cancel_requested"]) == ("running", True)
+    with database.write() as connection:
+        jobs.finish(connection, job["id"], "me", "failed", "worse than before")
+    database.close()
+    ended = texts.get(f"/v1/jobs/{job['id']}").json()
+    assert (ended["state"], ended["error"]) == ("failed", "worse than before")
+    assert ended["finished_at"] >= ended["started_at"] >= ended["created_at"]
+
+
+def test_too_few_documents_are_said_with_how_many_are_needed(client: TestClient) -> None:
+    client.put(TEXTS)
+    problem = refused(client.post(f"{TEXTS}/retrain"), 422, "too-few-documents")
+    assert (problem["needed"], problem["found"]) == (100, 0)
+    assert problem["detail"] == "collection 'texts' needs at least 100 documents to be trained, it has 0"
+
+
+@pytest.mark.parametrize("body", ['{"a": NaN}', r'{"a": "\u0000"}', r'{"\ud800": 1}', '{"force": 3}', "[]"])
+def test_options_that_are_no_plain_json_are_refused(texts: TestClient, body: str) -> None:
+    response = texts.post(f"{TEXTS}/retrain", content=body, headers={"Content-Type": "application/json"})
+    refused(response, 422, "invalid-input")
+
+
+def test_a_ready_space_is_completed_and_promoted_and_a_rollback_takes_it_back(texts: TestClient, url: str) -> None:
+    make_ready(url, texts)
+    assert states(texts) == {1: "active", 2: "ready"}
+    promoted = texts.post(f"{TEXTS}/spaces/2/promote").json()
+    assert (promoted["version"], promoted["state"], promoted["report"]) == (2, "active", {"recall": {"self": 0.5}})
+    assert (states(texts), version(texts)) == ({1: "retired", 2: "active"}, 2)
+    texts.post(f"{TEXTS}/documents", json={"documents": [{"id": "late", "text": "them"}]})
+    assert texts.post(f"{TEXTS}/rollback").json()["version"] == 1
+    assert (states(texts), version(texts)) == ({1: "active", 2: "retired"}, 1)
+    assert texts.post(f"{TEXTS}/rollback").json()["version"] == 2
+
+
+def test_a_space_that_is_active_already_cannot_be_promoted(texts: TestClient) -> None:
+    assert refused(texts.post(f"{TEXTS}/spaces/1/promote"), 409, "forbidden-move")["state"] == "active"
+
+
+def test_without_a_retired_space_there_is_nothing_to_roll_back_to(texts: TestClient) -> None:
+    assert refused(texts.post(f"{TEXTS}/rollback"), 404, "not-found")["kind"] == "retired code space"
+
+
+def test_unknown_collections_spaces_and_jobs_are_said(texts: TestClient) -> None:
+    for method, path, kind in (
+        ("POST", "/v1/collections/none/retrain", "collection"),
+        ("GET", "/v1/collections/none/spaces", "collection"),
+        ("POST", "/v1/collections/none/rollback", "collection"),
+        ("POST", "/v1/collections/none/spaces/1/promote", "collection"),
+        ("POST", f"{TEXTS}/spaces/99/promote", "code space"),
+        ("GET", UNKNOWN_JOB, "job"),
+        ("POST", f"{UNKNOWN_JOB}/cancel", "job"),
+    ):
+        assert refused(texts.request(method, path), 404, "not-found")["kind"] == kind
+
+
+@pytest.mark.parametrize("path", ["/spaces/0/promote", "/spaces/x/promote", f"/spaces/{2**31}/promote"])
+def test_no_such_version_is_refused(lite: TestClient, path: str) -> None:
+    refused(lite.post(TEXTS + path), 422, "invalid-input")
+
+
+@pytest.mark.parametrize("job", ["x", "0" * 31, "%00" * 32])
+def test_no_such_job_id_is_refused(lite: TestClient, job: str) -> None:
+    refused(lite.get(f"/v1/jobs/{job}"), 422, "invalid-input")
+
+
+def test_with_an_admin_key_only_its_bearer_changes_what_is_learned(start: Start, tmp_path: Path) -> None:
+    client = start(f"sqlite:///{tmp_path}/a.db", admin_key="secret", host="0.0.0.0")
+    for method, path in (
+        ("POST", f"{TEXTS}/retrain"),
+        ("POST", f"{TEXTS}/rollback"),
+        ("POST", f"{TEXTS}/spaces/1/promote"),
+        ("POST", f"{UNKNOWN_JOB}/cancel"),
+        ("GET", UNKNOWN_JOB),
+    ):
+        refused(client.request(method, path), 401, "unauthorized")
+        refused(client.request(method, path, headers={"Authorization": "Bearer secret"}), 404, "not-found")

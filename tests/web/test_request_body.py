@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from starlette.exceptions import HTTPException
+
+from service.web.request_body import bounded
+from tests.web.asserting import refused
+from tests.web.conftest import Start
+
+DOCUMENTS = "/v1/collections/texts/documents"
+JSON = {"Content-Type": "application/json"}
+MAX_BYTES = 3 << 20
+
+
+@pytest.fixture
+def client(sqlite_url: str, start: Start) -> TestClient:
+    """A client of a service with a collection and a limit of 3 MiB."""
+    client = start(sqlite_url, max_body_bytes=MAX_BYTES)
+    client.put("/v1/collections/texts")
+    return client
+
+
+def send(client: TestClient, content: bytes | Iterator[bytes], coding: str) -> Any:
+    return client.post(DOCUMENTS, content=content, headers={**JSON, "Content-Encoding": coding})
+
+
+def body_of(n: int) -> bytes:
+    return json.dumps({"documents": [{"id": f"{i}", "text": f"text {i} " + "x" * 2_000} for i in range(n)]}).encode()
+
+
+@pytest.mark.parametrize("coding", ["gzip", "x-gzip", "GZip", "deflate", "identity"])
+@pytest.mark.parametrize("n", [1, 1_000])
+def test_a_compressed_body_is_read(client: TestClient, coding: str, n: int) -> None:
+    plain = body_of(n)
+    compress = {"deflate": zlib.compress, "identity": bytes}.get(coding, gzip.compress)
+    encoded = compress(plain)
+    assert send(client, encoded, coding).status_code == 201
+    assert client.get("/v1/collections/texts").json()["n_documents"] == n
+    chunks = (encoded[i : i + 700] for i in range(0, len(encoded), 700))
+    assert send(client, chunks, coding).status_code == 200
+
+
+def test_a_small_body_that_unfolds_into_a_huge_one_is_refused(client: TestClient) -> None:
+    bomb = gzip.compress(b'{"documents": [' + b" " * (1 << 28))
+    assert len(bomb) < MAX_BYTES
+    problem = refused(send(client, bomb, "gzip"), 413, None)
+    assert problem["detail"] == f"the body must be at most {MAX_BYTES} bytes"
+    refused(send(client, gzip.compress(b" " * (MAX_BYTES + 1)), "gzip"), 413, None)
+    refused(send(client, b"\x00" * (MAX_BYTES + 1), "gzip"), 413, None)
+
+
+def test_a_bomb_is_decoded_no_further_than_the_limit() -> None:
+    bomb, n_messages = gzip.compress(b" " * (1 << 28)), 0
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": bomb, "more_body": False}
+
+    async def scenario() -> None:
+        nonlocal n_messages
+        decoded = bounded(receive, b"gzip", MAX_BYTES)
+        while True:
+            assert len((await decoded())["body"]) <= 1 << 20
+            n_messages += 1
+
+    with pytest.raises(HTTPException, match="at most"):
+        asyncio.run(scenario())
+    assert n_messages == 3
+
+
+def test_after_the_body_comes_what_the_server_says() -> None:
+    messages = [
+        {"type": "http.request", "body": b"", "more_body": True},
+        {"type": "http.request", "body": gzip.compress(b"abc"), "more_body": True},
+        {"type": "http.request", "body": b"", "more_body": False},
+        {"type": "http.disconnect"},
+    ]
+
+    async def receive() -> dict[str, Any]:
+        return messages.pop(0)
+
+    async def scenario() -> None:
+        decoded, body = bounded(receive, b"gzip", MAX_BYTES), b""
+        while True:
+            message = await decoded()
+            body += message["body"]
+            if not message["more_body"]:
+                break
+        assert body == b"abc"
+        assert await decoded() == {"type": "http.disconnect"}
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"no gzip at all", "as its Content-Encoding says"),
+        (gzip.compress(body_of(1))[:-9], "it is cut short"),
+        (gzip.compress(body_of(1)) + b"more", "must be one piece"),
+        (gzip.compress(body_of(1))[:-8] + bytes(8), "as its Content-Encoding says"),
+        (zlib.compress(body_of(1)), "as its Content-Encoding says"),
+    ],
+    ids=["no gzip", "cut short", "more after it", "wrong checksum", "another coding"],
+)
+def test_a_compressed_body_that_cannot_be_decoded_is_refused(client: TestClient, content: bytes, says: str) -> None:
+    assert says in refused(send(client, content, "gzip"), 400, None)["detail"]
+    assert client.get(DOCUMENTS).json()["items"] == []
+
+
+@pytest.mark.parametrize("coding", ["br", "zstd", "gzip, gzip", "compress", "nonsense"])
+def test_an_unknown_coding_is_refused_with_those_that_are_known(client: TestClient, coding: str) -> None:
+    response = send(client, body_of(1), coding)
+    assert "gzip, deflate" in refused(response, 415, None)["detail"]
+    assert response.headers["accept-encoding"] == "gzip, deflate"
+
+
+def test_an_empty_body_is_no_body_however_it_is_said_to_be_coded(client: TestClient) -> None:
+    refused(send(client, b"", "gzip"), 422, "invalid-input")
+    assert client.get(DOCUMENTS, headers={"Content-Encoding": "gzip"}).status_code == 200

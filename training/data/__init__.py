@@ -1,0 +1,1 @@
+"""Documents to matrices: readers, the split, minibatches, corruption."""

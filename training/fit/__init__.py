@@ -1,0 +1,1 @@
+"""From documents to a hash function: the one optimization loop, and its checkpoints."""

@@ -1,0 +1,328 @@
+"""The nearest neighbors of documents in a large collection: approximate, and far from quadratic.
+
+Documents lie in lists, each the surroundings of one centroid. A query is compared with the documents of the few lists
+nearest to it, by the very similarity that the exact search uses: what it may miss lies in lists further away.
+
+Source: Sivic, Zisserman (2003), "Video Google: a text retrieval approach to object matching in videos"; Jegou, Douze,
+Schmid (2011), "Product quantization for nearest neighbor search", section IV (the inverted file).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from torch import Tensor
+from torch.nn import functional as F
+
+from service.hashing.featurizers import Features
+from training.neighbors.exact import Nearest, SimilaritySpace, latent, latent_axes
+
+MEAN_LENGTH = 160
+"""Documents in a list, on the whole."""
+LENGTH = 256
+"""Most documents in a list; a fuller cluster makes several lists."""
+N_PROBES = 64
+"""Lists that a query looks into."""
+_QUERIES_AT_ONCE = 4096
+"""They share lists, so a block is 256 MiB of similarities made from a few hundred products."""
+_PLACES_AT_ONCE = 2048
+_SAMPLE_PER_CENTROID = 24
+_ROUNDS = 6
+_LATENT_DIMS = 64
+_LATENT_SAMPLE = 50_000
+
+
+Product = Callable[[int, NDArray[np.int64]], Tensor]
+"""Gives the products `(n_rows, length)` of some rows of the queries with the documents of a list, by its number."""
+
+
+@dataclass(frozen=True, slots=True)
+class InvertedFile:
+    """A database in lists, ready to be searched.
+
+    Attributes:
+        database: its rows in the order of the lists.
+        rows: `(n,)` int32, where each stood before.
+        starts: `(n_lists + 1,)` int64, where each list begins.
+        centroids: `(n_lists, n_dims)` float32 means of the documents' places.
+        place: gives the `(n, n_dims)` float32 places of queries.
+        n_probes: lists that a query looks into.
+        products: makes the products of features.
+    """
+
+    database: SimilaritySpace
+    rows: NDArray[np.int32]
+    starts: NDArray[np.int64]
+    centroids: Tensor
+    place: Callable[[SimilaritySpace], NDArray[np.float32]]
+    n_probes: int
+    products: _DenseProducts | _SparseProducts
+
+    @classmethod
+    def of(
+        cls,
+        database: SimilaritySpace,
+        seed: int,
+        *,
+        mean_length: int = MEAN_LENGTH,
+        n_probes: int = N_PROBES,
+        check: Callable[[], None] = lambda: None,
+    ) -> InvertedFile:
+        """Cluster a database by k-means of its latent places; without them by places made here.
+
+        Args:
+            database: `(n, F)` rows.
+            seed: draws the sample that centroids are learned from.
+            mean_length: documents in a list, on the whole.
+            n_probes: lists that a query looks into.
+            check: called between blocks; what it raises ends the building.
+        """
+        place = _places_of(database, seed)
+        places = torch.from_numpy(place(database))
+        n = len(places)
+        centroids = _side_by_side(_centroids(places, -(-n // mean_length), seed, check), seed, check)
+        # Documents of one cluster that lean to the same other one stay together where the cluster is cut.
+        first, second = nearest_centroids(places, centroids, min(2, len(centroids)), check)[:, [0, -1]].T
+        rows = np.lexsort((second, first)).astype(np.int32)
+        starts = _cut(np.bincount(first, minlength=len(centroids)))
+        lengths = np.diff(starts)
+        list_of = torch.from_numpy(np.repeat(np.arange(len(lengths)), lengths))
+        ordered = places[torch.from_numpy(rows)]
+        means = torch.zeros(len(lengths), places.shape[1]).index_add_(0, list_of, ordered)
+        means /= torch.from_numpy(lengths)[:, None]
+        latent_part = None if database.latent is None else database.latent[rows]
+        kept = SimilaritySpace(database.features[rows], latent_part, database.weight)
+        products = (
+            _DenseProducts(kept.features, starts)
+            if isinstance(kept.features, np.ndarray)
+            else _SparseProducts(kept.features, starts)
+        )
+        return cls(kept, rows, starts, means, place, min(n_probes, len(lengths)), products)
+
+    def nearest(
+        self,
+        queries: SimilaritySpace | None,
+        k: int,
+        *,
+        check: Callable[[], None] = lambda: None,
+    ) -> Nearest:
+        """The `k` most similar rows of the database that lie in the lists nearest to each query.
+
+        Args:
+            queries: what to look for; None: every row of the database, which then is no neighbor of itself.
+            k: how many. Where the lists hold fewer, a similarity of minus infinity fills up.
+            check: called before each block; what it raises ends the search.
+
+        Cost: of a query, one product of places with every centroid, and `n_probes` lists of similarities.
+        """
+        same = queries is None
+        asked = self.database if queries is None else queries
+        k = min(k, len(self.rows) - same)
+        places = torch.from_numpy(self.place(asked))
+        probes = nearest_centroids(places, self.centroids, self.n_probes, check)
+        order = np.argsort(probes[:, 0], kind="stable")
+        n = len(probes)
+        out = Nearest(np.empty((n, k), dtype=np.int32), np.empty((n, k), dtype=np.float32))
+
+        n_threads = min(torch.get_num_threads(), -(-n // _QUERIES_AT_ONCE))
+
+        def search(first: int) -> None:
+            similarities = torch.empty(min(n, _QUERIES_AT_ONCE) * self.n_probes, LENGTH)
+            for start in range(first * _QUERIES_AT_ONCE, n, n_threads * _QUERIES_AT_ONCE):
+                check()
+                block = order[start : start + _QUERIES_AT_ONCE]
+                where, best = self._search(asked, block, probes[block], k, same, similarities)
+                out_rows = self.rows[block] if same else block
+                out.rows[out_rows] = where
+                out.similarities[out_rows] = best
+
+        with ThreadPoolExecutor(n_threads) as pool:
+            for _ in pool.map(search, range(n_threads)):
+                pass
+        return out
+
+    def _search(
+        self,
+        queries: SimilaritySpace,
+        block: NDArray[np.int64],
+        probes: NDArray[np.int64],
+        k: int,
+        same: bool,
+        similarities: Tensor,
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Rows and similarities `(B, k)` of a block of queries `(B,)` that look into the lists `(B, n_probes)`.
+
+        `similarities` is room for `(B * n_probes, LENGTH)` of them.
+        """
+        B, P = probes.shape
+        similarities = similarities[: B * P].fill_(-torch.inf)
+        product = self.products.of(queries.features[block])
+        asked_latent = None if queries.latent is None else torch.from_numpy(queries.latent[block])
+        for number, at in _groups(probes.ravel()):
+            part = product(number, at // P)
+            if asked_latent is not None and self.database.latent is not None:
+                theirs = torch.from_numpy(self.database.latent[self.starts[number] : self.starts[number + 1]])
+                part.addmm_(asked_latent[torch.from_numpy(at // P)], theirs.T, alpha=self.database.weight)
+            similarities[:, : part.shape[1]].index_copy_(0, torch.from_numpy(at), part)
+        if same:
+            own = np.searchsorted(self.starts, block, side="right") - 1
+            here, slot = np.nonzero(probes == own[:, None])
+            similarities[here * P + slot, block[here] - self.starts[own[here]]] = -torch.inf
+        best, where = torch.topk(similarities.view(B, P * LENGTH), min(k, P * LENGTH))
+        if best.shape[1] < k:
+            best = F.pad(best, (0, k - best.shape[1]), value=-torch.inf)
+            where = F.pad(where, (0, k - where.shape[1]))
+        found = where.numpy()
+        places = self.starts[np.take_along_axis(probes, found // LENGTH, axis=1)] + found % LENGTH
+        return self.rows[np.minimum(places, len(self.rows) - 1)], best.numpy()
+
+
+class _DenseProducts:
+    """Products of dense queries with the documents of a list."""
+
+    def __init__(self, documents: NDArray[np.float32], starts: NDArray[np.int64]) -> None:
+        self.documents, self.starts = torch.from_numpy(documents), starts
+
+    def of(self, queries: Features) -> Product:
+        assert isinstance(queries, np.ndarray)
+        asked = torch.from_numpy(queries)
+        return lambda number, rows: (
+            asked[torch.from_numpy(rows)] @ self.documents[self.starts[number] : self.starts[number + 1]].T
+        )
+
+
+class _SparseProducts:
+    """Products of sparse queries with the documents of a list.
+
+    The words of a list become the rows of a small dense table, and a query a bag of its rows.
+    """
+
+    def __init__(self, documents: csr_matrix, starts: NDArray[np.int64]) -> None:
+        self.documents, self.starts = documents, starts
+        self.words: list[NDArray[np.int64]] = []
+        self.positions = np.empty(documents.nnz, dtype=np.int32)
+        there = np.zeros(documents.shape[1], dtype=bool)
+        column = np.zeros(documents.shape[1], dtype=np.int32)
+        for start, end in pairwise(documents.indptr[starts].tolist()):
+            indices = documents.indices[start:end]
+            there[indices] = True
+            words = np.flatnonzero(there)
+            there[words] = False
+            column[words] = np.arange(1, len(words) + 1)
+            self.positions[start:end] = column[indices]
+            self.words.append(words)
+
+    def of(self, queries: Features) -> Product:
+        assert isinstance(queries, csr_matrix)
+        column = np.zeros(queries.shape[1], dtype=np.int64)
+
+        def product(number: int, rows: NDArray[np.int64]) -> Tensor:
+            words, asked = self.words[number], queries[rows]
+            column[words] = np.arange(1, len(words) + 1)
+            found = column[asked.indices]
+            column[words] = 0
+            known = found > 0
+            offsets = np.zeros(len(known) + 1, dtype=np.int64)
+            np.cumsum(known, out=offsets[1:])
+            return F.embedding_bag(
+                torch.from_numpy(found[known]),
+                self._table(number),
+                torch.from_numpy(offsets[asked.indptr]),
+                mode="sum",
+                per_sample_weights=torch.from_numpy(asked.data[known]),
+                include_last_offset=True,
+            )
+
+        return product
+
+    def _table(self, number: int) -> Tensor:
+        """Weights `(1 + n_words, length)` of the words in the documents of a list; row 0 stands for all others."""
+        ends = self.documents.indptr[self.starts[number] : self.starts[number + 1] + 1]
+        table = np.zeros((1 + len(self.words[number]), len(ends) - 1), dtype=np.float32)
+        entries = slice(int(ends[0]), int(ends[-1]))
+        document_of = np.repeat(np.arange(len(ends) - 1), np.diff(ends))
+        table[self.positions[entries], document_of] = self.documents.data[entries]
+        return torch.from_numpy(table)
+
+
+def nearest_centroids(
+    places: Tensor, centroids: Tensor, n: int, check: Callable[[], None] = lambda: None
+) -> NDArray[np.int64]:
+    """The `n` centroids nearest to each place, by Euclidean distance, nearest first: `(n_places, n)`."""
+    halves = 0.5 * centroids.square().sum(dim=1)
+    parts = []
+    for part in torch.split(places, _PLACES_AT_ONCE):
+        check()
+        parts.append(torch.topk(torch.addmm(halves, part, centroids.T, beta=-1), n).indices)
+    return torch.cat(parts).numpy()
+
+
+def _centroids(places: Tensor, n: int, seed: int, check: Callable[[], None]) -> Tensor:
+    """Centroids `(n, n_dims)` of a sample of places by Lloyd's iteration; one that loses all its places stays."""
+    rng = np.random.default_rng(seed)
+    sample = places[torch.from_numpy(_drawn(len(places), n * _SAMPLE_PER_CENTROID, rng))]
+    centroids = sample[torch.from_numpy(_drawn(len(sample), n, rng))]
+    for _ in range(_ROUNDS):
+        own = torch.from_numpy(nearest_centroids(sample, centroids, 1, check)[:, 0])
+        counts = torch.bincount(own, minlength=n)[:, None]
+        sums = torch.zeros_like(centroids).index_add_(0, own, sample)
+        centroids = torch.where(counts > 0, sums / counts.clamp(min=1), centroids)
+    return centroids
+
+
+def _side_by_side(centroids: Tensor, seed: int, check: Callable[[], None]) -> Tensor:
+    """The centroids in an order that puts near ones together: queries of lists that follow look into the same lists."""
+    fields = _centroids(centroids, math.isqrt(len(centroids)), seed, check)
+    return centroids[torch.from_numpy(np.argsort(nearest_centroids(centroids, fields, 1)[:, 0], kind="stable"))]
+
+
+def _drawn(n: int, k: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """At most `k` of `n` positions, ascending."""
+    return np.arange(n) if k >= n else np.sort(rng.choice(n, size=k, replace=False))
+
+
+def _cut(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where lists begin if clusters of those sizes are cut evenly into lists of at most LENGTH; no list is empty."""
+    ends = np.cumsum(sizes)
+    starts = [
+        np.linspace(end - size, end, -(-size // LENGTH), endpoint=False).astype(np.int64)
+        for end, size in zip(ends.tolist(), sizes.tolist(), strict=True)
+        if size
+    ]
+    return np.concatenate([*starts, ends[-1:]])
+
+
+def _groups(numbers: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Each number that occurs, with the positions where it does."""
+    order = np.argsort(numbers, kind="stable")
+    values, starts = np.unique(numbers[order], return_index=True)
+    yield from zip(values.tolist(), np.split(order, starts[1:]), strict=True)
+
+
+def _places_of(database: SimilaritySpace, seed: int) -> Callable[[SimilaritySpace], NDArray[np.float32]]:
+    """How rows get their places: the latent ones, else dense features themselves, else latent ones made here."""
+    if database.latent is not None:
+        return _latent_place
+    if isinstance(database.features, np.ndarray):
+        return _dense_place
+    sample = database.features[_drawn(database.features.shape[0], _LATENT_SAMPLE, np.random.default_rng(seed))]
+    axes = latent_axes(sample, _LATENT_DIMS, seed)
+    return lambda semantics: latent(semantics.features, axes)
+
+
+def _latent_place(semantics: SimilaritySpace) -> NDArray[np.float32]:
+    assert semantics.latent is not None
+    return semantics.latent
+
+
+def _dense_place(semantics: SimilaritySpace) -> NDArray[np.float32]:
+    assert isinstance(semantics.features, np.ndarray)
+    return semantics.features
