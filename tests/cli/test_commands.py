@@ -133,16 +133,24 @@ def test_an_import_names_the_lines_that_it_refuses_and_stores_all_others(sqlite_
 
 def test_every_command_sends_the_key_and_says_when_it_is_missing(sqlite_url: str, corpus: Path, tmp_path: Path) -> None:
     keys = {"NEARBIT_ADMIN_KEY": "", "NEARBIT_READ_KEY": ""}
-    with serving("serve", "--no-trainer", "--database-url", sqlite_url, NEARBIT_ADMIN_KEY="kéy") as (_, url):
+    configured = {"NEARBIT_ADMIN_KEY": "kéy", "NEARBIT_READ_KEY": "réad"}
+    with serving("serve", "--no-trainer", "--database-url", sqlite_url, **configured) as (_, url):
         there = ("-c", "texts", "--url", url)
-        for missing in (["import", str(corpus), *there], ["retrain", *there]):
-            ended = nearbit(*missing, **keys)
+        commands = (["import", str(corpus), *there], ["retrain", *there], ["query", "a", *there], ["export", *there])
+        for command in commands:
+            ended = nearbit(*command, **keys)
             assert ended.returncode == 1
-            assert re.search(r"error: http://\S+ answered 40[14]: .*", ended.stderr), ended.stderr
+            (said,) = [line for line in ended.stderr.splitlines() if "error: " in line]
+            assert "answered 401" in said
+            assert "give the key with --key, or in NEARBIT_ADMIN_KEY" in said
             assert "Traceback" not in ended.stderr
         assert nearbit("import", str(corpus), *there, **keys | {"NEARBIT_ADMIN_KEY": "kéy"}).returncode == 0
         assert nearbit("import", str(corpus), *there, "--admin-key", "kéy", **keys).returncode == 0
         assert nearbit("query", "text", *there, "--key", "kéy", **keys).returncode == 0
+        assert nearbit("query", "text", *there, **keys | {"NEARBIT_READ_KEY": "réad"}).returncode == 0
+        read_only = nearbit("import", str(corpus), *there, "--key", "réad", **keys)
+        assert (read_only.returncode, "Traceback" in read_only.stderr) == (1, False)
+        assert re.search("error: .* answered 40[13]: ", read_only.stderr)
         assert nearbit("export", *there, "--key", "kéy", "--out", str(tmp_path / "out"), **keys).returncode == 0
         started = nearbit("retrain", *there, "--no-wait", "--key", "kéy", **keys)
         assert (started.returncode, len(started.stdout.strip())) == (0, 32), started.stderr

@@ -33,7 +33,8 @@ def tour(settings: Settings, console: Console) -> None:
     """
     began = time.monotonic()
     url = f"http://{_reachable(settings.host)}:{settings.port}"
-    key = settings.admin_key.get_secret_value() if settings.admin_key else None
+    secret = settings.admin_key or settings.read_key
+    key = secret.get_secret_value() if secret else None
     quiet = {"NEARBIT_LOG_LEVEL": "warning", **os.environ}
     service = subprocess.Popen([sys.executable, "-m", "service", "serve"], env=quiet)
     try:
