@@ -1,5 +1,6 @@
 # syntax=docker/dockerfile:1
-# One image, three roles: the API (default), the trainer (`python -m training work`), the encoder (`nearbit encoder`).
+# One image, four roles: the API (default), the trainer (`python -m training work`), the job runner (`nearbit work`),
+# the encoder (`nearbit encoder`).
 #   docker build -t nearbit .                                     CPU
 #   docker build -t nearbit:cuda --build-arg TORCH_VARIANT=cuda . NVIDIA GPU
 ARG PYTHON_VERSION=3.12

@@ -12,6 +12,9 @@ depends_on = None
 
 KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 INSTANT = sa.DateTime(timezone=True).with_variant(sa.Text(), "sqlite")
+# Columns that say whose a row is. PostgreSQL's statistics know no owner that came after they were taken: it expects one
+# row of it and compares each with each, or reads them all for every one of them. Without statistics it expects many.
+OWNERS = (("codes", "space_id"), ("documents", "collection_id"))
 
 
 def upgrade() -> None:
@@ -39,9 +42,16 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("space_id", "token", name=op.f("pk_snapshots")),
     )
+    if op.get_bind().dialect.name == "postgresql":
+        for table, column in OWNERS:
+            op.execute(f"ALTER TABLE {table} ALTER COLUMN {column} TYPE bigint")  # forgets the statistics there are
+            op.execute(f"ALTER TABLE {table} ALTER COLUMN {column} SET STATISTICS 0")
 
 
 def downgrade() -> None:
+    if op.get_bind().dialect.name == "postgresql":
+        for table, column in OWNERS:
+            op.execute(f"ALTER TABLE {table} ALTER COLUMN {column} SET STATISTICS -1")
     op.drop_table("snapshots")
     with op.batch_alter_table("nodes") as nodes:
         nodes.drop_column("token")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, exists, func, or_, select, tuple_, update
+from sqlalchemy import Column, ColumnElement, Connection, and_, delete, exists, func, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from service.store import collections, jobs, nodes, schema, spaces
@@ -53,7 +53,7 @@ class Deletion:
             space_ids = connection.scalars(select(_SPACES.c.id).where(_SPACES.c.collection_id == collection_id)).all()
         for space_id in space_ids:
             self._delete_codes(space_id)
-        self._delete("documents", schema.documents, (_DOCUMENTS.collection_id, _DOCUMENTS.key), collection_id)
+        self._delete("documents", _DOCUMENTS.collection_id == collection_id, (_DOCUMENTS.key,))
         with self.database.write() as connection:
             gone = delete(schema.collections).where(schema.collections.c.id == collection_id, ~collections.EXISTS)
             connection.execute(gone)
@@ -110,42 +110,40 @@ class Deletion:
         if end > start:
             is_gone = ~exists().where(schema.documents.c.key == _CODES.document_key)
             tombstones = (_CODES.code.is_(None), _CODES.seq <= end, is_gone)
-            self._delete("tombstones", schema.codes, (_CODES.space_id, _CODES.seq), space_id, start, end, tombstones)
+            self._delete("tombstones", _CODES.space_id == space_id, (_CODES.seq,), tombstones, (space_id, start, end))
 
     def _delete_codes(self, space_id: int) -> None:
-        bucket = (_BUCKETS.space_id, _BUCKETS.table_no, _BUCKETS.address, _BUCKETS.document_key)
-        self._delete("codes", schema.buckets, bucket, space_id)
-        self._delete("codes", schema.codes, (_CODES.space_id, _CODES.document_key), space_id)
+        bucket = (_BUCKETS.table_no, _BUCKETS.address, _BUCKETS.document_key)
+        self._delete("codes", _BUCKETS.space_id == space_id, bucket)
+        self._delete("codes", _CODES.space_id == space_id, (_CODES.document_key,))
 
     def _delete(
         self,
         stage: str,
-        table: Table,
+        of_owner: ColumnElement[bool],
         key: Sequence[Column[Any]],
-        owner: int,
-        start: int | None = None,
-        end: int | None = None,
         conditions: Sequence[ColumnElement[bool]] = (),
+        compact: tuple[int, int, int] | None = None,
     ) -> None:
-        """Delete the rows of an owner in the order of a key, which begins with the owner and has an index.
+        """Delete the rows of an owner that meet conditions, in the order of a key that with the owner has an index.
 
         Going on after the last key of the transaction before, none looks at the dead rows of those before it.
-        With `start` and `end`, of a key of two columns: the rows after and up to, and `compacted_seq` is raised.
+        With `compact`, a space and two seqs: those after the first and up to the second, noted as its compacted seq.
         """
-        after: tuple[Any, ...] | None = None if start is None else (owner, start)
+        after: tuple[Any, ...] | None = None if compact is None else (compact[1],)
         while True:
             with self.database.write() as connection:
                 began = time.monotonic()
-                last = _nth_key(connection, table, key, owner, after, self.n_rows)
-                if end is not None and (last is None or last[-1] > end):
+                last = _nth_key(connection, of_owner, key, after, self.n_rows)
+                if compact is not None and (last is None or last[0] > compact[2]):
                     last = None
-                rows = [key[0] == owner, *conditions]
+                rows = [of_owner, *conditions]
                 rows += [] if after is None else [tuple_(*key) > tuple_(*after)]
                 rows += [] if last is None else [tuple_(*key) <= tuple_(*last)]
-                self.n_deleted += connection.execute(delete(table).where(*rows)).rowcount
-                if end is not None:
-                    compacted = end if last is None else last[-1]
-                    connection.execute(update(_SPACES).where(_SPACES.c.id == owner).values(compacted_seq=compacted))
+                self.n_deleted += connection.execute(delete(key[0].table).where(*rows)).rowcount
+                if compact is not None:
+                    compacted = update(_SPACES).where(_SPACES.c.id == compact[0])
+                    connection.execute(compacted.values(compacted_seq=compact[2] if last is None else last[0]))
             self._pause(stage, time.monotonic() - began)
             if last is None:
                 return
@@ -227,14 +225,17 @@ def _n_codes(connection: Connection, space_id: int) -> int:
 
 def _nth_key(
     connection: Connection,
-    table: Table,
+    of_owner: ColumnElement[bool],
     key: Sequence[Column[Any]],
-    owner: int,
     after: tuple[Any, ...] | None,
     n: int,
 ) -> tuple[Any, ...] | None:
     """The key of the owner's n-th row after a key; None if there are fewer."""
-    query = select(*key).where(key[0] == owner).order_by(*key).limit(1).offset(n - 1)
+    if connection.dialect.name == "postgresql":
+        # Read in the order of the index: without statistics of many new rows it would read and sort them all each time.
+        connection.exec_driver_sql("SET LOCAL enable_sort = off")
+        connection.exec_driver_sql("SET LOCAL enable_bitmapscan = off")
+    query = select(*key).where(of_owner).order_by(*key).limit(1).offset(n - 1)
     if after is not None:
         query = query.where(tuple_(*key) > tuple_(*after))
     row = connection.execute(query).first()

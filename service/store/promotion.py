@@ -105,7 +105,7 @@ class Completion:
         while True:
             with self.database.read() as connection:
                 found = codes.missing(
-                    connection, self.collection_id, self.space_id, after_key, _ROUND[0], up_to_key=last_key
+                    connection, self.collection_id, self.space_id, after_key, _ROUND[0], last_key, _ROUND[1]
                 )
             if not found:
                 break
@@ -131,7 +131,9 @@ class Completion:
     def _inside(self, lane: Lane) -> Iterator[list[Document]]:
         after_key = self._seen[1]
         again = self._again(lane.connection)
-        while found := codes.missing(lane.connection, self.collection_id, self.space_id, after_key, _LANE[0]):
+        while found := codes.missing(
+            lane.connection, self.collection_id, self.space_id, after_key, _LANE[0], max_chars=_LANE[1]
+        ):
             yield from _cut(found, _LANE[1])
             after_key = found[-1].key
         for start in range(0, len(again), _LANE[0]):

@@ -34,6 +34,7 @@ def nearbit(*arguments: str, input: str = "", **environment: str) -> subprocess.
 def serving(*arguments: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A server process on a free port, and its URL; what it prints is drained."""
     command = [sys.executable, "-m", "service", *arguments, "--port", "0"]
+    environment = {"NEARBIT_JOB_RUNNER": "false"} | environment
     process = subprocess.Popen(command, env=os.environ | environment, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     lines: list[str] = []

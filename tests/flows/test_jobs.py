@@ -16,7 +16,7 @@ from service.hashing.untrained import untrained_hash_function
 from service.store import codes, collections, schema, spaces
 from service.store.database import Database
 from tests.flows.corpus import documents, fill
-from tests.flows.processes import Api, Runner, Trainer, running, until
+from tests.flows.processes import Api, Process, Runner, Trainer, running, until
 
 TEXTS = "/collections/texts"
 
@@ -125,7 +125,7 @@ def test_a_rollback_whose_runner_is_killed_is_completed_by_the_next(url: str, fo
 
 @contextmanager
 def steady_ingest(api: Api, n_threads: int = 2) -> Iterator[list[int]]:
-    """New and changed documents without a pause until the block ends; the list counts the requests."""
+    """New and changed documents, again and again until the block ends; the list counts the requests."""
     stop, n_requests = threading.Event(), [0]
 
     def write(thread: int) -> None:
@@ -137,6 +137,7 @@ def steady_ingest(api: Api, n_threads: int = 2) -> Iterator[list[int]]:
             assert response.is_success, response.text
             start += 20
             n_requests[0] += 1
+            stop.wait(0.02)
 
     threads = [threading.Thread(target=write, args=(i,)) for i in range(n_threads)]
     for thread in threads:
@@ -164,7 +165,7 @@ def test_promotions_end_while_others_write_without_a_pause(url: str, folder: Pat
     with running(api, runner, trainer):
         fill(api, 300)
         with steady_ingest(api) as n_requests:
-            job = api.post(f"{TEXTS}/retrain", {"epochs": 2, "force": True})
+            job = api.post(f"{TEXTS}/retrain", {"epochs": 1, "force": True})
             assert api.finished(job["id"])["state"] == "succeeded"
             assert n_missing(url, 2) == 0
             before = n_requests[0]
@@ -176,3 +177,25 @@ def test_promotions_end_while_others_write_without_a_pause(url: str, folder: Pat
             assert n_missing(url, 1) == 0
         api.post(f"{TEXTS}/rollback")
         assert n_missing(url, 2) == 0
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_serve_starts_a_job_runner_that_ends_with_it(url: str, folder: Path) -> None:
+    api = Api(url, folder, "--job-runner")
+    with running(api):
+        fill(api, 50)
+        assert api.http.delete("/collections/texts").status_code == 204
+        until(lambda: n_rows(url) == dict.fromkeys(n_rows(url), 0), "the end of the deletion")
+        assert api.stop() == 0
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_a_runner_that_works_once_does_what_waits_and_ends(url: str, folder: Path) -> None:
+    api = Api(url, folder)
+    with running(api):
+        fill(api, 50)
+        assert api.http.delete("/collections/texts").status_code == 204
+    once = Process(["-m", "service", "work", "--once"], folder, "once", NEARBIT_DATABASE_URL=url)
+    with running(once):
+        assert once.wait() == 0
+    assert n_rows(url) == dict.fromkeys(n_rows(url), 0)

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, event, select
 
 from service.hashing.codes import Codes, substrings
-from service.store import buckets, codes, documents, schema, spaces
+from service.store import buckets, codes, collections, documents, schema, spaces
 from service.store.collections import Collection
 from service.store.database import Database
 from service.store.documents import NewDocument
@@ -240,3 +242,53 @@ def tailed(
                 replica[key] = row.tobytes()
         applied = int(changes.seqs[-1])
     return applied, replica
+
+
+def test_plans_are_good_for_a_space_and_a_collection_that_no_statistics_know(postgres_url: str) -> None:
+    database = Database.open(postgres_url)
+    collection, first = new_collection(database)
+    plans: list[str] = []
+
+    def explain(connection: Connection, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if statement.startswith("SELECT"):
+            with connection.connection.cursor() as other:
+                other.execute(f"EXPLAIN {statement}", parameters)
+                plans.append("\n".join(row[0] for row in other.fetchall()))
+
+    def fill(connection: Connection, collection_id: int) -> None:
+        connection.exec_driver_sql(
+            "INSERT INTO documents (collection_id, id, text, metadata, revision, created_at, updated_at)"
+            f" SELECT {collection_id}, i::text, 'a text', '{{}}', 1, now(), now() FROM generate_series(1, 5000) AS i"
+        )
+
+    def encode(connection: Connection, space_id: int, first_seq: int) -> None:
+        connection.exec_driver_sql(
+            f"INSERT INTO codes SELECT {space_id}, key, key + {first_seq}, '\\x00' FROM documents"
+            f" WHERE collection_id = {collection.id}"
+        )
+
+    with database.write() as connection:
+        for table in ("codes", "documents"):
+            connection.exec_driver_sql(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
+        fill(connection, collection.id)
+        encode(connection, first.id, 0)
+        connection.exec_driver_sql("ANALYZE")
+        second = spaces.start(connection, collection.id, 64, "semantic_hashing")
+        encode(connection, second.id, 5_000)
+        other = collections.create(connection, "other", "text", 64)
+        fill(connection, other.id)
+    event.listen(database.engine, "before_cursor_execute", explain)
+    with database.write() as connection:
+        assert codes.count_missing(connection, collection.id, second.id) == 0
+        assert codes.size_of_missing(connection, collection.id, second.id, 100) == (0, 0)
+        assert codes.missing(connection, collection.id, second.id) == []
+        assert codes.missing_among(connection, collection.id, second.id, list(range(1, 5_000))) == []
+        assert len(plans) == 4
+        for plan in plans:
+            assert "Join Filter" not in plan, plan  # each document compared with each code
+        plans.clear()
+        assert documents.get(connection, other.id, "4000").id == "4000"
+        connection.exec_driver_sql("SELECT code FROM codes WHERE space_id = %s AND document_key = 4000", (second.id,))
+    assert "uq_documents_collection_id_id" in plans[0]
+    assert "pk_codes" in plans[1]
+    database.close()

@@ -247,7 +247,10 @@ def test_a_replica_that_missed_deletions_which_were_compacted_is_loaded_anew(
     collection, space, keys = filled(database, 50)
     replica = Replica.load(database, reference(space), 64, last_seq(database, collection))
     replica.save(database, tmp_path)
-    remove(database, collection, keys[:20])
+    seen = add(database, collection, space, 2)
+    if not from_snapshot:
+        replica.follow(database, last_seq(database, collection))
+    remove(database, collection, [*keys[:20], *seen])
     late = add(database, collection, space, 3)
     Deletion(database, quietly).compact(collection.id, space.id, lag=0)
     assert tombstones(database) == 0

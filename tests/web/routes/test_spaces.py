@@ -1,15 +1,21 @@
+import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from fastapi.testclient import TestClient
 
+from service.config import Settings
 from service.hashing.function import digest_of
 from service.hashing.untrained import untrained_hash_function
-from service.store import collections, jobs, spaces
+from service.ingest import documents as ingest
+from service.processes.jobs import JobRunner
+from service.store import collections, jobs, leases, spaces
 from service.store.database import Database
+from service.web import schemas
 from tests.web.asserting import refused
 from tests.web.conftest import Start
+from training.worker import kinds as trainer_kinds
 
 TEXTS = "/v1/collections/texts"
 UNKNOWN_JOB = "/v1/jobs/" + "0" * 32
@@ -109,6 +115,88 @@ def test_a_ready_space_is_completed_and_promoted_and_a_rollback_takes_it_back(te
     assert texts.post(f"{TEXTS}/rollback").json()["version"] == 1
     assert (states(texts), version(texts)) == ({1: "active", 2: "retired"}, 1)
     assert texts.post(f"{TEXTS}/rollback").json()["version"] == 2
+
+
+def test_a_promotion_that_would_take_long_is_a_job(
+    texts: TestClient, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_ready(url, texts)
+    monkeypatch.setattr(ingest, "_PROMOTE_AT_ONCE", 11)
+    queued = texts.post(f"{TEXTS}/spaces/2/promote")
+    assert queued.status_code == 202, queued.text
+    job = queued.json()
+    assert queued.headers["location"] == f"/v1/jobs/{job['id']}"
+    assert (job["kind"], job["state"], job["progress"]) == ("promote", "queued", {})
+    assert job["params"] == {"version": 2, "replaces": None}
+    assert texts.get(queued.headers["location"]).json() == job
+    assert states(texts) == {1: "active", 2: "ready"}
+    running = refused(texts.post(f"{TEXTS}/spaces/2/promote"), 409, "job-running")
+    assert (running["job_id"], running["kind"]) == (job["id"], "promote")
+    database = Database.open(url)
+    runner = JobRunner(database, Settings(database_url=url, device="cpu"))
+    leases.work(database, 30, runner.kinds(), threading.Event(), once=True)
+    done = texts.get(f"/v1/jobs/{job['id']}").json()
+    assert (done["state"], done["error"]) == ("succeeded", None)
+    assert done["progress"] == {"stage": "active", "version": 2}
+    assert states(texts) == {1: "retired", 2: "active"}
+    texts.post(f"{TEXTS}/documents", json={"documents": [{"text": f"late {i}"} for i in range(12)]})
+    job = texts.post(f"{TEXTS}/rollback").json()
+    assert (job["kind"], job["params"]) == ("rollback", {"version": 1, "replaces": 2})
+    assert texts.post(f"/v1/jobs/{job['id']}/cancel").json()["state"] == "cancelled"
+    job = texts.post(f"{TEXTS}/spaces/2/rollback").json()
+    leases.work(database, 30, runner.kinds(), threading.Event(), once=True)
+    assert states(texts) == {1: "active", 2: "retired"}
+    runner.close()
+    database.close()
+
+
+def test_a_rollback_job_fails_if_another_space_has_become_active_before_its_turn(
+    texts: TestClient, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_ready(url, texts)
+    assert texts.post(f"{TEXTS}/spaces/2/promote").json()["state"] == "active"
+    monkeypatch.setattr(ingest, "_PROMOTE_AT_ONCE", -1)
+    job = texts.post(f"{TEXTS}/rollback").json()
+    monkeypatch.undo()
+    make_ready(url, texts)
+    assert texts.post(f"{TEXTS}/spaces/3/promote").json()["state"] == "active"
+    database = Database.open(url)
+    runner = JobRunner(database, Settings(database_url=url, device="cpu"))
+    leases.work(database, 30, runner.kinds(), threading.Event(), once=True)
+    runner.close()
+    database.close()
+    ended = texts.get(f"/v1/jobs/{job['id']}").json()
+    assert (ended["state"], ended["error"]) == ("failed", "code space 2 is retired and cannot become retired")
+    assert states(texts) == {1: "retired", 2: "retired", 3: "active"}
+
+
+def test_jobs_of_a_deleted_collection_are_gone_and_its_name_is_free(texts: TestClient) -> None:
+    job = texts.post(f"{TEXTS}/retrain")
+    assert job.headers["location"] == f"/v1/jobs/{job.json()['id']}"
+    assert texts.delete(TEXTS).status_code == 204
+    for response in (
+        texts.get(f"/v1/jobs/{job.json()['id']}"),
+        texts.post(f"/v1/jobs/{job.json()['id']}/cancel"),
+        texts.get(TEXTS),
+        texts.delete(TEXTS),
+        texts.get(f"{TEXTS}/documents"),
+        texts.get(f"{TEXTS}/similar", params={"q": "them"}),
+    ):
+        refused(response, 404, "not-found")
+    assert texts.get("/v1/collections").json()["items"] == []
+    assert texts.put(TEXTS, json={"n_bits": 64}).status_code == 201
+    assert texts.get(TEXTS).json()["n_documents"] == 0
+    assert texts.get(f"{TEXTS}/similar", params={"q": "them"}).json()["matches"] == []
+
+
+def test_every_kind_of_job_that_callers_see_has_a_schema_of_its_progress(sqlite_url: str) -> None:
+    settings = Settings(database_url=sqlite_url)
+    database = Database.open(sqlite_url)
+    kinds = {*trainer_kinds(database, settings), *JobRunner(database, settings).kinds()}
+    database.close()
+    shown = {kind for model in get_args(get_args(schemas.Job)[0]) for kind in get_args(get_type_hints(model)["kind"])}
+    assert kinds - shown == {"drop_collection"}  # its collection, and so itself, is gone for every caller
+    assert shown <= kinds
 
 
 def test_a_space_that_is_active_already_cannot_be_promoted(texts: TestClient) -> None:
