@@ -36,7 +36,14 @@ class NearbitError(Exception):
 
 
 class InvalidInput(NearbitError):
-    """What came in breaks a rule; the message names owner, expected and what came."""
+    """What came in breaks a rule; the message names owner, expected and what came, `errors` each rule and where."""
+
+    errors: list[dict[str, str]]
+
+    def __init__(self, message: str, errors: list[dict[str, str]] | None = None) -> None:
+        super().__init__(message)
+        if errors:
+            self.errors = errors
 
 
 class InvalidContent(InvalidInput):

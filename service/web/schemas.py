@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from unicodedata import category
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
 
 from service.hashing.codes import BITS_STEP, MAX_BITS, MIN_BITS
 from service.search.request import SearchRequest, TextOptions
 from service.store.progress import DeletionProgress, PromotionProgress, RetrainProgress
-from service.web.metadata import MAX_DEPTH, MAX_MEMBERS, check_metadata
+from service.training_options import TrainingOptions, refusal
+from service.web.metadata import MAX_DEPTH, MAX_MEMBERS
 
 MAX_ID_CHARS = 512
-_MAX_PARAMS_BYTES = 16_384
 _INT64 = (1 << 63) - 1
 
 
@@ -262,25 +270,32 @@ class Answers(BaseModel):
     answers: list[Answer]
 
 
-class Retrain(BaseModel):
-    """Options of the training, each with a default: docs/models.md lists them; what it refuses fails the job."""
-
-    model_config = ConfigDict(extra="allow")
+class Retrain(TrainingOptions):
+    """Options of the training, each with a default: docs/models.md says what they do."""
 
     force: bool = Field(False, description="Promote the new space even if it is worse than the active one.")
+    n_bits: int | None = Field(
+        None,
+        ge=MIN_BITS,
+        le=MAX_BITS,
+        multiple_of=BITS_STEP,
+        description="Width of the codes: the collection's own, which never changes, or left out.",
+    )
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _explain(cls, given: Any, check: ModelWrapValidatorHandler[Self]) -> Self:
+        """Refuse options with what is allowed and what came."""
+        try:
+            return check(given)
+        except ValidationError as error:
+            if not isinstance(given, dict):
+                raise
+            raise refusal(cls, given, error, where="body.") from None
 
     def params(self) -> dict[str, Any]:
-        """The options that were given.
-
-        Raises:
-            InvalidInput: one is not what JSON and a database can hold.
-            ValueError: they are not of moderate size.
-        """
-        check_metadata(self.model_extra or {}, "options")
-        given = self.model_dump(exclude_unset=True)
-        if len(json.dumps(given)) > _MAX_PARAMS_BYTES:
-            raise ValueError(f"the options must be at most {_MAX_PARAMS_BYTES} bytes of JSON")
-        return given
+        """The options that were given, as JSON."""
+        return self.model_dump(mode="json", exclude_unset=True, exclude_none=True)
 
 
 class _Job(BaseModel):

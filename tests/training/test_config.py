@@ -1,22 +1,25 @@
+import re
+from dataclasses import replace
+from typing import get_args
+
 import pytest
 
 from service.errors import InvalidInput
+from service.training_options import DEFAULTS, OWN_OPTIONS, VARIANTS, VariantName
 from training.config import TrainingConfig
-from training.models import MODELS
+from training.models import MODELS, Plan
 
 
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
         ({"n_bits": 30}, "n_bits must be a multiple of 8 between 8 and 256, got 30"),
-        ({"variant": "deep"}, "variant must be one of"),
-        ({"epoch": 3}, "epoch: Extra inputs"),
-        ({"corruption": 1.0}, "corruption: .*less than 1"),
-        ({"learning_rate": "fast", "seed": -1}, "seed: .*learning_rate: "),
+        ({"image_size": 2}, "image_size must be an integer at least 4 and at most 256, got 2"),
+        ({"imagesize": 8}, '"imagesize" is no option: did you mean image_size?'),
     ],
 )
 def test_an_option_out_of_its_range_is_named(options, reason):
-    with pytest.raises(InvalidInput, match=reason):
+    with pytest.raises(InvalidInput, match=re.escape(reason)):
         TrainingConfig.parse(options)
 
 
@@ -24,12 +27,45 @@ def test_every_option_says_what_it_is():
     assert [name for name, field in TrainingConfig.model_fields.items() if not field.description] == []
 
 
+def test_options_and_models_name_the_same_variants():
+    assert set(MODELS) == set(VARIANTS) == set(get_args(VariantName))
+
+
+def test_presets_and_defaults_hold_options_that_the_plan_or_its_making_knows():
+    known = set(TrainingConfig.model_fields)
+    for variant in VARIANTS.values():
+        assert known >= variant.preset.keys() | variant.fixed.keys()
+    assert known >= DEFAULTS.keys()
+    numbers = {name for name in Plan.__dataclass_fields__ if name not in OWN_OPTIONS} - {"n_bits", "first_epochs"}
+    assert numbers <= DEFAULTS.keys() | {"epochs", "batch_size", "output_words"}
+
+
+@pytest.mark.parametrize("variant", sorted(MODELS))
+def test_what_a_model_refuses_is_refused_with_its_options(variant):
+    """A value that the variant's facts forbid fails in the model too, or changes nothing of what it learns."""
+    plan = TrainingConfig(variant=variant).plan(100)
+    for name in VARIANTS[variant].fixed.keys() & {"hidden", "mirrored", "code"}:
+        other = {"hidden": (3,), "mirrored": not plan.mirrored, "code": {"sigmoid": "linear"}.get(plan.code, "sigmoid")}
+        with pytest.raises(InvalidInput):
+            MODELS[variant](20, replace(plan, **{name: other[name]}))
+
+
 @pytest.mark.parametrize("variant", sorted(MODELS))
 def test_what_is_said_goes_before_the_preset_and_the_preset_before_the_dial(variant):
     plan = TrainingConfig(variant=variant).plan(10_000)
-    for name, value in MODELS[variant].preset.items():
+    for name, value in VARIANTS[variant].preset.items():
         assert name == "first_share" or getattr(plan, name) == value
-    assert TrainingConfig(variant=variant, noise=0.25, epochs=7).plan(5_000).noise == 0.25
+    assert TrainingConfig(variant=variant, learning_rate=0.25, epochs=7).plan(5_000).learning_rate == 0.25
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3, 10])
+@pytest.mark.parametrize("share", [0.01, 0.45, 0.99])
+def test_each_of_two_networks_has_an_epoch_where_there_are_two(epochs, share):
+    options = {"epochs": epochs} if epochs == 1 else {"epochs": epochs, "first_share": share}
+    plan = TrainingConfig.parse(options).plan(300)
+    assert plan.first_epochs + plan.epochs == epochs
+    assert plan.epochs >= 1
+    assert plan.first_epochs >= (epochs > 1)
 
 
 def test_a_small_corpus_is_seen_more_often():

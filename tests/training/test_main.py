@@ -40,7 +40,8 @@ def test_fit_writes_a_hash_function_that_evaluate_reads(files):
     [
         (["--n-bits", "12"], "n_bits must be a multiple of 8"),
         (["--set", "epochs"], "--set must be name=value"),
-        (["--set", "speed=3"], "speed: Extra inputs"),
+        (["--set", "speed=3"], '"speed" is no option'),
+        (["--set", "noise=NaN"], "noise must be a number at least 0 and at most 100, got NaN"),
         (["--variant", "deep"], "variant must be one of"),
     ],
 )

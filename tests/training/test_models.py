@@ -7,6 +7,7 @@ import torch
 from service.hashing.codes import unpack
 from service.hashing.featurizers.text import TextFeaturizer
 from service.hashing.function import HashFunction
+from service.training_options import VARIANTS
 from training.config import TrainingConfig
 from training.fit.fit import fit
 from training.models import MODELS
@@ -26,7 +27,7 @@ def small(variant, quick):
     """A small configuration of the variant; one without hidden layers keeps to that."""
 
     def small(**options):
-        preset = MODELS[variant].preset
+        preset = VARIANTS[variant].preset
         return quick(variant=variant, **({"hidden": preset["hidden"]} if "hidden" in preset else {}), **options)
 
     return small

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from service.hashing.content import Content, Contents, Image, Text
+from service.hashing.device import resolve_device
 from service.hashing.featurizers import Features, Featurizer
 from service.hashing.featurizers.embedding import EmbeddingFeaturizer
 from service.hashing.featurizers.image import ImageFeaturizer
@@ -199,7 +200,7 @@ class TrainingRun:
     ) -> None:
         self.train, self.validation, self.plan = train, validation, plan
         self.config = config
-        self.device = _device(config.device)
+        self.device = torch.device(resolve_device(config.device))
         self.history: list[Epoch] = []
         self.before = [] if first is None else first.history
         drawn = torch.Generator().manual_seed(config.seed)
@@ -371,9 +372,3 @@ def _checker(cancelled: Callable[[], bool] | None) -> Callable[[], None]:
             raise Cancelled("the training was cancelled")
 
     return check
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(name)

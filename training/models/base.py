@@ -1,7 +1,8 @@
 """What every autoencoder shares: the plan it is built from, the batch it sees, the named parts of its loss.
 
-A variant file holds only what differs: its preset of options, and its penalty or its own loss. The options below are
-orthogonal and live here, so that they compose without a class for each pair:
+A variant file holds only what differs: its penalty or its own loss; its preset of options stands beside the options, in
+`service/training_options.py`. The options below are orthogonal and live here, so that they compose without a class for
+each pair:
 
 - what the data are (word counts, bits, real numbers), and with that the loss: `Plan.output`;
 - a code layer of sigmoid or of linear units: `Plan.code`; a linear or a mirrored decoder: `Plan.mirrored`;
@@ -19,7 +20,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -169,9 +169,6 @@ class Autoencoder(nn.Module):
         n_features: width `F` of input and output.
         plan: sizes and options.
     """
-
-    preset: ClassVar[Mapping[str, object]] = {}
-    """What this variant sets in the plan unless the configuration says otherwise."""
 
     def __init__(self, n_features: int, plan: Plan) -> None:
         super().__init__()

@@ -14,9 +14,6 @@ Source: Rifai et al. (2011), "Contractive auto-encoders: explicit invariance dur
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
-
 import torch
 from torch import Tensor, nn
 
@@ -26,8 +23,6 @@ from training.models.base import Autoencoder, Batch, Rows
 
 class Contractive(Autoencoder):
     """An autoencoder that pays for the Frobenius norm of its encoder's Jacobian."""
-
-    preset: ClassVar[Mapping[str, object]] = {"penalty": 0.1, "jacobian": "hutchinson"}
 
     def penalty(self, batch: Batch, logits: Tensor, units: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """The squared norm of the Jacobian at the batch's inputs, mean over the batch."""

@@ -10,13 +10,8 @@ learn from the data generating distribution", theorem 1.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
-
 from training.models.base import Autoencoder
 
 
 class Denoising(Autoencoder):
     """An autoencoder of corrupted inputs: masking, Gaussian noise, or salt and pepper (see `Corruption`)."""
-
-    preset: ClassVar[Mapping[str, object]] = {"corruption": 0.3, "corruption_kind": "masking"}

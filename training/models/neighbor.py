@@ -7,9 +7,6 @@ Source: Hansen et al. (2020), "Unsupervised semantic hashing with pairwise recon
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
-
 from training.models.base import Autoencoder
 
 
@@ -19,21 +16,3 @@ class Neighbor(Autoencoder):
     Word dropout on the input, growing noise before the sigmoid, balanced bits and likeness make up the rest; the
     equation of each stands in the base.
     """
-
-    preset: ClassVar[Mapping[str, object]] = {
-        "neighbors": 20,
-        "lsa_dims": 32,
-        "lsa_weight": 1.0,
-        "rarity": 1.0,
-        "start_dims": 64,
-        "first_share": 0.45,
-        "first_bits": 128,
-        "refined_neighbors": 100,
-        "drawn_neighbors": 15,
-        "output_words": 4_000,
-        "corruption": 0.5,
-        "noise_start": 1.0,
-        "noise": 5.0,
-        "balance": 0.3,
-        "likeness": 0.3,
-    }

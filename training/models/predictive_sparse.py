@@ -11,9 +11,6 @@ recognition", equation 3; Beck, Teboulle (2009), "A fast iterative shrinkage-thr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -24,8 +21,6 @@ from training.models.base import Autoencoder, Batch, Losses, Plan, imbalance
 
 class PredictiveSparse(Autoencoder):
     """Sparse coding with a linear dictionary, and an encoder trained to predict its codes."""
-
-    preset: ClassVar[Mapping[str, object]] = {"code": "linear", "penalty": 0.02, "inner_steps": 20}
 
     def __init__(self, n_features: int, plan: Plan) -> None:
         if plan.mirrored or plan.code != "linear":

@@ -15,9 +15,6 @@ Source: Hinton (2002), "Training products of experts by minimizing contrastive d
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -25,14 +22,9 @@ from torch.nn import functional as F
 from service.errors import InvalidInput
 from training.models.base import Autoencoder, Batch, Losses, Plan, Rows, output_bias
 
-LEARNING_RATE = 3e-2
-
 
 class BoltzmannMachine(Autoencoder):
     """An undirected autoencoder: the decoder is the encoder's transpose, and learning needs no backpropagation."""
-
-    # Gradients of sampled states are mostly noise, which Adam divides by: the steps must be longer.
-    preset: ClassVar[Mapping[str, object]] = {"hidden": (), "inner_steps": 1, "learning_rate": LEARNING_RATE}
 
     def __init__(self, n_features: int, plan: Plan) -> None:
         check_local(plan, "rbm")

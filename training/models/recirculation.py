@@ -14,9 +14,6 @@ Kolen, Pollack (1994), "Back-propagation without weight transport" (decay).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
-
 import torch
 from torch import Tensor, nn
 
@@ -30,8 +27,6 @@ DECAY = 0.25
 
 class Recirculation(Autoencoder):
     """One hidden layer, the code, learned by local differences alone."""
-
-    preset: ClassVar[Mapping[str, object]] = {"hidden": ()}
 
     def __init__(self, n_features: int, plan: Plan) -> None:
         check_local(plan, "recirculation")

@@ -5,9 +5,6 @@ Source: Salakhutdinov, Hinton (2009), "Semantic hashing", International Journal 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
-
 from training.models.base import Autoencoder
 
 
@@ -17,5 +14,3 @@ class SemanticHashing(Autoencoder):
     A unit that must be read through noise of standard deviation s has to put its logits several s away from zero, where
     the sigmoid is flat: its outputs come to lie near 0 and 1, and a threshold loses nothing.
     """
-
-    preset: ClassVar[Mapping[str, object]] = {"noise_start": 0.0, "noise": 4.0}

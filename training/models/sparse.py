@@ -9,9 +9,7 @@ Source: Ng (2011), "Sparse autoencoder", CS294A lecture notes, section 3 (kl); G
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import log
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -23,8 +21,6 @@ from training.models.base import Autoencoder, Batch
 
 class Sparse(Autoencoder):
     """An autoencoder whose units are held to a target rate, or pulled towards zero."""
-
-    preset: ClassVar[Mapping[str, object]] = {"sparsity": "kl", "target_rate": 0.2, "penalty": 1.5}
 
     def initialize(self, generator: torch.Generator, mean_target: Tensor, row_length: float = 1.0) -> None:
         """Draw every weight anew; units start near their target rate, which is far for small steps."""

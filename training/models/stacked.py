@@ -9,10 +9,9 @@ Source: Hinton, Salakhutdinov (2006), "Reducing the dimensionality of data with 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -26,12 +25,6 @@ RBM_RATE = 0.3
 
 class Stacked(Autoencoder):
     """A deep autoencoder of sigmoid layers, pretrained greedily."""
-
-    preset: ClassVar[Mapping[str, object]] = {
-        "activation": "sigmoid",
-        "mirrored": True,
-        "pretraining": "autoencoder",
-    }
 
     def __init__(self, n_features: int, plan: Plan) -> None:
         if plan.activation != "sigmoid" or not plan.mirrored or plan.code != "sigmoid":

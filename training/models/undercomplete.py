@@ -10,13 +10,8 @@ principal component analysis"; Hinton, Salakhutdinov (2006), "Reducing the dimen
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
-
 from training.models.base import Autoencoder
 
 
 class Undercomplete(Autoencoder):
     """The plain autoencoder with linear code units, each of which becomes a bit by its median."""
-
-    preset: ClassVar[Mapping[str, object]] = {"code": "linear"}

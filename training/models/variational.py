@@ -11,9 +11,7 @@ hashing"; Shen et al. (2018), "NASH" (Bernoulli codes); Bengio, Leonard, Courvil
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import log
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -25,8 +23,6 @@ from training.models.base import Autoencoder, Batch, Losses, Plan, imbalance
 
 class Variational(Autoencoder):
     """An autoencoder of distributions, with Bernoulli or Gaussian codes."""
-
-    preset: ClassVar[Mapping[str, object]] = {"penalty": 1.0}
 
     def __init__(self, n_features: int, plan: Plan) -> None:
         super().__init__(n_features, plan)

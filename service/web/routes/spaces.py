@@ -50,24 +50,25 @@ async def retrain(
 ) -> schemas.Job:
     """Has the trainer learn a new hash function on the collection, encode every document with it, compare it with the
     active one and, if it is no worse, put it in its place. `GET /v1/jobs/{id}` tells how far it is."""
-    try:
-        params = (body or schemas.Retrain()).params()
-    except ValueError as error:
-        raise InvalidInput(f"the options of a retrain {error}") from None
-    job = _job(await run_in_thread(_enqueue, services_of(request), collection, params))
+    options = body or schemas.Retrain()
+    job = _job(await run_in_thread(_enqueue, services_of(request), collection, options))
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return job
 
 
-def _enqueue(parts: Services, name: str, params: dict[str, object]) -> Job:
+def _enqueue(parts: Services, name: str, options: schemas.Retrain) -> Job:
     with parts.database.read() as connection:
         stored = collections.get(connection, name)
         n_documents = documents.count(connection, stored.id)
+    if options.n_bits not in (None, stored.n_bits):
+        rule = f"n_bits must be {stored.n_bits}, which collection {name!r} was made with, or left out"
+        reason = f"{rule}, got {options.n_bits}"
+        raise InvalidInput(f"training options: {reason}", [{"where": "body.n_bits", "rule": reason}])
     needed = parts.settings.min_train_documents
     if n_documents < needed:
         raise TooFewDocuments(name, needed, n_documents)
     with parts.database.write() as connection:
-        return jobs.enqueue(connection, stored, "retrain", params)
+        return jobs.enqueue(connection, stored, "retrain", options.params())
 
 
 @router.get("/jobs/{job}", summary="Get a job")

@@ -118,8 +118,11 @@ def test_a_fit_stops_early_when_it_gets_no_better_and_keeps_the_best(corpus, qui
 
 
 def test_a_diverging_loss_is_said(corpus, quick):
+    features = TextFeaturizer().fit(corpus.contents).transform(corpus.contents)
+    config = quick(variant="semantic_hashing")
+    rows = Dataset(features, features, None)
     with pytest.raises(FloatingPointError, match="lower learning_rate"):
-        fit(corpus.contents, corpus.ids, quick(learning_rate=1e38))
+        TrainingRun(rows, rows, replace(config.plan(300), learning_rate=1e38), config).run(None, lambda: None, None)
 
 
 def test_documents_that_share_no_word_cannot_be_learned_from(quick):

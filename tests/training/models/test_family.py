@@ -10,6 +10,7 @@ from PIL import Image as PillowImage
 from service.errors import InvalidInput
 from service.hashing.content import Embedding, Image, Text
 from service.hashing.function import HashFunction
+from service.training_options import VARIANTS
 from training.config import TrainingConfig
 from training.fit.fit import fit
 from training.models import MODELS
@@ -45,7 +46,7 @@ CONTENTS = {"text": texts(), "embedding": embeddings(), "image": images()}
 
 
 def small(variant, **options):
-    sizes = {} if "hidden" in MODELS[variant].preset else {"hidden": (24,)}
+    sizes = {} if "hidden" in VARIANTS[variant].preset else {"hidden": (24,)}
     said = {"n_bits": 16, "epochs": 60, "device": "cpu", "image_size": 6, "min_df": 1, "variant": variant}
     return TrainingConfig.parse(said | sizes | options)
 
@@ -101,8 +102,45 @@ def test_options_compose_with_variants(variant, options):
     assert nearer(result.function.encode(CONTENTS["text"]).codes) > 0.3
 
 
+SWEEP = {
+    "activation": "tanh",
+    "output": "bits",
+    "code": "linear",
+    "mirrored": True,
+    "corruption_kind": "gaussian",
+    "neighbors": 1_000,
+    "lsa_dims": 1_000,
+    "start_dims": 1_000,
+    "drawn_neighbors": 1_000,
+    "first_share": 0.99,
+    "first_bits": 4,
+    "output_words": 5,
+    "noise": 100,
+    "noise_kind": "fixed",
+    "sampled_bits": True,
+    "likeness": 1_000,
+    "seed": (1 << 32) - 1,
+}
+
+
+@pytest.mark.parametrize("base", [{}, {"neighbors": 5, "first_share": 0.4}], ids=["alone", "two networks"])
+@pytest.mark.parametrize("variant", sorted(MODELS))
+def test_options_that_are_accepted_can_be_learned_with(variant, base):
+    """Each of them on top of a variant: refused before it runs, or run to the end."""
+    n_run = 0
+    for name, value in SWEEP.items():
+        try:
+            config = small(variant, **base | {"epochs": 2, "n_bits": 8, name: value})
+        except InvalidInput as error:
+            assert name in str(error) or base.keys() & VARIANTS[variant].fixed.keys()  # noqa: PT017
+            continue
+        n_run += 1
+        assert fit(CONTENTS["text"][:30], IDS[:30], config).function.n_bits == 8
+    assert n_run > 2 or base.keys() & VARIANTS[variant].fixed.keys()
+
+
 def test_an_option_of_another_variant_is_refused_with_its_owners():
-    with pytest.raises(InvalidInput, match=r"target_rate is an option of \['sparse'\], variant 'neighbor' has no use"):
+    with pytest.raises(InvalidInput, match="target_rate is an option of sparse, variant 'neighbor' has no use"):
         TrainingConfig.parse({"variant": "neighbor", "target_rate": 0.1})
 
 

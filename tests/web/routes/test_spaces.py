@@ -12,6 +12,7 @@ from service.ingest import documents as ingest
 from service.processes.jobs import JobRunner
 from service.store import collections, jobs, leases, spaces
 from service.store.database import Database
+from service.training_options import TrainingOptions
 from service.web import schemas
 from tests.web.asserting import refused
 from tests.web.conftest import Start
@@ -97,6 +98,51 @@ def test_too_few_documents_are_said_with_how_many_are_needed(client: TestClient)
     problem = refused(client.post(f"{TEXTS}/retrain"), 422, "too-few-documents")
     assert (problem["needed"], problem["found"]) == (100, 0)
     assert problem["detail"] == "collection 'texts' needs at least 100 documents to be trained, it has 0"
+
+
+@pytest.mark.parametrize(
+    ("options", "where", "rule"),
+    [
+        ({"epohcs": 3}, "body.epohcs", '"epohcs" is no option: did you mean epochs?'),
+        ({"variant": "deep"}, "body.variant", "variant must be one of contractive, denoising, "),
+        ({"epochs": 10**9}, "body.epochs", "epochs must be an integer at least 1 and at most 1,000, got 1000000000"),
+        (
+            {"first_share": 0.4, "variant": "denoising"},
+            "body.first_share",
+            "first_share needs neighbors above 0, got 0.4",
+        ),
+        ({"likeness": 1, "first_share": 0}, "body.likeness", "likeness needs a first network"),
+        (
+            {"n_bits": 64},
+            "body.n_bits",
+            "n_bits must be 32, which collection 'texts' was made with, or left out, got 64",
+        ),
+        ({"n_bits": 33}, "body.n_bits", "n_bits must be an integer at least 8 and at most 256 in steps of 8, got 33"),
+        ({"image_size": 8}, "body.image_size", '"image_size" is no option'),
+        ({"force": "perhaps"}, "body.force", 'force must be true or false, got "perhaps"'),
+    ],
+)
+def test_a_wrong_option_is_refused_at_the_call_and_nothing_is_queued(
+    texts: TestClient, options: dict[str, object], where: str, rule: str
+) -> None:
+    problem = refused(texts.post(f"{TEXTS}/retrain", json=options), 422, "invalid-input")
+    assert [fault["where"] for fault in problem["errors"]] == [where]
+    assert rule in problem["errors"][0]["rule"]
+    assert rule in problem["detail"]
+    assert texts.post(f"{TEXTS}/retrain", json={"n_bits": 32, "hidden": [64]}).json()["params"] == {
+        "n_bits": 32,
+        "hidden": [64],
+    }
+
+
+def test_the_openapi_document_lists_the_options_of_a_retrain_with_their_ranges(texts: TestClient) -> None:
+    schema = texts.get("/openapi.json").json()["components"]["schemas"]["Retrain"]
+    assert schema["properties"].keys() == {*TrainingOptions.model_fields, "force", "n_bits"}
+    assert schema["additionalProperties"] is False
+    assert all(described["description"] for described in schema["properties"].values())
+    epochs = schema["properties"]["epochs"]["anyOf"][0]
+    assert (epochs["type"], epochs["minimum"], epochs["maximum"]) == ("integer", 1, 1_000)
+    assert "neighbor" in schema["properties"]["variant"]["enum"]
 
 
 @pytest.mark.parametrize("body", ['{"a": NaN}', r'{"a": "\u0000"}', r'{"\ud800": 1}', '{"force": 3}', "[]"])

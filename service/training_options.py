@@ -1,0 +1,403 @@
+"""What may be said about a training: each option's name, type, range and help, each variant's preset, what composes.
+
+A leaf: the trainer's configuration and the body of the retrain endpoint both follow from it, and it needs no torch.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from service.errors import InvalidInput
+
+VariantName = Literal[
+    "contractive",
+    "denoising",
+    "neighbor",
+    "predictive_sparse",
+    "rbm",
+    "recirculation",
+    "semantic_hashing",
+    "sparse",
+    "stacked",
+    "undercomplete",
+    "variational",
+]
+Activation = Literal["relu", "tanh", "sigmoid"]
+Output = Literal["counts", "bits", "reals"]
+Code = Literal["sigmoid", "linear"]
+CorruptionKind = Literal["masking", "gaussian", "salt_pepper"]
+NoiseKind = Literal["fresh", "fixed"]
+Sparsity = Literal["kl", "l1"]
+Jacobian = Literal["exact", "hutchinson"]
+Pretraining = Literal["autoencoder", "rbm"]
+Width = Annotated[int, Field(ge=1, le=8_192)]
+
+_MAX_WEIGHT = 1_000
+"""Of any part of a loss: beyond it the rest counts for nothing."""
+
+DEFAULTS: Mapping[str, object] = {
+    "hidden": (500, 500),
+    "activation": "relu",
+    "output": "counts",
+    "code": "sigmoid",
+    "mirrored": False,
+    "learning_rate": 3e-3,
+    "corruption": 0.0,
+    "corruption_kind": "masking",
+    "neighbors": 0,
+    "lsa_dims": 64,
+    "lsa_weight": 0.5,
+    "rarity": 0.0,
+    "start_dims": 0,
+    "drawn_neighbors": 0,
+    "refined_neighbors": 100,
+    "first_bits": 128,
+    "first_share": 0.0,
+    "noise_start": 0.0,
+    "noise": 0.0,
+    "noise_kind": "fresh",
+    "sampled_bits": False,
+    "balance": 0.0,
+    "likeness": 0.0,
+}
+"""What an option is that neither the caller nor the variant sets, for every size of a corpus."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What the options of one variant of the autoencoder are.
+
+    Attributes:
+        preset: what it sets unless the caller says otherwise.
+        fixed: what it cannot be learned with otherwise, or has no use for.
+    """
+
+    preset: Mapping[str, object] = field(default_factory=dict)
+    fixed: Mapping[str, object] = field(default_factory=dict)
+
+
+_NO_NOISE: Mapping[str, object] = {"noise_start": 0.0, "noise": 0.0, "sampled_bits": False, "likeness": 0.0}
+"""For losses of their own, which leave the units as they are."""
+_LOCAL: Mapping[str, object] = {
+    **_NO_NOISE,
+    "hidden": (),
+    "mirrored": False,
+    "code": "sigmoid",
+    "neighbors": 0,
+    "balance": 0.0,
+    "output_words": None,
+}
+"""For one layer with a learning rule of its own."""
+
+VARIANTS: Mapping[str, Variant] = {
+    "contractive": Variant({"penalty": 0.1, "jacobian": "hutchinson"}),
+    "denoising": Variant({"corruption": 0.3, "corruption_kind": "masking"}),
+    "neighbor": Variant(
+        {
+            "neighbors": 20,
+            "lsa_dims": 32,
+            "lsa_weight": 1.0,
+            "rarity": 1.0,
+            "start_dims": 64,
+            "first_share": 0.45,
+            "first_bits": 128,
+            "refined_neighbors": 100,
+            "drawn_neighbors": 15,
+            "output_words": 4_000,
+            "corruption": 0.5,
+            "noise_start": 1.0,
+            "noise": 5.0,
+            "balance": 0.3,
+            "likeness": 0.3,
+        }
+    ),
+    "predictive_sparse": Variant(
+        {"code": "linear", "penalty": 0.02, "inner_steps": 20}, {**_NO_NOISE, "code": "linear", "mirrored": False}
+    ),
+    # Gradients of sampled states are mostly noise, which Adam divides by: the steps must be longer.
+    "rbm": Variant({"hidden": (), "inner_steps": 1, "learning_rate": 3e-2}, _LOCAL),
+    "recirculation": Variant({"hidden": ()}, _LOCAL),
+    "semantic_hashing": Variant({"noise": 4.0}),
+    "sparse": Variant({"sparsity": "kl", "target_rate": 0.2, "penalty": 1.5}),
+    "stacked": Variant(
+        {"activation": "sigmoid", "mirrored": True, "pretraining": "autoencoder"},
+        {"activation": "sigmoid", "mirrored": True, "code": "sigmoid", "output_words": None},
+    ),
+    "undercomplete": Variant({"code": "linear"}),
+    "variational": Variant({"penalty": 1.0}, _NO_NOISE),
+}
+
+OWN_OPTIONS = frozenset({"penalty", "sparsity", "target_rate", "jacobian", "pretraining", "inner_steps"})
+"""Options that mean something to the variants alone whose presets name them."""
+
+
+class TrainingOptions(BaseModel):
+    """What any training may set; a field left out follows from the variant, n_bits and the size of the corpus."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    variant: VariantName = Field("neighbor", description="Variant of the autoencoder.")
+    seed: int = Field(1, ge=0, lt=1 << 32, description="Equal seeds give equal hash functions, bit for bit on a CPU.")
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|cuda(:[0-9]{1,2})?)$",
+        description="Where the network is trained: auto, cpu, cuda or cuda:N.",
+    )
+
+    max_features: int = Field(20_000, ge=1, le=200_000, description="Size of the vocabulary, the commonest words.")
+    min_df: int = Field(2, ge=1, le=100_000, description="A word must occur in this many documents.")
+
+    hidden: Annotated[tuple[Width, ...], Field(max_length=8)] | None = Field(
+        None, description="Widths of the encoder's hidden layers."
+    )
+    activation: Activation | None = Field(None, description="Between the encoder's layers.")
+    output: Output | None = Field(
+        None,
+        description="What features are, and with that the loss: counts (texts), bits (images) or reals (embeddings).",
+    )
+    code: Code | None = Field(None, description="Units of the code layer while learning.")
+    mirrored: bool | None = Field(
+        None, description="The decoder has the encoder's hidden layers too; else it is linear."
+    )
+
+    epochs: int | None = Field(None, ge=1, le=1_000, description="Passes over the training documents.")
+    batch_size: int | None = Field(None, ge=2, le=65_536, description="Documents in one step.")
+    learning_rate: float | None = Field(None, gt=0, le=10, description="Peak step size of Adam; it anneals to zero.")
+    patience: int | None = Field(
+        None,
+        ge=1,
+        le=1_000,
+        description="Epochs without a better validation loss before an early stop; a quarter, but at least 3.",
+    )
+
+    corruption: float | None = Field(
+        None, ge=0, lt=1, description="Share of each input that is corrupted, or relative deviation of Gaussian noise."
+    )
+    corruption_kind: CorruptionKind | None = Field(None, description="How inputs are corrupted.")
+    neighbors: int | None = Field(
+        None, ge=0, le=1_000, description="Nearest documents to reconstruct; 0: the document itself."
+    )
+    lsa_dims: int | None = Field(
+        None, ge=1, le=1_000, description="Latent dimensions in the neighbors' similarity; needs neighbors."
+    )
+    lsa_weight: float | None = Field(
+        None,
+        ge=0,
+        le=_MAX_WEIGHT,
+        description="What they count beside the cosine of the features; needs neighbors.",
+    )
+    rarity: float | None = Field(
+        None,
+        ge=0,
+        le=10,
+        description="Power of the idf by which latent axes and targets weigh a word beyond its TF-IDF.",
+    )
+    start_dims: int | None = Field(
+        None, ge=0, le=1_000, description="Latent dimensions that word vectors start from; 0: they start at random."
+    )
+    drawn_neighbors: int | None = Field(
+        None, ge=0, le=1_000, description="Neighbors drawn into a target per step; 0: all. Needs neighbors."
+    )
+    refined_neighbors: int | None = Field(
+        None, ge=1, le=1_000, description="Neighbors once the first network has learned; needs first_share."
+    )
+    first_bits: int | None = Field(
+        None, ge=1, le=2_048, description="Width of the network that learns first; needs first_share."
+    )
+    first_share: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="Share of the epochs that go to a first network, which refines the neighbors; needs neighbors.",
+    )
+    output_words: int | None = Field(
+        None, ge=1, le=200_000, description="Words that the decoder gives, those of most weight."
+    )
+    noise_start: float | None = Field(None, ge=0, le=100, description="Noise before the units at the start, in logits.")
+    noise: float | None = Field(None, ge=0, le=100, description="Noise before the units at the end, in logits.")
+    noise_kind: NoiseKind | None = Field(
+        None, description="Noise drawn fresh at each step, or fixed: once for each training document. Needs noise."
+    )
+    sampled_bits: bool | None = Field(
+        None, description="Decode bits drawn under the noise, straight-through; needs a sigmoid code."
+    )
+    balance: float | None = Field(None, ge=0, le=_MAX_WEIGHT, description="Weight of balanced and uncorrelated bits.")
+
+    likeness: float | None = Field(
+        None,
+        ge=0,
+        le=_MAX_WEIGHT,
+        description="Weight of codes that are alike where a first network sees documents alike; needs first_share.",
+    )
+
+    penalty: float | None = Field(
+        None,
+        ge=0,
+        le=_MAX_WEIGHT,
+        description="Weight of the variant's own penalty (contractive, predictive_sparse, sparse, variational).",
+    )
+    sparsity: Sparsity | None = Field(None, description="kl to a target rate, or l1 (sparse).")
+    target_rate: float | None = Field(
+        None, gt=0, lt=1, description="Mean activation of each unit (sparse, with sparsity kl)."
+    )
+    jacobian: Jacobian | None = Field(None, description="Its norm exact, or estimated: hutchinson (contractive).")
+    pretraining: Pretraining | None = Field(None, description="Layer by layer, as autoencoder or as rbm (stacked).")
+    inner_steps: int | None = Field(
+        None, ge=1, le=1_000, description="Gibbs steps (rbm), steps of inference (predictive_sparse)."
+    )
+
+    @model_validator(mode="after")
+    def _check_composition(self) -> Self:
+        if faults := dict(conflicts(self)):
+            raise Misfit(faults)
+        return self
+
+    @classmethod
+    def parse(cls, options: Mapping[str, Any]) -> Self:
+        """The options, checked.
+
+        Raises:
+            InvalidInput: an unknown option, a value out of its range, or options that do not go together; the message
+                names each, what is allowed and what came; `errors` has them one by one.
+        """
+        try:
+            return cls.model_validate(options)
+        except ValidationError as error:
+            raise refusal(cls, options, error) from error
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """The options that were set."""
+        named = (name for name in type(self).model_fields if name in self.model_fields_set)
+        return {name: getattr(self, name) for name in named if getattr(self, name) is not None}
+
+    @property
+    def settled(self) -> dict[str, Any]:
+        """What was set, else what the variant sets, else the default; not what follows from the size of the corpus."""
+        return {**DEFAULTS, **VARIANTS[self.variant].preset, **self.said}
+
+
+class Misfit(ValueError):
+    """Options that do not go together: `faults` says what is wrong with each."""
+
+    def __init__(self, faults: Mapping[str, str]) -> None:
+        super().__init__("; ".join(faults.values()))
+        self.faults = faults
+
+
+def conflicts(options: TrainingOptions) -> Iterator[tuple[str, str]]:
+    """Each option that was set though it would do nothing, or fail the run, and what is wrong with it."""
+    said, settled, variant = options.said, options.settled, options.variant
+    needs = dict(_needs(settled))
+    fixed = VARIANTS[variant].fixed
+    for name, value in said.items():
+        owners = [other for other in sorted(VARIANTS) if name in VARIANTS[other].preset]
+        if name in OWN_OPTIONS and variant not in owners:
+            rule = f"is an option of {', '.join(owners)}, variant {variant!r} has no use for it"
+        elif name in fixed and value != fixed[name]:
+            allowed = "left out" if fixed[name] is None else _shown(fixed[name])
+            rule = f"must be {allowed} with variant {variant!r}"
+        elif name in needs and value:  # zero switches off what is off anyway
+            rule = f"needs {needs[name]}"
+        else:
+            continue
+        yield name, f"{name} {rule}, got {_shown(value)}"
+
+
+def _needs(settled: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Options that do nothing under the others, each with what it needs."""
+    if not settled["neighbors"]:
+        for name in ("lsa_dims", "lsa_weight", "drawn_neighbors", "first_share"):
+            yield name, "neighbors above 0"
+    elif not settled["lsa_weight"]:
+        yield "lsa_dims", "lsa_weight above 0"
+    if settled.get("epochs") == 1:
+        yield "first_share", "at least 2 epochs, one for each of the two networks"
+    if not (settled["neighbors"] and settled["first_share"]) or settled.get("epochs") == 1:
+        for name in ("first_bits", "refined_neighbors", "likeness"):
+            yield name, "a first network: neighbors and first_share above 0, and at least 2 epochs"
+    if not settled["corruption"]:
+        yield "corruption_kind", "corruption above 0"
+    if not (settled["noise"] or settled["noise_start"]):
+        yield "noise_kind", "noise above 0"
+    if settled["code"] != "sigmoid":
+        yield "sampled_bits", "code='sigmoid'"
+    if not settled["hidden"]:
+        yield "activation", "hidden layers"
+        yield "mirrored", "hidden layers"
+    if settled.get("sparsity") == "l1":
+        yield "target_rate", "sparsity='kl'"
+
+
+def refusal(model: type[BaseModel], given: Mapping[str, Any], error: ValidationError, where: str = "") -> InvalidInput:
+    """What is wrong with options, as an error that names each, what is allowed and what came.
+
+    Args:
+        model: what refused them.
+        given: the options as they came.
+        error: its reasons.
+        where: put before the name of an option to say where it stood.
+    """
+    known = model.model_json_schema()["properties"]
+    reasons: dict[str, str] = {}
+    for fault in error.errors(include_url=False):
+        misfit = fault.get("ctx", {}).get("error")
+        if isinstance(misfit, Misfit):
+            reasons |= misfit.faults
+            continue
+        name = str(fault["loc"][0]) if fault["loc"] else "options"
+        if fault["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}"
+            reasons[name] = f"{_shown(name)} is no option: {hint}"
+        elif isinstance(misfit, ValueError):  # a rule of the model's own, which says all
+            reasons[name] = str(misfit)
+        elif name not in known:  # of all of them: a name that is no Unicode, say
+            reasons[name] = fault["msg"]
+        else:
+            reasons[name] = f"{name} must be {_allowed(known[name])}, got {_shown(given[name])}"
+    errors = [{"where": f"{where}{name}", "rule": reason} for name, reason in reasons.items()]
+    return InvalidInput(f"training options: {'; '.join(list(reasons.values())[:5])}", errors[:100])
+
+
+def _allowed(schema: Mapping[str, Any]) -> str:
+    """What a JSON schema allows, in words."""
+    choices = [choice for choice in schema.get("anyOf", [schema]) if choice.get("type") != "null"]
+    schema = choices[0]
+    match schema:
+        case {"enum": names}:
+            return f"one of {', '.join(names)}"
+        case {"type": "array", "items": items, "maxItems": most}:
+            return f"a list of at most {most}, each {_allowed(items)}"
+        case {"pattern": _, "description": description}:
+            return str(description).partition(": ")[2].rstrip(".")
+        case {"type": "boolean"}:
+            return "true or false"
+    kind = {"integer": "an integer", "number": "a number"}[schema["type"]]
+    bounds = [
+        f"{word} {schema[key]:,}"
+        for key, word in (
+            ("minimum", "at least"),
+            ("exclusiveMinimum", "above"),
+            ("maximum", "at most"),
+            ("exclusiveMaximum", "below"),
+        )
+        if key in schema
+    ]
+    steps = f"in steps of {schema['multipleOf']}" if "multipleOf" in schema else ""
+    return " ".join(part for part in (kind, " and ".join(bounds), steps) if part)
+
+
+def _shown(value: object) -> str:
+    """What came, short."""
+    try:
+        shown = json.dumps(value)
+    except (TypeError, ValueError):
+        shown = repr(value)
+    return shown if len(shown) <= 80 else f"{shown[:77]}..."
