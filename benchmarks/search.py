@@ -38,7 +38,7 @@ from service.index.hamming.answers import Answers
 from service.index.hamming.layout import AUTO, PROBE, SCAN
 from service.index.hamming.table import HammingTable
 from service.index.hamming.view import View, bitmap
-from service.index.replicas import Replica
+from service.index.replica import Replica
 from service.store import collections, spaces
 from service.store.database import Database
 from service.store.migrations import migrate

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from service.hashing.codes import Codes
 from service.index.hamming.answers import Neighbors, Stats
-from service.index.replicas import Replica
+from service.index.replica import Replica
 from service.store import buckets, spaces
 from service.store.spaces import SpaceReference
 

@@ -7,7 +7,7 @@ from itertools import count
 import numpy as np
 
 from service.hashing.function import digest_of
-from service.index.replicas import Replica
+from service.index.replica import Replica
 from service.store import codes, collections, documents, spaces
 from service.store.collections import Collection
 from service.store.database import Database

@@ -16,7 +16,8 @@ from structlog.testing import capture_logs
 
 from service.index import replicas as replica_module
 from service.index.hamming import snapshot
-from service.index.replicas import Follower, Replica
+from service.index.replica import Replica
+from service.index.replicas import Follower
 from service.store import collections, nodes, schema, spaces
 from service.store.database import Database
 from tests.index.histories import History, contents

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import func, insert, select
 
 from service.errors import NotFound
-from service.index.replicas import Replica
+from service.index.replica import Replica
 from service.store import codes, collections, deletion, documents, jobs, nodes, schema, spaces
 from service.store.collections import Collection
 from service.store.database import Database

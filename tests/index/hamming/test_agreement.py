@@ -11,7 +11,7 @@ from service.hashing.codes import Codes
 from service.index.hamming import layout
 from service.index.hamming import table as table_module
 from service.index.hamming.table import HammingTable
-from service.index.replicas import Replica
+from service.index.replica import Replica
 from service.store import buckets, codes
 from service.store.buckets import SqlNeighbors
 from service.store.database import Database
