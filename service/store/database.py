@@ -203,7 +203,8 @@ class Database:
             driver: Any = connection.connection.driver_connection
             if driver.execute("PRAGMA auto_vacuum").fetchone()[0] != _INCREMENTAL:
                 return 0
-            driver.execute(f"PRAGMA incremental_vacuum({int(n_pages)})").fetchall()
+            # A script, as `execute` would leave the statement after its first page.
+            driver.executescript(f"PRAGMA incremental_vacuum({int(n_pages)})")
             return int(driver.execute("PRAGMA freelist_count").fetchone()[0])
 
     def ping(self) -> None:
