@@ -22,17 +22,32 @@ print(response.status, n)
 """
 
 
+BUSY = """
+import time
+until = time.perf_counter() + 1
+while time.perf_counter() < until:
+    pass
+"""
+
+
 def longest_wait(port: int, method: str, path: str, body: bytes, folder: Path) -> tuple[str, float, float]:
     """Status and length of a heavy answer, its time in s, and the longest wait of `/healthz` meanwhile in s."""
     file = folder / "body.json"
     file.write_bytes(body)
+    return _beside([sys.executable, "-c", HEAVY, str(port), method, path, str(file)], port)
+
+
+def longest_wait_beside_nothing(port: int) -> float:
+    """The longest wait of `/healthz` in s while another process computes and the service has nothing else to do."""
+    return _beside([sys.executable, "-c", BUSY], port)[2]
+
+
+def _beside(command: list[str], port: int) -> tuple[str, float, float]:
     probe = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     for _ in range(5):
         healthz(probe)
     began = time.perf_counter()
-    heavy = subprocess.Popen(
-        [sys.executable, "-c", HEAVY, str(port), method, path, str(file)], stdout=subprocess.PIPE, text=True
-    )
+    heavy = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     longest = 0.0
     while heavy.poll() is None:
         longest = max(longest, healthz(probe))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.hold import longest_wait
+from tests.flows.hold import longest_wait, longest_wait_beside_nothing
 from tests.flows.processes import Api
 
 SECONDS = 0.05
@@ -49,13 +49,13 @@ def test_the_heaviest_request_that_is_allowed_does_not_delay_another(
         "long texts": ("GET", f"{path}/similar?q=word1&k=300", None),
     }[request_name]
     content = b"" if body is None else json.dumps(body).encode()
-    waits = []
+    excesses = []
     for _ in range(ATTEMPTS):
-        before = slowness()
+        noise = longest_wait_beside_nothing(api.port)  # of the other processes of this machine, whatever they do
         answer, _, wait = longest_wait(api.port, method, target, content, folder)
         assert answer.split()[0] in ("200", "201")
-        waits.append(wait / max(before, slowness()))
-        if waits[-1] <= SECONDS:
+        excesses.append((wait - noise) / slowness())
+        if excesses[-1] <= SECONDS:
             break
     api.stop()
-    assert min(waits) <= SECONDS, f"/healthz waited {min(waits) * 1e3:.0f} ms (by this machine's speed)"
+    assert min(excesses) <= SECONDS, f"/healthz waited {min(excesses) * 1e3:.0f} ms longer than beside nothing"
