@@ -11,8 +11,9 @@ import pytest
 from tests.flows.hold import longest_wait, longest_wait_beside_nothing
 from tests.flows.processes import Api
 
-SECONDS = 0.05
-"""Longest that the event loop may be held on two cores of `LOOP_S`; slower machines, and busy ones, have more."""
+SECONDS = 0.2
+"""Longest that the event loop may be held on a machine of `LOOP_S`. Alone on two cores it is at most 0.05 s
+(`python -m benchmarks.hold`); other tests run beside this one. Without its bounds a request held it for 7 s."""
 LOOP_S = 0.03
 ATTEMPTS = 5
 
