@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix, diags
 from service.hashing.content import Text
 from service.hashing.featurizers import Features
 from service.hashing.featurizers.text import TextFeaturizer
-from training.data.batches import id_places
+from training.data.split import id_places
 
 
 @dataclass(frozen=True)

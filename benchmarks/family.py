@@ -29,10 +29,10 @@ from service.hashing.codes import pack
 from training.config import TrainingConfig
 from training.data.batches import Dataset
 from training.evaluate import all_distances, inclusion, saturated_share
-from training.fit.fit import TrainingRun
+from training.fit.run import TrainingRun
 from training.models import Autoencoder
-from training.models.base import negative_log_likelihood
 from training.models.contractive import jacobian, jacobian_norms
+from training.models.losses import negative_log_likelihood
 from training.models.variational import bernoulli_divergence, gaussian_divergence
 
 Matrix = NDArray[np.float32]

@@ -39,7 +39,8 @@ from service.hashing.featurizers.text import TextFeaturizer
 from training.config import TrainingConfig, options_of
 from training.evaluate import all_distances, entropy, expected_recall
 from training.fit.fit import learn
-from training.neighbors.exact import SimilaritySpace, latent_axes, nearest, unit_rows
+from training.neighbors.exact import SimilaritySpace, latent_axes, nearest
+from training.vectors import unit_features
 
 DEPTH = 100
 """Ranks that count: precision and mAP at 100."""
@@ -234,7 +235,7 @@ def measure(method: str, corpus: Corpus, bits: tuple[Bits, Bits], truth: NDArray
 
 def semantics(features: Features) -> SimilaritySpace:
     """Features as what similarity is measured on."""
-    return SimilaritySpace(unit_rows(features) if isinstance(features, np.ndarray) else features)
+    return SimilaritySpace(unit_features(features))
 
 
 def exact_cosine(corpus: Corpus) -> Score:

@@ -46,7 +46,7 @@ from service.hashing.function import HashFunction
 from service.index.hamming.table import HammingTable
 from service.search.rerank import Vector, cosines
 from training.config import TrainingConfig
-from training.data.batches import id_places
+from training.data.split import id_places
 from training.fit.fit import learn
 
 BALL = 100

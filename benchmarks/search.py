@@ -409,7 +409,7 @@ def duplicates(report: Report) -> None:
 def learned_codes(path: Path) -> Codes:
     """Codes of a corpus by a hash function that is learned from it."""
     from training.config import TrainingConfig
-    from training.data.batches import read_corpus
+    from training.data.readers import read_corpus
     from training.fit.fit import fit
 
     ids, texts = read_corpus(path)

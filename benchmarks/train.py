@@ -34,9 +34,10 @@ from service.hashing.device import resolve_device
 from service.hashing.featurizers import Features
 from service.hashing.function import HashFunction
 from training.config import TrainingConfig
-from training.data.batches import read_corpus
+from training.data.readers import read_corpus
 from training.evaluate import evaluate
-from training.fit.fit import Epoch, FitResult, TrainingRun, fit
+from training.fit.fit import FitResult, fit
+from training.fit.run import Epoch, TrainingRun
 from training.neighbors.graph import Graph
 
 STEPS = 40

@@ -23,8 +23,9 @@ from training.config import TrainingConfig, options_of
 from training.data.readers import read_contents
 from training.evaluate import Report
 from training.evaluate import evaluate as measure
-from training.fit.fit import Cancelled, Epoch, FitResult
+from training.fit.fit import Cancelled, FitResult
 from training.fit.fit import fit as learn
+from training.fit.run import Epoch
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 console = Console(stderr=True)

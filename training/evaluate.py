@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from service.hashing.codes import Codes, substrings, unpack
 from service.hashing.content import Contents
-from service.hashing.featurizers import Features
 from service.hashing.featurizers.text import HashedTextFeaturizer, TextFeaturizer
 from service.hashing.function import HashFunction, n_known
 from service.hashing.network import EncoderNetwork
 from service.hashing.untrained import SEED, untrained_hash_function
-from training.data.batches import first_by_id, split
-from training.fit.fit import SATURATED_WITHIN
-from training.neighbors.exact import SimilaritySpace, nearest, unit_rows
+from training.data.split import first_by_id, split
+from training.fit.run import SATURATED_WITHIN
+from training.neighbors.exact import SimilaritySpace, nearest
+from training.vectors import unit_features
 
 MAX_QUERIES = 1_000
 MAX_DATABASE = 50_000
@@ -113,7 +113,8 @@ def evaluate(
     query_features, features = function.featurizer.transform(queries), function.featurizer.transform(database)
     codes = function.codes_of(features)
     shortlist = min(SHORTLIST, max(TRUE_NEIGHBORS, len(database) // 10))
-    truth = nearest(SimilaritySpace(_unit(query_features)), SimilaritySpace(_unit(features)), TRUE_NEIGHBORS).rows
+    asked, searched = (SimilaritySpace(unit_features(rows)) for rows in (query_features, features))
+    truth = nearest(asked, searched, TRUE_NEIGHBORS).rows  # (n_queries, TRUE_NEIGHBORS)
     recall = {"this": expected_recall(function.codes_of(query_features), codes, truth, shortlist)}
     for name, other in {"untrained": _untrained(function), **(others or {})}.items():
         query_codes, other_codes = other.encode(queries).codes, other.encode(database).codes
@@ -178,11 +179,6 @@ def saturated_share(logits: NDArray[np.float32]) -> float:
     """Share of the code units whose sigmoid lies within 0.05 of 0 or 1."""
     edge = np.log((1 - SATURATED_WITHIN) / SATURATED_WITHIN)
     return float(np.mean(np.abs(logits) > edge))
-
-
-def _unit(features: Features) -> Features:
-    """Dense rows scaled to unit length; sparse ones have it."""
-    return unit_rows(features) if isinstance(features, np.ndarray) else features
 
 
 def _untrained(function: HashFunction) -> HashFunction:

@@ -32,7 +32,8 @@ from service.store.spaces import CodeSpace
 from training.config import TrainingConfig
 from training.encode import encode_all
 from training.evaluate import evaluate
-from training.fit.fit import Epoch, fit
+from training.fit.fit import fit
+from training.fit.run import Epoch
 
 log = structlog.get_logger(__name__)
 

@@ -37,7 +37,8 @@ from service.hashing.network import network_input
 from training.config import TrainingConfig
 from training.data.batches import Dataset
 from training.data.readers import Collection
-from training.fit.fit import TrainingRun, featurizer_for
+from training.fit.fit import featurizer_for
+from training.fit.run import TrainingRun
 from training.neighbors.graph import sources
 
 NEIGHBORS = 15

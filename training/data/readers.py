@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from service.errors import InvalidInput
-from service.hashing.content import Content, Embedding, Image
-from training.data.batches import open_corpus, read_corpus
+from service.errors import InvalidContent, InvalidInput
+from service.hashing.content import Content, Embedding, Image, Text
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg"})
 
@@ -93,3 +94,48 @@ def _labels(path: Path) -> list[str] | None:
         parsed = [json.loads(line) for line in file if not line.isspace()]
     labels = [found.get("group", found.get("label")) for found in parsed]
     return [str(label) for label in labels] if all(label is not None for label in labels) else None
+
+
+def read_corpus(path: Path) -> tuple[list[str], list[Text]]:
+    """Ids and texts of a JSONL file, plain or gzip: one `{"id": ..., "text": ...}` a line.
+
+    `_id` is taken for `id`, a `title` is put before the text, other keys are left alone; empty lines are skipped.
+
+    Raises:
+        InvalidInput: a line that is no such object, or an id that came before; the message names the line.
+    """
+    ids: list[str] = []
+    texts: list[Text] = []
+    lines_of: dict[str, int] = {}
+    with open_corpus(path) as file:
+        for number, line in enumerate(file, start=1):
+            if line.isspace():
+                continue
+            try:
+                name, text = _document(json.loads(line))
+            except (ValueError, InvalidContent) as error:
+                raise InvalidInput(f"{path}, line {number}: {error}") from error
+            if name in lines_of:
+                raise InvalidInput(f"{path}, line {number}: id {name!r} came before, on line {lines_of[name]}")
+            lines_of[name] = number
+            ids.append(name)
+            texts.append(text)
+    return ids, texts
+
+
+def open_corpus(path: Path) -> gzip.GzipFile | BufferedReader:
+    """A corpus file, plain or gzip, to read bytes from."""
+    if not path.is_file():
+        raise InvalidInput(f"no such corpus file: {path}")
+    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
+
+
+def _document(parsed: object) -> tuple[str, Text]:
+    if not isinstance(parsed, dict):
+        raise ValueError(f'expected an object {{"id": ..., "text": ...}}, got {type(parsed).__name__}')
+    name, text, title = parsed.get("id", parsed.get("_id")), parsed.get("text"), parsed.get("title")
+    if not isinstance(name, str | int) or isinstance(name, bool) or name == "":
+        raise ValueError(f"id must be a string, got {name!r}")
+    if not isinstance(text, str):
+        raise ValueError(f"text must be a string, got {text!r}")
+    return str(name), Text(f"{title}\n{text}" if isinstance(title, str) and title else text)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from training.models.base import Autoencoder, Batch, Losses, Plan
+from training.models.base import Autoencoder, Batch
 from training.models.contractive import Contractive
 from training.models.denoising import Denoising
+from training.models.losses import Losses
 from training.models.neighbor import Neighbor
+from training.models.plan import Plan
 from training.models.predictive_sparse import PredictiveSparse
 from training.models.rbm import BoltzmannMachine
 from training.models.recirculation import Recirculation

@@ -17,81 +17,24 @@ each pair:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from service.hashing.network import ACTIVATIONS, EncoderNetwork, SparseBatch
 from training.models.case_noise import case_noise
+from training.models.losses import Losses, imbalance, negative_log_likelihood, output_bias, unlikeness
+from training.models.plan import Plan
 from training.models.rotation import rotation
-from training.neighbors.exact import unit_rows
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Every number of one training run, concrete; `TrainingConfig.plan` derives it from n_bits and the corpus.
-
-    The options from `penalty` on belong to single variants, whose presets name them.
-    """
-
-    n_bits: int
-    hidden: tuple[int, ...]
-    activation: str
-    output: str
-    code: str
-    mirrored: bool
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    corruption: float
-    corruption_kind: str
-    neighbors: int
-    lsa_dims: int
-    lsa_weight: float
-    rarity: float
-    start_dims: int
-    noise_start: float
-    noise: float
-    sampled_bits: bool
-    balance: float
-    penalty: float = 0.0
-    sparsity: str = ""
-    target_rate: float = 0.0
-    jacobian: str = ""
-    pretraining: str = ""
-    inner_steps: int = 0
-    output_words: int = 1 << 31
-    drawn_neighbors: int = 0
-    refined_neighbors: int = 0
-    first_epochs: int = 0
-    first_bits: int = 0
-    noise_kind: str = "fresh"
-    likeness: float = 0.0
-
-    def first(self) -> Plan:
-        """The plan of the wide network that learns first: the noise stays low, its units need not saturate."""
-        return replace(
-            self,
-            n_bits=self.first_bits,
-            epochs=self.first_epochs,
-            noise=self.noise_start,
-            first_epochs=0,
-            likeness=0.0,
-        )
-
+from training.vectors import unit_rows
 
 GROWTH = 0.8
 """Share of the training over which the noise grows; the rest lets the units answer to the last of it."""
-
-SIMILARITY_TEMPERATURE = 0.1
-UNIT_TEMPERATURE = 0.2
-"""Of the similarities, and of the agreement of units, that likeness compares."""
 
 START_DEVIATION = 2.0
 """Of the logits of a network whose bits start from another's: beyond the noise, short of saturation."""
@@ -119,18 +62,6 @@ class Batch:
     progress: float
     cases: Tensor | None = None
     similarities: Tensor | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Losses:
-    """The named parts of a loss, each a scalar already weighted; their sum is what training minimizes."""
-
-    parts: Mapping[str, Tensor]
-
-    @property
-    def total(self) -> Tensor:
-        """The sum of the parts."""
-        return torch.stack(list(self.parts.values())).sum()
 
 
 class Decoder(nn.Module):
@@ -313,58 +244,3 @@ class Autoencoder(nn.Module):
         if self.has_binary_units:
             return np.zeros(logits.shape[1], dtype=np.float32)
         return np.median(logits, axis=0).astype(np.float32)
-
-
-def negative_log_likelihood(outputs: Tensor, target: Tensor, output: str) -> Tensor:
-    """Negative log-likelihood in nats of `(B, F)` targets under outputs, mean over the batch.
-
-    counts: cross-entropy of one softmax over the words, per word; bits: of one sigmoid for each feature, their sum;
-    reals: half the squared error, that of Gaussians of unit variance less their constant, summed over features.
-
-    Source: Salakhutdinov, Hinton (2009), equation 2; Chaidaroon, Fang (2017), "Variational deep semantic hashing"
-    (counts); Goodfellow, Bengio, Courville (2016), "Deep learning", section 6.2.2.
-    """
-    if output == "counts":
-        return F.cross_entropy(outputs, target)
-    if output == "bits":
-        return F.binary_cross_entropy_with_logits(outputs, target, reduction="sum") / len(target)
-    return 0.5 * (outputs - target).square().sum() / len(target)
-
-
-def output_bias(mean_target: Tensor, output: str) -> Tensor:
-    """Outputs `(F,)` at which a decoder that knows nothing gives the mean target."""
-    if output == "counts":
-        return torch.log(mean_target + 1e-6)
-    return torch.logit(mean_target, eps=1e-3) if output == "bits" else mean_target
-
-
-def unlikeness(units: Tensor, similarities: Tensor) -> Tensor:
-    """Cross-entropy in nats between who is near whom and who is by code units, mean over the documents of a batch.
-
-    Of each document, the others of the batch have probabilities that grow with their similarity, `(B, B)`; those by
-    the agreement of units, `(B, n_bits)` in 0..1, must match.
-
-    Source: Hinton, Roweis (2002), "Stochastic neighbor embedding", equations 1 to 4.
-    """
-    signed = 2 * units.float() - 1
-    found = signed @ signed.T / (UNIT_TEMPERATURE * units.shape[1])
-    wanted = similarities / SIMILARITY_TEMPERATURE
-    own = torch.eye(len(units), dtype=torch.bool, device=units.device)
-    far = torch.finfo(found.dtype).min
-    return F.cross_entropy(found.masked_fill(own, far), torch.softmax(wanted.masked_fill(own, far), dim=1))
-
-
-def imbalance(units: Tensor) -> Tensor:
-    """How far bits are from balanced and pairwise uncorrelated, 0 to 1: mean squared cosine between pairs of bits.
-
-    Bits are columns of -1..1 over the batch, and one more column that is always one: the cosine with it is the bit's
-    mean. Cosines do not see the length of a column, so that the units gain nothing by hanging at one half.
-
-    Source: Wang, Kumar, Chang (2012), "Semi-supervised hashing for large-scale search", equations 6 to 8, made
-    scale-free.
-    """
-    B, K = units.shape
-    columns = torch.cat([2 * units - 1, units.new_ones(B, 1)], dim=1)
-    columns = F.normalize(columns, dim=0)
-    cosines = columns.T @ columns
-    return (cosines.square().sum() - cosines.diagonal().square().sum()) / (K * (K + 1))

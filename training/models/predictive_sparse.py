@@ -16,7 +16,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from service.errors import InvalidInput
-from training.models.base import Autoencoder, Batch, Losses, Plan, imbalance
+from training.models.base import Autoencoder, Batch
+from training.models.losses import Losses, imbalance
+from training.models.plan import Plan
 
 
 class PredictiveSparse(Autoencoder):

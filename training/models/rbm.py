@@ -20,7 +20,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from service.errors import InvalidInput
-from training.models.base import Autoencoder, Batch, Losses, Plan, Rows, output_bias
+from training.models.base import Autoencoder, Batch, Rows
+from training.models.losses import Losses, output_bias
+from training.models.plan import Plan
 
 
 class BoltzmannMachine(Autoencoder):

@@ -17,7 +17,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from training.models.base import Autoencoder, Batch, Losses, Plan
+from training.models.base import Autoencoder, Batch
+from training.models.losses import Losses
+from training.models.plan import Plan
 from training.models.rbm import check_local, dense
 
 REGRESSION = 0.9

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from service.errors import InvalidInput
-from training.models.base import Autoencoder, Batch, Plan, Rows
+from training.models.base import Autoencoder, Batch, Rows
+from training.models.plan import Plan
 from training.models.rbm import BoltzmannMachine
 
 RBM_RATE = 0.3

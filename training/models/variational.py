@@ -18,7 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from service.hashing.network import ACTIVATIONS
-from training.models.base import Autoencoder, Batch, Losses, Plan, imbalance
+from training.models.base import Autoencoder, Batch
+from training.models.losses import Losses, imbalance
+from training.models.plan import Plan
 
 
 class Variational(Autoencoder):

@@ -13,6 +13,7 @@ from scipy.sparse import csr_matrix
 from sklearn.utils.extmath import randomized_svd
 
 from service.hashing.featurizers import Features
+from training.vectors import unit_rows
 
 _ENTRIES_AT_ONCE = 1 << 23
 """Similarities held at once: 32 MiB of float32."""
@@ -59,13 +60,6 @@ def latent_axes(features: Features, n_dims: int, seed: int) -> NDArray[np.float3
 def latent(features: Features, axes: NDArray[np.float32]) -> NDArray[np.float32]:
     """Features on latent axes, `(n, n_dims)` float32, rows scaled to unit length (or all zero)."""
     return unit_rows(np.asarray(features @ axes, dtype=np.float32))
-
-
-def unit_rows(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The rows of a matrix scaled to unit length; rows of zeros stay."""
-    norms = np.linalg.norm(matrix, axis=1, keepdims=True)
-    scaled: NDArray[np.float32] = (matrix / np.where(norms > 0, norms, 1)).astype(np.float32)
-    return scaled
 
 
 def nearest(

@@ -14,8 +14,9 @@ from service.hashing.featurizers import Features
 from training.data.batches import Dataset, View
 from training.models import Plan
 from training.neighbors.approximate import InvertedFile
-from training.neighbors.exact import Nearest, SimilaritySpace, averaging, nearest, unit_rows
+from training.neighbors.exact import Nearest, SimilaritySpace, averaging, nearest
 from training.neighbors.latent import LatentSpace, rarity
+from training.vectors import unit_features
 
 EXACT_UP_TO = 30_000
 """Most training documents whose neighbors are searched exactly; among more an inverted file finds most of them."""
@@ -114,8 +115,7 @@ class Graph:
         return nearest(asked, self._database, self.n_neighbors, same=queries is None, check=check)
 
     def _semantics(self, features: Features) -> SimilaritySpace:
-        rows = unit_rows(features) if isinstance(features, np.ndarray) else features
-        return SimilaritySpace(rows, None if self.view is None else self.view(features), self.weight)
+        return SimilaritySpace(unit_features(features), None if self.view is None else self.view(features), self.weight)
 
     def _sources(self, features: Features) -> Features:
         whole = sources(features, self.output)

@@ -1,3 +1,4 @@
+import gzip
 import io
 import json
 
@@ -7,7 +8,7 @@ from PIL import Image as PillowImage
 
 from service.errors import InvalidInput
 from service.hashing.content import Embedding, Text
-from training.data.readers import read_contents
+from training.data.readers import read_contents, read_corpus
 
 
 def picture(path, shade):
@@ -75,3 +76,39 @@ def test_a_file_that_is_not_what_its_name_says_is_refused(tmp_path, name, conten
 def test_a_folder_without_pictures_is_refused(tmp_path):
     with pytest.raises(InvalidInput, match="no PNG or JPEG file"):
         read_contents(tmp_path)
+
+
+LINES = [{"id": "a", "text": "one"}, {"_id": 2, "title": "Head", "text": "two"}]
+
+
+@pytest.mark.parametrize("name", ["corpus.jsonl", "corpus.jsonl.gz"])
+def test_a_corpus_is_read_plain_or_zipped(tmp_path, name):
+    content = "\n\n".join(json.dumps(line) for line in LINES).encode()
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    ids, contents = read_corpus(tmp_path / name)
+    assert ids == ["a", "2"]
+    assert [content.text for content in contents] == ["one", "Head\ntwo"]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"{", "line 2: Expecting"),
+        (b"[1]", "line 2: expected an object"),
+        (b'{"text": "x"}', "line 2: id must be a string, got None"),
+        (b'{"id": "b", "text": 3}', "line 2: text must be a string, got 3"),
+        (b'{"id": "b", "text": "  "}', "line 2: text must hold at least one character"),
+        (b'{"id": "a", "text": "x"}', "line 2: id 'a' came before, on line 1"),
+        (b'{"id": "b", "text": "\xff"}', "line 2: 'utf-8' codec"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path, line, reason):
+    path = tmp_path / "corpus.jsonl"
+    path.write_bytes(b'{"id": "a", "text": "one"}\n' + line)
+    with pytest.raises(InvalidInput, match=reason):
+        read_corpus(path)
+
+
+def test_a_missing_corpus_is_named(tmp_path):
+    with pytest.raises(InvalidInput, match="no such corpus file"):
+        read_corpus(tmp_path / "none.jsonl")

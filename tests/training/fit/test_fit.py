@@ -1,20 +1,14 @@
-from dataclasses import astuple, replace
+from dataclasses import astuple
 
 import numpy as np
 import pytest
-import torch
-from scipy.sparse import csr_matrix
 
 from service.errors import InvalidInput
 from service.hashing.content import Text
-from service.hashing.featurizers.text import TextFeaturizer
 from service.hashing.function import HashFunction
-from training.data.batches import Dataset
 from training.evaluate import evaluate
-from training.fit.fit import Cancelled, TrainingRun, annealed, fit
-from training.models.base import imbalance, unlikeness
+from training.fit.fit import Cancelled, fit
 from training.neighbors.approximate import InvertedFile
-from training.neighbors.graph import Graph
 
 
 def untimed(history):
@@ -103,28 +97,6 @@ def test_what_cancelled_raises_passes_through(corpus, quick):
         fit(corpus.contents, corpus.ids, quick(), cancelled=lost)
 
 
-def test_a_fit_stops_early_when_it_gets_no_better_and_keeps_the_best(corpus, quick):
-    features = TextFeaturizer().fit(corpus.contents).transform(corpus.contents)
-    config = quick(variant="semantic_hashing", noise=0.0, epochs=30, patience=2)
-    # What is learned from one half of the words is wrong about the other half, and more so after each epoch.
-    half = np.arange(features.shape[1]) % 2 == 0
-    train, validation = (Dataset(features, csr_matrix(features.multiply(side)), None) for side in (half, ~half))
-    learning = TrainingRun(train, validation, config.plan(300), config)
-    learning.run(None, lambda: None, None)
-    losses = [epoch.validation_loss for epoch in learning.history]
-    assert len(losses) == 3
-    assert losses == sorted(losses)
-    assert learning.validate(validation)[0] == losses[0]
-
-
-def test_a_diverging_loss_is_said(corpus, quick):
-    features = TextFeaturizer().fit(corpus.contents).transform(corpus.contents)
-    config = quick(variant="semantic_hashing")
-    rows = Dataset(features, features, None)
-    with pytest.raises(FloatingPointError, match="lower learning_rate"):
-        TrainingRun(rows, rows, replace(config.plan(300), learning_rate=1e38), config).run(None, lambda: None, None)
-
-
 def test_documents_that_share_no_word_cannot_be_learned_from(quick):
     contents = [Text(f"word{i}") for i in range(40)]
     with pytest.raises(InvalidInput, match="share words"):
@@ -137,26 +109,10 @@ def test_a_handful_of_documents_is_enough_to_run(quick):
     assert len(result.function.encode(contents).codes) == 4
 
 
-def test_the_step_size_rises_then_falls_to_nothing():
-    sizes = [annealed(progress) for progress in np.linspace(0, 1, 41)]
-    peak = int(np.argmax(sizes))
-    assert 0 < peak < 8
-    assert sizes[: peak + 1] == sorted(sizes[: peak + 1])
-    assert sizes[peak:] == sorted(sizes[peak:], reverse=True)
-    assert sizes[-1] == 0
-
-
 def test_a_hash_function_survives_its_file(corpus, quick):
     function = fit(corpus.contents, corpus.ids, quick()).function
     restored = HashFunction.from_bytes(function.to_bytes())
     np.testing.assert_array_equal(restored.encode(corpus.contents).codes, function.encode(corpus.contents).codes)
-
-
-def test_imbalance_is_none_for_independent_fair_bits_and_one_for_one_repeated_dead_bit():
-    every = torch.tensor([[i >> j & 1 for j in range(3)] for i in range(8)], dtype=torch.float32)
-    assert float(imbalance(every)) == pytest.approx(0, abs=1e-6)
-    assert float(imbalance(torch.ones(8, 3))) == pytest.approx(1, abs=1e-6)
-    assert float(imbalance(0.5 + 0.01 * (every - 0.5))) == pytest.approx(0, abs=1e-6)
 
 
 class ShortLists(InvertedFile):
@@ -186,37 +142,6 @@ def test_the_stages_take_the_time_of_the_whole(corpus, quick):
     seconds = fit(corpus.contents, corpus.ids, quick(epochs=4)).seconds
     assert set(seconds) == {"features", "graph", "first network", "network"}
     assert min(seconds.values()) > 0
-
-
-def test_unlikeness_is_least_where_units_are_near_as_places_are():
-    torch.manual_seed(0)
-    bits = torch.randint(2, (40, 16)).float()
-    similarities = (2 * bits - 1) @ (2 * bits - 1).T / 32
-    matching, shuffled, same = (float(unlikeness(u, similarities)) for u in (bits, bits[torch.randperm(40)], 0 * bits))
-    assert matching < same < shuffled
-    assert same == pytest.approx(np.log(39), rel=1e-5)
-
-
-def test_unlikeness_does_not_see_where_a_document_is_from_itself():
-    units = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
-    assert float(unlikeness(units, torch.ones(2, 2))) == pytest.approx(0, abs=1e-6)
-
-
-def test_a_network_starts_with_balanced_bits_that_are_a_rotation_of_the_first_ones(corpus, quick):
-    features = TextFeaturizer().fit(corpus.contents).transform(corpus.contents)
-    config = quick(first_bits=24)
-    plan = config.plan(300)
-    graph = Graph.of(features, plan, config.seed)
-    train = graph.dataset(features, lambda: None, same=True)
-    first = TrainingRun(train, train, plan.first(), config, graph=graph)
-    logits = first.logits(features)
-    started = TrainingRun(train, train, plan, config, first).logits(features)
-    assert started.std() == pytest.approx(2, rel=1e-3)
-    np.testing.assert_allclose(started.mean(axis=0), 0, atol=1e-3)
-    residual = np.linalg.lstsq(np.c_[logits, np.ones(300)], started, rcond=None)[1]
-    assert residual.max() < 1e-3 * np.square(started).sum()
-    wider = TrainingRun(train, train, replace(plan, n_bits=32), config, first)
-    assert wider.model.encoder.rest[-1].bias.abs().max() == 0
 
 
 def test_only_the_network_of_n_bits_learns_likeness(corpus, quick):

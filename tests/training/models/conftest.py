@@ -7,7 +7,7 @@ from sklearn.datasets import load_digits
 
 from training.config import TrainingConfig
 from training.data.batches import Dataset
-from training.fit.fit import TrainingRun
+from training.fit.run import TrainingRun
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from service.errors import InvalidInput
-from training.models.base import negative_log_likelihood
+from training.models.losses import negative_log_likelihood
 from training.models.predictive_sparse import residual
 
 PLAN = {"hidden": (), "n_bits": 64, "batch_size": 64, "epochs": 30, "penalty": 0.1}

@@ -3,7 +3,7 @@ import torch
 from scipy.linalg import subspace_angles
 from sklearn.decomposition import PCA
 
-from training.models.base import negative_log_likelihood
+from training.models.losses import negative_log_likelihood
 
 
 def test_a_linear_one_spans_the_principal_subspace(digits, learn):

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from training.neighbors.exact import Nearest, SimilaritySpace, averaging, latent, latent_axes, nearest, unit_rows
+from training.neighbors.exact import Nearest, SimilaritySpace, averaging, latent, latent_axes, nearest
+from training.vectors import unit_rows
 
 
 @pytest.fixture

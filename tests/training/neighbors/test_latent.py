@@ -3,7 +3,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from service.hashing.featurizers.text import TextFeaturizer
-from training.fit.fit import TrainingRun
+from training.fit.run import TrainingRun
 from training.neighbors.exact import latent, latent_axes
 from training.neighbors.graph import Graph
 from training.neighbors.latent import LatentSpace, rarity
