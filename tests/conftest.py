@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -78,6 +79,16 @@ def postgres() -> Iterator[Any]:
             yield server
         finally:
             server.cleanup()
+
+
+@contextmanager
+def empty_postgres(server: Any) -> Iterator[str]:
+    """The URL of a PostgreSQL database without a table, which is dropped at the end."""
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        yield server.get_uri(name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

@@ -6,9 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -18,16 +16,13 @@ from service.errors import SchemaMismatch
 from service.store import schema
 from service.store.database import Database
 from service.store.migrations import check_schema, migrate, prepare
-from tests.conftest import new_collection
+from tests.conftest import empty_postgres, new_collection
 
 
 @pytest.fixture
 def empty_postgres_url(postgres: Any) -> Iterator[str]:
-    name = f"test_{uuid4().hex}"
-    with psycopg.connect(postgres.get_uri(), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        yield postgres.get_uri(name)
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with empty_postgres(postgres) as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
