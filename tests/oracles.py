@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
-from service.hashing.codes import Codes
+Codes = NDArray[np.uint8]
+"""Named here anew: nothing in this module comes from the code that it checks."""
 
 Match = tuple[int, int]
 """Distance in bits and key: sorting matches gives the total order."""
@@ -15,6 +17,19 @@ Match = tuple[int, int]
 def distance(a: bytes, b: bytes) -> int:
     """Number of bits in which two codes differ."""
     return sum((x ^ y).bit_count() for x, y in zip(a, b, strict=True))
+
+
+def distances(codes: Codes, code: Codes) -> NDArray[np.int64]:
+    """The same for many codes at once; `codes` and `code` broadcast against each other but for the last axis."""
+    differing: NDArray[np.int64] = np.unpackbits(codes ^ code, axis=-1).sum(axis=-1, dtype=np.int64)
+    return differing
+
+
+def flip_cost(code: bytes, query: bytes, confidence: NDArray[np.uint8]) -> int:
+    """Sum of the confidence of the bits in which a code differs from a query; bit 0 is the highest of byte 0."""
+    pairs = list(zip(code, query, strict=True))
+    bits = [(x ^ y) >> (7 - position) & 1 for x, y in pairs for position in range(8)]
+    return sum(sure for bit, sure in zip(bits, confidence.tolist(), strict=True) if bit)
 
 
 def within(model: Mapping[int, bytes], code: bytes, radius: int) -> list[Match]:

@@ -176,17 +176,23 @@ def test_a_writer_that_waits_too_long_is_told_that_the_database_is_busy(url: str
 def test_threads_of_one_process_take_turns_to_write_and_read_at_will(database: Database) -> None:
     collection, space = new_collection(database)
 
+    middle = threading.Barrier(6, timeout=60)  # the writing ends only after every reader has read
+
     def write(worker: int) -> None:
         for i in range(5):
+            if i == 2:
+                middle.wait()
             with database.lane(collection.id) as lane:
                 put = documents.put(lane, [NewDocument(f"{worker}-{i}", "a text", {})])
                 codes.append(lane, space.id, [put[0].key], np.full((1, 8), worker, dtype=np.uint8))
 
     def read(_: int) -> None:
-        for _ in range(20):
+        for i in range(20):
             with database.read() as connection:
                 keys, _codes = codes.load(connection, space.id, 8)
                 assert documents.count(connection, collection.id) == len(keys)
+            if i == 1:
+                middle.wait()
 
     with ThreadPoolExecutor(6) as pool:
         for done in [*(pool.submit(write, n) for n in range(3)), *(pool.submit(read, n) for n in range(3))]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, text
 
 from service.errors import NotFound
 from service.index.replica import Replica
@@ -45,6 +45,20 @@ def remove(database: Database, collection: Collection, keys: list[int]) -> None:
     with database.lane(collection.id) as lane:
         found = documents.by_keys(lane.connection, keys)
         codes.discard(lane, documents.delete(lane, [found[key].id for key in keys]))
+
+
+def until_one_waits_for_a_lock(database: Database) -> None:
+    """Return when a transaction of another thread waits for a lock of PostgreSQL."""
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    deadline = time.monotonic() + 20
+    while True:
+        with database.read() as connection:
+            if connection.scalar(waiting):
+                return
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def n_rows(database: Database, table: str) -> int:
@@ -296,7 +310,7 @@ def test_a_hash_function_that_a_creation_has_just_chosen_to_share_is_not_deleted
         made = collections.create(connection, "new", "text", 64)
         spaces.put_function(connection, b"shared", "shared")
         pruning.start()
-        time.sleep(0.3)  # the prune has found it unused, and waits
+        until_one_waits_for_a_lock(database)  # the prune has found it unused
         space = spaces.create_untrained(connection, made, "shared")
     pruning.join(20)
     assert not pruning.is_alive()
@@ -322,8 +336,9 @@ def test_a_hash_function_that_a_prune_has_just_deleted_is_put_again(postgres_url
     with database.write() as connection:
         connection.execute(schema.hash_functions.delete())
         creating.start()
-        time.sleep(0.3)  # the creation waits for this transaction
+        until_one_waits_for_a_lock(database)  # the creation, for this transaction
     creating.join(20)
+    assert not creating.is_alive()
     with database.read() as connection:
         assert spaces.get_function(connection, "shared") == b"shared"
         assert [c.name for c in collections.all(connection)] == ["new"]

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from service.errors import InvalidInput
 from service.store import jobs, leases
@@ -152,9 +153,11 @@ def test_a_worker_lives_on_after_a_driver_error_and_does_the_next_job(
     worker = threading.Thread(
         target=leases.work, args=(database, 5, {"retrain": does}, stopping), kwargs={"once": False}
     )
-    with without_jobs(database):
-        worker.start()
-        time.sleep(0.5)
+    with capture_logs() as logs:
+        with without_jobs(database):
+            worker.start()
+            until(lambda: [line for line in logs if line["log_level"] == "error"])
+        assert worker.is_alive()
     with database.write() as connection:
         queued = jobs.enqueue(connection, collection, "retrain", {})
     assert done.wait(20)

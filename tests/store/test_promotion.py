@@ -126,15 +126,18 @@ def test_documents_that_come_faster_than_they_are_encoded_do_not_keep_a_space_fr
     monkeypatch.setattr(promotion, "_HOLD_S", (0.01, 0.02, 0.04, float("inf")))
     monkeypatch.setattr(promotion, "_LANE", (5, 200_000))
     stop, n_batches, pace = threading.Event(), [0], threading.Semaphore(0)
+    first = threading.Event()
 
     def flood() -> None:
         while not stop.is_set():
             if pace.acquire(timeout=0.05):
                 put(database, collection, {f"new {n_batches[0]} {i}": f"text {i}" for i in range(10)})
                 n_batches[0] += 1
+                first.set()
 
     def slow() -> None:
         pace.release()
+        assert first.wait(20)  # the first round holds no lane, so that what comes is stored
         time.sleep(0.02)  # and ten more have come
 
     function = Function()
@@ -148,6 +151,7 @@ def test_documents_that_come_faster_than_they_are_encoded_do_not_keep_a_space_fr
         flooding.join()
     with database.read() as connection:
         assert spaces.active(connection, collection.id).id == space.id
+        assert documents.count(connection, collection.id) == 50 + 10 * n_batches[0] > 50
 
 
 def test_a_lane_that_is_held_too_long_is_left_with_what_was_written(

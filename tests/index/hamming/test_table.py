@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import tracemalloc
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.errors import InvalidInput
-from service.hashing.codes import Codes, hamming_distance
+from service.hashing.codes import Codes
 from service.index.hamming import layout, snapshot
 from service.index.hamming import table as table_module
 from service.index.hamming.answers import Neighbors, Stats
@@ -22,6 +23,7 @@ from service.index.hamming.kernels.select import engine_for
 from service.index.hamming.layout import ANSWER_WORDS, AUTO, PROBE, SCAN, UNLIMITED
 from service.index.hamming.table import HammingTable
 from service.index.hamming.view import Keys
+from tests import oracles
 
 WIDTHS = [8, 16, 32, 64, 72, 128, 256]
 ALL_WIDTHS = [*range(8, 257, 8)]
@@ -45,8 +47,7 @@ def tiny_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def brute_force(model: dict[int, bytes], code: Codes, radius: int, k: int | None = None) -> list[tuple[int, int]]:
     """(distance, key) of all within radius, ascending, cut at k: the oracle."""
-    pairs = [(int(hamming_distance(np.frombuffer(c, np.uint8), code)), key) for key, c in model.items()]
-    return sorted(pair for pair in pairs if pair[0] <= radius)[:k]
+    return oracles.within(model, code.tobytes(), radius)[:k]
 
 
 def as_pairs(answer: Neighbors) -> list[tuple[int, int]]:
@@ -202,7 +203,7 @@ def test_radius_0_finds_equal_codes_and_radius_n_bits_finds_all(n_bits: int) -> 
     codes[1_000:3_500] = codes[0]
     table = HammingTable.build(codes, keys)
     (equal,), (all_of_them,) = table.within(codes[:1], 0), table.within(codes[:1], n_bits)
-    distances = hamming_distance(codes, codes[0])
+    distances = oracles.distances(codes, codes[0])
     assert equal.keys.tolist() == sorted(keys[distances == 0].tolist())
     assert len(equal.keys) > 2_500
     assert all_of_them.keys.tolist() == keys[np.lexsort((keys, distances))].tolist()
@@ -349,23 +350,28 @@ def test_a_query_never_sees_half_an_update(monkeypatch: pytest.MonkeyPatch) -> N
     table = HammingTable.build(np.zeros((50, 8), np.uint8), np.arange(50))
     ends = threading.Event()
     wrong: list[list[int]] = []
+    n_reads = [0] * 4
 
-    def read() -> None:
+    def read(reader: int) -> None:
         query = np.zeros((1, 8), np.uint8)
         while not ends.is_set():
             keys = table.search(query, 100)[0].keys
             if sorted(keys.tolist()) != list(range(50)):
                 wrong.append(keys.tolist())
+            n_reads[reader] += 1
 
-    readers = [threading.Thread(target=read) for _ in range(4)]
-    for reader in readers:
-        reader.start()
-    for round_ in range(60):
-        codes = np.full((50, 8), round_ % 7, np.uint8)
-        table.add(codes, np.arange(50))
-    ends.set()
-    for reader in readers:
-        reader.join()
+    n_updates = 0
+    with ThreadPoolExecutor(4) as pool:
+        reading = [pool.submit(read, reader) for reader in range(4)]
+        try:  # until each reader has read while there were updates, however slow the machine
+            while n_updates < 60 or min(n_reads) < 10:
+                assert not any(reader.done() for reader in reading)
+                table.add(np.full((50, 8), n_updates % 7, np.uint8), np.arange(50))
+                n_updates += 1
+        finally:
+            ends.set()
+        for reader in reading:
+            reader.result(60)
     table.wait()
     assert wrong == []
 
@@ -376,7 +382,7 @@ def test_near_duplicates_are_the_groups_that_short_steps_join() -> None:
     codes = clustered(rng, 400, 32, 60)
     keys = rng.permutation(1_000)[:400].astype(np.int64)
     table = HammingTable.build(codes, keys)
-    distances = hamming_distance(codes[:, None], codes[None])
+    distances = oracles.distances(codes[:, None], codes[None])
     for radius in (0, 1, 3):
         group = {int(key): {int(key)} for key in keys}
         for i, j in zip(*np.nonzero(distances <= radius), strict=True):

@@ -7,13 +7,12 @@ from urllib.parse import unquote
 import pytest
 from fastapi.testclient import TestClient
 
-from service.hashing.codes import flip_cost
 from service.hashing.content import Text
 from service.hashing.untrained import untrained_hash_function
 from service.store import schema
 from service.store.database import Database
 from service.web import schemas
-from tests.oracles import nearest
+from tests.oracles import flip_cost, nearest
 from tests.web.asserting import refused
 from tests.web.conftest import Start
 
@@ -63,8 +62,9 @@ def expected(q: str, k: int, ties: str = "arrival") -> list[tuple[str, int]]:
     """The k nearest ids and distances to a text, from the definition: by distance, confidence if asked for, arrival."""
     codes = FUNCTION.encode([Text(text) for text in TEXTS.values()]).codes
     query = FUNCTION.encode([Text(q)])
-    costs = flip_cost(codes, query.codes[0], query.confidence[0]) if ties == "confidence" else [0] * len(codes)
-    found = nearest(dict(enumerate(code.tobytes() for code in codes)), query.codes[0].tobytes(), len(TEXTS))
+    asked, sure = query.codes[0].tobytes(), query.confidence[0]
+    costs = [flip_cost(code.tobytes(), asked, sure) if ties == "confidence" else 0 for code in codes]
+    found = nearest(dict(enumerate(code.tobytes() for code in codes)), asked, len(TEXTS))
     return [(f"d{i}", distance) for distance, _, i in sorted((distance, costs[i], i) for distance, i in found)][:k]
 
 
