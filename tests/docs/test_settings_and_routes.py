@@ -8,7 +8,7 @@ import pytest
 from service.config import Settings
 from service.web.app import create_app
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 METHODS = ("get", "put", "post", "delete", "patch")
 
 

@@ -1,0 +1,3 @@
+from tests.use_cases import use_cases
+
+__all__ = ["use_cases"]

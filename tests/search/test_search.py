@@ -1,0 +1,146 @@
+"""Answers from memory and from SQL, in one stage and in two, while documents come and go."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import chain
+
+import pytest
+
+from service.hashing.content import Contents
+from service.hashing.featurizers import Features
+from service.search.request import TextOptions
+from service.search.rerank import Reranker
+from service.search.search import SearchResult
+from tests.use_cases import UseCases, by_document, by_texts, run
+
+
+def test_a_new_collection_answers_from_sql_before_any_replica_is_loaded(use_cases: UseCases) -> None:
+    use_cases.add("bread and butter", "wind and waves")
+    (answer,) = by_texts(use_cases, ["bread butter"], TextOptions(k=5))
+    assert answer.source == "sql"
+    assert [m.document.text for m in answer.matches] == ["bread and butter", "wind and waves"]
+
+
+def test_memory_and_sql_give_the_same_matches_in_the_same_order(use_cases: UseCases) -> None:
+    use_cases.add(*(f"text {i} of {i % 7} and {i % 3}" for i in range(200)))
+    wants = [TextOptions(k=7), TextOptions(k=500), TextOptions(k=50, radius=6), TextOptions(k=10, radius=0)]
+    wants += [want.model_copy(update={"ties": "confidence"}) for want in wants]
+    queries = ["text 5 of 3", "nothing alike", "text 7 of 0 and 1"]
+    from_sql = [by_texts(use_cases, queries, want) for want in wants]
+    use_cases.follower.poll()
+    from_memory = [by_texts(use_cases, queries, want) for want in wants]
+    assert {a.source for answers in from_memory for a in answers} == {"memory"}
+    for ours, theirs in zip(chain(*from_memory), chain(*from_sql), strict=True):
+        assert [(m.distance, m.document.key) for m in ours.matches] == [
+            (m.distance, m.document.key) for m in theirs.matches
+        ]
+
+
+@pytest.mark.parametrize("max_bytes", [0, 1 << 20])
+def test_memory_and_sql_re_rank_to_the_same_matches(use_cases: UseCases, max_bytes: int) -> None:
+    use_cases.search.reranker = Reranker(use_cases.encoder, max_bytes)
+    ids: list[str | None] = [f"d{i}" for i in range(150)]
+    use_cases.add(*(f"text {i} of {i % 7} and {i % 3} with {i % 11}" for i in range(150)), ids=ids)
+    wants = [
+        TextOptions(k=7, rerank="features"),
+        TextOptions(k=20, rerank="features", shortlist=20),
+        TextOptions(k=50, radius=8, rerank="features"),
+        TextOptions(k=5, radius=9, rerank="features", shortlist=12),
+        TextOptions(k=5, rerank="features", shortlist=12, ties="confidence"),
+    ]
+    queries = ["text 5 of 3 with 4", "nothing alike", "text 7 of 0 and 1"]
+
+    def ask() -> list[SearchResult]:
+        answers = [by_texts(use_cases, queries, want) for want in wants]
+        return [
+            *chain(*answers),
+            *(by_document(use_cases, "d77", want) for want in wants),
+        ]
+
+    from_sql = ask()
+    use_cases.follower.poll()
+    from_memory = ask()
+    assert ({a.source for a in from_sql}, {a.source for a in from_memory}) == ({"sql"}, {"memory"})
+    for ours, theirs in zip(from_memory, from_sql, strict=True):
+        assert ours.matches == theirs.matches
+        assert ours.n_reranked == theirs.n_reranked
+        scores = [match.score for match in ours.matches]
+        assert scores == sorted(scores, reverse=True)
+    assert len(use_cases.search.reranker.cache) == (150 if max_bytes else 0)
+
+
+def test_a_changed_document_is_re_ranked_by_its_new_text(use_cases: UseCases) -> None:
+    use_cases.add("bread and butter", "wind and waves", ids=["a", "b"])
+    want = TextOptions(k=2, rerank="features")
+    for text, best in (("wind", "b"), ("wind", "a")):
+        use_cases.follower.poll()
+        (answer,) = by_texts(use_cases, [text], want)
+        assert answer.matches[0].document.id == best
+        use_cases.add("wind", ids=["a"])
+
+
+def test_documents_that_go_while_a_shortlist_is_re_ranked_make_room_for_the_next(use_cases: UseCases) -> None:
+    use_cases.add(*(f"bread {'and water ' * i}" for i in range(12)), ids=[f"d{i}" for i in range(12)])
+    use_cases.follower.poll()
+    want = TextOptions(k=3, rerank="features")
+    (before,) = by_texts(use_cases, ["bread"], want)
+    best = [m.document.id for m in before.matches]
+    encode = use_cases.encoder.features
+
+    async def features(digest: str, contents: Contents) -> Features:
+        found = await encode(digest, contents)
+        await asyncio.to_thread(lambda: run(use_cases.ingest.delete(use_cases.collection, best[:2])))
+        return found
+
+    use_cases.encoder.features = features  # type: ignore[method-assign]
+    (answer,) = by_texts(use_cases, ["bread"], want)
+    assert len(answer.matches) == 3
+    assert answer.matches[0].document.id == best[2]
+    assert not {m.document.id for m in answer.matches} & set(best[:2])
+
+
+def test_a_replica_that_is_behind_fills_the_shortlist_with_documents_that_exist(use_cases: UseCases) -> None:
+    added = use_cases.add(*(f"bread {i}" for i in range(40)), ids=[f"d{i}" for i in range(40)])
+    use_cases.follower.poll()
+    run(use_cases.ingest.delete(use_cases.collection, [document.id for document in added.documents[:25]]))
+    (answer,) = by_texts(use_cases, ["bread"], TextOptions(k=5, rerank="features", shortlist=15))
+    assert (answer.source, answer.n_reranked, len(answer.matches)) == ("memory", 15, 5)
+
+
+def test_a_write_is_read_by_its_seq_though_the_replica_is_behind(use_cases: UseCases) -> None:
+    use_cases.follower.poll()
+    added = use_cases.add("bread and butter")
+    (stale,) = by_texts(use_cases, ["bread"], TextOptions())
+    (fresh,) = by_texts(use_cases, ["bread"], TextOptions(at_least_seq=added.seq))
+    assert (stale.source, len(stale.matches)) == ("memory", 0)
+    assert (fresh.source, len(fresh.matches)) == ("sql", 1)
+
+
+def test_a_document_deleted_behind_the_replica_is_replaced_by_the_next_nearest(use_cases: UseCases) -> None:
+    use_cases.add(*(f"bread {i}" for i in range(40)), ids=[f"d{i}" for i in range(40)])
+    use_cases.follower.poll()
+    (before,) = by_texts(use_cases, ["bread"], TextOptions(k=10))
+    gone = [m.document.id for m in before.matches[:7]]
+    run(use_cases.ingest.delete(use_cases.collection, gone))
+    (after,) = by_texts(use_cases, ["bread"], TextOptions(k=10))
+    assert after.source == "memory"
+    assert len(after.matches) == 10
+    assert not {m.document.id for m in after.matches} & set(gone)
+    assert [m.document.id for m in after.matches[:3]] == [m.document.id for m in before.matches[7:]]
+
+
+def test_a_stored_document_is_not_among_those_similar_to_it(use_cases: UseCases) -> None:
+    use_cases.add("bread", "bread", "butter", ids=["a", "b", "c"])
+    for _ in ("sql", "memory"):
+        answer = by_document(use_cases, "a", TextOptions(k=2))
+        assert [m.document.id for m in answer.matches] == ["b", "c"]
+        use_cases.follower.poll()
+
+
+def test_a_document_stored_a_moment_ago_can_be_asked_with(use_cases: UseCases) -> None:
+    use_cases.add("bread", "butter", ids=["a", "b"])
+    use_cases.follower.poll()
+    use_cases.add("bread", ids=["new"])
+    answer = by_document(use_cases, "new", TextOptions(k=1))
+    assert (answer.source, answer.matches[0].document.id, answer.matches[0].distance) == ("memory", "a", 0)

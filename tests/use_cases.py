@@ -1,0 +1,112 @@
+"""Ingest and search on one database, for moments that a request over HTTP cannot arrange."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import pytest
+
+from service.config import Settings
+from service.encoding.batcher import Batcher
+from service.hashing.content import Contents
+from service.hashing.featurizers import Features
+from service.hashing.function import Encoded, digest_of
+from service.hashing.untrained import untrained_hash_function
+from service.index.replicas import Follower
+from service.ingest.documents import Ingest
+from service.search.request import SearchRequest, TextOptions
+from service.search.search import Search, SearchResult
+from service.store import spaces
+from service.store.collections import Collection
+from service.store.database import Database
+from service.store.documents import NewDocument
+from service.store.spaces import CodeSpace
+
+T = TypeVar("T")
+OTHER = untrained_hash_function(32, seed=77).to_bytes()
+
+
+@dataclass
+class UseCases:
+    """Ingest and search on one database; the follower polls only when it is told to."""
+
+    database: Database
+    follower: Follower
+    ingest: Ingest
+    search: Search
+    encoder: Interrupted
+    collection: Collection
+
+    def add(self, *texts: str, ids: list[str | None] | None = None) -> Any:
+        new = [NewDocument(i, t, {}) for i, t in zip(ids or [None] * len(texts), texts, strict=True)]
+        return run(self.ingest.add(self.collection, new))
+
+    def next_space(self) -> CodeSpace:
+        """A space with another hash function, ready but for the codes."""
+        with self.database.write() as connection:
+            spaces.put_function(connection, OTHER, digest_of(OTHER))
+            space = spaces.start(connection, self.collection.id, 32, "test")
+            spaces.set_digest(connection, space.id, digest_of(OTHER))
+            for state in ("encoding", "evaluating", "ready"):
+                space = spaces.move(connection, space.id, state)
+        return space
+
+
+class Interrupted:
+    """An encoder that lets something happen after it has encoded, before its caller goes on."""
+
+    def __init__(self, batcher: Batcher) -> None:
+        self.batcher = batcher
+        self.meanwhile: Callable[[], object] | None = None
+
+    async def encode(self, digest: str, contents: Contents) -> Encoded:
+        encoded = await self.batcher.encode(digest, contents)
+        if self.meanwhile is not None:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            await asyncio.to_thread(meanwhile)
+        return encoded
+
+    async def health(self) -> str | None:
+        return await self.batcher.health()
+
+    async def features(self, digest: str, contents: Contents) -> Features:
+        return await self.batcher.features(digest, contents)
+
+    async def close(self) -> None:
+        await self.batcher.close()
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(coroutine)
+
+
+def by_texts(use_cases: UseCases, texts: Sequence[str], options: TextOptions) -> list[SearchResult]:
+    asked = SearchRequest.of(options, collection=use_cases.collection.name, texts=texts, is_batch=True)
+    return run(use_cases.search.similar(asked))
+
+
+def by_document(use_cases: UseCases, id: str, options: TextOptions) -> SearchResult:
+    (result,) = run(
+        use_cases.search.similar(SearchRequest.of(options, collection=use_cases.collection.name, document_id=id))
+    )
+    return result
+
+
+@pytest.fixture
+def use_cases(database: Database) -> Iterator[UseCases]:
+    settings = Settings(read_your_writes_s=0)
+
+    def load(digest: str) -> bytes:
+        with database.read() as connection:
+            return spaces.get_function(connection, digest)
+
+    encoder = Interrupted(Batcher(load, device="cpu"))
+    follower = Follower(database, "node")
+    ingest = Ingest(database, encoder, follower, settings)
+    collection, created = run(ingest.create_collection("texts", "text", 32))
+    assert created
+    yield UseCases(database, follower, ingest, Search(database, encoder, follower, settings), encoder, collection)
+    run(encoder.close())
