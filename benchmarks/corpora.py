@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix, diags
 from service.hashing.content import Text
 from service.hashing.featurizers import Features
 from service.hashing.featurizers.text import TextFeaturizer
-from training.data.split import id_places
+from training.data.split import id_positions
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def _texts(path: Path, name: str) -> Corpus:
     with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as file:
         documents = [json.loads(line) for line in file]
     documents = [d for d in documents if d["text"].strip()]
-    places = id_places([str(d["id"]) for d in documents])
+    places = id_positions([str(d["id"]) for d in documents])
     named = np.array([d.get("split", "test" if p < 0.1 else "train") for d, p in zip(documents, places, strict=True)])
     is_test = named == "test"
     is_validation = ~is_test & (places >= 0.1) & (places < 0.15)

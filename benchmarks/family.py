@@ -71,9 +71,9 @@ def learn(variant: str, features: Matrix, output: str, epochs: int, **plan: Any)
     config = TrainingConfig(variant=variant, n_bits=8, device="cpu", patience=10_000)
     whole = replace(config.plan(len(features), output), epochs=epochs, **plan)
     rows = Dataset(features, features, None, output)
-    learning = TrainingRun(rows, Dataset(features[:500], features[:500], None, output), whole, config)
-    learning.run(None, lambda: None, None)
-    return learning
+    run = TrainingRun(rows, Dataset(features[:500], features[:500], None, output), whole, config)
+    run.run(None, lambda: None, None)
+    return run
 
 
 @torch.no_grad()
@@ -106,14 +106,14 @@ def undercomplete(data: Data) -> Iterator[Row]:
 
 def sparse(data: Data) -> Iterator[Row]:
     target = 0.05
-    learning = learn("sparse", data.train, "bits", data.epochs, hidden=(), n_bits=100, target_rate=target)
+    run = learn("sparse", data.train, "bits", data.epochs, hidden=(), n_bits=100, target_rate=target)
     with torch.no_grad():
-        rates = torch.sigmoid(learning.model.encoder(torch.from_numpy(data.test))).mean(dim=0).numpy()
+        rates = torch.sigmoid(run.model.encoder(torch.from_numpy(data.test))).mean(dim=0).numpy()
     met = float(np.mean(np.abs(rates / target - 1) < 0.2))
     figure = f"mean {rates.mean():.4f}, {met:.0%} of the units within 20 %"
     yield Row("sparse", f"rate of test units, target {target}", figure, abs(rates.mean() / target - 1) < 0.2)
     # The decoder's: in the encoder, what the weights began with still hides what was learned.
-    features = learning.model.decoder.layers[0].weight.detach().numpy().T
+    features = run.model.decoder.layers[0].weight.detach().numpy().T
     data.picture(pictures.grid, "sparse-features", features, data.side, "What each of 100 sparse units draws")
 
 
@@ -218,13 +218,13 @@ def variational(data: Data) -> Iterator[Row]:
     samples = {}
     for code, name in (("sigmoid", "Bernoulli"), ("linear", "Gaussian")):
         plan = {"hidden": (500,), "mirrored": True, "n_bits": 32, "code": code}
-        learning = learn("variational", data.train, "bits", 2 * data.epochs, **plan)
-        bounds = [-record.loss for record in learning.history]
+        run = learn("variational", data.train, "bits", 2 * data.epochs, **plan)
+        bounds = [-record.loss for record in run.history]
         rises = all(later > earlier - 0.5 for earlier, later in pairwise(bounds))
         yield Row(
             "variational", f"ELBO over the epochs, {name} codes", f"{bounds[0]:.1f} to {bounds[-1]:.1f} nats", rises
         )
-        samples[f"{name} codes"] = learning.model.sample(12, torch.Generator().manual_seed(0)).numpy()
+        samples[f"{name} codes"] = run.model.sample(12, torch.Generator().manual_seed(0)).numpy()
     torch.manual_seed(0)
     mean, log_variance = torch.randn(2, 4, 8, dtype=torch.float64)
     normal, coin = (
@@ -243,10 +243,10 @@ def variational(data: Data) -> Iterator[Row]:
 
 
 def rbm(data: Data) -> Iterator[Row]:
-    learning = learn("rbm", data.train, "bits", data.epochs, n_bits=100)
-    first, last = learning.history[0].validation_loss, learning.history[-1].validation_loss
+    run = learn("rbm", data.train, "bits", data.epochs, n_bits=100)
+    first, last = run.history[0].validation_loss, run.history[-1].validation_loss
     yield Row("rbm", "reconstruction by CD-1, first to last epoch", f"{first:.1f} to {last:.1f} nats", last < first)
-    features = learning.model.encoder.first.detach().numpy().T
+    features = run.model.encoder.first.detach().numpy().T
     data.picture(pictures.grid, "rbm-features", features, data.side, "What each of 100 units of an RBM looks for")
 
 

@@ -46,7 +46,7 @@ from service.hashing.function import HashFunction
 from service.index.hamming.table import HammingTable
 from service.search.rerank import Vector, cosines
 from training.config import TrainingConfig
-from training.data.split import id_places
+from training.data.split import id_positions
 from training.fit.fit import learn
 
 BALL = 100
@@ -129,7 +129,7 @@ def _judged(path: Path, queries_path: Path, judgments: Path | None) -> Task:
     for q, d, score in judged:
         if q in row_of_query and d in row_of_document:
             gains[row_of_query[q], row_of_document[d]] = score
-    is_validation = id_places(ids) < 0.05
+    is_validation = id_positions(ids) < 0.05
     train = np.flatnonzero(~is_validation)
     featurizer = TextFeaturizer().fit([texts[i] for i in train])
     features = featurizer.transform(texts)

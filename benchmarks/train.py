@@ -163,11 +163,11 @@ def shares_of_a_step(features: Features, config: TrainingConfig, n: int) -> tupl
     plan = config.plan(n)
     plan = replace(plan, neighbors=plan.refined_neighbors or plan.neighbors, first_epochs=0)
     dataset = Graph.of(features, plan, config.seed).dataset(features, lambda: None, same=True)
-    learning = TrainingRun(dataset, dataset, plan, config)
+    run = TrainingRun(dataset, dataset, plan, config)
     if plan.likeness:  # as a first network of about this size would see them
-        learning.train = replace(dataset, view=learning.view)
-    generator = torch.Generator(learning.device).manual_seed(config.seed)
-    on_card = learning.device.type == "cuda"
+        run.train = replace(dataset, view=run.view)
+    generator = torch.Generator(run.device).manual_seed(config.seed)
+    on_card = run.device.type == "cuda"
 
     def synchronized() -> float:
         if on_card:
@@ -176,15 +176,15 @@ def shares_of_a_step(features: Features, config: TrainingConfig, n: int) -> tupl
 
     def steps(n_steps: int) -> tuple[float, float]:
         """Seconds of preparing batches and of learning from them."""
-        batches = iter(learning._batches((0.0, 0.5), np.random.default_rng(config.seed)))
+        batches = iter(run._batches((0.0, 0.5), np.random.default_rng(config.seed)))
         preparing = working = 0.0
         for _ in range(n_steps):
             start = synchronized()
             batch = next(batches)
             ready = synchronized()
-            learning.optimizer.zero_grad()
-            learning.model.accumulate(batch, generator)
-            learning.optimizer.step()
+            run.optimizer.zero_grad()
+            run.model.accumulate(batch, generator)
+            run.optimizer.step()
             preparing, working = preparing + ready - start, working + synchronized() - ready
         return preparing, working
 
@@ -201,7 +201,7 @@ def shares_of_a_step(features: Features, config: TrainingConfig, n: int) -> tupl
     parts["other"] = 1 - sum(parts.values())
     milliseconds = {"batches": preparing / n_steps * 1e3}
     milliseconds |= {kind: share * working / n_steps * 1e3 for kind, share in parts.items()}
-    weights = sum(p.numel() for p in learning.model.parameters())
+    weights = sum(p.numel() for p in run.model.parameters())
     # Written once and read once: gradient; read and written: weight, two moments.
     return milliseconds, weights * 4 * (2 + 6)
 

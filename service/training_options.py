@@ -255,7 +255,7 @@ class TrainingOptions(BaseModel):
     @model_validator(mode="after")
     def _check_composition(self) -> Self:
         if faults := dict(conflicts(self)):
-            raise Misfit(faults)
+            raise IncompatibleOptions(faults)
         return self
 
     @classmethod
@@ -272,18 +272,18 @@ class TrainingOptions(BaseModel):
             raise refusal(cls, options, error) from error
 
     @property
-    def said(self) -> dict[str, Any]:
+    def explicit(self) -> dict[str, Any]:
         """The options that were set."""
         named = (name for name in type(self).model_fields if name in self.model_fields_set)
         return {name: getattr(self, name) for name in named if getattr(self, name) is not None}
 
     @property
-    def settled(self) -> dict[str, Any]:
+    def resolved(self) -> dict[str, Any]:
         """What was set, else what the variant sets, else the default; not what follows from the size of the corpus."""
-        return {**DEFAULTS, **VARIANTS[self.variant].preset, **self.said}
+        return {**DEFAULTS, **VARIANTS[self.variant].preset, **self.explicit}
 
 
-class Misfit(ValueError):
+class IncompatibleOptions(ValueError):
     """Options that do not go together: `faults` says what is wrong with each."""
 
     def __init__(self, faults: Mapping[str, str]) -> None:
@@ -293,10 +293,10 @@ class Misfit(ValueError):
 
 def conflicts(options: TrainingOptions) -> Iterator[tuple[str, str]]:
     """Each option that was set though it would do nothing, or fail the run, and what is wrong with it."""
-    said, settled, variant = options.said, options.settled, options.variant
-    needs = dict(_needs(settled))
+    explicit, resolved, variant = options.explicit, options.resolved, options.variant
+    needs = dict(_needs(resolved))
     fixed = VARIANTS[variant].fixed
-    for name, value in said.items():
+    for name, value in explicit.items():
         owners = [other for other in sorted(VARIANTS) if name in VARIANTS[other].preset]
         if name in OWN_OPTIONS and variant not in owners:
             rule = f"is an option of {', '.join(owners)}, variant {variant!r} has no use for it"
@@ -310,28 +310,28 @@ def conflicts(options: TrainingOptions) -> Iterator[tuple[str, str]]:
         yield name, f"{name} {rule}, got {_shown(value)}"
 
 
-def _needs(settled: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _needs(resolved: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Options that do nothing under the others, each with what it needs."""
-    if not settled["neighbors"]:
+    if not resolved["neighbors"]:
         for name in ("lsa_dims", "lsa_weight", "drawn_neighbors", "first_share"):
             yield name, "neighbors above 0"
-    elif not settled["lsa_weight"]:
+    elif not resolved["lsa_weight"]:
         yield "lsa_dims", "lsa_weight above 0"
-    if settled.get("epochs") == 1:
+    if resolved.get("epochs") == 1:
         yield "first_share", "at least 2 epochs, one for each of the two networks"
-    if not (settled["neighbors"] and settled["first_share"]) or settled.get("epochs") == 1:
+    if not (resolved["neighbors"] and resolved["first_share"]) or resolved.get("epochs") == 1:
         for name in ("first_bits", "refined_neighbors", "likeness"):
             yield name, "a first network: neighbors and first_share above 0, and at least 2 epochs"
-    if not settled["corruption"]:
+    if not resolved["corruption"]:
         yield "corruption_kind", "corruption above 0"
-    if not (settled["noise"] or settled["noise_start"]):
+    if not (resolved["noise"] or resolved["noise_start"]):
         yield "noise_kind", "noise above 0"
-    if settled["code"] != "sigmoid":
+    if resolved["code"] != "sigmoid":
         yield "sampled_bits", "code='sigmoid'"
-    if not settled["hidden"]:
+    if not resolved["hidden"]:
         yield "activation", "hidden layers"
         yield "mirrored", "hidden layers"
-    if settled.get("sparsity") == "l1":
+    if resolved.get("sparsity") == "l1":
         yield "target_rate", "sparsity='kl'"
 
 
@@ -348,7 +348,7 @@ def refusal(model: type[BaseModel], given: Mapping[str, Any], error: ValidationE
     reasons: dict[str, str] = {}
     for fault in error.errors(include_url=False):
         misfit = fault.get("ctx", {}).get("error")
-        if isinstance(misfit, Misfit):
+        if isinstance(misfit, IncompatibleOptions):
             reasons |= misfit.faults
             continue
         name = str(fault["loc"][0]) if fault["loc"] else "options"

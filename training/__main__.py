@@ -37,25 +37,33 @@ CorpusFile = Annotated[
         help='JSONL, plain or .gz: {"id", "text"} a line; a folder of pictures; .npy of vectors; .npz of MNIST.',
     ),
 ]
-JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the figures there.")]
-Threads = Annotated[int, typer.Option("--threads", min=0, help="Threads of the training; 0: one per core.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="File for the figures, as JSON.")]
+Threads = Annotated[int, typer.Option("--threads", min=0, help="Threads used for training; 0: one per core.")]
+
+DEFAULTS = TrainingConfig()
+
+
+def _option(name: str) -> typer.models.OptionInfo:
+    """A command-line option for a training option, with the help text that it has everywhere."""
+    option: typer.models.OptionInfo = typer.Option(help=TrainingConfig.model_fields[name].description)
+    return option
 
 
 @app.command()
 def fit(
     corpus: CorpusFile,
-    out: Annotated[Path, typer.Option("--out", help="Write the hash function there (safetensors).")],
-    n_bits: Annotated[int, typer.Option(help="Width of the codes: a multiple of 8 between 8 and 256.")] = 64,
-    variant: Annotated[str, typer.Option(help="Variant of the autoencoder.")] = "neighbor",
-    seed: Annotated[int, typer.Option(help="Equal seeds give equal hash functions.")] = 1,
+    out: Annotated[Path, typer.Option("--out", help="File for the hash function (safetensors).")],
+    n_bits: Annotated[int, _option("n_bits")] = DEFAULTS.n_bits,
+    variant: Annotated[str, _option("variant")] = DEFAULTS.variant,
+    seed: Annotated[int, _option("seed")] = DEFAULTS.seed,
     option: Annotated[
-        list[str] | None, typer.Option("--set", help="Any other training option, as name=value; repeat.")
+        list[str] | None, typer.Option("--set", help="Any other training option, as name=value; may be repeated.")
     ] = None,
-    checkpoint_dir: Annotated[Path | None, typer.Option(help="Keep the last epoch there, and go on from it.")] = None,
+    checkpoint_dir: Annotated[Path | None, typer.Option(help="Checkpoints, from which a killed fit resumes.")] = None,
     json_file: JsonFile = None,
     threads: Threads = 0,
 ) -> None:
-    """Learn a hash function from a corpus, and report its quality on held-out documents."""
+    """Learn a hash function from a corpus and report its quality on held-out documents."""
     config = TrainingConfig.parse({"n_bits": n_bits, "variant": variant, "seed": seed} | options_of(option or []))
     _set_threads(threads)
     ids, contents = _read(corpus)
@@ -81,9 +89,9 @@ def evaluate(
     if not function.is_file():
         raise InvalidInput(f"no such hash function: {function}")
     _set_threads(threads)
-    judged = HashFunction.from_bytes(function.read_bytes())
+    hash_function = HashFunction.from_bytes(function.read_bytes())
     ids, contents = _read(corpus)
-    report = measure(judged, contents, ids)
+    report = measure(hash_function, contents, ids)
     show(report)
     if json_file is not None:
         json_file.write_text(json.dumps(report.to_dict(), indent=1))
@@ -93,10 +101,11 @@ def evaluate(
 def visualize(
     corpus: CorpusFile,
     out: Annotated[Path, typer.Option("--out", help="Folder for map.png and map.html.")],
-    sample: Annotated[int, typer.Option(min=50, help="Most contents that are drawn.")] = 2000,
-    seed: Annotated[int, typer.Option(help="Equal seeds give equal maps.")] = 1,
+    sample: Annotated[int, typer.Option(min=50, help="Largest number of contents drawn.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Equal seeds give equal maps.")] = DEFAULTS.seed,
     option: Annotated[
-        list[str] | None, typer.Option("--set", help="Any training option of the autoencoders, as name=value; repeat.")
+        list[str] | None,
+        typer.Option("--set", help="Any training option of the autoencoders, as name=value; may be repeated."),
     ] = None,
     threads: Threads = 0,
 ) -> None:
@@ -108,19 +117,24 @@ def visualize(
     collection = read_contents(corpus)
     with console.status("maps") as status:
         maps = draw_maps(
-            collection, out, corpus.name, config, sample=sample, tell=lambda said: status.update(cell(said))
+            collection,
+            out,
+            corpus.name,
+            config,
+            sample=sample,
+            report_progress=lambda explicit: status.update(cell(explicit)),
         )
     table = Table("map", "trustworthiness")
-    for found in maps:
-        table.add_row(cell(found.name), f"{found.trustworthiness:.3f}")
+    for drawn in maps:
+        table.add_row(cell(drawn.name), f"{drawn.trustworthiness:.3f}")
     Console().print(table)
     say(console, f"wrote {out / 'map.png'} and {out / 'map.html'}")
 
 
 @app.command()
 def work(
-    once: Annotated[bool, typer.Option(help="End as soon as no job is waiting.")] = False,
-    exit_with_parent: Annotated[bool, typer.Option(help="End when standard input closes.")] = False,
+    once: Annotated[bool, typer.Option(help="Exit when no job is waiting.")] = False,
+    exit_with_parent: Annotated[bool, typer.Option(help="Exit when standard input closes.")] = False,
 ) -> None:
     """Claim retrain jobs of the database that NEARBIT_DATABASE_URL names, and run them."""
     from service.config import Settings
@@ -183,7 +197,7 @@ def _set_threads(threads: int) -> None:
 
 
 def main() -> None:
-    """Run a verb; an error that was raised on purpose is one line, not a traceback."""
+    """Run a command; an expected error is printed as one line, without a traceback."""
     escape_what_cannot_be_encoded(sys.stdout, sys.stderr)
     try:
         app()

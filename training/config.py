@@ -1,4 +1,4 @@
-"""TrainingConfig: what may be said about a training; `n_bits` is the dial, the rest follows from it unless said."""
+"""TrainingConfig: the options of one training run, and the plan that follows from them and from the corpus."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from training.models import Plan
 
 
 def options_of(pairs: Sequence[str]) -> dict[str, Any]:
-    """Options from `name=value` pairs: values as JSON where they are, text otherwise.
+    """Options from `name=value` pairs: a value is read as JSON if it is JSON, else as text.
 
     Raises:
-        InvalidInput: a pair without an equals sign.
+        InvalidInput: a pair has no equals sign.
     """
     options: dict[str, Any] = {}
     for pair in pairs:
@@ -33,7 +33,7 @@ def options_of(pairs: Sequence[str]) -> dict[str, Any]:
 
 
 class TrainingConfig(TrainingOptions):
-    """One training run: the options of any training, and what only the width of codes and pictures need."""
+    """The options of one training run: those of every retrain, the width of the codes, and the size of pictures."""
 
     n_bits: int = Field(64, description="Width of the codes in bits: a multiple of 8 between 8 and 256.")
     image_size: int = Field(32, ge=4, le=256, description="Width and height that pictures are resized to, in pixels.")
@@ -48,11 +48,11 @@ class TrainingConfig(TrainingOptions):
             raise ValueError(str(error)) from None
 
     def plan(self, n_documents: int, output: str = "counts") -> Plan:
-        """Every number of the run: what was said, then the variant's preset, then what follows from the dial.
+        """Every number of the run: explicit options first, then the variant's preset, then what the corpus asks for.
 
         Args:
-            n_documents: training documents.
-            output: what their features are: counts, bits or reals.
+            n_documents: number of training documents.
+            output: kind of their features: counts, bits or reals.
         """
         batch_size = _batch_size(n_documents)
         steps_per_epoch = -(-n_documents // batch_size)
@@ -61,16 +61,16 @@ class TrainingConfig(TrainingOptions):
             "batch_size": batch_size,
             "output": output,
         }
-        said = self.said
-        merged: dict[str, Any] = {**self.settled, **{n: v for n, v in by_size.items() if n not in said}}
+        explicit = self.explicit
+        merged: dict[str, Any] = {**self.resolved, **{n: v for n, v in by_size.items() if n not in explicit}}
         merged["n_bits"] = self.n_bits
         # A neighborhood is about one document in a hundred: more would blur a small corpus into one.
-        if "neighbors" not in said:
+        if "neighbors" not in explicit:
             merged["neighbors"] = min(merged["neighbors"], max(3, n_documents // 75))
-        if "refined_neighbors" not in said:
+        if "refined_neighbors" not in explicit:
             merged["refined_neighbors"] = min(merged["refined_neighbors"], max(5, n_documents // 75))
         merged["first_epochs"] = 0
-        if merged["neighbors"] and merged["first_share"]:  # each of the two networks has an epoch, if there are two
+        if merged["neighbors"] and merged["first_share"]:  # each of the two networks gets at least one epoch of two
             share = max(1, round(merged["first_share"] * merged["epochs"]))
             merged["first_epochs"] = min(share, merged["epochs"] - 1)
         merged["epochs"] -= merged["first_epochs"]
@@ -78,7 +78,7 @@ class TrainingConfig(TrainingOptions):
 
 
 def _batch_size(n_documents: int) -> int:
-    """32 for a few documents, then 128; up to 512 where four epochs of larger batches are still 6,000 steps."""
+    """Documents in a batch: 32 below 1,024 documents, then 128; up to 512 if four epochs still have 6,000 steps."""
     size = 128 if n_documents >= 1024 else 32
     while 128 <= size < 512 and 4 * n_documents >= 6000 * 2 * size:
         size *= 2
@@ -86,5 +86,5 @@ def _batch_size(n_documents: int) -> int:
 
 
 def _least_epochs(steps_per_epoch: int) -> int:
-    """Six; as few as four where these are 4,000 steps."""
+    """Fewest epochs: six, or as few as four if these have 4,000 steps."""
     return max(4, min(6, -(-4000 // steps_per_epoch)))

@@ -1,4 +1,4 @@
-"""Give a code to every document that lacks one in a code space, in batches."""
+"""Encode the documents that have no code in a code space, in batches."""
 
 from __future__ import annotations
 
@@ -16,23 +16,25 @@ def encode_all(
     collection_id: int,
     space_id: int,
     function: HashFunction,
-    tell: Callable[[int], None] = lambda n_written: None,
+    report_progress: Callable[[int], None] = lambda n_written: None,
 ) -> int:
-    """Codes for all documents of a collection that lack one in this space; return how many were written.
+    """Write a code for every document that has none in this space; returns the number of codes written.
 
-    Every batch is one transaction, so a killed run goes on where it stopped. Documents that are added or change
-    meanwhile are taken too, but for those of the last half second: it ends however many write. The promotion takes
-    the rest.
+    Each batch is one transaction, so a killed run can be repeated and does only the rest. Documents that are added or
+    changed meanwhile are encoded too, except those of the last half second: so the run ends even while others write.
+    The promotion encodes the rest.
 
     Args:
-        database: where the documents are.
-        collection_id: their collection.
-        space_id: the space to write codes to.
+        database: database of the documents.
+        collection_id: collection of the documents.
+        space_id: space that the codes are written to.
         function: the hash function of that space.
-        tell: called after each batch with the number written so far; what it raises stops the run.
+        report_progress: called after each batch with the number of codes written; may raise to stop the run.
 
     Cost: memory for one batch, of `BATCH` documents or four million characters.
     """
-    completion = Completion(database, collection_id, space_id, lambda texts: function.encode(texts).codes, tell)
+    completion = Completion(
+        database, collection_id, space_id, lambda texts: function.encode(texts).codes, report_progress
+    )
     completion.catch_up(_ENOUGH_S)
     return completion.n_written

@@ -1,4 +1,4 @@
-"""Retrain: the pipeline that makes a code space, one function per state.
+"""Retrain: the pipeline that makes a code space, with one function for each state of the space.
 
     training    sample -> fit -> hash function stored with its digest
     encoding    a code for every document that lacks one
@@ -6,7 +6,7 @@
     ready       wait until every live API process has loaded it -> promote
     active
 
-The state on the space's row says what is done, so a killed run is resumed by calling `run` again.
+The state is stored in the row of the space, so calling `run` again resumes a killed run.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from training.fit.run import Epoch
 log = structlog.get_logger(__name__)
 
 TOLERANCE = 0.01
-"""How much less recall than the active space's the gate lets pass: the noise of the held-out queries."""
+"""The gate accepts a recall that is at most this much below the active space's: the noise of the held-out queries."""
 
 
 @dataclass(frozen=True)
@@ -46,24 +46,24 @@ class Retrain:
     """One retrain job of one collection.
 
     Args:
-        database: where everything is.
+        database: database of the collection, its spaces and jobs.
         settings: sample size, timeouts, folder for checkpoints.
-        job: what was asked for; `params` are the options of `TrainingConfig`, and `force` to pass the gate.
-        tell: takes progress; what it raises (cancelled, lease lost) stops the run.
+        job: the retrain job; its `params` are options of `TrainingConfig`, and `force`, which skips the gate.
+        report_progress: called with the progress; may raise (cancelled, lease lost) to stop the run.
     """
 
     database: Database
     settings: Settings
     job: Job
-    tell: ReportProgress
+    report_progress: ReportProgress
 
     def run(self) -> CodeSpace:
-        """The new active space.
+        """Make and promote a code space; returns it, active.
 
         Raises:
-            TooFewDocuments: the collection is smaller than `min_train_documents`.
-            InvalidInput: options that TrainingConfig does not take.
-            GateRefused: the new space is worse than the active one, and `force` was not asked for.
+            TooFewDocuments: the collection has fewer than `min_train_documents`.
+            InvalidInput: an option is unknown, out of range, or does not go with the others.
+            WorseThanActive: the new space is worse than the active one, and `force` was not given.
         """
         with self.database.read() as connection:
             collection = collections.by_id(connection, self.job.collection_id)
@@ -82,11 +82,10 @@ class Retrain:
 
     def _config(self, collection: Collection) -> TrainingConfig:
         options = {name: value for name, value in self.job.params.items() if name != "force"}
-        said = {"device": self.settings.device, **options, "n_bits": collection.n_bits}
-        return TrainingConfig.parse(said)
+        return TrainingConfig.parse({"device": self.settings.device, **options, "n_bits": collection.n_bits})
 
     def _space(self, collection: Collection, config: TrainingConfig) -> CodeSpace:
-        """The space this job builds: its own from before, else a new one."""
+        """The space that this job makes: the one it started before it was interrupted, else a new one."""
         with self.database.write() as connection:
             if self.job.space_id is not None:
                 return spaces.by_id(connection, self.job.space_id)
@@ -100,20 +99,18 @@ class Retrain:
         return [Text(document.text) for document in sample], [document.id for document in sample]
 
     def _train(self, collection: Collection, space: CodeSpace, config: TrainingConfig) -> CodeSpace:
-        """training -> encoding: fit on a sample, store the hash function."""
-        self.tell({"stage": "training"})
+        """training -> encoding: learn a hash function from a sample and store it."""
+        self.report_progress({"stage": "training"})
         contents, ids = self._sample(collection, config)
         if len(contents) < self.settings.min_train_documents:
             raise TooFewDocuments(collection.name, self.settings.min_train_documents, len(contents))
         folder = self.settings.data_dir / "checkpoints" / self.job.id
 
         def each_epoch(epoch: Epoch) -> None:
-            told = {name: value for name, value in asdict(epoch).items() if name != "parts"}
-            self.tell({"stage": "training", **told})
+            reported = {name: value for name, value in asdict(epoch).items() if name != "parts"}
+            self.report_progress({"stage": "training", **reported})
 
-        result = fit(
-            contents, ids, config, progress=each_epoch, cancelled=lambda: self._still_wanted(), checkpoint_dir=folder
-        )
+        result = fit(contents, ids, config, progress=each_epoch, cancelled=self._is_cancelled, checkpoint_dir=folder)
         content = result.function.to_bytes()
         learned = {
             "plan": asdict(result.plan),
@@ -130,9 +127,9 @@ class Retrain:
         shutil.rmtree(folder, ignore_errors=True)
         return moved
 
-    def _still_wanted(self) -> bool:
-        """False, always: `tell` raises if the job is cancelled or lost."""
-        self.tell({})
+    def _is_cancelled(self) -> bool:
+        """Always False: `report_progress` raises if the job is cancelled or its lease is lost."""
+        self.report_progress({})
         return False
 
     def _function(self, space: CodeSpace) -> HashFunction:
@@ -148,18 +145,18 @@ class Retrain:
     def _encode_missing(self, collection: Collection, space: CodeSpace, stage: str) -> None:
         with self.database.read() as connection:
             total = codes.count_missing(connection, collection.id, space.id)
-        began = time.monotonic()
+        started = time.monotonic()
 
-        def tell(done: int) -> None:
-            eta_s = (time.monotonic() - began) / max(done, 1) * max(total - done, 0)
-            self.tell({"stage": stage, "done": done, "total": total, "eta_s": eta_s})
+        def report_written(done: int) -> None:
+            eta_s = (time.monotonic() - started) / max(done, 1) * max(total - done, 0)
+            self.report_progress({"stage": stage, "done": done, "total": total, "eta_s": eta_s})
 
-        tell(0)
-        encode_all(self.database, collection.id, space.id, self._function(space), tell)
+        report_written(0)
+        encode_all(self.database, collection.id, space.id, self._function(space), report_written)
 
     def _evaluate(self, collection: Collection, space: CodeSpace, config: TrainingConfig) -> CodeSpace:
-        """evaluating -> ready: report, and gate."""
-        self.tell({"stage": "evaluating"})
+        """evaluating -> ready: report the quality, and refuse a space that is worse than the active one."""
+        self.report_progress({"stage": "evaluating"})
         contents, ids = self._sample(collection, config)
         with self.database.read() as connection:
             active = spaces.active(connection, collection.id)
@@ -171,9 +168,9 @@ class Retrain:
             others={"active": self._function(active)},
             reconstruction_loss=learned.get("training", {}).get("held_out_loss"),
         )
-        kept = {**learned, **asdict(report), "active_version": active.version}
+        whole = {**learned, **asdict(report), "active_version": active.version}
         with self.database.write() as connection:
-            spaces.set_report(connection, space.id, kept)
+            spaces.set_report(connection, space.id, whole)
         self._gate(report.recall, active, forced=bool(self.job.params.get("force")))
         with self.database.write() as connection:
             return spaces.move(connection, space.id, "ready")
@@ -187,14 +184,14 @@ class Retrain:
             )
 
     def _promote(self, collection: Collection, space: CodeSpace, config: TrainingConfig) -> CodeSpace:
-        """ready -> active: when every API process has it in memory and no document lacks a code."""
+        """ready -> active, when every API process has loaded the space and every document has a code in it."""
         deadline = time.monotonic() + self.settings.ready_timeout_s
         function = self._function(space)
         promoted = Promotion(
             self.database,
             space,
             encode=lambda texts: function.encode(texts).codes,
-            report=lambda progress: self.tell({"stage": "ready", **progress}),
+            report=lambda progress: self.report_progress({"stage": "ready", **progress}),
         ).run(self.settings.ready_timeout_s)
         while self._not_swapped(space) and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -204,7 +201,7 @@ class Retrain:
         return promoted
 
     def _not_swapped(self, space: CodeSpace) -> int:
-        """How many live API processes still hold the space before: they let go of it when they answer from this one."""
+        """Number of live API processes that still have the previous space loaded beside the new one."""
         with self.database.read() as connection:
             before = spaces.rollback_target(connection, space.collection_id)
             alive = nodes.live(connection)

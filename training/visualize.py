@@ -43,7 +43,7 @@ from training.neighbors.graph import sources
 
 NEIGHBORS = 15
 _DIMS = 50
-"""Principal components that Isomap and LLE look for neighbors in."""
+"""Principal components in which Isomap and LLE search for neighbors."""
 COLORS = (
     "#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#b07aa1", "#9c755f", "#ff9da7", "#76b7b2", "#edc948", "#8cb369",
     "#2f4b7c", "#d45087", "#1b9e77", "#7f7f7f", "#a05195", "#665191", "#f95d6a", "#003f5c", "#bcbd22", "#17becf",
@@ -52,12 +52,12 @@ COLORS = (
 
 @dataclass(frozen=True, slots=True)
 class Map:
-    """Places of contents in the plane.
+    """Positions of contents in the plane.
 
     Attributes:
-        name: how they were found.
+        name: the method that found them.
         positions: `(n, 2)` float64, from 0 to 1.
-        trustworthiness: 1 where the nearest on the map are near in the features too; a random map has one half.
+        trustworthiness: 1 if neighbors on the map are neighbors by their features too; a random map has about 0.5.
     """
 
     name: str
@@ -72,17 +72,17 @@ def draw_maps(
     config: TrainingConfig,
     *,
     sample: int = 2000,
-    tell: Callable[[str], None] = lambda stage: None,
+    report_progress: Callable[[str], None] = lambda stage: None,
 ) -> list[Map]:
     """Write `map.png` and the self-contained `map.html` of a collection into a folder; returns the maps.
 
     Args:
         collection: at least 50 contents; labels color the points and do nothing else.
-        folder: made if need be.
-        title: for the reader.
-        config: of the autoencoders; n_bits and variant do not count.
-        sample: most contents that are drawn, evenly chosen; the autoencoders learn from all.
-        tell: called as each stage begins.
+        folder: created if missing.
+        title: title of the picture and of the page.
+        config: options of the autoencoders; n_bits and variant are ignored.
+        sample: largest number of contents drawn, evenly chosen; the autoencoders learn from all contents.
+        report_progress: called with the name of each stage as it starts.
 
     Raises:
         InvalidInput: fewer than 50 contents.
@@ -92,10 +92,10 @@ def draw_maps(
         raise InvalidInput(f"a map needs at least 50 contents, got {len(collection)}")
     pyplot = _pyplot()
     featurizer, output = featurizer_for(collection.contents[0], config)
-    tell("features")
+    report_progress("features")
     features = featurizer.fit(collection.contents).transform(collection.contents)
     shown = np.linspace(0, len(collection) - 1, min(len(collection), sample)).astype(np.int64)
-    maps = make_maps(features, shown, output, config, tell)
+    maps = make_maps(features, shown, output, config, report_progress)
     folder.mkdir(parents=True, exist_ok=True)
     labels = [collection.labels[i] for i in shown] if collection.labels else [""] * len(shown)
     names = sorted(set(labels))
@@ -117,17 +117,21 @@ def draw_maps(
 
 
 def make_maps(
-    features: Features, shown: NDArray[np.int64], output: str, config: TrainingConfig, tell: Callable[[str], None]
+    features: Features,
+    shown: NDArray[np.int64],
+    output: str,
+    config: TrainingConfig,
+    report_progress: Callable[[str], None],
 ) -> list[Map]:
-    """The five maps of some rows of a feature matrix.
+    """Five maps of the rows `shown` of a feature matrix.
 
     Cost: two trainings; for s rows shown, s^2 memory and s^2 log s time (Isomap), s log s (t-SNE).
     """
-    some = features[shown]
+    some = features[shown]  # (s, F)
     solver = "arpack" if isinstance(some, csr_matrix) else "auto"
     components = PCA(min(_DIMS, min(some.shape) - 1), svd_solver=solver, random_state=config.seed)
-    reduced = components.fit_transform(some).astype(np.float64)
-    ways: dict[str, Callable[[], NDArray[np.float32]]] = {
+    reduced = components.fit_transform(some).astype(np.float64)  # (s, _DIMS)
+    methods: dict[str, Callable[[], NDArray[np.float32]]] = {
         "autoencoder, two units": lambda: codes(features, shown, 2, output, config),
         "autoencoder, 32 units, then t-SNE": lambda: TSNE(random_state=config.seed).fit_transform(
             codes(features, shown, 32, output, config)
@@ -139,11 +143,11 @@ def make_maps(
         ).fit_transform(reduced),
     }
     maps = []
-    for name, way in ways.items():
-        tell(name)
+    for name, method in methods.items():
+        report_progress(name)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Isomap joins parts of the graph that do not hang together, and says so
-            positions = _within_unit(way())
+            warnings.simplefilter("ignore")  # Isomap warns when it connects separate parts of its graph
+            positions = _within_unit(method())  # (s, 2)
         maps.append(Map(name, positions, float(trustworthiness(some, positions, n_neighbors=NEIGHBORS))))
     return maps
 
@@ -151,35 +155,35 @@ def make_maps(
 def codes(
     features: Features, shown: NDArray[np.int64], n_units: int, output: str, config: TrainingConfig
 ) -> NDArray[np.float32]:
-    """Linear codes `(len(shown), n_units)` of some rows, by a deep autoencoder that learned from all of them."""
+    """Linear codes of the rows `shown`, `(s, n_units)` float32, by a deep autoencoder that learned from all rows."""
     config = config.model_copy(update={"variant": "undercomplete"})
     plan = config.plan(features.shape[0], output)
     plan = replace(plan, n_bits=n_units, code="linear", mirrored=True)
     rows = Dataset(features, sources(features, output), None, output)
-    learning = TrainingRun(rows, rows, plan, config)
-    learning.run(None, lambda: None, None)
-    network = learning.model.encoder.cpu().eval().requires_grad_(False)
-    found: NDArray[np.float32] = network(network_input(features[shown])).numpy()
-    return found
+    run = TrainingRun(rows, rows, plan, config)
+    run.run(None, lambda: None, None)
+    network = run.model.encoder.cpu().eval().requires_grad_(False)
+    units: NDArray[np.float32] = network(network_input(features[shown])).numpy()
+    return units
 
 
 def _within_unit(positions: NDArray[np.floating]) -> NDArray[np.float64]:
-    """The same places between 0 and 1 on both axes; the farthest hundredth on either side is drawn in."""
-    places = np.asarray(positions, dtype=np.float64)
-    low, high = np.quantile(places, 0.005, axis=0), np.quantile(places, 0.995, axis=0)
-    scaled: NDArray[np.float64] = np.clip((places - low) / np.maximum(high - low, 1e-12), -0.02, 1.02)
+    """Positions scaled to 0..1 on both axes; the 1 % of outliers on each axis are moved to just outside that range."""
+    exact = np.asarray(positions, dtype=np.float64)
+    low, high = np.quantile(exact, 0.005, axis=0), np.quantile(exact, 0.995, axis=0)  # (2,) each
+    scaled: NDArray[np.float64] = np.clip((exact - low) / np.maximum(high - low, 1e-12), -0.02, 1.02)  # (s, 2)
     return scaled
 
 
 def _figure(
     pyplot: Any, maps: Sequence[Map], colors: list[str], names: list[str], name_colors: list[str], title: str
 ) -> Any:
-    """The maps side by side, the labels in the place after the last."""
+    """A matplotlib figure of the maps side by side, with the legend after the last."""
     figure, axes = pyplot.subplots(2, 3, figsize=(15, 10.4), layout="constrained")
     figure.suptitle(title)
-    for axis, found in zip(axes.flat, maps, strict=False):
-        axis.scatter(*found.positions.T, s=6, c=colors, alpha=0.8, linewidths=0)
-        axis.set(xticks=[], yticks=[], title=f"{found.name} (trustworthiness {found.trustworthiness:.3f})")
+    for axis, drawn in zip(axes.flat, maps, strict=False):
+        axis.scatter(*drawn.positions.T, s=6, c=colors, alpha=0.8, linewidths=0)
+        axis.set(xticks=[], yticks=[], title=f"{drawn.name} (trustworthiness {drawn.trustworthiness:.3f})")
     for axis in axes.flat[len(maps) :]:
         axis.axis("off")
     if len(names) > 1:
@@ -189,7 +193,7 @@ def _figure(
 
 
 def _pyplot() -> Any:
-    """matplotlib's pyplot, drawing into files only."""
+    """matplotlib's pyplot, set to draw into files only."""
     try:
         import matplotlib
 
@@ -200,12 +204,12 @@ def _pyplot() -> Any:
     return pyplot
 
 
-def _rounded(found: Map) -> list[list[float]]:
-    return [[round(float(x), 4), round(float(y), 4)] for x, y in found.positions]
+def _rounded(drawn: Map) -> list[list[float]]:
+    return [[round(float(x), 4), round(float(y), 4)] for x, y in drawn.positions]
 
 
 def _preview(content: Content, name: str) -> str:
-    """What the page shows of a content under the mouse: a small picture, the beginning of a text, or the id."""
+    """What the page shows for a content under the mouse: a small picture, the first words of a text, or the id."""
     if isinstance(content, Image):
         small = io.BytesIO()
         with PillowImage.open(io.BytesIO(content.data)) as picture:
@@ -216,7 +220,7 @@ def _preview(content: Content, name: str) -> str:
 
 
 def _page(title: str, about: str, data: dict[str, object]) -> str:
-    """One HTML file that needs no other."""
+    """The page: one HTML file that loads nothing else."""
     page = files("training").joinpath("map.html").read_text(encoding="utf-8")
     embedded = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
     page = page.replace("__TITLE__", html.escape(title)).replace("__ABOUT__", html.escape(about))

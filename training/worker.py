@@ -1,4 +1,4 @@
-"""The trainer process: runs the jobs that need the training."""
+"""The trainer process: claims and runs the kinds of jobs that train."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from training.retrain import Retrain
 
 
 def work(settings: Settings, *, exit_with_parent: bool = False, once: bool = False) -> None:
-    """Claim and run jobs until SIGTERM or SIGINT; a job that is running then is given back and resumed later.
+    """Claim and run jobs until SIGTERM or SIGINT; a job running at that time is released and resumed later.
 
     Args:
-        settings: database, lease, threads, sample.
-        exit_with_parent: end when standard input closes, which it does when the parent process ends in any way.
-        once: return as soon as no job is waiting.
+        settings: database, lease, threads, sample size.
+        exit_with_parent: stop when standard input closes, which happens whenever the parent process ends.
+        once: return when no job is waiting.
     """
     stopping = leases.stop_signals(exit_with_parent=exit_with_parent)
     torch.set_num_threads(settings.train_threads or os.cpu_count() or 1)
@@ -37,7 +37,7 @@ def work(settings: Settings, *, exit_with_parent: bool = False, once: bool = Fal
 
 
 def kinds(database: Database, settings: Settings) -> dict[str, Run]:
-    """What the trainer does for a job, by the job's kind."""
+    """The function that runs a job, for each kind of job that the trainer claims."""
 
     def retrain(job: Job, report: ReportProgress) -> Mapping[str, Any]:
         space = Retrain(database, settings, job, report).run()
@@ -47,5 +47,5 @@ def kinds(database: Database, settings: Settings) -> dict[str, Run]:
 
 
 def run_job(database: Database, settings: Settings, job: Job, worker: str, stopping: threading.Event) -> None:
-    """Run a claimed job to its end and record it."""
+    """Run a claimed job to its end and record the result."""
     leases.run_job(database, settings.lease_s, job, worker, kinds(database, settings)[job.kind], stopping)

@@ -1,1 +1,1 @@
-"""Documents to matrices: readers, the split, minibatches, corruption."""
+"""From files to minibatches: readers, the split, batches, corruption."""

@@ -1,4 +1,4 @@
-"""Corrupted copies of features, for denoising: masking, Gaussian noise, salt and pepper, on bags of words or dense.
+"""Corrupted copies of features, for denoising: masking, Gaussian noise, or salt and pepper, of sparse or dense rows.
 
 Source: Vincent et al. (2010), "Stacked denoising autoencoders: learning useful representations in a deep network with a
 local denoising criterion", section 3.3.
@@ -17,19 +17,19 @@ from service.hashing.featurizers import Features
 
 @dataclass(frozen=True, slots=True)
 class Corruption:
-    """How inputs are corrupted.
+    """A kind and an amount of corruption.
 
-    - masking: each feature is set to zero with probability `amount`; a bag of words is scaled back to its old length;
-    - gaussian: noise with `amount` times the features' root mean square is added; to the weights of the words present,
-      noise with `amount` times each weight;
-    - salt_pepper: each feature is, with probability `amount`, set to the least or to the greatest value that occurs;
-      each word is dropped or replaced by a random one.
+    - masking: each feature is set to zero with probability `amount`; a sparse row is scaled back to its former length;
+    - gaussian: Gaussian noise is added, to dense features of deviation `amount` times their root mean square, to the
+      weight of each word present of deviation `amount` times that weight;
+    - salt_pepper: with probability `amount`, each dense feature is set to the smallest or to the largest value that
+      occurs, and each word is dropped or replaced by a random one.
 
     Attributes:
         kind: masking, gaussian or salt_pepper.
-        amount: share of the features, or relative deviation of the noise.
+        amount: share of the features that are corrupted, or relative deviation of the noise; 0 to 1.
         deviation: standard deviation of Gaussian noise on dense features.
-        limits: least and greatest value of dense features.
+        limits: smallest and largest value of dense features.
     """
 
     kind: str
@@ -39,14 +39,14 @@ class Corruption:
 
     @classmethod
     def of(cls, features: Features, kind: str, amount: float) -> Corruption:
-        """The corruption of that kind, measured on the features that it will be used on."""
+        """The corruption of this kind and amount for these features, whose deviation and limits are measured here."""
         if isinstance(features, csr_matrix) or amount == 0 or not features.size:
             return cls(kind, amount)
         deviation = amount * float(np.sqrt(np.mean(np.square(features), dtype=np.float64)))
         return cls(kind, amount, deviation, (float(features.min()), float(features.max())))
 
     def apply(self, features: Features, rng: np.random.Generator) -> Features:
-        """A corrupted copy; the very same features where nothing is to be corrupted."""
+        """A corrupted copy of features, `(n, F)` float32; the same object if `amount` is 0."""
         if self.amount == 0:
             return features
         return self._words(features, rng) if isinstance(features, csr_matrix) else self._dense(features, rng)
@@ -77,10 +77,10 @@ class Corruption:
 
 
 def drop_words(features: csr_matrix, share: float, rng: np.random.Generator) -> csr_matrix:
-    """The same rows with each entry set to zero with probability `share`; what is left is scaled to the old length."""
+    """A copy `(n, F)` with each entry set to zero with probability `share`, and rows scaled to their former length."""
     kept = features.copy()
     kept.data = features.data * (rng.random(len(features.data), dtype=np.float32) >= share)
-    before = np.sqrt(np.add.reduceat(np.append(features.data, 0) ** 2, features.indptr[:-1]))
+    before = np.sqrt(np.add.reduceat(np.append(features.data, 0) ** 2, features.indptr[:-1]))  # (n,)
     after = np.sqrt(np.add.reduceat(np.append(kept.data, 0) ** 2, features.indptr[:-1]))
     scale = np.where(after > 0, before / np.where(after > 0, after, 1), 1)
     kept.data *= np.repeat(scale, np.diff(features.indptr)).astype(np.float32)

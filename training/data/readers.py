@@ -1,4 +1,4 @@
-"""Contents to learn from: texts of a JSONL file, pictures of a folder, vectors or pictures of a numpy file."""
+"""Contents read from files: texts of a JSONL file, pictures of a folder, vectors or pictures of a numpy file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PICTURES = frozenset({".png", ".jpg", ".jpeg"})
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """Contents with their ids; labels where the source has them, for pictures of maps and never for learning."""
+    """Contents with their ids, and their labels if the files have any (used to color maps, never to learn)."""
 
     ids: list[str]
     contents: Sequence[Content]
@@ -33,15 +33,16 @@ class Collection:
 
 
 def read_contents(path: Path) -> Collection:
-    """Contents of a file or folder, by what it is.
+    """The contents of a file or folder.
 
-    - a folder: its PNG and JPEG files, below too; a picture's id is its path, its label the folder it lies in;
-    - `.npy`: `(n, width)` numbers, one embedding a row; ids are row numbers;
-    - `.npz`: `x_train` `(n, height, width)` uint8, one grey picture a row, labels `y_train`, as MNIST comes;
-    - else JSONL, plain or `.gz`: see `read_corpus`; `label` or `group` is the label.
+    - a folder: the PNG and JPEG files in it and in its subfolders; the id is the path, the label the name of the
+      subfolder;
+    - `.npy`: `(n, width)` numbers, one embedding in each row; ids are row numbers;
+    - `.npz`: `x_train` `(n, height, width)` uint8, gray pictures, and labels `y_train`, the format of MNIST;
+    - any other file: JSONL, plain or `.gz`, see `read_corpus`; `label` or `group` is the label.
 
     Raises:
-        InvalidInput: no such file, or not what its name says.
+        InvalidInput: there is no such file, or its content does not fit its name.
     """
     if path.is_dir():
         return _pictures(path)
@@ -92,17 +93,17 @@ def _png(shades: NDArray[np.uint8]) -> Image:
 def _labels(path: Path) -> list[str] | None:
     with open_corpus(path) as file:
         parsed = [json.loads(line) for line in file if not line.isspace()]
-    labels = [found.get("group", found.get("label")) for found in parsed]
+    labels = [line.get("group", line.get("label")) for line in parsed]
     return [str(label) for label in labels] if all(label is not None for label in labels) else None
 
 
 def read_corpus(path: Path) -> tuple[list[str], list[Text]]:
-    """Ids and texts of a JSONL file, plain or gzip: one `{"id": ..., "text": ...}` a line.
+    """Ids and texts of a JSONL file, plain or gzip: one `{"id": ..., "text": ...}` in each line.
 
-    `_id` is taken for `id`, a `title` is put before the text, other keys are left alone; empty lines are skipped.
+    `_id` is accepted for `id`, a `title` is put before the text, other keys are ignored; empty lines are skipped.
 
     Raises:
-        InvalidInput: a line that is no such object, or an id that came before; the message names the line.
+        InvalidInput: a line is not such an object, or repeats an id; the message names the line.
     """
     ids: list[str] = []
     texts: list[Text] = []
@@ -124,7 +125,7 @@ def read_corpus(path: Path) -> tuple[list[str], list[Text]]:
 
 
 def open_corpus(path: Path) -> gzip.GzipFile | BufferedReader:
-    """A corpus file, plain or gzip, to read bytes from."""
+    """A corpus file, plain or gzip, opened for reading bytes."""
     if not path.is_file():
         raise InvalidInput(f"no such corpus file: {path}")
     return gzip.open(path) if path.suffix == ".gz" else path.open("rb")

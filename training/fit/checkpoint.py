@@ -1,4 +1,4 @@
-"""The state of an unfinished training in one file, so that a killed fit goes on from its last epoch."""
+"""The state of an unfinished training run in one file, from which a killed fit resumes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAME = "epoch.safetensors"
 
 
 def fingerprint(features: Features, about: str) -> str:
-    """SHA-256 of the training features and of a description of the run: equal for a run that may be gone on with."""
+    """SHA-256 (hex) of the training features and the description of a run: only a run with an equal one is resumed."""
     digest = hashlib.sha256(about.encode())
     arrays = [features] if isinstance(features, np.ndarray) else [features.indptr, features.indices, features.data]
     for array in arrays:
@@ -31,7 +31,15 @@ def fingerprint(features: Features, about: str) -> str:
 def save(
     folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, best: dict[str, Tensor], about: dict[str, Any]
 ) -> None:
-    """Write model, optimizer, best weights (safetensors) and a JSON description, all or nothing."""
+    """Write model, optimizer, best weights and a description to `folder`, whole or not at all.
+
+    Args:
+        folder: created if missing.
+        model: its weights are saved.
+        optimizer: its state is saved.
+        best: the best weights so far, by name.
+        about: description as JSON; its "fingerprint" is compared on loading.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     tensors |= {f"best.{name}": tensor for name, tensor in best.items()}
@@ -46,9 +54,17 @@ def save(
 def load(
     folder: Path, expected: str, model: nn.Module, optimizer: torch.optim.Optimizer
 ) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """Put model and optimizer back; returns best weights and description, or None where nothing fits `expected`.
+    """The best weights and the description of a saved run, whose state is put into `model` and `optimizer`.
 
-    A file of another run, or one that cannot be read, is no reason to stop: the training then starts anew.
+    Args:
+        folder: where `save` wrote.
+        expected: fingerprint of the run to resume.
+        model: takes the saved weights.
+        optimizer: takes the saved state.
+
+    Returns:
+        None, with model and optimizer unchanged, if there is no file, if it cannot be read, or if it belongs to another
+        run: training then starts from the beginning.
     """
     try:
         with safetensors.safe_open(folder / NAME, framework="pt") as file:

@@ -1,4 +1,7 @@
-"""From documents to a hash function: featurizer, neighbor graph, the one optimisation loop, thresholds."""
+"""From documents to a hash function: split, featurizer, neighbor graph, one or two training runs, thresholds.
+
+Read `fit` from top to bottom: it is the experiment.
+"""
 
 from __future__ import annotations
 
@@ -20,24 +23,24 @@ from training.models import Plan
 from training.neighbors.graph import Graph
 
 MAX_JUDGED = 10_000
-"""Most validation documents, and most held-out ones, whose loss is computed."""
+"""Most validation documents, and most held-out documents, whose loss is computed."""
 
 
 class Cancelled(Exception):
-    """The training was asked to stop, and did."""
+    """The training stopped because it was cancelled."""
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """What a fit gives.
+    """A learned hash function, and how it was learned.
 
     Attributes:
         function: the hash function, on the CPU.
         plan: every number of the run.
-        history: one record per epoch.
+        history: figures of each epoch, those of a first network first.
         held_out_loss: reconstruction loss of the held-out documents from hard bits, in nats per document.
-        n_documents: documents in each part of the split.
-        seconds: wall time of each stage: features, graph, first network, network.
+        n_documents: number of documents in each part of the split: train, validation, held_out.
+        seconds: duration of each stage: features, graph, first network, network.
     """
 
     function: HashFunction
@@ -57,37 +60,51 @@ def fit(
     cancelled: Callable[[], bool] | None = None,
     checkpoint_dir: Path | None = None,
 ) -> FitResult:
-    """Learn a hash function from documents; their ids alone say which are held out.
+    """A hash function learned from documents; a document's id alone decides whether it is held out.
 
     Args:
         contents: at least three documents.
-        ids: theirs, unique.
-        config: what to learn, and how.
-        progress: called after each epoch.
-        cancelled: asked between batches; a yes raises `Cancelled`, what it raises passes through.
-        checkpoint_dir: where the last epoch is kept; a fit that finds there its own goes on from it, bit for bit.
+        ids: the documents' ids, unique.
+        config: the training options.
+        progress: called after each epoch; may raise to stop the run.
+        cancelled: called before each batch; if it returns true the run stops. It may also raise to stop the run.
+        checkpoint_dir: folder for checkpoints. A fit of the same documents with the same options resumes from the
+            last epoch, with equal results bit for bit.
+
+    Returns:
+        The hash function, the plan, and the figures of each epoch.
 
     Raises:
-        Cancelled: `cancelled` said so.
-        InvalidInput: too few documents, or they share no words.
+        Cancelled: `cancelled` returned true.
+        InvalidInput: fewer than three documents, or no two of them share a word.
     """
     clock = _Clock()
-    check = _checker(cancelled)
+    check_cancelled = _raise_if(cancelled)
     parts = split(ids)
     featurizer, output = featurizer_for(contents[0], config)
     featurizer.fit([contents[i] for i in parts.train])
     judged = [first_by_id(rows, ids, MAX_JUDGED) for rows in (parts.validation, parts.held_out)]
-    train, validation, held_out = (featurizer.transform([contents[i] for i in rows]) for rows in (parts.train, *judged))
+    train, validation, held_out = (  # each (n, F)
+        featurizer.transform([contents[i] for i in rows]) for rows in (parts.train, *judged)
+    )
     clock.lap("features")
     plan = config.plan(len(parts.train), output)
-    learning, graph = learn(train, validation, plan, config, progress=progress, check=check, folder=checkpoint_dir)
+    run, graph = learn(
+        train,
+        validation,
+        plan,
+        config,
+        progress=progress,
+        check_cancelled=check_cancelled,
+        checkpoint_dir=checkpoint_dir,
+    )
     clock.lap("graph")
-    for name, epochs in (("first network", learning.before), ("network", learning.history)):
+    for name, epochs in (("first network", run.before), ("network", run.history)):
         clock.move("graph", name, sum(epoch.seconds for epoch in epochs))
-    held_out_loss, _ = learning.validate(graph.dataset(held_out, check))
-    function = learning.function(featurizer)
+    held_out_loss, _ = run.validate(graph.dataset(held_out, check_cancelled))
+    function = run.function(featurizer)
     counts = {"train": len(parts.train), "validation": len(parts.validation), "held_out": len(parts.held_out)}
-    return FitResult(function, plan, [*learning.before, *learning.history], held_out_loss, counts, clock.laps)
+    return FitResult(function, plan, [*run.before, *run.history], held_out_loss, counts, clock.laps)
 
 
 def learn(
@@ -97,40 +114,44 @@ def learn(
     config: TrainingConfig,
     *,
     progress: Progress | None = None,
-    check: Callable[[], None] = lambda: None,
-    folder: Path | None = None,
+    check_cancelled: Callable[[], None] = lambda: None,
+    checkpoint_dir: Path | None = None,
 ) -> tuple[TrainingRun, Graph]:
-    """Learn from features alone; returns what was learned, and the graph that its targets came from.
+    """A network learned from features, and the neighbor graph that its targets were made with.
 
-    Where the plan says so, a wide network learns first, from the neighbors that the features show. Documents that it
-    sees alike are better neighbors: the graph is drawn anew by them, and the network of n_bits goes on from its layers.
+    If the plan has `first_epochs`, a wide network is trained first, with the neighbors found by features. Its logits
+    find better neighbors: they refine the graph, and the network of n_bits starts from its layers.
 
     Args:
         train: `(n, F)` features of the training documents.
-        validation: `(m, F)` features of others, for the early stop.
+        validation: `(m, F)` features of the validation documents, for the early stop.
         plan: every number of the run.
         config: seed, device, variant.
-        progress: called after each epoch.
-        check: called between batches; what it raises ends the learning.
-        folder: where the last epoch is kept.
+        progress: called after each epoch; may raise to stop the run.
+        check_cancelled: called before each batch; may raise to stop the run.
+        checkpoint_dir: folder for checkpoints; None: no checkpoints.
+
+    Returns:
+        The run of the network of n_bits (`before` has the epochs of the first network), and the graph.
     """
     graph = Graph.of(train, plan, config.seed)
     first: TrainingRun | None = None
     if plan.first_epochs:
-        datasets = graph.dataset(train, check, same=True), graph.dataset(validation, check)
+        datasets = graph.dataset(train, check_cancelled, same=True), graph.dataset(validation, check_cancelled)
         first = TrainingRun(*datasets, plan.first(), config, graph=graph)
-        first.run(progress, check, None if folder is None else folder / "first", then=plan.epochs)
+        first_dir = None if checkpoint_dir is None else checkpoint_dir / "first"
+        first.run(progress, check_cancelled, first_dir, epochs_after=plan.epochs)
         graph = graph.refined(first.view, plan.refined_neighbors)
-    datasets = graph.dataset(train, check, same=True), graph.dataset(validation, check)
+    datasets = graph.dataset(train, check_cancelled, same=True), graph.dataset(validation, check_cancelled)
     if first is not None and plan.likeness:
         datasets = replace(datasets[0], view=first.view), datasets[1]
-    learning = TrainingRun(*datasets, plan, config, first, graph)
-    learning.run(progress, check, folder)
-    return learning, graph
+    run = TrainingRun(*datasets, plan, config, first, graph)
+    run.run(progress, check_cancelled, checkpoint_dir)
+    return run, graph
 
 
 def featurizer_for(content: Content, config: TrainingConfig) -> tuple[Featurizer, str]:
-    """A featurizer for contents of that kind, and what their features are: counts, bits or reals."""
+    """The featurizer for contents of this kind, and the kind of its features: counts, bits or reals."""
     if isinstance(content, Text):
         return TextFeaturizer(config.max_features, config.min_df), "counts"
     if isinstance(content, Image):
@@ -139,27 +160,29 @@ def featurizer_for(content: Content, config: TrainingConfig) -> tuple[Featurizer
 
 
 class _Clock:
-    """Wall time of stages."""
+    """Durations of stages, in seconds."""
 
     def __init__(self) -> None:
         self.laps: dict[str, float] = {}
         self._last = time.monotonic()
 
     def lap(self, name: str) -> None:
-        """The stage of that name ends here."""
+        """Record the time since the last call as the duration of this stage."""
         now = time.monotonic()
         self.laps[name] = now - self._last
         self._last = now
 
     def move(self, name: str, other: str, seconds: float) -> None:
-        """So many seconds of one stage were another's; more than it has if an earlier run of the same fit took them."""
+        """Move seconds from one stage to another; the first keeps at least 0, since a resumed fit may move more."""
         self.laps[name] = max(0.0, self.laps[name] - seconds)
         self.laps[other] = seconds
 
 
-def _checker(cancelled: Callable[[], bool] | None) -> Callable[[], None]:
-    def check() -> None:
+def _raise_if(cancelled: Callable[[], bool] | None) -> Callable[[], None]:
+    """A function that raises `Cancelled` when `cancelled` returns true."""
+
+    def check_cancelled() -> None:
         if cancelled is not None and cancelled():
             raise Cancelled("the training was cancelled")
 
-    return check
+    return check_cancelled

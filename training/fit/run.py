@@ -1,4 +1,4 @@
-"""TrainingRun: the one optimization loop."""
+"""TrainingRun: one network, trained by the one optimization loop, from features and targets to its best weights."""
 
 from __future__ import annotations
 
@@ -25,26 +25,29 @@ from training.neighbors.graph import Graph
 from training.vectors import unit_rows
 
 SATURATED_WITHIN = 0.05
+"""A unit is saturated if it lies within this distance of 0 or 1."""
 SATURATED_SHARE = 0.9
-_ROWS_AT_ONCE = 4096
+"""An epoch counts as saturated if at least this share of the units is."""
 _WARM_UP = 0.05
-_SOME = 100_000
-"""Most training documents that thresholds, and the bits to start from, are learned from."""
+"""Share of the training over which the step size rises."""
+_ROWS_AT_ONCE = 4096
+MAX_SAMPLE = 100_000
+"""Most training documents from which thresholds and the first weights of the bits are computed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """How one pass over the training documents went.
+    """Figures of one pass over the training documents.
 
     Attributes:
-        epoch: from 1.
-        epochs: how many there will be, unless it stops early.
+        epoch: number of the pass, from 1; the passes of a first network are counted too.
+        epochs: number of passes planned; an early stop makes fewer.
         loss: mean training loss, in nats per document.
-        parts: the same by part.
+        parts: each named part of that loss.
         validation_loss: reconstruction loss of the validation documents from hard bits, in nats per document.
-        saturated: share of their code units within 0.05 of 0 or 1, without noise.
-        seconds: how long it took.
-        eta_s: seconds that the remaining passes will take.
+        saturated: share of the validation documents' code units within 0.05 of 0 or 1, without noise.
+        seconds: duration of the pass.
+        eta_s: estimated duration of the remaining passes, in seconds.
     """
 
     epoch: int
@@ -58,23 +61,25 @@ class Epoch:
 
 
 Progress = Callable[[Epoch], None]
+"""Called after each epoch; may raise to stop the run."""
 
 
 class TrainingRun:
-    """The one optimisation loop: Adam with a linear warm-up and decay, early stop, a checkpoint after each epoch.
+    """The one optimization loop: Adam with a linear warm-up and decay, early stop, a checkpoint after each epoch.
 
     Args:
-        train: what to learn from.
-        validation: what the early stop looks at.
+        train: documents to learn from.
+        validation: documents whose loss decides the early stop.
         plan: every number of the run.
         config: seed, device, variant.
-        first: a learning that went before, whose layers but the last the encoder starts from.
-        graph: its latent space, if the plan wants it, gives the word vectors that the encoder starts from otherwise.
+        first: the run of the first network, if there was one: the encoder starts from its layers.
+        graph: source of the word vectors that the encoder starts from if there was no first network and the plan has
+            `start_dims`.
 
     Attributes:
         model: the autoencoder; after `run` it holds the best weights.
-        before: records of the learning that went before.
-        history: one record per epoch done.
+        before: epochs of the first network.
+        history: epochs of this network.
     """
 
     def __init__(
@@ -91,68 +96,86 @@ class TrainingRun:
         self.device = torch.device(resolve_device(config.device))
         self.history: list[Epoch] = []
         self.before = [] if first is None else first.history
-        drawn = torch.Generator().manual_seed(config.seed)
+        generator = torch.Generator().manual_seed(config.seed)
         self.model: Autoencoder = MODELS[config.variant](train.features.shape[1], plan)
-        self.model.initialize(drawn, torch.from_numpy(train.mean_target()), train.row_length())
+        self.model.initialize(generator, torch.from_numpy(train.mean_target()), train.row_length())
         if first is not None:
             self.model.start_from(first.model)
-            self.model.start_bits(first.logits(train.features[_some(len(train))]), first.model, config.seed)
+            self.model.start_bits(first.logits(train.features[_evenly_spread(len(train))]), first.model, config.seed)
         elif graph is not None and graph.space is not None and plan.start_dims:
             width = self.model.encoder.first.shape[1]
             self.model.start_words(*graph.space.word_vectors(plan.start_dims, width, config.seed))
         self.model.to(self.device)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=plan.learning_rate, fused=True)
 
-    def run(self, progress: Progress | None, check: Callable[[], None], folder: Path | None, then: int = 0) -> None:
-        """Train to the last epoch, or to an early stop; `then` epochs of another learning will follow."""
-        mark = ""
+    def run(
+        self,
+        progress: Progress | None,
+        check_cancelled: Callable[[], None],
+        checkpoint_dir: Path | None,
+        epochs_after: int = 0,
+    ) -> None:
+        """Train to the last epoch or to an early stop, and leave the best weights in `model`.
+
+        Args:
+            progress: called after each epoch.
+            check_cancelled: called before each batch; may raise to stop the run.
+            checkpoint_dir: folder for the checkpoint; a run with equal inputs resumes from it. None: no checkpoint.
+            epochs_after: epochs of the network that is trained after this one, for the estimate of the time left.
+
+        Raises:
+            FloatingPointError: the loss is no longer finite.
+        """
+        fingerprint = ""
         best: dict[str, Tensor] = {}
-        if folder is not None:
-            mark = checkpoint.fingerprint(self.train.features, f"{self.config.model_dump_json()} {self.plan}")
-            if kept := checkpoint.load(folder, mark, self.model, self.optimizer):
-                best, about = kept
+        if checkpoint_dir is not None:
+            fingerprint = checkpoint.fingerprint(self.train.features, f"{self.config.model_dump_json()} {self.plan}")
+            if saved := checkpoint.load(checkpoint_dir, fingerprint, self.model, self.optimizer):
+                best, about = saved
                 self.history = [Epoch(**record) for record in about["history"]]
         if not self.history:
-            self._prepare(check)
+            self._prepare(check_cancelled)
         patience = self.config.patience or max(3, self.plan.epochs // 4)
         for epoch in range(len(self.history), self.plan.epochs):
-            if self._stale() >= patience:
+            if self._epochs_since_best() >= patience:
                 break
-            self._epoch(epoch, check, then)
-            if self._best() == epoch:
+            self._epoch(epoch, check_cancelled, epochs_after)
+            if self._best_epoch() == epoch:
                 best = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
-            if folder is not None:
-                about = {"fingerprint": mark, "history": [asdict(record) for record in self.history]}
-                checkpoint.save(folder, self.model, self.optimizer, best, about)
+            if checkpoint_dir is not None:
+                about = {"fingerprint": fingerprint, "history": [asdict(record) for record in self.history]}
+                checkpoint.save(checkpoint_dir, self.model, self.optimizer, best, about)
             if progress is not None:
                 progress(self.history[-1])
         self.model.load_state_dict(best)
 
-    def _prepare(self, check: Callable[[], None]) -> None:
+    def _prepare(self, check_cancelled: Callable[[], None]) -> None:
+        """What the variant learns before the first epoch, for example layer by layer."""
         rng = np.random.default_rng([self.config.seed])
         generator = torch.Generator(self.device).manual_seed(int(rng.integers(1 << 62)))
 
         def batches() -> Iterator[Batch]:
             for batch in self._batches((0.0, 0.0), rng):
-                check()
+                check_cancelled()
                 yield batch
 
         self.model.prepare(batches, generator)
 
-    def _batches(self, span: tuple[float, float], rng: np.random.Generator) -> Iterator[Batch]:
+    def _batches(self, progress: tuple[float, float], rng: np.random.Generator) -> Iterator[Batch]:
         plan = self.plan
-        return self.train.batches(plan.batch_size, plan.corruption, span, rng, self.device, plan.corruption_kind)
+        return self.train.batches(plan.batch_size, plan.corruption, progress, rng, self.device, plan.corruption_kind)
 
-    def _epoch(self, epoch: int, check: Callable[[], None], then: int) -> None:
-        began = time.monotonic()
-        # Drawn anew from (seed, epoch), so that an epoch is the same after a restart.
+    def _epoch(self, epoch: int, check_cancelled: Callable[[], None], epochs_after: int) -> None:
+        """One pass over the training documents; its figures are appended to `history`."""
+        started = time.monotonic()
+        # Seeded by (seed, epoch), so that an epoch draws the same numbers after a restart.
         rng = np.random.default_rng([self.config.seed, epoch])
         generator = torch.Generator(self.device).manual_seed(int(rng.integers(1 << 62)))
-        span = epoch / self.plan.epochs, (epoch + 1) / self.plan.epochs
+        progress = epoch / self.plan.epochs, (epoch + 1) / self.plan.epochs
         sums: dict[str, float] = {}
         n_batches = 0
-        for batch in self._batches(span, rng):
-            check()
+        for batch in self._batches(progress, rng):
+            check_cancelled()
             for group in self.optimizer.param_groups:
                 group["lr"] = self.plan.learning_rate * annealed(batch.progress)
             self.optimizer.zero_grad()
@@ -166,14 +189,14 @@ class TrainingRun:
         if not math.isfinite(loss):
             raise FloatingPointError(f"the loss became {loss} in epoch {epoch + 1}: lower learning_rate")
         validation_loss, saturated = self.validate(self.validation)
-        seconds = time.monotonic() - began
+        seconds = time.monotonic() - started
         before = [*self.before, *self.history]
-        done, total = len(before) + 1, len(self.before) + self.plan.epochs + then
+        done, total = len(before) + 1, len(self.before) + self.plan.epochs + epochs_after
         eta_s = (seconds + sum(record.seconds for record in before)) / done * (total - done)
         self.history.append(Epoch(done, total, loss, parts, validation_loss, saturated, seconds, eta_s))
 
     def validate(self, documents: Dataset) -> tuple[float, float]:
-        """Reconstruction loss in nats per document, as `Autoencoder.hard_loss` has it, and share of saturated units."""
+        """Reconstruction loss in nats per document (`Autoencoder.hard_loss`), and share of saturated units."""
         loss, saturated = 0.0, 0
         for start in range(0, len(documents), self.plan.batch_size):
             rows = np.arange(start, min(start + self.plan.batch_size, len(documents)))
@@ -184,7 +207,7 @@ class TrainingRun:
         return loss / len(documents), saturated / (len(documents) * self.plan.n_bits)
 
     def logits(self, features: Features) -> NDArray[np.float32]:
-        """Logits `(n, n_bits)` float32 of features."""
+        """Logits of features `(n, F)`: `(n, n_bits)` float32."""
         starts = range(0, features.shape[0], _ROWS_AT_ONCE)
         with torch.inference_mode():
             parts = [self.model.encoder(network_input(features[s : s + _ROWS_AT_ONCE], self.device)) for s in starts]
@@ -192,35 +215,39 @@ class TrainingRun:
             return logits
 
     def view(self, features: Features) -> NDArray[np.float32]:
-        """What the network sees in features: its logits, `(n, n_bits)` float32, rows of unit length."""
+        """Logits of features `(n, F)`, rows scaled to unit length: `(n, n_bits)` float32."""
         return unit_rows(self.logits(features))
 
     def function(self, featurizer: Featurizer) -> HashFunction:
-        """The hash function learned, on the CPU."""
+        """The learned hash function, on the CPU; the model is moved there too."""
         network = self.model.encoder.cpu().eval().requires_grad_(False)
         learned = HashFunction(featurizer, network, np.zeros(self.plan.n_bits, dtype=np.float32))
-        rows = self.train.features[_some(len(self.train))]
+        rows = self.train.features[_evenly_spread(len(self.train))]  # (at most MAX_SAMPLE, F)
         return replace(learned, thresholds=self.model.thresholds(learned.logits(rows)))
 
-    def _rank(self, record: Epoch) -> tuple[bool, float]:
-        """Saturated epochs before all others, then the lower validation loss."""
+    def _merit(self, record: Epoch) -> tuple[bool, float]:
+        """Orders epochs: saturated ones are better than all others; among equals the lower validation loss is."""
         return self.plan.noise == 0 or record.saturated >= SATURATED_SHARE, -record.validation_loss
 
-    def _best(self) -> int:
-        return max(range(len(self.history)), key=lambda i: self._rank(self.history[i]))
+    def _best_epoch(self) -> int:
+        return max(range(len(self.history)), key=lambda i: self._merit(self.history[i]))
 
-    def _stale(self) -> int:
-        """Epochs since the best one, if it may be the last."""
-        if not self.history or not self._rank(self.history[self._best()])[0]:
+    def _epochs_since_best(self) -> int:
+        """Epochs since the best one; 0 while no epoch is saturated, because training must not stop before."""
+        if not self.history or not self._merit(self.history[self._best_epoch()])[0]:
             return 0
-        return len(self.history) - 1 - self._best()
+        return len(self.history) - 1 - self._best_epoch()
 
 
 def annealed(progress: float) -> float:
-    """The step size at that share of the training, relative to its peak: a linear rise to 1, then linearly to 0."""
+    """Step size relative to its peak, from 0 to 1: it rises linearly over the first 5 % of training, then falls to 0.
+
+    Args:
+        progress: share of the training that is done, 0 to 1.
+    """
     return min(progress / _WARM_UP + 0.01, (1 - progress) / (1 - _WARM_UP), 1.0)
 
 
-def _some(n: int) -> NDArray[np.int64]:
-    """At most `_SOME` of `n` rows, evenly spread."""
-    return np.linspace(0, n - 1, min(n, _SOME)).astype(np.int64)
+def _evenly_spread(n: int) -> NDArray[np.int64]:
+    """Positions of at most `MAX_SAMPLE` of `n` rows, evenly spread."""
+    return np.linspace(0, n - 1, min(n, MAX_SAMPLE)).astype(np.int64)

@@ -1,4 +1,4 @@
-"""The variants of the autoencoder: one base, one file each, one registry."""
+"""The variants of the autoencoder, one file each, and their registry MODELS."""
 
 from __future__ import annotations
 

@@ -1,18 +1,18 @@
-"""What every autoencoder shares: the plan it is built from, the batch it sees, the named parts of its loss.
+"""Autoencoder: the base of all variants; Batch: what it sees at one step; Decoder: its second half.
 
-A variant file holds only what differs: its penalty or its own loss; its preset of options stands beside the options, in
-`service/training_options.py`. The options below are orthogonal and live here, so that they compose without a class for
-each pair:
+A variant's file holds only what differs, its penalty or its loss; its preset of options is in
+`service/training_options.py`. The options below work with every variant that uses this loss, so they are implemented
+here, and no pair of them needs a class:
 
-- what the data are (word counts, bits, real numbers), and with that the loss: `Plan.output`;
-- a code layer of sigmoid or of linear units: `Plan.code`; a linear or a mirrored decoder: `Plan.mirrored`;
-- corruption of the input (denoising): `Plan.corruption`, applied when the batch is cut;
-- neighbors as targets (neighbor-aware): `Plan.neighbors`, applied when the batch is cut;
-- noise before the sigmoid, growing over training (semantic hashing): `Plan.noise_start` to `Plan.noise`; drawn anew at
-  each step, or once for each training document: `Plan.noise_kind`;
-- bits drawn under that noise, with a straight-through gradient: `Plan.sampled_bits`;
+- kind of the features (counts, bits, reals), which decides the loss: `Plan.output`;
+- sigmoid or linear code units: `Plan.code`; a linear or a mirrored decoder: `Plan.mirrored`;
+- corruption of the input (denoising): `Plan.corruption`, applied when the batch is made;
+- neighbors as targets (neighbor-aware): `Plan.neighbors`, applied when the batch is made;
+- noise before the sigmoid that grows over the training (semantic hashing): from `Plan.noise_start` to `Plan.noise`;
+  drawn at each step, or once for each training document: `Plan.noise_kind`;
+- bits sampled under that noise, with a straight-through gradient: `Plan.sampled_bits`;
 - balanced and uncorrelated bits: `Plan.balance`;
-- codes alike where a first network sees documents alike: `Plan.likeness`.
+- similar codes for documents that a first network finds similar: `Plan.likeness`.
 """
 
 from __future__ import annotations
@@ -34,30 +34,28 @@ from training.models.rotation import rotation
 from training.vectors import unit_rows
 
 GROWTH = 0.8
-"""Share of the training over which the noise grows; the rest lets the units answer to the last of it."""
+"""Share of the training over which the noise grows; after it the units adapt to the largest noise."""
 
 START_DEVIATION = 2.0
-"""Of the logits of a network whose bits start from another's: beyond the noise, short of saturation."""
+"""Standard deviation of the first logits of bits taken over from another network: above the noise, not saturated."""
 
 Rows = SparseBatch | Tensor
-"""`B` rows of features: bags of sparse ones, a `(B, F)` tensor of dense ones."""
+"""`B` rows of features: a SparseBatch of sparse ones, a `(B, F)` tensor of dense ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a model sees at one step, `B` documents of `F` features.
+    """What a model sees at one step: `B` documents of `F` features.
 
     Attributes:
-        input: `(B, F)` features as the encoder sees them, corrupted if the plan says so.
-        clean: `(B, F)` the same features, never corrupted.
-        target: `(B, F)` what the decoder must give: rows that sum to one (counts), shares of ones (bits), or reals.
+        input: `(B, F)` features for the encoder, corrupted if the plan says so.
+        target: `(B, F)` rows to reconstruct: they sum to one (counts), are shares of ones (bits), or any reals.
         progress: share of the training that is done, 0 to 1.
-        cases: `(B,)` int64, which training documents these are; None where they are none.
-        similarities: `(B, B)` of each pair of the documents, as a first network has it; None where there is none.
+        cases: `(B,)` int64, row numbers of the training documents; None if these are no training documents.
+        similarities: `(B, B)` similarity of each pair of documents by a first network; None without a first network.
     """
 
     input: Rows
-    clean: Rows
     target: Tensor
     progress: float
     cases: Tensor | None = None
@@ -65,7 +63,7 @@ class Batch:
 
 
 class Decoder(nn.Module):
-    """A feed-forward net from code units to outputs, before their softmax or sigmoid; linear without hidden layers."""
+    """A feed-forward network from code units to outputs before softmax or sigmoid; linear without hidden layers."""
 
     def __init__(self, n_bits: int, hidden: Sequence[int], n_features: int, activation: str) -> None:
         super().__init__()
@@ -73,7 +71,7 @@ class Decoder(nn.Module):
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise([n_bits, *hidden, n_features]))
 
     def initialize(self, generator: torch.Generator, bias: Tensor) -> None:
-        """Draw every weight anew, Glorot-uniform; the outputs start from `bias` `(F,)`."""
+        """Draw every weight (Glorot-uniform); the bias of the outputs starts as `bias` `(F,)`."""
         with torch.no_grad():
             for layer in self.layers:
                 assert isinstance(layer, nn.Linear)
@@ -91,13 +89,13 @@ class Decoder(nn.Module):
 
 
 class Autoencoder(nn.Module):
-    """The base of every variant: deep encoder, code layer, decoder, and the loss that the kind of data asks for.
+    """The base of all variants: deep encoder, code layer, decoder, and the loss for the kind of features.
 
-    The decoder is linear unless the plan mirrors the encoder: a deeper one learns to read crowded codes, and the codes
-    get worse.
+    The decoder is linear unless the plan mirrors the encoder: a deeper decoder reconstructs from codes that are close
+    together, so the codes get worse.
 
     Args:
-        n_features: width `F` of input and output.
+        n_features: number `F` of features.
         plan: sizes and options.
     """
 
@@ -110,12 +108,13 @@ class Autoencoder(nn.Module):
         self.noise_key = 0
 
     def initialize(self, generator: torch.Generator, mean_target: Tensor, row_length: float = 1.0) -> None:
-        """Draw every weight anew.
+        """Draw every weight.
 
         Args:
-            generator: draws them.
-            mean_target: `(F,)`, where the decoder starts, so that it need not learn it.
-            row_length: of a typical row of features; hidden units then start with about unit variance, above the noise.
+            generator: draws the weights.
+            mean_target: `(F,)` mean of the targets, which the untrained decoder gives as its output.
+            row_length: Euclidean length of a typical row of features, by which the first layer is scaled: hidden units
+                then start with a variance of about 1, above the noise.
         """
         self.encoder.initialize(generator)
         with torch.no_grad():
@@ -125,7 +124,7 @@ class Autoencoder(nn.Module):
             self.noise_key = int(torch.randint(1 << 62, (), generator=generator))
 
     def start_from(self, other: Autoencoder) -> None:
-        """Take over every layer of another's encoder but the last, which gives the bits."""
+        """Copy all encoder layers from another model, except the last layer, which gives the bits."""
         if not self.plan.hidden:
             return
         with torch.no_grad():
@@ -135,42 +134,42 @@ class Autoencoder(nn.Module):
                 mine.load_state_dict(theirs.state_dict())
 
     def start_bits(self, logits: NDArray[np.float32], other: Autoencoder, seed: int) -> None:
-        """Let the last layer start from a rotation of another's bits; left alone where the other has fewer.
+        """Set the last encoder layer to a rotation of another model's bits, if that model has at least as many bits.
 
         Args:
-            logits: `(n, other's n_bits)` of training documents.
-            other: an autoencoder whose other layers were taken over.
-            seed: of the rotation.
+            logits: `(n, other's n_bits)` logits of training documents from the other model.
+            other: the model that the other layers were copied from.
+            seed: seed of the rotation.
         """
         if not self.plan.hidden or other.plan.n_bits < self.plan.n_bits:
             return
-        turned = torch.from_numpy(rotation(unit_rows(logits), self.plan.n_bits, seed))
+        turn = torch.from_numpy(rotation(unit_rows(logits), self.plan.n_bits, seed))  # (other n_bits, n_bits)
         mine, theirs = self.encoder.rest[-1], other.encoder.rest[-1]
         assert isinstance(mine, nn.Linear)
         assert isinstance(theirs, nn.Linear)
-        places = torch.from_numpy(logits) @ turned
-        mean = places.mean(dim=0)
-        scale = START_DEVIATION / float((places - mean).std().clamp_min(1e-6))
+        rotated = torch.from_numpy(logits) @ turn  # (n, n_bits)
+        mean = rotated.mean(dim=0)  # (n_bits,)
+        scale = START_DEVIATION / float((rotated - mean).std().clamp_min(1e-6))
         with torch.no_grad():
             weight, bias = theirs.weight.cpu(), theirs.bias.cpu()
-            mine.weight.copy_(scale * turned.T @ weight)
-            mine.bias.copy_(scale * (turned.T @ bias - mean))
+            mine.weight.copy_(scale * turn.T @ weight)
+            mine.bias.copy_(scale * (turn.T @ bias - mean))
 
     def start_words(self, vectors: NDArray[np.float32], bias: NDArray[np.float32]) -> None:
-        """Let the first layer start from `(F, width)` word vectors and a `(width,)` bias."""
+        """Set the first encoder layer to word vectors `(F, width)` and a bias `(width,)`."""
         with torch.no_grad():
             self.encoder.first.copy_(torch.from_numpy(vectors))
             self.encoder.first_bias.copy_(torch.from_numpy(bias))
 
     def prepare(self, batches: Callable[[], Iterator[Batch]], generator: torch.Generator) -> None:
-        """What a variant learns before its first epoch, from any number of passes of `batches()`; nothing here."""
+        """Learn something before the first epoch, from any number of passes of `batches()`; the base learns nothing."""
 
     def noise_scale(self, progress: float) -> float:
-        """Standard deviation of the noise before the sigmoid at that share of the training: it grows, then stays."""
+        """Standard deviation of the noise before the sigmoid at this share of the training: it grows, then stays."""
         return self.plan.noise_start + (self.plan.noise - self.plan.noise_start) * min(1.0, progress / GROWTH)
 
     def units(self, logits: Tensor, batch: Batch, generator: torch.Generator) -> Tensor:
-        """Code units `(B, n_bits)` while learning: sigmoid of logits plus noise, cut to bits if so planned; or linear.
+        """Code units `(B, n_bits)` in training: sigmoid of noisy logits (as bits if `sampled_bits`), or noisy logits.
 
         Source: Salakhutdinov, Hinton (2009), "Semantic hashing", section 4 (noise, fixed for each training case);
         Bengio, Leonard, Courville (2013), "Estimating or propagating gradients through stochastic neurons"
@@ -189,46 +188,49 @@ class Autoencoder(nn.Module):
         return units
 
     def decode(self, units: Tensor) -> Tensor:
-        """Outputs `(B, F)` of code units, before their softmax or sigmoid."""
+        """Decoder outputs `(B, F)` of code units `(B, n_bits)`, before softmax or sigmoid."""
         outputs: Tensor = self.decoder(units if self.plan.code == "linear" else 2 * units - 1)
         return outputs
 
     def reconstruction(self, units: Tensor, target: Tensor) -> Tensor:
-        """Negative log-likelihood in nats of `(B, F)` targets under the decoder's outputs, mean over the batch."""
+        """Negative log-likelihood of targets `(B, F)` given code units, in nats, mean over the batch: `()`."""
         return negative_log_likelihood(self.decode(units), target, self.plan.output)
 
     def penalty(self, batch: Batch, logits: Tensor, units: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        """What a variant adds to the loss, by name; nothing here."""
+        """Parts that a variant adds to the loss, by name; the base adds none."""
         return {}
 
+    def balance(self, logits: Tensor) -> dict[str, Tensor]:
+        """The loss part for balanced and uncorrelated bits, given logits `(B, n_bits)`; none if its weight is 0."""
+        return {"balance": self.plan.balance * imbalance(torch.sigmoid(logits))} if self.plan.balance > 0 else {}
+
     def loss(self, batch: Batch, generator: torch.Generator) -> Losses:
-        """Loss of one batch, in named parts; on CUDA encoder and decoder multiply in bfloat16, all else is float32."""
+        """Loss of one batch, in named parts; on CUDA encoder and decoder compute in bfloat16, the rest in float32."""
         with torch.autocast("cuda", torch.bfloat16, enabled=batch.target.is_cuda):
-            logits = self.encoder(batch.input).float()
+            logits = self.encoder(batch.input).float()  # (B, n_bits)
             units = self.units(logits, batch, generator)
             parts = {"reconstruction": self.reconstruction(units, batch.target)}
-        if self.plan.balance > 0:
-            parts["balance"] = self.plan.balance * imbalance(torch.sigmoid(logits))
+        parts |= self.balance(logits)
         if self.plan.likeness > 0 and batch.similarities is not None:
             parts["likeness"] = self.plan.likeness * unlikeness(units, batch.similarities)
         return Losses(parts | self.penalty(batch, logits, units, generator))
 
     def accumulate(self, batch: Batch, generator: torch.Generator) -> Losses:
-        """Leave the gradient of one batch's loss in the parameters, by backpropagation; returns the loss."""
+        """Compute the gradient of the loss of one batch into the parameters' `grad`; returns the loss."""
         losses = self.loss(batch, generator)
         losses.total.backward()  # type: ignore[no-untyped-call]
         return losses
 
     @property
     def has_binary_units(self) -> bool:
-        """True where training drives the code units to zeros and ones: cutting them at one half then loses nothing."""
+        """True if training drives the code units towards 0 and 1, so that a threshold at 0.5 loses nothing."""
         return self.plan.code == "sigmoid" and (self.plan.noise > 0 or self.plan.sampled_bits)
 
     @torch.no_grad()
     def hard_loss(self, features: Rows, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Reconstruction loss as a hash function must bear it, `()`, and the noiseless units, `(B, n_bits)`.
+        """Reconstruction loss from the bits of a hash function, `()`, and the units without noise, `(B, n_bits)`.
 
-        From hard bits where training drives the units there, else from the units as they are.
+        The loss is computed from hard bits if the units are binary, else from the units themselves.
         """
         logits = self.encoder(features)
         units = torch.sigmoid(logits)
@@ -237,9 +239,9 @@ class Autoencoder(nn.Module):
         return self.reconstruction((logits > 0).to(logits.dtype) if self.has_binary_units else units, target), units
 
     def thresholds(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Where each bit of the hash function turns to one, `(n_bits,)`, given logits of training documents.
+        """Thresholds of the bits, `(n_bits,)` float32, given logits `(n, n_bits)` of training documents.
 
-        Zero, a unit of one half, where the units speak in bits; else the median, which balances every bit.
+        0 (a unit of 0.5) if the units are binary; else the median, which makes every bit balanced.
         """
         if self.has_binary_units:
             return np.zeros(logits.shape[1], dtype=np.float32)

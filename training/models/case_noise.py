@@ -1,4 +1,4 @@
-"""Noise that belongs to a training case: the same at every visit, and stored nowhere."""
+"""Noise that is fixed for each training case: equal in every epoch, computed and not stored."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ _GOLDEN = 0x9E3779B97F4A7C15
 
 
 def case_noise(cases: Tensor, n_bits: int, key: int) -> Tensor:
-    """Standard normal noise `(B, n_bits)` float32 that is a function of the case, the unit and the key alone.
+    """Standard normal noise `(B, n_bits)` float32, a function of case, unit and key only.
 
-    With noise fixed for each case the loss of a training set is one deterministic function of the weights, which can be
-    minimized by any method, and units saturate to be read in spite of it.
+    With fixed noise the loss of a training set is a deterministic function of the weights, and units saturate so that
+    the noise does not change their bits.
 
     Args:
-        cases: `(B,)` int64, which training cases these are.
-        n_bits: units.
-        key: of this training run.
+        cases: `(B,)` int64, numbers of the training cases.
+        n_bits: number of units.
+        key: number that differs between training runs.
 
     Source: Salakhutdinov, Hinton (2009), "Semantic hashing", section 4; Steele, Lea, Flood (2014), "Fast splittable
     pseudorandom number generators" (mixing); Box, Muller (1958).
     """
-    counters = cases[:, None] * n_bits + torch.arange(n_bits, device=cases.device)
+    counters = cases[:, None] * n_bits + torch.arange(n_bits, device=cases.device)  # (B, n_bits)
     drawn = _mixed(counters * _signed(_GOLDEN) + _signed(key))
-    # 24 bits for the radius, never zero, and 24 others for the angle.
+    # 24 bits give the radius (never zero), 24 other bits the angle.
     radius = torch.sqrt(-2 * torch.log(((drawn & 0xFFFFFF) + 1).float() / (1 << 24)))
     return radius * torch.cos(((drawn >> 24) & 0xFFFFFF).float() * (2 * math.pi / (1 << 24)))
 

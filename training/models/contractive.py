@@ -1,12 +1,13 @@
-"""Contractive autoencoder: the code moves little when the input does, except along the data.
+"""Contractive autoencoder: the code changes little when the input changes, except in directions that the data take.
 
     minimize  -log p(x | g(h)) + w * ||J||_F^2,      J = dh / dx, the (K, F) Jacobian of the code at x
 
 For one sigmoid layer ||J||_F^2 = sum_j (h_j (1 - h_j))^2 ||W_j||^2. A deep encoder is a chain of diagonals and
 matrices: J = A W1^T, where A (K, H) is the Jacobian from the first layer on, so that ||J||_F^2 = tr(A (W1^T W1) A^T)
 never needs the F columns of J. `hutchinson` takes one random combination of A's rows: E_v ||v^T J||^2 = ||J||_F^2 for
-random signs v. The weight w is relative: it counts how far a unit moves when the input moves by its own length, over
-all F directions where the loss sums over features (bits, reals), over one drawn among them where it is a mean (counts).
+random signs v. The weight w is relative to the length of the input: it weights the change of a unit when the input
+moves by its own length, in all F directions if the loss is a sum over features (bits, reals), in one random direction
+if it is a mean (counts).
 
 Source: Rifai et al. (2011), "Contractive auto-encoders: explicit invariance during feature extraction"; Hutchinson
 (1990), "A stochastic estimator of the trace of the influence matrix".
@@ -22,7 +23,7 @@ from training.models.base import Autoencoder, Batch, Rows
 
 
 class Contractive(Autoencoder):
-    """An autoencoder that pays for the Frobenius norm of its encoder's Jacobian."""
+    """An autoencoder with a penalty on the Frobenius norm of its encoder's Jacobian."""
 
     def penalty(self, batch: Batch, logits: Tensor, units: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """The squared norm of the Jacobian at the batch's inputs, mean over the batch."""
@@ -41,9 +42,9 @@ def jacobian_norms(encoder: EncoderNetwork, inputs: Rows, *, sigmoid: bool, rows
 
     Args:
         encoder: from features to logits.
-        inputs: where, `B` rows.
-        sigmoid: the code is the sigmoid of the logits; else the logits themselves.
-        rows: `(B, R, K)` combinations of the code's units whose squared norms are summed; None: each unit alone.
+        inputs: `B` rows of features.
+        sigmoid: the code is the sigmoid of the logits; else it is the logits.
+        rows: `(B, R, K)` linear combinations of units whose squared norms are summed; None: the units themselves.
 
     Cost: F H min(H, B R), whichever order of the products is cheaper; R backward passes through the upper layers.
     """
@@ -57,7 +58,8 @@ def jacobian_norms(encoder: EncoderNetwork, inputs: Rows, *, sigmoid: bool, rows
 def upper_jacobian(encoder: EncoderNetwork, inputs: Rows, *, sigmoid: bool, rows: Tensor | None = None) -> Tensor:
     """Jacobian of the code with respect to the first layer's outputs before their activation: `(B, R, H)`.
 
-    Arguments as of `jacobian_norms`; multiplied by the first layer's `(H, F)` weights it is the code's Jacobian.
+    The arguments are those of `jacobian_norms`. The product with the weights `(H, F)` of the first layer is the
+    Jacobian of the code.
     """
     outputs = encoder.layers(inputs)
     B, K = outputs[-1].shape
@@ -71,18 +73,18 @@ def upper_jacobian(encoder: EncoderNetwork, inputs: Rows, *, sigmoid: bool, rows
 
 
 def jacobian(encoder: EncoderNetwork, inputs: Rows, *, sigmoid: bool) -> Tensor:
-    """The code's Jacobian at each input: `(B, K, F)`. Its singular vectors of large value are tangents of the data."""
+    """Jacobian of the code at each input: `(B, K, F)`; singular vectors with large values are tangents of the data."""
     return upper_jacobian(encoder, inputs, sigmoid=sigmoid) @ encoder.first.T
 
 
 def _square_length(inputs: Rows) -> float:
-    """Mean squared Euclidean length of rows."""
+    """Mean squared Euclidean length of the rows."""
     entries = inputs if isinstance(inputs, Tensor) else inputs.values
     return float(entries.square().sum()) / len(inputs)
 
 
 def _slope(outputs: Tensor, activation: str) -> Tensor:
-    """Derivative of an activation at outputs of a layer."""
+    """Derivative of the activation at the outputs of a layer, of their shape."""
     if activation == "relu":
         return (outputs > 0).to(outputs.dtype)
     if activation == "tanh":

@@ -14,4 +14,4 @@ from training.models.base import Autoencoder
 
 
 class Denoising(Autoencoder):
-    """An autoencoder of corrupted inputs: masking, Gaussian noise, or salt and pepper (see `Corruption`)."""
+    """The plain autoencoder with corrupted inputs: masking, Gaussian noise, or salt and pepper (see `Corruption`)."""

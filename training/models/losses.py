@@ -1,4 +1,4 @@
-"""The losses that variants share, and Losses: what a model returns."""
+"""Losses, which a model returns for a batch, and the loss functions that several variants use."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 SIMILARITY_TEMPERATURE = 0.1
+"""Divides similarities in `unlikeness`."""
 UNIT_TEMPERATURE = 0.2
-"""Of the similarities, and of the agreement of units, that likeness compares."""
+"""Divides the agreement of code units in `unlikeness`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """The named parts of a loss, each a scalar already weighted; their sum is what training minimizes."""
+    """The named parts of a loss, weighted scalars; training minimizes their sum."""
 
     parts: Mapping[str, Tensor]
 
@@ -27,10 +28,16 @@ class Losses:
 
 
 def negative_log_likelihood(outputs: Tensor, target: Tensor, output: str) -> Tensor:
-    """Negative log-likelihood in nats of `(B, F)` targets under outputs, mean over the batch.
+    """Negative log-likelihood in nats of targets given outputs, mean over the batch: `()`.
 
-    counts: cross-entropy of one softmax over the words, per word; bits: of one sigmoid for each feature, their sum;
-    reals: half the squared error, that of Gaussians of unit variance less their constant, summed over features.
+    - counts: cross-entropy with one softmax over all words, per word;
+    - bits: cross-entropy with one sigmoid for each feature, summed over features;
+    - reals: half the squared error (Gaussians of variance 1, without their constant), summed over features.
+
+    Args:
+        outputs: `(B, F)` outputs of the decoder, before softmax or sigmoid.
+        target: `(B, F)` targets.
+        output: counts, bits or reals.
 
     Source: Salakhutdinov, Hinton (2009), equation 2; Chaidaroon, Fang (2017), "Variational deep semantic hashing"
     (counts); Goodfellow, Bengio, Courville (2016), "Deep learning", section 6.2.2.
@@ -43,39 +50,58 @@ def negative_log_likelihood(outputs: Tensor, target: Tensor, output: str) -> Ten
 
 
 def output_bias(mean_target: Tensor, output: str) -> Tensor:
-    """Outputs `(F,)` at which a decoder that knows nothing gives the mean target."""
+    """Outputs `(F,)`, before softmax or sigmoid, whose means are the mean target `(F,)`."""
     if output == "counts":
         return torch.log(mean_target + 1e-6)
     return torch.logit(mean_target, eps=1e-3) if output == "bits" else mean_target
 
 
-def unlikeness(units: Tensor, similarities: Tensor) -> Tensor:
-    """Cross-entropy in nats between who is near whom and who is by code units, mean over the documents of a batch.
+def output_means(outputs: Tensor, output: str, totals: Tensor | float = 1.0) -> Tensor:
+    """Means of the features, `(B, F)`, given outputs `(B, F)` before softmax or sigmoid.
 
-    Of each document, the others of the batch have probabilities that grow with their similarity, `(B, B)`; those by
-    the agreement of units, `(B, n_bits)` in 0..1, must match.
+    Args:
+        outputs: outputs of the decoder.
+        output: counts, bits or reals.
+        totals: `(B, 1)` sums of the counts of the documents; not used for bits and reals.
+    """
+    if output == "counts":
+        return totals * torch.softmax(outputs, dim=1)
+    return torch.sigmoid(outputs) if output == "bits" else outputs
+
+
+def unlikeness(units: Tensor, similarities: Tensor) -> Tensor:
+    """Cross-entropy in nats between neighbors by similarity and neighbors by code, mean over the batch: `()`.
+
+    For each document, a softmax of similarities gives every other document of the batch a probability; a softmax of the
+    agreement of code units should give it the same one.
+
+    Args:
+        units: `(B, n_bits)` code units from 0 to 1.
+        similarities: `(B, B)` similarities of the documents.
 
     Source: Hinton, Roweis (2002), "Stochastic neighbor embedding", equations 1 to 4.
     """
-    signed = 2 * units.float() - 1
-    found = signed @ signed.T / (UNIT_TEMPERATURE * units.shape[1])
-    wanted = similarities / SIMILARITY_TEMPERATURE
+    signed = 2 * units.float() - 1  # (B, n_bits)
+    by_code = signed @ signed.T / (UNIT_TEMPERATURE * units.shape[1])  # (B, B)
+    by_similarity = similarities / SIMILARITY_TEMPERATURE  # (B, B)
     own = torch.eye(len(units), dtype=torch.bool, device=units.device)
-    far = torch.finfo(found.dtype).min
-    return F.cross_entropy(found.masked_fill(own, far), torch.softmax(wanted.masked_fill(own, far), dim=1))
+    far = torch.finfo(by_code.dtype).min
+    wanted = torch.softmax(by_similarity.masked_fill(own, far), dim=1)  # (B, B)
+    return F.cross_entropy(by_code.masked_fill(own, far), wanted)
 
 
 def imbalance(units: Tensor) -> Tensor:
-    """How far bits are from balanced and pairwise uncorrelated, 0 to 1: mean squared cosine between pairs of bits.
+    """Mean squared cosine between pairs of bits, 0 to 1: 0 if all bits are balanced and pairwise uncorrelated.
 
-    Bits are columns of -1..1 over the batch, and one more column that is always one: the cosine with it is the bit's
-    mean. Cosines do not see the length of a column, so that the units gain nothing by hanging at one half.
+    Each bit is a column of values from -1 to 1 over the batch `(B, n_bits)`; one more column of ones is added, whose
+    cosine with a bit is large if the bit is unbalanced. A cosine does not depend on the length of a column, so units
+    cannot lower the loss by staying near 0.5.
 
     Source: Wang, Kumar, Chang (2012), "Semi-supervised hashing for large-scale search", equations 6 to 8, made
     scale-free.
     """
     B, K = units.shape
-    columns = torch.cat([2 * units - 1, units.new_ones(B, 1)], dim=1)
+    columns = torch.cat([2 * units - 1, units.new_ones(B, 1)], dim=1)  # (B, K + 1)
     columns = F.normalize(columns, dim=0)
-    cosines = columns.T @ columns
+    cosines = columns.T @ columns  # (K + 1, K + 1)
     return (cosines.square().sum() - cosines.diagonal().square().sum()) / (K * (K + 1))

@@ -1,8 +1,8 @@
-"""Neighbor-aware hashing: a document's code must tell the words of its neighbors, so that neighbors share a code.
+"""Neighbor-aware hashing: the code of a document must predict the words of its neighbors, so neighbors get like codes.
 
 Source: Hansen et al. (2020), "Unsupervised semantic hashing with pairwise reconstruction"; Ou et al. (2021),
 "Refining BERT embeddings for document hashing via mutual information maximization" (balance); Hinton, Roweis (2002),
-"Stochastic neighbor embedding" (likeness); noise as in 2009.
+"Stochastic neighbor embedding" (likeness); noise as in Salakhutdinov, Hinton (2009).
 """
 
 from __future__ import annotations
@@ -13,6 +13,6 @@ from training.models.base import Autoencoder
 class Neighbor(Autoencoder):
     """Semantic hashing whose decoder reconstructs the mean of a document's nearest neighbors.
 
-    Word dropout on the input, growing noise before the sigmoid, balanced bits and likeness make up the rest; the
-    equation of each stands in the base.
+    It uses word dropout on the input, growing noise before the sigmoid, balanced bits and likeness; the equation of
+    each is in `training/models/base.py` or `losses.py`.
     """

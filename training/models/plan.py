@@ -1,4 +1,4 @@
-"""Plan: every number of one training run."""
+"""Plan: every number of one training run, which models and the optimization loop read."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Every number of one training run, concrete; `TrainingConfig.plan` derives it from n_bits and the corpus.
+    """Every number of one training run; `TrainingConfig.plan` derives it from the options and the corpus.
 
-    The options from `penalty` on belong to single variants, whose presets name them.
+    Meaning and range of each option are in `service/training_options.py`. Here `epochs` are those of the network of
+    n_bits, and `first_epochs` those of the wide network before it (0: there is none).
     """
 
     n_bits: int
@@ -47,7 +48,7 @@ class Plan:
     likeness: float = 0.0
 
     def first(self) -> Plan:
-        """The plan of the wide network that learns first: the noise stays low, its units need not saturate."""
+        """The plan of the wide first network; its noise stays low, because its units need not saturate."""
         return replace(
             self,
             n_bits=self.first_bits,

@@ -1,9 +1,9 @@
-"""Predictive sparse decomposition: codes inferred by optimisation, and an encoder that learns to guess them at once.
+"""Predictive sparse decomposition: codes are found by optimization, and the encoder learns to predict them directly.
 
     E(x, h) = -log p(x | g(h)) + w ||h||_1 + 1/2 ||h - f(x)||^2
 
-For every batch h is first inferred, h* = argmin_h E(x, h), from the encoder's guess on; then decoder g and encoder f
-descend on E(x, h*). The hash function needs the guess alone.
+For every batch h* = argmin_h E(x, h) is found first, starting from the encoder's prediction f(x); then decoder g and
+encoder f take a gradient step on E(x, h*). The hash function needs only the prediction.
 
 Source: Kavukcuoglu, Ranzato, LeCun (2008), "Fast inference in sparse coding algorithms with applications to object
 recognition", equation 3; Beck, Teboulle (2009), "A fast iterative shrinkage-thresholding algorithm" (inference).
@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from service.errors import InvalidInput
 from training.models.base import Autoencoder, Batch
-from training.models.losses import Losses, imbalance
+from training.models.losses import Losses, output_means
 from training.models.plan import Plan
 
 
@@ -33,9 +33,9 @@ class PredictiveSparse(Autoencoder):
         super().__init__(n_features, plan)
 
     def dictionary(self) -> Tensor:
-        """The decoder's `(F, K)` weights with columns of fixed length, else the penalty is evaded by growing them.
+        """The decoder's weights `(F, K)` with columns of fixed length, so that longer columns cannot evade the penalty.
 
-        Unit length; for counts the root of F, since there the outputs are log-odds of about one each.
+        The length is 1; for counts it is the root of F, because there each output is a log-odds of about 1.
         """
         weight = self.decoder.layers[-1].weight
         assert isinstance(weight, Tensor)
@@ -43,13 +43,13 @@ class PredictiveSparse(Autoencoder):
         return F.normalize(weight, dim=0) * length
 
     def decode(self, units: Tensor) -> Tensor:
-        """Outputs `(B, F)` of sparse codes."""
+        """Outputs `(B, F)` of sparse codes `(B, K)`."""
         bias = self.decoder.layers[-1].bias
         assert isinstance(bias, Tensor)
         return F.linear(units, self.dictionary(), bias)
 
     def objective(self, codes: Tensor, guess: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """The parts of E at codes `(B, K)`, given the encoder's guess, mean over the batch."""
+        """The parts of E at codes `(B, K)`, given the encoder's prediction `(B, K)`, mean over the batch."""
         return {
             "reconstruction": self.reconstruction(codes, target),
             "sparsity": self.plan.penalty * codes.abs().sum() / len(codes),
@@ -58,14 +58,14 @@ class PredictiveSparse(Autoencoder):
 
     @torch.no_grad()
     def infer(self, guess: Tensor, target: Tensor, steps: int | None = None) -> Tensor:
-        """Codes `(B, K)` that minimize E, by accelerated proximal gradient steps from the guess on.
+        """Codes `(B, K)` that minimize E, found by accelerated proximal gradient steps from the prediction.
 
         Args:
-            guess: `(B, K)` what the encoder predicts.
-            target: `(B, F)` what must be reconstructed.
-            steps: how many; None takes the plan's.
+            guess: `(B, K)` prediction of the encoder.
+            target: `(B, F)` targets.
+            steps: number of steps; None: the plan's `inner_steps`.
 
-        Cost: two products with the dictionary per step, where the guess takes one with the encoder.
+        Cost: two products with the dictionary per step.
         """
         dictionary = self.dictionary()
         outputs = self.decode(guess)
@@ -82,26 +82,22 @@ class PredictiveSparse(Autoencoder):
         return codes
 
     def loss(self, batch: Batch, generator: torch.Generator) -> Losses:
-        """E at the inferred codes: dictionary and encoder descend on it while the codes stand still."""
+        """E at the inferred codes, which are constants in its gradient."""
         guess = self.encoder(batch.input)
         parts = self.objective(self.infer(guess.detach(), batch.target), guess, batch.target)
-        if self.plan.balance > 0:
-            parts["balance"] = self.plan.balance * imbalance(torch.sigmoid(guess))
-        return Losses(parts)
+        return Losses(parts | self.balance(guess))
 
 
 def residual(outputs: Tensor, target: Tensor, output: str) -> Tensor:
     """Derivative of each row's negative log-likelihood with respect to the decoder's outputs, `(B, F)`."""
-    if output == "counts":
-        return torch.softmax(outputs, dim=1) * target.sum(dim=1, keepdim=True) - target
-    return (torch.sigmoid(outputs) if output == "bits" else outputs) - target
+    return output_means(outputs, output, target.sum(dim=1, keepdim=True)) - target
 
 
 def largest_curvature(dictionary: Tensor, outputs: Tensor, output: str) -> Tensor:
-    """How fast the slope of the negative log-likelihood can change along any code, `()`.
+    """Largest second derivative of the negative log-likelihood along any direction of the code: `()`.
 
-    Exact for reals, a bound for bits. For counts the second derivative is at most the diagonal of the words'
-    probabilities; twice the largest of the batch leaves room for them to change on the way.
+    Exact for reals, an upper bound for bits. For counts the second derivative is at most the diagonal of the words'
+    probabilities; twice the largest of the batch allows for their change during the inference.
     """
     if output == "counts":
         weights = 2 * torch.softmax(outputs, dim=1).amax(dim=0)

@@ -21,12 +21,12 @@ from torch.nn import functional as F
 
 from service.errors import InvalidInput
 from training.models.base import Autoencoder, Batch, Rows
-from training.models.losses import Losses, output_bias
+from training.models.losses import Losses, output_bias, output_means
 from training.models.plan import Plan
 
 
 class BoltzmannMachine(Autoencoder):
-    """An undirected autoencoder: the decoder is the encoder's transpose, and learning needs no backpropagation."""
+    """An undirected autoencoder: the decoder is the transposed encoder, and learning needs no backpropagation."""
 
     def __init__(self, n_features: int, plan: Plan) -> None:
         check_local(plan, "rbm")
@@ -35,25 +35,22 @@ class BoltzmannMachine(Autoencoder):
         self.visible_bias = nn.Parameter(torch.zeros(n_features))
 
     def initialize(self, generator: torch.Generator, mean_target: Tensor, row_length: float = 1.0) -> None:
-        """Draw small weights; alone, the visible units have their mean in the data."""
+        """Draw small weights; the biases of the visible units give the mean of the data."""
         with torch.no_grad():
             self.encoder.first.normal_(0, 0.1 / row_length, generator=generator)
             self.encoder.first_bias.zero_()
             self.visible_bias.copy_(output_bias(mean_target, self.plan.output))
 
     def decode(self, units: Tensor) -> Tensor:
-        """What the visible units receive from hidden ones: `(B, F)`."""
+        """Inputs `(B, F)` of the visible units, given hidden units `(B, K)`."""
         return F.linear(units, self.encoder.first, self.visible_bias)
 
     def visible_means(self, hidden: Tensor, totals: Tensor) -> Tensor:
-        """Means `(B, F)` of the visible units given hidden ones; `totals` `(B, 1)` are the documents' lengths."""
-        received = self.decode(hidden)
-        if self.plan.output == "counts":
-            return totals * torch.softmax(received, dim=1)
-        return torch.sigmoid(received) if self.plan.output == "bits" else received
+        """Means `(B, F)` of the visible units, given hidden units `(B, K)` and the sums of counts `(B, 1)`."""
+        return output_means(self.decode(hidden), self.plan.output, totals)
 
     def draw_visible(self, hidden: Tensor, totals: Tensor, generator: torch.Generator) -> Tensor:
-        """Visible units `(B, F)` drawn given hidden ones."""
+        """Visible units `(B, F)`, drawn given hidden units `(B, K)` and the sums of counts `(B, 1)`."""
         means = self.visible_means(hidden, totals)
         if self.plan.output == "counts":
             return torch.poisson(means, generator=generator)
@@ -61,19 +58,12 @@ class BoltzmannMachine(Autoencoder):
             return torch.bernoulli(means, generator=generator)
         return means + torch.empty_like(means).normal_(generator=generator)
 
-    def free_energy(self, visible: Tensor) -> Tensor:
-        """`-log sum_h exp(-E(v, h))` of bits or reals `(B, F)`: `(B,)`."""
-        alone = visible @ self.visible_bias
-        if self.plan.output == "reals":
-            alone = -0.5 * (visible - self.visible_bias).square().sum(dim=1)
-        return -alone - F.softplus(self.encoder(visible)).sum(dim=1)
-
     @torch.no_grad()
     def accumulate(self, batch: Batch, generator: torch.Generator) -> Losses:
-        """Leave the contrastive divergence gradient in the parameters; returns the error of one reconstruction."""
-        data = dense(batch.input, self.encoder.n_features)
-        totals = data.sum(dim=1, keepdim=True)
-        given = torch.sigmoid(self.encoder(data))
+        """Compute the contrastive divergence gradient into the parameters' `grad`; returns the reconstruction error."""
+        data = dense(batch.input, self.encoder.n_features)  # (B, F)
+        totals = data.sum(dim=1, keepdim=True)  # (B, 1)
+        given = torch.sigmoid(self.encoder(data))  # (B, K)
         rates = given
         for _ in range(self.plan.inner_steps):
             visible = self.draw_visible(torch.bernoulli(rates, generator=generator), totals, generator)
@@ -86,10 +76,10 @@ class BoltzmannMachine(Autoencoder):
 
 
 def check_local(plan: Plan, variant: str) -> None:
-    """Refuse what a variant of one layer with a learning rule of its own would silently leave out.
+    """Check that a plan has nothing that a variant of one layer with its own learning rule would ignore.
 
     Raises:
-        InvalidInput: hidden layers, a linear code, or a target or a noise that only backpropagation can learn from.
+        InvalidInput: the plan has hidden layers, a linear code, neighbors, noise, balance or sampled bits.
     """
     if plan.hidden or plan.mirrored or plan.code != "sigmoid":
         raise InvalidInput(f"{variant} has one layer of sigmoid units, got hidden {plan.hidden}, code {plan.code!r}")
@@ -99,12 +89,12 @@ def check_local(plan: Plan, variant: str) -> None:
         "balance": plan.balance,
         "sampled_bits": plan.sampled_bits,
     }
-    if said := [name for name, value in idle.items() if value]:
-        raise InvalidInput(f"{variant} has a learning rule of its own and no use for {', '.join(said)}")
+    if unused := [name for name, value in idle.items() if value]:
+        raise InvalidInput(f"{variant} has a learning rule of its own and no use for {', '.join(unused)}")
 
 
 def dense(rows: Rows, n_features: int) -> Tensor:
-    """Rows as one `(B, F)` tensor."""
+    """Rows as a dense `(B, F)` tensor."""
     if isinstance(rows, Tensor):
         return rows
     filled = rows.values.new_zeros(len(rows), n_features)

@@ -1,12 +1,13 @@
 """Recirculation: an autoencoder that learns from differences of activity over time, without backpropagation.
 
-Activity goes round twice, v0 -> h1 -> v2 -> h3, and every weight learns from what its own two ends saw:
+Activity passes through the network twice, v0 -> h1 -> v2 -> h3, and every weight learns from the activity at its own
+two ends:
 
     h1 = s(v0 W + b)      v2 = r v0 + (1 - r) g(h1)      h3 = r h1 + (1 - r) s(v2 W + b)
     dD = h1' (v0 - v2)    dW = v2' (h1 - h3)
 
-Where the decoder D is about the transpose of W, h1 - h3 is about the error that backpropagation would send to h1. Both
-decay a little with every step, so that they forget where they began and grow alike.
+If the decoder D is close to the transpose of W, h1 - h3 is close to the error that backpropagation would send to h1.
+Both decay a little at every step, so that their start is forgotten and they become each other's transpose.
 
 Source: Hinton, McClelland (1988), "Learning representations by recirculation", equations 1 to 4; r: "regression".
 Kolen, Pollack (1994), "Back-propagation without weight transport" (decay).
@@ -18,24 +19,24 @@ import torch
 from torch import Tensor, nn
 
 from training.models.base import Autoencoder, Batch
-from training.models.losses import Losses
+from training.models.losses import Losses, output_means
 from training.models.plan import Plan
 from training.models.rbm import check_local, dense
 
 REGRESSION = 0.9
 DECAY = 0.25
-"""Mean size of the decay of a weight, relative to that of its local difference."""
+"""Mean size of the decay of a weight, relative to the mean size of its local difference."""
 
 
 class Recirculation(Autoencoder):
-    """One hidden layer, the code, learned by local differences alone."""
+    """One hidden layer, the code, learned from local differences only."""
 
     def __init__(self, n_features: int, plan: Plan) -> None:
         check_local(plan, "recirculation")
         super().__init__(n_features, plan)
 
     def initialize(self, generator: torch.Generator, mean_target: Tensor, row_length: float = 1.0) -> None:
-        """Draw every weight anew; the decoder starts as the encoder's transpose."""
+        """Draw every weight; the decoder starts as the transposed encoder."""
         super().initialize(generator, mean_target, row_length)
         with torch.no_grad():
             self._dictionary().weight.copy_(self.encoder.first)
@@ -46,17 +47,14 @@ class Recirculation(Autoencoder):
         return layer
 
     def visible(self, units: Tensor, totals: Tensor) -> Tensor:
-        """What the code units make the visible ones do, `(B, F)`; `totals` `(B, 1)` are the documents' lengths."""
-        outputs = self.decode(units)
-        if self.plan.output == "counts":
-            return totals * torch.softmax(outputs, dim=1)
-        return torch.sigmoid(outputs) if self.plan.output == "bits" else outputs
+        """Visible units `(B, F)`, given code units `(B, K)` and the sums of counts `(B, 1)`."""
+        return output_means(self.decode(units), self.plan.output, totals)
 
     @torch.no_grad()
     def accumulate(self, batch: Batch, generator: torch.Generator) -> Losses:
-        """Leave the negative of the local differences in the parameters, as a gradient; returns the loss."""
-        v0 = dense(batch.input, self.encoder.n_features)
-        h1 = torch.sigmoid(self.encoder(v0))
+        """Put the negative local differences into the parameters' `grad`; returns the loss."""
+        v0 = dense(batch.input, self.encoder.n_features)  # (B, F)
+        h1 = torch.sigmoid(self.encoder(v0))  # (B, K)
         v2 = REGRESSION * v0 + (1 - REGRESSION) * self.visible(h1, v0.sum(dim=1, keepdim=True))
         h3 = REGRESSION * h1 + (1 - REGRESSION) * torch.sigmoid(self.encoder(v2))
         B = len(v0)

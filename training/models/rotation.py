@@ -1,4 +1,4 @@
-"""The linear map from a wide network's logits to few balanced bits that a narrow network starts from."""
+"""The linear map from the logits of a wide network to the first logits of a narrow one."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from numpy.typing import NDArray
 _ROUNDS = 50
 
 
-def rotation(places: NDArray[np.float32], n_bits: int, seed: int) -> NDArray[np.float32]:
-    """Orthonormal columns `(d, n_bits)` along which the signs of places lose least.
+def rotation(vectors: NDArray[np.float32], n_bits: int, seed: int) -> NDArray[np.float32]:
+    """Orthonormal columns `(d, n_bits)` float32 for which the signs of the rotated vectors lose the least.
 
-    The principal axes, turned until places are nearest to the corners of a cube.
+    The principal axes, rotated so that vectors come as near as possible to the corners of a cube.
 
     Source: Gong, Lazebnik (2011), "Iterative quantization", section 3.2.
 
     Args:
-        places: `(n, d)`, `d` at least `n_bits`; they are centered here.
-        n_bits: columns.
-        seed: draws the first rotation.
+        vectors: `(n, d)` with `d` at least `n_bits`; they are centered here.
+        n_bits: number of columns.
+        seed: seed of the first rotation.
     """
-    centered = (places - places.mean(axis=0)).astype(np.float64)
-    _, vectors = np.linalg.eigh(centered.T @ centered)
-    axes = vectors[:, ::-1][:, :n_bits]
-    reduced = centered @ axes
+    centered = (vectors - vectors.mean(axis=0)).astype(np.float64)
+    _, eigenvectors = np.linalg.eigh(centered.T @ centered)  # ascending, (d, d)
+    axes = eigenvectors[:, ::-1][:, :n_bits]  # (d, n_bits)
+    reduced = centered @ axes  # (n, n_bits)
     turn = np.linalg.qr(np.random.default_rng(seed).standard_normal((n_bits, n_bits)))[0]
     for _ in range(_ROUNDS):
         u, _, vt = np.linalg.svd(np.sign(reduced @ turn).T @ reduced)

@@ -1,7 +1,7 @@
-"""Stacked autoencoder: each layer learns alone, as a shallow autoencoder or an RBM; then all are unrolled and tuned.
+"""Stacked autoencoder: each layer is trained alone, as a shallow autoencoder or RBM; then all are trained together.
 
-Layer i learns to reconstruct the activity of layer i - 1. Unrolling puts the layers' encoders on top of each other and
-their decoders in reverse, so that fine-tuning starts from a deep net that already reconstructs.
+Layer i learns to reconstruct the activity of layer i - 1. The encoders are then stacked, and the decoders in reverse
+order, so that fine-tuning starts from a deep network that already reconstructs.
 
 Source: Hinton, Salakhutdinov (2006), "Reducing the dimensionality of data with neural networks" (RBMs); Bengio et al.
 (2007), "Greedy layer-wise training of deep networks" (autoencoders).
@@ -36,7 +36,7 @@ class Stacked(Autoencoder):
         super().__init__(n_features, plan)
 
     def prepare(self, batches: Callable[[], Iterator[Batch]], generator: torch.Generator) -> None:
-        """Learn each layer on the activity below it, from the input up to the code, and put it in its two places."""
+        """Train each layer on the activity of the layer below, from input to code; copy it into encoder and decoder."""
         widths = [self.encoder.n_features, *self.plan.hidden, self.plan.n_bits]
         below: list[Autoencoder] = []
         for n_inputs, n_units in pairwise(widths):
@@ -46,7 +46,7 @@ class Stacked(Autoencoder):
             below.append(shallow)
 
     def _shallow(self, n_inputs: int, n_units: int, *, top: bool) -> Autoencoder:
-        """One layer on its own; all but the first see activities between 0 and 1."""
+        """A model of one layer; all layers but the first have inputs between 0 and 1."""
         plan = replace(
             self.plan,
             n_bits=n_units,
@@ -65,7 +65,7 @@ class Stacked(Autoencoder):
 
     @torch.no_grad()
     def _place(self, level: int, shallow: Autoencoder) -> None:
-        """Copy a layer's encoder to its level from the bottom, and its decoder to the same level from the top."""
+        """Copy a shallow model into encoder layer `level` and into the decoder layer that mirrors it."""
         if level == 0:
             self.encoder.first.copy_(shallow.encoder.first)
             self.encoder.first_bias.copy_(shallow.encoder.first_bias)
@@ -76,7 +76,7 @@ class Stacked(Autoencoder):
             layer.bias.copy_(shallow.encoder.first_bias)
         weight, bias = _decoding(shallow)
         depth = len(self.decoder.layers)
-        if level == depth - 1:  # this one reads the code, which `decode` hands over as -1..1
+        if level == depth - 1:  # the input of this one is the code, which `decode` scales to -1..1
             weight, bias = weight / 2, bias + weight.sum(dim=1) / 2
         layer = self.decoder.layers[depth - 1 - level]
         assert isinstance(layer, nn.Linear)
@@ -85,7 +85,7 @@ class Stacked(Autoencoder):
 
 
 def _decoding(shallow: Autoencoder) -> tuple[Tensor, Tensor]:
-    """Weights `(F, K)` and biases `(F,)` from units in 0..1 to what the layer below receives."""
+    """Weights `(F, K)` and biases `(F,)` from units between 0 and 1 to the inputs of the layer below."""
     if isinstance(shallow, BoltzmannMachine):
         return shallow.encoder.first, shallow.visible_bias
     layer = shallow.decoder.layers[0]
@@ -95,24 +95,24 @@ def _decoding(shallow: Autoencoder) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def _lifted(batch: Batch, below: list[Autoencoder]) -> Batch:
-    """The batch as the next layer sees it: the activity of the layers below, to be reconstructed from itself."""
+    """The batch for the next layer: the activity of the layers below, as input and as target."""
     if not below:
         return batch
     activity: Rows = batch.input
     for layer in below:
         activity = torch.sigmoid(layer.encoder(activity))
     assert isinstance(activity, Tensor)
-    return Batch(activity, activity, activity, batch.progress)
+    return Batch(activity, activity, batch.progress)
 
 
 def _learn(
     shallow: Autoencoder, batches: Callable[[], Iterator[Batch]], plan: Plan, generator: torch.Generator
 ) -> None:
-    """Train one layer for half as many passes as all layers will be tuned, from a start that fits its input."""
+    """Train one layer, for half as many passes as the fine-tuning has."""
     mean, length = _statistics(batches())
     shallow.initialize(generator, mean, length)
     rate = plan.learning_rate
-    if isinstance(shallow, BoltzmannMachine):  # long steps for noisy gradients, shorter ones where many inputs add up
+    if isinstance(shallow, BoltzmannMachine):  # long steps for noisy gradients, shorter ones for many inputs
         rate = RBM_RATE / shallow.encoder.n_features**0.5
     optimizer = torch.optim.Adam(shallow.parameters(), lr=rate, fused=True)
     passes = -(-plan.epochs // 2)
@@ -126,7 +126,7 @@ def _learn(
 
 
 def _statistics(batches: Iterator[Batch]) -> tuple[Tensor, float]:
-    """Mean target `(F,)`, and the root mean square length of the input rows."""
+    """Mean target `(F,)`, and root mean square of the lengths of the input rows."""
     total, squares, n = torch.zeros(()), 0.0, 0
     for batch in batches:
         total = total.to(batch.target.device) + batch.target.sum(dim=0)

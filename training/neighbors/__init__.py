@@ -1,1 +1,1 @@
-"""Who is near whom: exact and approximate search, latent places, the graph that targets come from."""
+"""Nearest neighbors of documents: exact and approximate search, latent semantic analysis, the neighbor graph."""

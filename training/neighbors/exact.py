@@ -1,4 +1,4 @@
-"""The nearest neighbors of documents by their features: targets to learn from, and truth to be judged by."""
+"""The exact nearest neighbors of documents by their features: for training targets, and as the truth for evaluation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from service.hashing.featurizers import Features
 from training.vectors import unit_rows
 
 _ENTRIES_AT_ONCE = 1 << 23
-"""Similarities held at once: 32 MiB of float32."""
+"""Similarities in memory at the same time: 32 MiB of float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,12 @@ class Nearest:
 
 @dataclass(frozen=True, slots=True)
 class SimilaritySpace:
-    """Features with their latent semantic analysis beside them: what similarity of documents is measured on.
+    """Features of documents and optional latent vectors; similarity is the sum of their two cosines.
 
     Attributes:
         features: `(n, n_features)` float32, CSR or dense, rows of unit length.
-        latent: `(n, n_dims)` float32, rows of unit length; None leaves it out.
-        weight: what the latent cosine counts beside the cosine of the features.
+        latent: `(n, n_dims)` float32, rows of unit length; None: features only.
+        weight: weight of the latent cosine; the cosine of the features has weight 1.
     """
 
     features: Features
@@ -48,7 +48,7 @@ class SimilaritySpace:
 
 
 def latent_axes(features: Features, n_dims: int, seed: int) -> NDArray[np.float32]:
-    """The first right singular vectors of a feature matrix: `(n_features, n_dims)` float32.
+    """The first right singular vectors of a feature matrix `(n, n_features)`: `(n_features, n_dims)` float32.
 
     Source: Deerwester et al. (1990), "Indexing by latent semantic analysis"; Halko, Martinsson, Tropp (2011).
     """
@@ -68,18 +68,21 @@ def nearest(
     k: int,
     *,
     same: bool = False,
-    check: Callable[[], None] = lambda: None,
+    check_cancelled: Callable[[], None] = lambda: None,
 ) -> Nearest:
     """The `k` most similar database rows of each query row, by exact search.
 
     Args:
-        queries: what to look for.
-        database: where; it must have more than `k` rows if `same`.
-        k: how many.
-        same: queries are the database, row by row: a row is no neighbor of itself.
-        check: called before each block; what it raises ends the search.
+        queries: rows whose neighbors are searched.
+        database: rows that are searched.
+        k: number of neighbors; fewer are returned if the database has fewer.
+        same: queries and database have the same rows: a row is not its own neighbor.
+        check_cancelled: called before each block; may raise to stop the run.
 
-    Cost: one multiplication per stored database feature and query; a block of 32 MiB per thread.
+    Returns:
+        Rows and similarities `(n, k)`, the most similar first.
+
+    Cost: quadratic: one multiplication per query and stored database feature; a block of 32 MiB per thread.
     """
     n, n_database = queries.features.shape[0], database.features.shape[0]
     k = min(k, n_database - same)
@@ -87,23 +90,23 @@ def nearest(
     step = max(1, _ENTRIES_AT_ONCE // max(1, n_database))
 
     def search(start: int) -> None:
-        check()
+        check_cancelled()
         rows = slice(start, min(start + step, n))
-        asked = queries.features[rows]
-        asked = asked if isinstance(asked, np.ndarray) else asked.toarray()
-        scores = database.features @ np.ascontiguousarray(asked.T)
-        similarities = torch.from_numpy(scores).T.contiguous()
+        block = queries.features[rows]
+        block = block if isinstance(block, np.ndarray) else block.toarray()  # (B, n_features)
+        products = database.features @ np.ascontiguousarray(block.T)  # (n_database, B)
+        similarities = torch.from_numpy(products).T.contiguous()  # (B, n_database)
         if queries.latent is not None and database.latent is not None:
             latent_part = torch.from_numpy(queries.latent[rows]) @ torch.from_numpy(database.latent).T
             similarities.add_(latent_part, alpha=database.weight)
         if same:
             here = torch.arange(rows.start, rows.stop)
             similarities[here - start, here] = -torch.inf
-        best, where = torch.topk(similarities, k)
+        best, where = torch.topk(similarities, k)  # (B, k) each
         out.rows[rows] = where.numpy()
         out.similarities[rows] = best.numpy()
 
-    # The sparse product runs on one core and lets go of the interpreter: blocks side by side fill the others.
+    # The sparse product uses one core and releases the interpreter lock: several blocks at a time use the other cores.
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         for _ in pool.map(search, range(0, n, step)):
             pass
@@ -111,14 +114,17 @@ def nearest(
 
 
 def averaging(neighbors: Nearest, n_database: int, own: float) -> csr_matrix:
-    """The matrix `(n, n_database)` whose product with the database's features is the mean of each row's neighbors.
+    """The matrix `(n, n_database)`, CSR float32, whose product with database rows is the mean of each row's neighbors.
 
-    Only neighbors of positive similarity count, all alike. `own` is the share that row i of the database keeps in row
-    i's mean (queries that are the database); a row without neighbors keeps itself, or nothing when `own` is 0.
+    Args:
+        neighbors: neighbors of each row; those with positive similarity have equal weights, the others weight 0.
+        n_database: number of database rows.
+        own: weight of row i itself in mean i, if queries and database have the same rows; a row without neighbors then
+            has weight 1. 0 if they are different rows.
     """
     n, k = neighbors.rows.shape
-    weights = (neighbors.similarities > 0).astype(np.float32)
-    sums = weights.sum(axis=1, keepdims=True)
+    weights = (neighbors.similarities > 0).astype(np.float32)  # (n, k)
+    sums = weights.sum(axis=1, keepdims=True)  # (n, 1)
     weights *= np.where(sums > 0, (1 - own) / np.maximum(sums, 1), 0)
     starts = np.arange(0, n * k + 1, k, dtype=np.int64 if n * k > np.iinfo(np.int32).max else np.int32)
     mean = csr_matrix((weights.ravel(), neighbors.rows.ravel(), starts), shape=(n, n_database))

@@ -1,4 +1,4 @@
-"""The neighbor graph of the training documents: what a document's decoder must give, at first and when refined."""
+"""The neighbor graph of the training documents, from which the targets of the decoder are made."""
 
 from __future__ import annotations
 
@@ -19,28 +19,29 @@ from training.neighbors.latent import LatentSpace, rarity
 from training.vectors import unit_features
 
 EXACT_UP_TO = 30_000
-"""Most training documents whose neighbors are searched exactly; among more an inverted file finds most of them."""
+"""Largest number of training documents searched exactly; above it an inverted file finds most neighbors."""
 
 LATENT_SAMPLE = 100_000
-"""Most training documents that latent axes are computed from."""
+"""Largest number of training documents that latent axes are computed from."""
 
 
 @dataclass
 class Graph:
-    """The training documents as a source of targets.
+    """The training documents, and the rule by which neighbors are found and averaged into targets.
 
     Attributes:
         features: `(m, F)` of the training documents.
-        output: what targets are: counts, bits or reals.
+        output: kind of the targets: counts, bits or reals.
         words: `(n_words,)` columns that targets keep, ascending; None keeps all.
-        word_weights: `(F,)` what columns count in targets beyond the features' own weight; None: nothing.
-        n_neighbors: nearest documents in a target; 0: the document itself is the target.
-        n_drawn: how many of them each step of learning draws; 0 takes all.
-        view: its cosine is added to that of the features; None adds nothing.
-        weight: what its cosine counts.
-        mutual: a neighbor counts only if the document would be one of its own too: small classes keep to themselves.
-        seed: of the lists in which many documents are searched.
-        space: latent semantic analysis of the documents, if the plan has any.
+        word_weights: `(F,)` factors of the columns in targets; None: all 1.
+        n_neighbors: number of nearest documents in a target; 0: the document itself is the target.
+        n_drawn: expected number of them drawn at each step of training; 0 uses all.
+        view: vectors of documents, whose cosine is added to the cosine of the features; None: features only.
+        weight: weight of that cosine.
+        mutual: a neighbor counts only if the document is near enough to be the neighbor's neighbor too; this keeps
+            small topics apart.
+        seed: seed of the approximate search.
+        space: latent semantic analysis of the documents; None if the plan needs none.
     """
 
     features: Features
@@ -59,10 +60,10 @@ class Graph:
 
     @classmethod
     def of(cls, features: Features, plan: Plan, seed: int) -> Graph:
-        """The graph by the cosine of the features and of their latent semantic analysis.
+        """The first graph: neighbors by the cosine of the features and of their latent semantic analysis.
 
         Raises:
-            InvalidInput: features that cannot be of the plan's kind.
+            InvalidInput: the features have values that the plan's output cannot have.
         """
         check_output(features, plan.output)
         weights = rarity(features, plan.rarity) if plan.output == "counts" and plan.rarity else None
@@ -78,43 +79,43 @@ class Graph:
         return replace(graph, view=lambda rows: space.view(rows, plan.lsa_dims), weight=plan.lsa_weight)
 
     def refined(self, view: View, n_neighbors: int) -> Graph:
-        """The graph by the cosine of the features and of what a first network sees in them."""
+        """The refined graph: mutual neighbors by the cosine of the features and of a first network's logits."""
         return replace(self, view=view, weight=1.0, n_neighbors=n_neighbors, mutual=True)
 
-    def dataset(self, features: Features, check: Callable[[], None], *, same: bool = False) -> Dataset:
-        """Documents with their targets.
+    def dataset(self, features: Features, check_cancelled: Callable[[], None], *, same: bool = False) -> Dataset:
+        """Documents with their targets, ready for training or validation.
 
         Args:
-            features: `(n, F)` of the documents.
-            check: called between blocks of the search; what it raises ends it.
-            same: they are the training documents themselves: each then is one of its own neighbors.
+            features: `(n, F)` features of the documents.
+            check_cancelled: called between blocks of the search; may raise to stop the run.
+            same: these are the training documents; each is then averaged into its own target too.
         """
         if not self.n_neighbors:
             return Dataset(features, self._sources(features), None, self.output)
         if self._own is None and (same or self.mutual):
-            self._own = self._nearest(None, check)
-        mine = self._own if same else None
-        found = mine or self._nearest(self._semantics(features), check)
+            self._own = self._nearest(None, check_cancelled)
+        own_neighbors = self._own if same else None
+        found = own_neighbors or self._nearest(self._similarity_space(features), check_cancelled)
         if self.mutual and self._own is not None:
-            farthest = self._own.similarities[:, -1]
-            near = found.similarities >= farthest[found.rows]
+            farthest = self._own.similarities[:, -1]  # (m,)
+            near = found.similarities >= farthest[found.rows]  # (n, n_neighbors)
             found = Nearest(found.rows, np.where(near, found.similarities, 0).astype(np.float32))
         own = 1 / (self.n_neighbors + 1) if same else 0.0
         averages = averaging(found, self.features.shape[0], own)
         return Dataset(features, self._sources(self.features), averages, self.output, self.n_drawn)
 
-    def _nearest(self, queries: SimilaritySpace | None, check: Callable[[], None]) -> Nearest:
-        """The training documents nearest to queries; None: to each of themselves."""
+    def _nearest(self, queries: SimilaritySpace | None, check_cancelled: Callable[[], None]) -> Nearest:
+        """The training documents nearest to each query; None: to each training document."""
         if self._database is None:
-            database = self._semantics(self.features)
+            database = self._similarity_space(self.features)
             many = self.features.shape[0] > EXACT_UP_TO
-            self._database = InvertedFile.of(database, self.seed, check=check) if many else database
+            self._database = InvertedFile.of(database, self.seed, check_cancelled=check_cancelled) if many else database
         if isinstance(self._database, InvertedFile):
-            return self._database.nearest(queries, self.n_neighbors, check=check)
-        asked = self._database if queries is None else queries
-        return nearest(asked, self._database, self.n_neighbors, same=queries is None, check=check)
+            return self._database.nearest(queries, self.n_neighbors, check_cancelled=check_cancelled)
+        rows = self._database if queries is None else queries
+        return nearest(rows, self._database, self.n_neighbors, same=queries is None, check_cancelled=check_cancelled)
 
-    def _semantics(self, features: Features) -> SimilaritySpace:
+    def _similarity_space(self, features: Features) -> SimilaritySpace:
         return SimilaritySpace(unit_features(features), None if self.view is None else self.view(features), self.weight)
 
     def _sources(self, features: Features) -> Features:
@@ -125,7 +126,7 @@ class Graph:
 
 
 def _sampled(features: Features, seed: int) -> Features:
-    """At most LATENT_SAMPLE rows."""
+    """A random sample of at most LATENT_SAMPLE rows."""
     n = features.shape[0]
     if n <= LATENT_SAMPLE:
         return features
@@ -133,7 +134,7 @@ def _sampled(features: Features, seed: int) -> Features:
 
 
 def heaviest(features: Features, n: int, weights: NDArray[np.float32] | None = None) -> NDArray[np.int64]:
-    """The `n` columns of the greatest sum, ascending; `weights` `(F,)` multiply the sums."""
+    """The `n` columns with the largest sums, ascending, `(n,)` int64; `weights` `(F,)` multiply the sums."""
     sums = np.asarray(features.sum(axis=0)).ravel()
     if weights is not None:
         sums = sums * weights
@@ -141,7 +142,7 @@ def heaviest(features: Features, n: int, weights: NDArray[np.float32] | None = N
 
 
 def sources(features: Features, output: str) -> Features:
-    """What targets of that kind are made of: the features; for bits of texts, which words are there."""
+    """Rows that targets of this kind are averages of: the features; for bits of texts, 1 for each word present."""
     if output == "bits" and isinstance(features, csr_matrix):
         present = features.copy()
         present.data = np.ones_like(features.data)
@@ -150,10 +151,10 @@ def sources(features: Features, output: str) -> Features:
 
 
 def check_output(features: Features, output: str) -> None:
-    """Refuse features that cannot be of that kind.
+    """Check that features have values that this kind of output can have.
 
     Raises:
-        InvalidInput: counts below zero, or dense bits outside 0..1.
+        InvalidInput: counts below 0, or dense bits outside 0..1.
     """
     if not isinstance(features, np.ndarray) or output == "reals":
         return

@@ -23,13 +23,13 @@ def test_equal_seeds_give_equal_functions_bit_for_bit_and_others_others(corpus, 
 
 
 def test_training_lowers_the_loss_and_tells_each_epoch(corpus, quick):
-    told = []
-    result = fit(corpus.contents, corpus.ids, quick(), progress=told.append)
-    assert told == result.history
-    assert [epoch.epoch for epoch in told] == list(range(1, 7))
-    assert told[-1].validation_loss < told[0].validation_loss
-    assert told[-1].loss == pytest.approx(sum(told[-1].parts.values()))
-    assert (told[-1].eta_s, told[-1].epochs) == (0, 6)
+    reported = []
+    result = fit(corpus.contents, corpus.ids, quick(), progress=reported.append)
+    assert reported == result.history
+    assert [epoch.epoch for epoch in reported] == list(range(1, 7))
+    assert reported[-1].validation_loss < reported[0].validation_loss
+    assert reported[-1].loss == pytest.approx(sum(reported[-1].parts.values()))
+    assert (reported[-1].eta_s, reported[-1].epochs) == (0, 6)
     assert result.n_documents.keys() == {"train", "validation", "held_out"}
     assert sum(result.n_documents.values()) == 300
 
@@ -59,9 +59,9 @@ def test_a_killed_fit_goes_on_from_its_last_epoch_bit_for_bit(corpus, quick, tmp
     whole = fit(corpus.contents, corpus.ids, quick())
     with pytest.raises(Killed):
         fit(corpus.contents, corpus.ids, quick(), progress=kill_after(3), checkpoint_dir=tmp_path)
-    told = []
-    resumed = fit(corpus.contents, corpus.ids, quick(), progress=told.append, checkpoint_dir=tmp_path)
-    assert [epoch.epoch for epoch in told] == [4, 5, 6]
+    reported = []
+    resumed = fit(corpus.contents, corpus.ids, quick(), progress=reported.append, checkpoint_dir=tmp_path)
+    assert [epoch.epoch for epoch in reported] == [4, 5, 6]
     assert resumed.function.to_bytes() == whole.function.to_bytes()
     assert untimed(resumed.history) == untimed(whole.history)
 
@@ -78,9 +78,9 @@ def test_a_checkpoint_of_another_run_is_left_alone(corpus, quick, tmp_path, chan
     else:
         for file in tmp_path.rglob("*.safetensors"):
             file.write_bytes(file.read_bytes()[:1000])
-    told = []
-    fit(corpus.contents[:n], corpus.ids[:n], config, progress=told.append, checkpoint_dir=tmp_path)
-    assert [epoch.epoch for epoch in told] == list(range(1, 7))
+    reported = []
+    fit(corpus.contents[:n], corpus.ids[:n], config, progress=reported.append, checkpoint_dir=tmp_path)
+    assert [epoch.epoch for epoch in reported] == list(range(1, 7))
 
 
 def test_a_fit_stops_between_batches_when_it_is_cancelled(corpus, quick):

@@ -16,12 +16,12 @@ def test_a_fit_stops_early_when_it_gets_no_better_and_keeps_the_best(corpus, qui
     # What is learned from one half of the words is wrong about the other half, and more so after each epoch.
     half = np.arange(features.shape[1]) % 2 == 0
     train, validation = (Dataset(features, csr_matrix(features.multiply(side)), None) for side in (half, ~half))
-    learning = TrainingRun(train, validation, config.plan(300), config)
-    learning.run(None, lambda: None, None)
-    losses = [epoch.validation_loss for epoch in learning.history]
+    run = TrainingRun(train, validation, config.plan(300), config)
+    run.run(None, lambda: None, None)
+    losses = [epoch.validation_loss for epoch in run.history]
     assert len(losses) == 3
     assert losses == sorted(losses)
-    assert learning.validate(validation)[0] == losses[0]
+    assert run.validate(validation)[0] == losses[0]
 
 
 def test_a_diverging_loss_is_said(corpus, quick):

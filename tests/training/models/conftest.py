@@ -27,9 +27,9 @@ def learn():
         output = plan.pop("output", "bits")
         whole = replace(config.plan(len(features), output), **plan)
         train = Dataset(features, features if targets is None else targets, None, whole.output)
-        learning = TrainingRun(train, train, whole, config)
-        learning.run(None, lambda: None, None)
+        run = TrainingRun(train, train, whole, config)
+        run.run(None, lambda: None, None)
         torch.set_num_threads(threads)
-        return learning
+        return run
 
     return learn

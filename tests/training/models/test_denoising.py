@@ -17,7 +17,7 @@ def score(points, noise):
 def test_reconstruction_minus_input_estimates_the_score(learn):
     rng = np.random.default_rng(0)
     points = (MEANS[rng.integers(3, size=3000)] + SPREAD * rng.normal(size=(3000, 2))).astype(np.float32)
-    learning = learn(
+    run = learn(
         "denoising",
         points,
         output="reals",
@@ -33,7 +33,7 @@ def test_reconstruction_minus_input_estimates_the_score(learn):
     )
     inputs = torch.from_numpy(points)
     with torch.no_grad():
-        vectors = (learning.model.decode(learning.model.encoder(inputs)) - inputs).numpy()
+        vectors = (run.model.decode(run.model.encoder(inputs)) - inputs).numpy()
     noise = 0.2 * float(np.sqrt((points**2).mean()))
     true = score(points, noise)
     cosines = (vectors * true).sum(axis=1) / (np.linalg.norm(vectors, axis=1) * np.linalg.norm(true, axis=1))

@@ -47,8 +47,8 @@ CONTENTS = {"text": texts(), "embedding": embeddings(), "image": images()}
 
 def small(variant, **options):
     sizes = {} if "hidden" in VARIANTS[variant].preset else {"hidden": (24,)}
-    said = {"n_bits": 16, "epochs": 60, "device": "cpu", "image_size": 6, "min_df": 1, "variant": variant}
-    return TrainingConfig.parse(said | sizes | options)
+    explicit = {"n_bits": 16, "epochs": 60, "device": "cpu", "image_size": 6, "min_df": 1, "variant": variant}
+    return TrainingConfig.parse(explicit | sizes | options)
 
 
 def nearer(codes):

@@ -40,11 +40,6 @@ def log_likelihood(model, data):
     return (torch.logsumexp(-energy(model, data, HIDDEN), dim=1) - everything).mean()
 
 
-def test_free_energy_sums_over_all_hidden_states():
-    model = machine()
-    torch.testing.assert_close(model.free_energy(STATES), -torch.logsumexp(-energy(model, STATES, HIDDEN), dim=1))
-
-
 def test_conditionals_are_those_of_the_joint_distribution():
     model = machine()
     joint = torch.softmax(-energy(model, STATES, HIDDEN).flatten(), dim=0).view(len(STATES), len(HIDDEN))
@@ -59,7 +54,7 @@ def test_many_steps_of_contrastive_divergence_give_the_exact_gradient():
     data = STATES[[3, 5, 5, 12]].repeat(5000, 1)
     exact = torch.autograd.grad(-log_likelihood(model, STATES[[3, 5, 5, 12]]), list(model.parameters()))
     named = dict(zip([name for name, _ in model.named_parameters()], exact, strict=True))
-    model.accumulate(Batch(data, data, data, 0.0), torch.Generator().manual_seed(1))
+    model.accumulate(Batch(data, data, 0.0), torch.Generator().manual_seed(1))
     for name, parameter in model.named_parameters():
         torch.testing.assert_close(parameter.grad, named[name], atol=0.02, rtol=0)
 
@@ -69,17 +64,26 @@ def test_one_step_points_uphill():
     data = STATES[[3, 5, 5, 12]]
     exact = torch.autograd.grad(-log_likelihood(model, data), list(model.parameters()))
     many = data.repeat(2000, 1)
-    model.accumulate(Batch(many, many, many, 0.0), torch.Generator().manual_seed(1))
+    model.accumulate(Batch(many, many, 0.0), torch.Generator().manual_seed(1))
     mine = torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
     assert torch.cosine_similarity(mine, torch.cat([g.flatten() for g in exact]), dim=0) > 0.8
 
 
-def test_free_energy_of_reals_sums_over_all_hidden_states():
+def test_conditionals_of_reals_are_those_of_the_joint_density():
     model = machine(output="reals")
     points = torch.randn(5, 4, generator=torch.Generator().manual_seed(2))
-    alone = 0.5 * (points - model.visible_bias).square().sum(dim=1)
-    pairs = points @ model.encoder.first @ HIDDEN.T + HIDDEN @ model.encoder.first_bias
-    torch.testing.assert_close(model.free_energy(points), alone - torch.logsumexp(pairs, dim=1))
+
+    def energies(visible):
+        """E(v, h) with every hidden state, `(n, n_hidden_states)`, straight from the definition."""
+        alone = 0.5 * (visible - model.visible_bias).square().sum(dim=1)
+        return alone[:, None] - visible @ model.encoder.first @ HIDDEN.T - (HIDDEN @ model.encoder.first_bias)[None]
+
+    given_visible = torch.softmax(-energies(points), dim=1) @ HIDDEN
+    torch.testing.assert_close(torch.sigmoid(model.encoder(points)), given_visible)
+    # A Gaussian's mean is where its energy is least.
+    means = model.visible_means(HIDDEN, torch.ones(1)).detach().requires_grad_()
+    energies(means).diagonal().sum().backward()
+    torch.testing.assert_close(means.grad, torch.zeros_like(means), atol=1e-5, rtol=0)
 
 
 def test_constrained_poisson_rates_sum_to_the_length_of_the_document():

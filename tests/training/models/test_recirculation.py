@@ -20,7 +20,7 @@ def test_nothing_is_recorded_for_backpropagation(digits, learn):
     model = learn("recirculation", digits, n_bits=16, epochs=1).model
     rows = torch.from_numpy(digits[:8])
     model.requires_grad_(False)  # a backward pass would now fail
-    losses = model.accumulate(Batch(rows, rows, rows, 0.0), torch.Generator())
+    losses = model.accumulate(Batch(rows, rows, 0.0), torch.Generator())
     assert not losses.total.requires_grad
     assert float(model.encoder.first.grad.abs().max()) > 0
 
@@ -33,7 +33,7 @@ def test_local_differences_point_where_backpropagation_points_when_the_decoder_i
     with torch.no_grad():
         model.decoder.layers[0].weight.copy_(model.encoder.first)
     rows = torch.from_numpy(digits)
-    batch = Batch(rows, rows, rows, 0.0)
+    batch = Batch(rows, rows, 0.0)
     model.zero_grad()
     model.accumulate(batch, torch.Generator())
     local = model.encoder.first_bias.grad.clone()

@@ -5,23 +5,23 @@ import torch
 from training.models.sparse import divergence
 
 
-def rates(learning, digits):
+def rates(run, digits):
     with torch.no_grad():
-        return torch.sigmoid(learning.model.encoder(torch.from_numpy(digits))).mean(dim=0).numpy()
+        return torch.sigmoid(run.model.encoder(torch.from_numpy(digits))).mean(dim=0).numpy()
 
 
 @pytest.mark.parametrize("target", [0.05, 0.2])
 def test_units_meet_their_target_rate(digits, learn, target):
     plan = {"hidden": (), "n_bits": 64, "epochs": 40, "batch_size": 128, "target_rate": target}
-    learning = learn("sparse", digits, **plan)
-    np.testing.assert_allclose(rates(learning, digits).mean(), target, rtol=0.2)
-    assert np.mean(np.abs(rates(learning, digits) / target - 1) < 0.4) > 0.8
+    run = learn("sparse", digits, **plan)
+    np.testing.assert_allclose(rates(run, digits).mean(), target, rtol=0.2)
+    assert np.mean(np.abs(rates(run, digits) / target - 1) < 0.4) > 0.8
 
 
 def test_bits_are_one_at_the_target_rate(digits, learn):
-    learning = learn("sparse", digits, hidden=(), n_bits=16, epochs=2, target_rate=0.1)
-    logits = learning.model.encoder(torch.from_numpy(digits)).detach().numpy()
-    ones = (logits > learning.model.thresholds(logits)).mean(axis=0)
+    run = learn("sparse", digits, hidden=(), n_bits=16, epochs=2, target_rate=0.1)
+    logits = run.model.encoder(torch.from_numpy(digits)).detach().numpy()
+    ones = (logits > run.model.thresholds(logits)).mean(axis=0)
     np.testing.assert_allclose(ones, 0.1, atol=0.002)
 
 

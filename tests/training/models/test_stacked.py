@@ -32,9 +32,9 @@ def test_unrolling_one_layer_gives_what_the_layer_gave(digits, learn, pretrainin
             shallow[level] = layer
             super()._place(level, layer)
 
-    learning = learn("stacked", digits, **DEEP | {"hidden": (24,), "epochs": 1, "pretraining": pretraining})
-    model = Watched(64, learning.plan)
-    batches = lambda: learning._batches((0.0, 0.0), np.random.default_rng(0))  # noqa: E731
+    run = learn("stacked", digits, **DEEP | {"hidden": (24,), "epochs": 1, "pretraining": pretraining})
+    model = Watched(64, run.plan)
+    batches = lambda: run._batches((0.0, 0.0), np.random.default_rng(0))  # noqa: E731
     model.prepare(batches, torch.Generator().manual_seed(0))
     rows = torch.from_numpy(digits[:5])
     with torch.no_grad():

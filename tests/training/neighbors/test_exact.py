@@ -55,8 +55,8 @@ def test_a_document_without_neighbors_keeps_itself():
 
 
 def test_what_check_raises_ends_the_search(features):
-    def check():
+    def check_cancelled():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        nearest(SimilaritySpace(features), SimilaritySpace(features), 2, check=check)
+        nearest(SimilaritySpace(features), SimilaritySpace(features), 2, check_cancelled=check_cancelled)
