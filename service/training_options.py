@@ -1,6 +1,7 @@
-"""What may be said about a training: each option's name, type, range and help, each variant's preset, what composes.
+"""The options of a training: name, type, range, default and help of each, presets of variants, and what goes together.
 
-A leaf: the trainer's configuration and the body of the retrain endpoint both follow from it, and it needs no torch.
+This is the only place that defines them: the trainer's configuration and the body of the retrain endpoint are made from
+it. Importing it loads no torch. It is long because each option takes a few lines.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ Pretraining = Literal["autoencoder", "rbm"]
 Width = Annotated[int, Field(ge=1, le=8_192)]
 
 _MAX_WEIGHT = 1_000
-"""Of any part of a loss: beyond it the rest counts for nothing."""
+"""Largest weight of a part of a loss: above it the other parts have no effect."""
 
 DEFAULTS: Mapping[str, object] = {
     "hidden": (500, 500),
@@ -66,16 +67,16 @@ DEFAULTS: Mapping[str, object] = {
     "balance": 0.0,
     "likeness": 0.0,
 }
-"""What an option is that neither the caller nor the variant sets, for every size of a corpus."""
+"""Values of the options that neither the caller nor the variant sets and that do not depend on the corpus."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """What the options of one variant of the autoencoder are.
+    """Presets and fixed values of the options of one variant of the autoencoder.
 
     Attributes:
-        preset: what it sets unless the caller says otherwise.
-        fixed: what it cannot be learned with otherwise, or has no use for.
+        preset: values that replace the defaults; explicit options replace them.
+        fixed: the only values that the variant works with, or that have an effect; None: the option must be left out.
     """
 
     preset: Mapping[str, object] = field(default_factory=dict)
@@ -83,7 +84,7 @@ class Variant:
 
 
 _NO_NOISE: Mapping[str, object] = {"noise_start": 0.0, "noise": 0.0, "sampled_bits": False, "likeness": 0.0}
-"""For losses of their own, which leave the units as they are."""
+"""Fixed values for variants whose own loss uses the units without noise."""
 _LOCAL: Mapping[str, object] = {
     **_NO_NOISE,
     "hidden": (),
@@ -93,7 +94,7 @@ _LOCAL: Mapping[str, object] = {
     "balance": 0.0,
     "output_words": None,
 }
-"""For one layer with a learning rule of its own."""
+"""Fixed values for variants of one layer with their own learning rule."""
 
 VARIANTS: Mapping[str, Variant] = {
     "contractive": Variant({"penalty": 0.1, "jacobian": "hutchinson"}),
@@ -120,7 +121,7 @@ VARIANTS: Mapping[str, Variant] = {
     "predictive_sparse": Variant(
         {"code": "linear", "penalty": 0.02, "inner_steps": 20}, {**_NO_NOISE, "code": "linear", "mirrored": False}
     ),
-    # Gradients of sampled states are mostly noise, which Adam divides by: the steps must be longer.
+    # Adam divides by the size of gradients, and gradients of sampled states are mostly noise: steps must be longer.
     "rbm": Variant({"hidden": (), "inner_steps": 1, "learning_rate": 3e-2}, _LOCAL),
     "recirculation": Variant({"hidden": ()}, _LOCAL),
     "semantic_hashing": Variant({"noise": 4.0}),
@@ -134,11 +135,11 @@ VARIANTS: Mapping[str, Variant] = {
 }
 
 OWN_OPTIONS = frozenset({"penalty", "sparsity", "target_rate", "jacobian", "pretraining", "inner_steps"})
-"""Options that mean something to the variants alone whose presets name them."""
+"""Options that only the variants use whose presets name them."""
 
 
 class TrainingOptions(BaseModel):
-    """What any training may set; a field left out follows from the variant, n_bits and the size of the corpus."""
+    """The options of any training; the value of an omitted one follows from the variant, n_bits and the corpus."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -260,11 +261,11 @@ class TrainingOptions(BaseModel):
 
     @classmethod
     def parse(cls, options: Mapping[str, Any]) -> Self:
-        """The options, checked.
+        """The validated options.
 
         Raises:
-            InvalidInput: an unknown option, a value out of its range, or options that do not go together; the message
-                names each, what is allowed and what came; `errors` has them one by one.
+            InvalidInput: an option is unknown, its value is out of range, or options do not go together; the message
+                names each, with the allowed values and the given one, and `errors` lists them.
         """
         try:
             return cls.model_validate(options)
@@ -273,18 +274,18 @@ class TrainingOptions(BaseModel):
 
     @property
     def explicit(self) -> dict[str, Any]:
-        """The options that were set."""
+        """The options that the caller set."""
         named = (name for name in type(self).model_fields if name in self.model_fields_set)
         return {name: getattr(self, name) for name in named if getattr(self, name) is not None}
 
     @property
     def resolved(self) -> dict[str, Any]:
-        """What was set, else what the variant sets, else the default; not what follows from the size of the corpus."""
+        """Options as set by the caller, else the variant, else the defaults; without those that the corpus decides."""
         return {**DEFAULTS, **VARIANTS[self.variant].preset, **self.explicit}
 
 
 class IncompatibleOptions(ValueError):
-    """Options that do not go together: `faults` says what is wrong with each."""
+    """Options that do not go together; `faults` has a message for each of them."""
 
     def __init__(self, faults: Mapping[str, str]) -> None:
         super().__init__("; ".join(faults.values()))
@@ -292,7 +293,7 @@ class IncompatibleOptions(ValueError):
 
 
 def conflicts(options: TrainingOptions) -> Iterator[tuple[str, str]]:
-    """Each option that was set though it would do nothing, or fail the run, and what is wrong with it."""
+    """Name and error message of each explicit option that would have no effect, or make the run fail."""
     explicit, resolved, variant = options.explicit, options.resolved, options.variant
     needs = dict(_needs(resolved))
     fixed = VARIANTS[variant].fixed
@@ -311,7 +312,7 @@ def conflicts(options: TrainingOptions) -> Iterator[tuple[str, str]]:
 
 
 def _needs(resolved: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Options that do nothing under the others, each with what it needs."""
+    """Name of each option that has no effect with the other options, and what it needs."""
     if not resolved["neighbors"]:
         for name in ("lsa_dims", "lsa_weight", "drawn_neighbors", "first_share"):
             yield name, "neighbors above 0"
@@ -336,13 +337,13 @@ def _needs(resolved: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def refusal(model: type[BaseModel], given: Mapping[str, Any], error: ValidationError, where: str = "") -> InvalidInput:
-    """What is wrong with options, as an error that names each, what is allowed and what came.
+    """The error for invalid options: it names each one, with the allowed values and the given one.
 
     Args:
-        model: what refused them.
-        given: the options as they came.
-        error: its reasons.
-        where: put before the name of an option to say where it stood.
+        model: the model that refused the options.
+        given: the options.
+        error: the validation error of the model.
+        where: prefix of the option's name that says where it was given.
     """
     known = model.model_json_schema()["properties"]
     reasons: dict[str, str] = {}
@@ -356,9 +357,9 @@ def refusal(model: type[BaseModel], given: Mapping[str, Any], error: ValidationE
             near = difflib.get_close_matches(name, known, 1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}"
             reasons[name] = f"{_shown(name)} is no option: {hint}"
-        elif isinstance(misfit, ValueError):  # a rule of the model's own, which says all
+        elif isinstance(misfit, ValueError):  # raised by a validator of the model, with a complete message
             reasons[name] = str(misfit)
-        elif name not in known:  # of all of them: a name that is no Unicode, say
+        elif name not in known:  # about the whole input, for example a name that is not valid Unicode
             reasons[name] = fault["msg"]
         else:
             reasons[name] = f"{name} must be {_allowed(known[name])}, got {_shown(given[name])}"
@@ -367,7 +368,7 @@ def refusal(model: type[BaseModel], given: Mapping[str, Any], error: ValidationE
 
 
 def _allowed(schema: Mapping[str, Any]) -> str:
-    """What a JSON schema allows, in words."""
+    """The values that a JSON schema allows, in words."""
     choices = [choice for choice in schema.get("anyOf", [schema]) if choice.get("type") != "null"]
     schema = choices[0]
     match schema:
@@ -395,7 +396,7 @@ def _allowed(schema: Mapping[str, Any]) -> str:
 
 
 def _shown(value: object) -> str:
-    """What came, short."""
+    """A value as JSON, cut to 80 characters."""
     try:
         shown = json.dumps(value)
     except (TypeError, ValueError):

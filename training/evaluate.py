@@ -1,4 +1,4 @@
-"""How good a hash function is on documents it never saw: retrieval quality and health of its codes, as a Report."""
+"""Quality of a hash function on held-out documents, as a Report: recall of true neighbors, and health of the codes."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ DEAD_SHARE = 0.005
 
 @dataclass(frozen=True, slots=True)
 class BucketLoad:
-    """How evenly documents fill the buckets of a hash table, worst table of several.
+    """How evenly documents fill the buckets of a hash table; of several tables, the least even one.
 
     Attributes:
-        n_tables: tables, each addressed by one substring of the code.
+        n_tables: number of tables, each addressed by one substring of the code.
         largest: documents in the fullest bucket.
-        mean: documents in a bucket that is not empty.
+        mean: mean number of documents in the buckets that are not empty.
         ratio: largest / mean; 1 is perfectly even.
     """
 
@@ -45,23 +45,23 @@ class BucketLoad:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What is known of a hash function; every figure names its part of the documents.
+    """Figures about a hash function.
 
     Attributes:
-        n_queries: held-out documents asked with.
-        n_database: training and validation documents searched.
-        shortlist: nearest by code among which the true neighbors are looked for.
+        n_queries: number of held-out documents used as queries.
+        n_database: number of training and validation documents searched.
+        shortlist: number of documents nearest by code in which the true neighbors are searched.
         recall: by function ("this", "untrained", "active" ...): expected share of the 10 true nearest, by the cosine of
             this function's features, in the shortlist; ties in distance are broken at random.
         saturated: share of the held-out code units within 0.05 of 0 or 1.
-        reconstruction_loss: of the held-out documents from hard bits, in nats per document; None if not given.
-        bit_entropy: of each bit over the database, in bits (1 is best).
+        reconstruction_loss: of the held-out documents from hard bits, in nats per document; None if unknown.
+        bit_entropy: entropy of each bit over the database, in bits (1 is best).
         bit_balance: share of ones of each bit over the database (0.5 is best).
         dead_bits: positions of bits with the same value in at least 99.5 % of the database.
-        code_load: the whole code as one address.
-        substring_load: substrings of about 16 bits as addresses.
-        share_of_shared_codes: share of the database whose code another document has too.
-        without_features: share of the held-out documents that hold no known word.
+        code_load: bucket load with the whole code as the address.
+        substring_load: bucket load with substrings of about 16 bits as addresses.
+        share_of_shared_codes: share of the database documents whose code another document has too.
+        without_features: share of the held-out documents without any known word.
     """
 
     n_queries: int
@@ -79,7 +79,7 @@ class Report:
     without_features: float
 
     def to_dict(self) -> dict[str, object]:
-        """The report for JSON."""
+        """The report as values that JSON can hold."""
         return asdict(self)
 
 
@@ -91,17 +91,17 @@ def evaluate(
     others: Mapping[str, HashFunction] | None = None,
     reconstruction_loss: float | None = None,
 ) -> Report:
-    """Measure a hash function on the held-out documents; beside it the untrained one, and others, on the same ones.
+    """A report on a hash function, with the recall of the untrained function and of others on the same queries.
 
-    The part of each document follows from its id as in `fit`. At most 1,000 queries and 50,000 database documents are
-    used, chosen by id, so that the cost is bounded and two reports on one collection compare.
+    Documents are split by id as in `fit`. At most 1,000 queries and 50,000 database documents are used, chosen by id,
+    so that the cost is bounded and two reports on one collection can be compared.
 
     Args:
-        function: the hash function judged; its features say which neighbors are true.
-        contents: documents of the collection, or a sample.
-        ids: theirs.
-        others: further hash functions by name, judged on the same queries by the same truth.
-        reconstruction_loss: of the fit, for the report.
+        function: the hash function; the true neighbors are the nearest by the cosine of its features.
+        contents: documents of the collection, or a sample of them.
+        ids: ids of the documents.
+        others: other hash functions by name, measured with the same queries and the same true neighbors.
+        reconstruction_loss: held-out loss of the fit, copied into the report.
 
     Raises:
         InvalidInput: fewer than three documents.
@@ -119,7 +119,7 @@ def evaluate(
     for name, other in {"untrained": _untrained(function), **(others or {})}.items():
         query_codes, other_codes = other.encode(queries).codes, other.encode(database).codes
         recall[name] = expected_recall(query_codes, other_codes, truth, shortlist)
-    balance = unpack(codes).mean(axis=0)
+    balance = unpack(codes).mean(axis=0)  # (n_bits,)
     occupancy = _occupancy(np.ascontiguousarray(codes).view(f"V{codes.shape[1]}").ravel())
     return Report(
         n_queries=len(queries),
@@ -139,7 +139,7 @@ def evaluate(
 
 
 def expected_recall(query_codes: Codes, codes: Codes, truth: NDArray[np.int32], shortlist: int) -> float:
-    """Expected share of the true neighbors `(n, k)` among the `shortlist` nearest by code, ties broken at random.
+    """Expected share of the true neighbors `(n, k)` that are in the `shortlist` nearest by code, ties broken at random.
 
     Source: McSherry, Najork (2008), "Computing information retrieval performance measures efficiently in the presence
     of tied scores".
@@ -152,24 +152,27 @@ def expected_recall(query_codes: Codes, codes: Codes, truth: NDArray[np.int32], 
 
 
 def inclusion(distances: NDArray[np.int64], shortlist: int) -> NDArray[np.float64]:
-    """Probability of each of `(n,)` documents to be among the nearest `shortlist`, ties broken at random."""
-    counts = np.bincount(distances)
+    """Probability `(n,)` of each document to be among the `shortlist` nearest by distances `(n,)`, ties random."""
+    counts = np.bincount(distances)  # (largest distance + 1,)
     before = np.cumsum(counts) - counts
     chance = np.clip((shortlist - before) / np.maximum(counts, 1), 0, 1)
-    taken: NDArray[np.float64] = chance[distances]
-    return taken
+    probabilities: NDArray[np.float64] = chance[distances]
+    return probabilities
 
 
 def all_distances(query_codes: Codes, codes: Codes) -> NDArray[np.int64]:
-    """Hamming distances `(n_queries, n)`, by a matrix product of signs."""
-    signs = unpack(codes).astype(np.float32) * 2 - 1
+    """Hamming distances `(n_queries, n)` int64, by a matrix product of signs.
+
+    Cost: n_queries times n in memory.
+    """
+    signs = unpack(codes).astype(np.float32) * 2 - 1  # (n, n_bits)
     query_signs = unpack(query_codes).astype(np.float32) * 2 - 1
     distances: NDArray[np.int64] = np.rint((signs.shape[1] - query_signs @ signs.T) / 2).astype(np.int64)
     return distances
 
 
 def entropy(shares: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Entropy in bits of coins that show one with those shares."""
+    """Entropy in bits of bits that are 1 with probabilities `shares`, of their shape."""
     p = np.clip(shares, 1e-12, 1 - 1e-12)
     bits: NDArray[np.float64] = -(p * np.log2(p) + (1 - p) * np.log2(1 - p))
     return bits
@@ -182,7 +185,7 @@ def saturated_share(logits: NDArray[np.float32]) -> float:
 
 
 def _untrained(function: HashFunction) -> HashFunction:
-    """What a new collection of texts begins with; for other contents random hyperplanes over the same features."""
+    """The untrained function of a new collection of texts; for other contents random hyperplanes over features."""
     if isinstance(function.featurizer, TextFeaturizer | HashedTextFeaturizer):
         return untrained_hash_function(function.n_bits)
     network = EncoderNetwork(function.featurizer.n_features, (), function.n_bits)
@@ -191,7 +194,7 @@ def _untrained(function: HashFunction) -> HashFunction:
 
 
 def _occupancy(addresses: NDArray[np.generic]) -> NDArray[np.int64]:
-    """Documents in each bucket that is not empty."""
+    """Number of documents in each bucket that is not empty."""
     counts: NDArray[np.int64] = np.unique(addresses, return_counts=True)[1].astype(np.int64)
     return counts
 
