@@ -74,7 +74,7 @@ class InvertedFile:
         *,
         mean_length: int = MEAN_LENGTH,
         n_probes: int = N_PROBES,
-        check_cancelled: Callable[[], None] = lambda: None,
+        check: Callable[[], None] = lambda: None,
     ) -> InvertedFile:
         """Cluster a database by k-means of its latent places; without them by places made here.
 
@@ -83,16 +83,14 @@ class InvertedFile:
             seed: draws the sample that centroids are learned from.
             mean_length: documents in a list, on the whole.
             n_probes: lists that a query looks into.
-            check_cancelled: called between blocks; may raise to stop the run.
+            check: called between blocks; what it raises ends the building.
         """
         place = _places_of(database, seed)
         places = torch.from_numpy(place(database))
         n = len(places)
-        centroids = _side_by_side(
-            _centroids(places, -(-n // mean_length), seed, check_cancelled), seed, check_cancelled
-        )
+        centroids = _side_by_side(_centroids(places, -(-n // mean_length), seed, check), seed, check)
         # Documents of one cluster that lean to the same other one stay together where the cluster is cut.
-        first, second = nearest_centroids(places, centroids, min(2, len(centroids)), check_cancelled)[:, [0, -1]].T
+        first, second = nearest_centroids(places, centroids, min(2, len(centroids)), check)[:, [0, -1]].T
         rows = np.lexsort((second, first)).astype(np.int32)
         starts = _cut(np.bincount(first, minlength=len(centroids)))
         lengths = np.diff(starts)
@@ -114,22 +112,22 @@ class InvertedFile:
         queries: SimilaritySpace | None,
         k: int,
         *,
-        check_cancelled: Callable[[], None] = lambda: None,
+        check: Callable[[], None] = lambda: None,
     ) -> Nearest:
         """The `k` most similar rows of the database that lie in the lists nearest to each query.
 
         Args:
             queries: what to look for; None: every row of the database, which then is no neighbor of itself.
             k: how many. Where the lists hold fewer, a similarity of minus infinity fills up.
-            check_cancelled: called before each block; may raise to stop the run.
+            check: called before each block; what it raises ends the search.
 
         Cost: of a query, one product of places with every centroid, and `n_probes` lists of similarities.
         """
         same = queries is None
-        wanted = self.database if queries is None else queries
+        asked = self.database if queries is None else queries
         k = min(k, len(self.rows) - same)
-        places = torch.from_numpy(self.place(wanted))
-        probes = nearest_centroids(places, self.centroids, self.n_probes, check_cancelled)
+        places = torch.from_numpy(self.place(asked))
+        probes = nearest_centroids(places, self.centroids, self.n_probes, check)
         order = np.argsort(probes[:, 0], kind="stable")
         n = len(probes)
         out = Nearest(np.empty((n, k), dtype=np.int32), np.empty((n, k), dtype=np.float32))
@@ -139,9 +137,9 @@ class InvertedFile:
         def search(first: int) -> None:
             similarities = torch.empty(min(n, _QUERIES_AT_ONCE) * self.n_probes, LENGTH)
             for start in range(first * _QUERIES_AT_ONCE, n, n_threads * _QUERIES_AT_ONCE):
-                check_cancelled()
+                check()
                 block = order[start : start + _QUERIES_AT_ONCE]
-                where, best = self._search(wanted, block, probes[block], k, same, similarities)
+                where, best = self._search(asked, block, probes[block], k, same, similarities)
                 out_rows = self.rows[block] if same else block
                 out.rows[out_rows] = where
                 out.similarities[out_rows] = best
@@ -256,33 +254,33 @@ class _SparseProducts:
 
 
 def nearest_centroids(
-    places: Tensor, centroids: Tensor, n: int, check_cancelled: Callable[[], None] = lambda: None
+    places: Tensor, centroids: Tensor, n: int, check: Callable[[], None] = lambda: None
 ) -> NDArray[np.int64]:
     """The `n` centroids nearest to each place, by Euclidean distance, nearest first: `(n_places, n)`."""
     halves = 0.5 * centroids.square().sum(dim=1)
     parts = []
     for part in torch.split(places, _PLACES_AT_ONCE):
-        check_cancelled()
+        check()
         parts.append(torch.topk(torch.addmm(halves, part, centroids.T, beta=-1), n).indices)
     return torch.cat(parts).numpy()
 
 
-def _centroids(places: Tensor, n: int, seed: int, check_cancelled: Callable[[], None]) -> Tensor:
+def _centroids(places: Tensor, n: int, seed: int, check: Callable[[], None]) -> Tensor:
     """Centroids `(n, n_dims)` of a sample of places by Lloyd's iteration; one that loses all its places stays."""
     rng = np.random.default_rng(seed)
     sample = places[torch.from_numpy(_drawn(len(places), n * _SAMPLE_PER_CENTROID, rng))]
     centroids = sample[torch.from_numpy(_drawn(len(sample), n, rng))]
     for _ in range(_ROUNDS):
-        own = torch.from_numpy(nearest_centroids(sample, centroids, 1, check_cancelled)[:, 0])
+        own = torch.from_numpy(nearest_centroids(sample, centroids, 1, check)[:, 0])
         counts = torch.bincount(own, minlength=n)[:, None]
         sums = torch.zeros_like(centroids).index_add_(0, own, sample)
         centroids = torch.where(counts > 0, sums / counts.clamp(min=1), centroids)
     return centroids
 
 
-def _side_by_side(centroids: Tensor, seed: int, check_cancelled: Callable[[], None]) -> Tensor:
+def _side_by_side(centroids: Tensor, seed: int, check: Callable[[], None]) -> Tensor:
     """The centroids in an order that puts near ones together: queries of lists that follow look into the same lists."""
-    fields = _centroids(centroids, math.isqrt(len(centroids)), seed, check_cancelled)
+    fields = _centroids(centroids, math.isqrt(len(centroids)), seed, check)
     return centroids[torch.from_numpy(np.argsort(nearest_centroids(centroids, fields, 1)[:, 0], kind="stable"))]
 
 
@@ -317,14 +315,14 @@ def _places_of(database: SimilaritySpace, seed: int) -> Callable[[SimilaritySpac
         return _dense_place
     sample = database.features[_drawn(database.features.shape[0], _LATENT_SAMPLE, np.random.default_rng(seed))]
     axes = latent_axes(sample, _LATENT_DIMS, seed)
-    return lambda space: latent(space.features, axes)
+    return lambda semantics: latent(semantics.features, axes)
 
 
-def _latent_place(space: SimilaritySpace) -> NDArray[np.float32]:
-    assert space.latent is not None
-    return space.latent
+def _latent_place(semantics: SimilaritySpace) -> NDArray[np.float32]:
+    assert semantics.latent is not None
+    return semantics.latent
 
 
-def _dense_place(space: SimilaritySpace) -> NDArray[np.float32]:
-    assert isinstance(space.features, np.ndarray)
-    return space.features
+def _dense_place(semantics: SimilaritySpace) -> NDArray[np.float32]:
+    assert isinstance(semantics.features, np.ndarray)
+    return semantics.features

@@ -116,9 +116,9 @@ def test_centroids_come_nearest_first():
 def test_what_check_raises_ends_building_or_search(semantics, after):
     calls = iter(range(after + 1))
 
-    def check_cancelled():
+    def check():
         if next(calls, None) is None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        InvertedFile.of(semantics, 1, check_cancelled=check_cancelled).nearest(None, 2, check_cancelled=check_cancelled)
+        InvertedFile.of(semantics, 1, check=check).nearest(None, 2, check=check)
