@@ -14,7 +14,6 @@ import pytest
 
 from tests.flows.processes import Api, running
 
-pytestmark = pytest.mark.flow
 KEY = b"Authorization: Bearer the key\r\n"
 TEXTS = b"/v1/collections/texts"
 

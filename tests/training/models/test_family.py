@@ -123,6 +123,7 @@ SWEEP = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("base", [{}, {"neighbors": 5, "first_share": 0.4}], ids=["alone", "two networks"])
 @pytest.mark.parametrize("variant", sorted(MODELS))
 def test_options_that_are_accepted_can_be_learned_with(variant, base):

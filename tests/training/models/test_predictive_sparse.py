@@ -23,6 +23,7 @@ def operations(call):
     return counter.get_total_flops()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("output", ["reals", "bits"])
 def test_the_guess_is_within_a_tenth_of_the_inferred_objective_at_a_hundredth_of_the_operations(digits, learn, output):
     if output == "reals":

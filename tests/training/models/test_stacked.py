@@ -8,6 +8,7 @@ from training.models.stacked import Stacked
 DEEP = {"hidden": (64, 48, 32, 24), "n_bits": 16, "batch_size": 64, "epochs": 12}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("pretraining", ["autoencoder", "rbm"])
 def test_pretraining_lowers_the_tuned_loss_of_four_hidden_layers_at_equal_steps(
     digits, learn, monkeypatch, pretraining
