@@ -35,6 +35,14 @@ settings.register_profile(
 settings.load_profile("nearbit")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest looks at the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as long what says that it is long on PostgreSQL, there."""
+    for item in items:
+        if item.get_closest_marker("long_on_postgresql") and "postgres" in item.name:
+            item.add_marker(pytest.mark.long)
+
+
 @pytest.fixture(scope="session")
 def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated, empty SQLite file, to be copied."""

@@ -159,6 +159,7 @@ def test_every_command_sends_the_key_and_says_when_it_is_missing(sqlite_url: str
         assert (wrong.returncode, "answered 401" in wrong.stderr) == (1, True)
 
 
+@pytest.mark.long
 def test_this_machine_is_reached_beside_proxies_in_the_environment(sqlite_url: str) -> None:
     with serving("serve", "--no-trainer", "--database-url", sqlite_url) as (_, url):
         httpx2.put(f"{url}/v1/collections/texts")
@@ -171,6 +172,7 @@ def test_this_machine_is_reached_beside_proxies_in_the_environment(sqlite_url: s
 NASTY = "[/INST] [error] \x1b[31mred\u202e \x9b2J"
 
 
+@pytest.mark.long
 def test_what_users_wrote_is_shown_as_it_is_and_steers_no_terminal(sqlite_url: str) -> None:
     documents = [{"id": "[/b] 日本", "text": f"{NASTY}\nmore", "metadata": {"[x]": NASTY}}]
     with serving("serve", "--no-trainer", "--database-url", sqlite_url) as (_, url):
@@ -219,6 +221,7 @@ def test_workers_end_when_their_parent_is_killed(sqlite_url: str) -> None:
             time.sleep(0.1)
 
 
+@pytest.mark.long
 def test_a_stop_answers_what_is_in_flight(sqlite_url: str) -> None:
     with serving("serve", "--no-trainer", "--database-url", sqlite_url) as (process, url):
         httpx2.put(f"{url}/v1/collections/texts")

@@ -14,6 +14,8 @@ from tests.flows.corpus import documents, fill
 from tests.flows.processes import Api, Process, running, until
 from tests.flows.traffic import Traffic
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def server() -> Iterator[Any]:

@@ -11,6 +11,8 @@ import pytest
 from tests.flows.hold import longest_wait, longest_wait_beside_nothing
 from tests.flows.processes import Api
 
+pytestmark = pytest.mark.long
+
 SECONDS = 0.2
 """Longest that the event loop may be held on a machine of `LOOP_S`. Alone on two cores it is at most 0.05 s
 (`python -m benchmarks.hold`); other tests run beside this one. Without its bounds a request held it for 7 s."""

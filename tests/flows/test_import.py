@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.flows.processes import Api, Process, running, until
+
+pytestmark = pytest.mark.long
 
 N = 12_000
 

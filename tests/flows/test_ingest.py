@@ -9,9 +9,12 @@ import threading
 from pathlib import Path
 
 import httpx2
+import pytest
 
 from tests.flows.corpus import documents, fill
 from tests.flows.processes import Api, running, until
+
+pytestmark = pytest.mark.long_on_postgresql
 
 
 def test_every_acknowledged_document_is_there_after_the_api_was_killed(url: str, folder: Path) -> None:

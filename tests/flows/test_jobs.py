@@ -18,6 +18,8 @@ from service.store.database import Database
 from tests.flows.corpus import documents, fill
 from tests.flows.processes import Api, Process, Runner, Trainer, running, until
 
+pytestmark = pytest.mark.long
+
 TEXTS = "/collections/texts"
 
 

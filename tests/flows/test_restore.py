@@ -17,6 +17,8 @@ from sqlalchemy import make_url
 from tests.flows.corpus import documents, fill
 from tests.flows.processes import Api, running, until
 
+pytestmark = pytest.mark.long
+
 N = 60
 QUERIES = ["bread oven", "boat wind", "piano violin"]
 

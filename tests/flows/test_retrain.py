@@ -10,6 +10,8 @@ from tests.flows.corpus import documents, fill
 from tests.flows.processes import Api, Trainer, running, until
 from tests.flows.traffic import Traffic
 
+pytestmark = pytest.mark.long_on_postgresql
+
 QUERIES = [d["text"] for d in documents(40, start=900_000)]
 
 

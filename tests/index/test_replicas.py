@@ -46,6 +46,7 @@ def end_rebuilds(follower: Follower) -> None:
             replica.table.wait()
 
 
+@pytest.mark.long_on_postgresql
 @pytest.mark.usefixtures("tiny_limits")
 @settings(max_examples=40)
 @given(steps)
@@ -112,6 +113,7 @@ def restarted(database: Database, folder: Path) -> Follower:
     return follower
 
 
+@pytest.mark.long_on_postgresql
 @pytest.mark.usefixtures("tiny_limits")
 @settings(max_examples=15)
 @given(st.lists(st.one_of(steps.map(tuple), st.just("restart")), max_size=6))

@@ -160,6 +160,7 @@ steps = st.lists(
 )
 
 
+@pytest.mark.long_on_postgresql
 @settings(max_examples=60)
 @given(steps)
 def test_any_interleaving_of_writes_polls_restarts_and_restores_ends_equal_to_a_fresh_load(

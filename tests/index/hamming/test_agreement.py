@@ -69,6 +69,7 @@ def of_memory(keys: np.ndarray, distances: np.ndarray) -> list[Match]:
     return list(zip(distances.tolist(), keys.tolist(), strict=True))
 
 
+@pytest.mark.long_on_postgresql
 @settings(max_examples=40)
 @given(steps=STEPS, n_bits=st.sampled_from(WIDTHS), seed=st.integers(0, 2**32 - 1), data=st.data())
 def test_sql_and_memory_agree_after_any_history(
