@@ -14,8 +14,9 @@ from uuid import uuid4
 import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
+from sqlalchemy import Connection, func, select
 
-from service.store import collections, spaces
+from service.store import collections, schema, spaces
 from service.store.collections import Collection
 from service.store.database import Database
 from service.store.migrations import migrate
@@ -131,3 +132,9 @@ def new_collection(database: Database, n_bits: int = 64, name: str | None = None
         collection = collections.create(connection, name or uuid4().hex, "text", n_bits)
         spaces.put_function(connection, b"made up", digest)
         return collection, spaces.create_untrained(connection, collection, digest)
+
+
+def n_codes(connection: Connection, space_id: int) -> int:
+    """How many documents have a code in a space."""
+    of_space = (schema.codes.c.space_id == space_id, schema.codes.c.code.is_not(None))
+    return connection.execute(select(func.count()).select_from(schema.codes).where(*of_space)).scalar_one()

@@ -11,7 +11,7 @@ import pytest
 
 from service.config import Settings
 from service.encoding.batcher import Batcher
-from service.hashing.content import Contents
+from service.hashing.content import Contents, from_wire
 from service.hashing.featurizers import Features
 from service.hashing.function import Encoded, digest_of
 from service.hashing.untrained import untrained_hash_function
@@ -41,7 +41,7 @@ class UseCases:
     collection: Collection
 
     def add(self, *texts: str, ids: list[str | None] | None = None) -> Any:
-        new = [NewDocument(i, t, {}) for i, t in zip(ids or [None] * len(texts), texts, strict=True)]
+        new = [NewDocument(i, from_wire(text=t), {}) for i, t in zip(ids or [None] * len(texts), texts, strict=True)]
         return run(self.ingest.add(self.collection, new))
 
     def next_space(self) -> CodeSpace:

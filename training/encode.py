@@ -34,7 +34,7 @@ def encode_all(
     Cost: memory for one batch, of `BATCH` documents or four million characters.
     """
     completion = Completion(
-        database, collection_id, space_id, lambda texts: function.encode(texts).codes, report_progress
+        database, collection_id, space_id, lambda contents: function.encode(contents).codes, report_progress
     )
     completion.catch_up(_ENOUGH_S)
     return completion.n_written

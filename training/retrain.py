@@ -20,7 +20,7 @@ import structlog
 
 from service.config import Settings
 from service.errors import TooFewDocuments, WorseThanActive
-from service.hashing.content import Text
+from service.hashing.content import Content
 from service.hashing.function import HashFunction, digest_of
 from service.store import codes, collections, deletion, documents, jobs, nodes, spaces
 from service.store.collections import Collection
@@ -93,10 +93,10 @@ class Retrain:
             jobs.attach_space(connection, self.job.id, space.id)
             return space
 
-    def _sample(self, collection: Collection, config: TrainingConfig) -> tuple[list[Text], list[str]]:
+    def _sample(self, collection: Collection, config: TrainingConfig) -> tuple[list[Content], list[str]]:
         with self.database.read() as connection:
             sample = documents.sample(connection, collection.id, self.settings.train_sample, config.seed)
-        return [Text(document.text) for document in sample], [document.id for document in sample]
+        return [document.content for document in sample], [document.id for document in sample]
 
     def _train(self, collection: Collection, space: CodeSpace, config: TrainingConfig) -> CodeSpace:
         """training -> encoding: learn a hash function from a sample and store it."""

@@ -29,7 +29,7 @@ import numpy as np
 from scipy.sparse import vstack
 
 from service.errors import EncoderUnavailable, QueueFull
-from service.hashing.content import Content, Contents, Text
+from service.hashing.content import Contents, Text, size_of
 from service.hashing.device import resolve_device
 from service.hashing.featurizers import Features
 from service.hashing.function import Encoded, HashFunction
@@ -211,7 +211,7 @@ class Batcher:
             self.stats.n_calls += 1
             self.stats.n_encoded += len(contents)
             return _run(function, work, contents)
-        sizes = [_size(content) for content in contents]
+        sizes = [size_of(content) for content in contents]
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         request = _Request(work, digest, function, contents, sizes, future, sum(sizes))
         self._offer(request)
@@ -226,7 +226,7 @@ class Batcher:
             return True
         if len(contents) > _INLINE_CONTENTS or not all(isinstance(content, Text) for content in contents):
             return False
-        return sum(map(_size, contents)) <= self.inline_chars
+        return sum(map(size_of, contents)) <= self.inline_chars
 
     async def health(self) -> str | None:
         """Why it cannot encode now: it was closed, or its thread has ended; None if it can."""
@@ -392,11 +392,6 @@ class Batcher:
         with self._changed:  # what is left of it is not encoded in vain
             self._forget(request)
         _answer(request.future, error)
-
-
-def _size(content: Content) -> int:
-    """How many characters a content counts for; one where `max_batch` is bound enough."""
-    return len(content.text) if isinstance(content, Text) else 1
 
 
 def _contents_of(batch: list[_Slice]) -> Contents:

@@ -1,4 +1,4 @@
-"""Binary codes in numpy: pack, unpack, Hamming distance, ball, substrings. The reference for every faster kernel.
+"""Binary codes in numpy: pack, unpack, Hamming distance, substrings. The reference for every faster kernel.
 
 Codes travel as `(n, n_bits // 8)` uint8, most significant bit first: bit 0 of a code is the highest bit of its byte 0.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import combinations
-from math import comb
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,16 +65,6 @@ def flip_cost(codes: Codes, code: Codes, confidence: NDArray[np.uint8]) -> NDArr
     """
     costs: NDArray[np.float32] = unpack(np.bitwise_xor(codes, code)).astype(np.float32) @ confidence.astype(np.float32)
     return costs
-
-
-def differing_bits(a: Codes, b: Codes) -> list[int]:
-    """Positions, from 0 at the most significant bit, at which two single codes `(n_bytes,)` differ."""
-    return [int(i) for i in np.flatnonzero(np.unpackbits(np.bitwise_xor(a, b)))]
-
-
-def ball_size(n_bits: int, radius: int) -> int:
-    """Number of codes within `radius` bits of one code: the sum of binomials (n_bits over 0..radius)."""
-    return sum(comb(n_bits, r) for r in range(min(radius, n_bits) + 1))
 
 
 def flip_masks(n_bits: int, n_flips: int) -> Iterator[int]:

@@ -1,4 +1,8 @@
-"""What can be hashed: a text, an image, or an embedding that some other model made."""
+"""What can be hashed: a text, an image, or an embedding that some other model made.
+
+This module alone knows how each kind of content travels: `from_wire` and `to_wire`, `to_row` and `from_row`. A new kind
+is a class here, a featurizer that takes it, and a field of the requests that carry it.
+"""
 
 from __future__ import annotations
 
@@ -57,6 +61,8 @@ _SEEN = re.compile(
     r"\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     r"\U000e0001\U000e0020-\U000e007f]"
 )
+# The first byte of a row's content says its kind.
+_IMAGE, _EMBEDDING = b"I", b"E"
 _IMAGE_SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 
 Content = Text | Image | Embedding
@@ -92,13 +98,63 @@ def _frozen_vector(given: ArrayLike) -> NDArray[np.float32]:
     return vector
 
 
-def check_text(text: str, max_chars: int | None = None) -> None:
-    """Refuse a text that should not be taken in: one that cannot be stored and hashed, shows nothing, or is too long.
+def from_wire(*, text: str) -> Content:
+    """The content of a request, not checked yet: `check_content` does it for one, `check_contents` for many."""
+    return _unchecked(text)
+
+
+def to_wire(content: Content) -> dict[str, str]:
+    """The fields of an answer that show a content.
 
     Raises:
-        InvalidContent: empty or blank (white space and format characters only), longer than `max_chars` characters,
-            with a NUL, or with a lone surrogate (which no UTF-8 can hold).
+        TypeError: it is of a kind that no answer shows.
     """
+    if isinstance(content, Text):
+        return {"text": content.text}
+    raise TypeError(f"no answer shows content of the kind {type(content).__name__}")
+
+
+def to_row(content: Content) -> tuple[str | None, bytes | None]:
+    """The columns `text` and `content` of a document's row: one of them is None."""
+    match content:
+        case Text(text):
+            return text, None
+        case Image(data):
+            return None, _IMAGE + data
+        case Embedding(vector=vector):
+            return None, _EMBEDDING + vector.astype("<f4").tobytes()
+
+
+def from_row(text: str | None, data: bytes | None) -> Content:
+    """The content of a document's row, from the columns `text` and `content`; what was stored is not checked again.
+
+    Raises:
+        ValueError: it is of a kind that this release does not know.
+    """
+    if data is None:
+        return _unchecked(text or "")
+    if data.startswith(_IMAGE):
+        return Image(data[1:])
+    if data.startswith(_EMBEDDING):
+        return Embedding(np.frombuffer(data, "<f4", offset=1))
+    raise ValueError(f"the content of a document has an unknown kind, {data[:1]!r}")
+
+
+def size_of(content: Content) -> int:
+    """How much a content counts towards limits that are given in characters: 1 if it is no text."""
+    return len(content.text) if isinstance(content, Text) else 1
+
+
+def check_content(content: Content, max_chars: int | None = None) -> None:
+    """Refuse content that should not be taken in, such as a text that cannot be stored, shows nothing or is too long.
+
+    Raises:
+        InvalidContent: a text that is empty or blank (white space and format characters only), longer than `max_chars`
+            characters, with a NUL, or with a lone surrogate (which no UTF-8 can hold).
+    """
+    if not isinstance(content, Text):
+        return  # checked where it was made
+    text = content.text
     if _is_blank(text):
         raise InvalidContent(_BLANK)
     if max_chars is not None and len(text) > max_chars:
@@ -106,22 +162,28 @@ def check_text(text: str, max_chars: int | None = None) -> None:
     _check_hashable(text)
 
 
-def check_texts(texts: Iterable[str], max_chars: int | None = None, name: str = "texts") -> None:
-    """Refuse many texts if `check_text` refuses one.
+def check_contents(contents: Iterable[Content], max_chars: int | None = None, name: str = "texts") -> None:
+    """Refuse many contents if `check_content` refuses one.
 
     Args:
-        texts: in the order in which the caller named them.
-        max_chars: the greatest length of each.
+        contents: in the order in which the caller named them.
+        max_chars: the greatest length of each text.
         name: what the caller called them.
 
     Raises:
         InvalidContent: the first of them that is refused, with its position.
     """
-    for position, text in enumerate(texts):
+    for position, content in enumerate(contents):
         try:
-            check_text(text, max_chars)
+            check_content(content, max_chars)
         except InvalidContent as error:
             raise InvalidContent(error.reason, position, name) from None
+
+
+def _unchecked(text: str) -> Text:
+    content = object.__new__(Text)
+    object.__setattr__(content, "text", text)
+    return content
 
 
 def _is_blank(text: str) -> bool:

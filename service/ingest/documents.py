@@ -19,7 +19,7 @@ from service.config import Settings
 from service.encoding import Encoder
 from service.errors import Conflict, DuplicateIds, ForbiddenMove, InvalidInput
 from service.hashing.codes import Codes, check_n_bits
-from service.hashing.content import Text, check_texts
+from service.hashing.content import Contents, check_contents
 from service.hashing.function import Encoded, digest_of
 from service.hashing.untrained import untrained_hash_function
 from service.index.replicas import Follower
@@ -130,10 +130,10 @@ class Ingest:
             self._check(new)
         else:
             await run_in_large_thread(self._check, new)
-        texts = [Text(document.text) for document in new]
+        contents = [document.content for document in new]
         for _ in range(_ATTEMPTS):
             space = await run_read(self.database, self._active, collection.id)
-            encoded = await self.encoder.encode(str(space.digest), texts)
+            encoded = await self.encoder.encode(str(space.digest), contents)
             added = await run_in_thread(self._commit, collection.id, new, space, encoded)
             if added is not None:
                 self.follower.wake()
@@ -143,7 +143,7 @@ class Ingest:
     def _check(self, new: Sequence[NewDocument]) -> None:
         if not 1 <= len(new) <= self.settings.max_batch:
             raise InvalidInput(f"documents must be 1 to {self.settings.max_batch} per request, got {len(new)}")
-        check_texts((document.text for document in new), self.settings.max_text_chars, "documents")
+        check_contents((document.content for document in new), self.settings.max_text_chars, "documents")
         times = Counter(document.id for document in new if document.id is not None)
         if repeated := [id for id, n in times.items() if n > 1]:
             raise DuplicateIds(repeated)
@@ -226,8 +226,8 @@ class Ingest:
                 self._enqueue, collection, kind, {"version": space.version, "replaces": replaces}
             )
 
-        def encode(texts: Sequence[Text]) -> Codes:
-            return from_thread.run(self.encoder.encode, str(space.digest), texts).codes
+        def encode(contents: Contents) -> Codes:
+            return from_thread.run(self.encoder.encode, str(space.digest), contents).codes
 
         promotion = Promotion(self.database, space, encode, replaces=replaces, n_missing=n_missing)
         promoted = await run_in_thread(promotion.run, min(self.settings.ready_timeout_s, _LOAD_AT_ONCE_S))

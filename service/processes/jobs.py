@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -13,7 +13,7 @@ import structlog
 from service.config import Settings
 from service.encoding import Encoder
 from service.hashing.codes import Codes
-from service.hashing.content import Text
+from service.hashing.content import Contents
 from service.store import deletion, leases, spaces
 from service.store.database import Database
 from service.store.deletion import Deletion
@@ -95,8 +95,8 @@ class JobRunner:
         if space.state == "active":  # a runner before this one did it, and died before it could say so
             return {"stage": "active", "version": space.version}
 
-        def encode(texts: Sequence[Text]) -> Codes:
-            return self._encoder().encode(str(space.digest), texts)
+        def encode(contents: Contents) -> Codes:
+            return self._encoder().encode(str(space.digest), contents)
 
         def report_stage(progress: Mapping[str, Any]) -> None:
             report({"stage": "loading" if "waiting_for" in progress else "encoding", **progress})
@@ -138,9 +138,9 @@ class _BlockingEncoder:
         self._thread.start()
         self._encoder = open_encoder()
 
-    def encode(self, digest: str, texts: Sequence[Text]) -> Codes:
-        """Codes of texts by the hash function of that digest; raises as `Encoder.encode` does."""
-        return self._wait(self._encoder.encode(digest, texts)).codes
+    def encode(self, digest: str, contents: Contents) -> Codes:
+        """Codes of contents by the hash function of that digest; raises as `Encoder.encode` does."""
+        return self._wait(self._encoder.encode(digest, contents)).codes
 
     def close(self) -> None:
         """Close the encoder, and the loop."""

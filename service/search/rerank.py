@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from service.encoding import Encoder
-from service.hashing.content import Text
+from service.hashing.content import Content, Contents, size_of
 from service.hashing.featurizers import Features
 
 _ENTRY_BYTES = 500
 """What a kept vector takes beside its numbers: two arrays, a tuple, its place in the order."""
-_TEXTS_AT_ONCE, _CHARS_AT_ONCE = 256, 1_000_000
+_CONTENTS_AT_ONCE, _CHARS_AT_ONCE = 256, 1_000_000
 
 Revisions = Mapping[int, int]
 """The revision of each of some documents, by key."""
@@ -96,24 +96,24 @@ class Reranker:
         return {key: vector for key, vector in found if vector is not None}
 
     async def vectors(
-        self, digest: str, queries: Sequence[str], texts: Mapping[int, tuple[int, str]]
+        self, digest: str, queries: Contents, stored: Mapping[int, tuple[int, Content]]
     ) -> tuple[list[Vector], dict[int, Vector]]:
         """The vectors of queries, in order, and of documents, by key, which are kept.
 
         Args:
             digest: of the hash function whose featurizer it is.
-            queries: their texts.
-            texts: revision and text of each document.
+            queries: their contents.
+            stored: revision and content of each document.
 
         Raises:
             NearbitError: what the encoder raises.
         """
         made: list[Vector] = []
-        for part in _parts([*queries, *(text for _, text in texts.values())]):
-            made += _vectors(await self.encoder.features(digest, [Text(text) for text in part]))
-        found = dict(zip(texts, made[len(queries) :], strict=True))
+        for part in _parts([*queries, *(content for _, content in stored.values())]):
+            made += _vectors(await self.encoder.features(digest, part))
+        found = dict(zip(stored, made[len(queries) :], strict=True))
         for key, vector in found.items():
-            self.cache.put(digest, key, texts[key][0], vector)
+            self.cache.put(digest, key, stored[key][0], vector)
         return made[: len(queries)], found
 
 
@@ -143,16 +143,16 @@ def _vectors(features: Features) -> list[Vector]:
     return [Vector(rows.indices[a:b].astype(np.int32), values[a:b].copy()) for a, b in spans]
 
 
-def _parts(texts: Sequence[str]) -> Iterator[list[str]]:
-    """The texts in parts that an encoder takes in one call."""
-    part: list[str] = []
+def _parts(contents: Contents) -> Iterator[list[Content]]:
+    """The contents in parts that an encoder takes in one call."""
+    part: list[Content] = []
     n_chars = 0
-    for text in texts:
-        if part and (len(part) == _TEXTS_AT_ONCE or n_chars + len(text) > _CHARS_AT_ONCE):
+    for content in contents:
+        if part and (len(part) == _CONTENTS_AT_ONCE or n_chars + size_of(content) > _CHARS_AT_ONCE):
             yield part
             part, n_chars = [], 0
-        part.append(text)
-        n_chars += len(text)
+        part.append(content)
+        n_chars += size_of(content)
     if part:
         yield part
 

@@ -29,7 +29,7 @@ from service.config import Settings
 from service.encoding import Encoder
 from service.errors import SeqNotReached, TooMuchToRead
 from service.hashing.codes import Codes
-from service.hashing.content import Text, check_text, check_texts
+from service.hashing.content import Content, Contents, check_content, check_contents, from_wire
 from service.index.hamming.answers import Neighbors, Stats
 from service.index.replicas import Follower
 from service.search.request import SearchRequest
@@ -122,7 +122,7 @@ class Search:
         n = request.n_shortlisted(self.settings)
         step = max(1, _RERANKED_AT_ONCE // n)
         results: list[SearchResult] = []
-        for start in range(0, len(query.texts), step):
+        for start in range(0, len(query.contents), step):
             results += await self._reranked(target, query[start : start + step], request, n)
         return results
 
@@ -159,10 +159,10 @@ class Search:
             if found.key is None:
                 return _Target(source)
             code = codes.get(connection, source.space.id, found.key)
-            text = ""
+            content: Content | None = None
             if code is None or request.rerank is not None:  # without a code: stored a moment ago, not yet known here
-                text = documents.get(connection, found.collection_id, request.document_id or "").text
-            return _Target(source, found.key, code, text)
+                content = documents.get(connection, found.collection_id, request.document_id or "").content
+            return _Target(source, found.key, code, content)
 
     def _in_memory(self, collection_id: int, request: SearchRequest) -> MemorySource | None:
         """The replica, if it is loaded and recent enough."""
@@ -174,18 +174,18 @@ class Search:
     # encode
 
     async def _encoded(self, target: _Target, request: SearchRequest) -> _Query:
+        stored = [] if target.content is None else [target.content]
         if target.code is not None:
-            return _Query([target.text], QueryCodes(target.code[None]), [None])
-        texts = request.texts if target.key is None else [target.text]
+            return _Query(stored, QueryCodes(target.code[None]), [None])
+        contents = stored or [from_wire(text=text) for text in request.texts]
         if request.is_batch:
-            check_texts(request.texts, self.settings.max_text_chars)
-        else:
-            for text in request.texts:
-                check_text(text, self.settings.max_text_chars)
-        encoded = await self.encoder.encode(str(target.source.space.digest), [Text(text) for text in texts])
+            check_contents(contents, self.settings.max_text_chars)
+        elif not stored:
+            check_content(contents[0], self.settings.max_text_chars)
+        encoded = await self.encoder.encode(str(target.source.space.digest), contents)
         confidence = encoded.confidence if request.ties == "confidence" else None
         n_known = encoded.n_known.tolist() if target.key is None else [None]
-        return _Query(texts, QueryCodes(encoded.codes, confidence), n_known)
+        return _Query(contents, QueryCodes(encoded.codes, confidence), n_known)
 
     # candidates, and their documents where nothing is re-ranked
 
@@ -198,7 +198,7 @@ class Search:
         self, target: _Target, query: _Query, request: SearchRequest, max_chars: int
     ) -> list[SearchResult]:
         def fetch(connection: Connection, keys: Keys) -> dict[int, DocumentSummary]:
-            return documents.hits(connection, keys, max_chars, request.shown)
+            return documents.summaries(connection, keys, max_chars, request.shown)
 
         with self.database.read() as connection:
             shortlists = _existing(connection, target, query.codes, request.k, request.radius, fetch)
@@ -215,15 +215,15 @@ class Search:
     # rerank
 
     async def _reranked(self, target: _Target, query: _Query, request: SearchRequest, n: int) -> list[SearchResult]:
-        is_brief = n * len(query.texts) <= _BRIEF_SHORTLIST and target.source.is_brief(query.codes)
+        is_brief = n * len(query.contents) <= _BRIEF_SHORTLIST and target.source.is_brief(query.codes)
         shortlists = await self._bounded(is_brief, True, self._shortlists, target, query, n, request.radius)
         digest = str(target.source.space.digest)
         revisions = {key: revision for one in shortlists for key, _, revision in one.entries}
         self.reranker.begin(self.follower.history)
         vectors = self.reranker.kept(digest, revisions)
         missing = [key for key in revisions if key not in vectors]
-        stored = await self._bounded(is_brief, True, self._texts, missing) if missing else {}
-        of_queries, made = await self.reranker.vectors(digest, query.texts, stored)
+        stored = await self._bounded(is_brief, True, self._contents, missing) if missing else {}
+        of_queries, made = await self.reranker.vectors(digest, query.contents, stored)
         vectors |= made
 
         def rank() -> list[list[ScoredDocument]]:
@@ -232,9 +232,9 @@ class Search:
         ranked = rank() if is_brief else await run_in_thread(rank)
         return await self._bounded(is_brief, True, self._fetch, target, query, request, shortlists, ranked)
 
-    def _texts(self, keys: Keys, max_chars: int) -> dict[int, tuple[int, str]]:
+    def _contents(self, keys: Keys, max_chars: int) -> dict[int, tuple[int, Content]]:
         with self.database.read() as connection:
-            return documents.texts(connection, keys, max_chars)
+            return documents.contents(connection, keys, max_chars)
 
     # fetch
 
@@ -251,7 +251,7 @@ class Search:
         k = request.k
 
         def fetch(keys: Keys) -> dict[int, DocumentSummary]:
-            return documents.hits(connection, keys, max_chars, request.shown)
+            return documents.summaries(connection, keys, max_chars, request.shown)
 
         with self.database.read() as connection:
             present = fetch(list({one.key for ranking in ranked for one in ranking[:k]}))
@@ -277,24 +277,27 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """Where a request is answered; of a stored document its key, its code if the source knows one, else its text."""
+    """Where a request is answered; of a stored document its key, its code if known, its content where it is needed."""
 
     source: SearchSource
     key: int | None = None
     code: Codes | None = None
-    text: str = ""
+    content: Content | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Query:
-    """What is looked for: texts, their codes, and how many features of each are known; None of a stored document."""
+    """What is looked for: contents, their codes, and how many features of each are known; None of a stored document.
 
-    texts: Sequence[str]
+    The contents of a stored document are read only where they are needed.
+    """
+
+    contents: Contents
     codes: QueryCodes
     n_known: Sequence[int | None]
 
     def __getitem__(self, rows: slice) -> _Query:
-        return _Query(self.texts[rows], self.codes[rows], self.n_known[rows])
+        return _Query(self.contents[rows], self.codes[rows], self.n_known[rows])
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,8 +150,8 @@ def missing(
     options = {"yield_per": _ROWS_AT_ONCE}
     with connection.execute(_MISSING, parameters | {"limit": limit}, execution_options=options) as rows:
         for row in rows:
-            found.append(Document(*row))
-            n_chars += len(row.text)
+            found.append(documents.of_row(row))
+            n_chars += len(row.text or "") + len(row.content or b"")
             if n_chars > max_chars:
                 break
     return found
@@ -160,7 +160,7 @@ def missing(
 def missing_among(connection: Connection, collection_id: int, space_id: int, keys: Keys) -> list[Document]:
     """The documents among those keys that exist and have no code in a space, in the order of their keys."""
     parameters = {"collection": collection_id, "space": space_id, "keys": integers(keys)}
-    return [Document(*row) for row in connection.execute(_MISSING_AMONG, parameters)]
+    return [documents.of_row(row) for row in connection.execute(_MISSING_AMONG, parameters)]
 
 
 def discarded(connection: Connection, space_id: int, after_seq: int) -> list[int]:
@@ -181,11 +181,6 @@ def size_of_missing(connection: Connection, collection_id: int, space_id: int, l
     parameters = {"collection": collection_id, "space": space_id, "limit": limit}
     n, n_chars = connection.execute(_SIZE_OF_MISSING, parameters).one()
     return n, n_chars
-
-
-def count(connection: Connection, space_id: int) -> int:
-    """Number of documents that have a code in a space. Cost: linear."""
-    return connection.execute(_COUNT, {"space": space_id}).scalar_one()
 
 
 def _take_out_of_buckets(connection: Connection, space_ids: Sequence[int], keys: list[int]) -> list[tuple[int, int]]:
@@ -225,7 +220,6 @@ _CHANGES = (
 _STATES = select(TABLE.c.document_key, TABLE.c.seq, TABLE.c.code).where(
     _OF_SPACE, is_one_of(TABLE.c.document_key, "keys")
 )
-_COUNT = select(func.count()).select_from(TABLE).where(_OF_SPACE, _HAS_CODE)
 _WITHOUT_CODE = (
     DOCUMENTS.c.collection_id == bindparam("collection"),
     ~exists().where(_OF_SPACE, TABLE.c.document_key == DOCUMENTS.c.key, _HAS_CODE),
@@ -244,10 +238,9 @@ _DISCARDED = (
     .where(_OF_SPACE, TABLE.c.seq > bindparam("after"), TABLE.c.code.is_(None))
     .order_by(TABLE.c.document_key)
 )
-_SOME_MISSING = select(DOCUMENTS.c.text).where(*_WITHOUT_CODE).limit(bindparam("limit")).subquery()
-_SIZE_OF_MISSING = select(func.count(), func.coalesce(func.sum(func.length(_SOME_MISSING.c.text)), 0)).select_from(
-    _SOME_MISSING
-)
+_SOME_MISSING = select(DOCUMENTS.c.text, DOCUMENTS.c.content).where(*_WITHOUT_CODE).limit(bindparam("limit")).subquery()
+_LENGTH = func.coalesce(func.length(_SOME_MISSING.c.text), 0) + func.coalesce(func.length(_SOME_MISSING.c.content), 0)
+_SIZE_OF_MISSING = select(func.count(), func.coalesce(func.sum(_LENGTH), 0)).select_from(_SOME_MISSING)
 _COUNT_MISSING = select(func.count()).select_from(DOCUMENTS).where(*_WITHOUT_CODE)
 
 _UPSERT = BulkStatement(

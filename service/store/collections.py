@@ -87,12 +87,6 @@ def page(connection: Connection, after_name: str | None, limit: int) -> list[Col
     return [Collection(*row) for row in rows]
 
 
-def all(connection: Connection) -> list[Collection]:
-    """Every collection, in the order of their names."""
-    query = select(*_COLUMNS).where(EXISTS).order_by(TABLE.c.name)
-    return [Collection(*row) for row in connection.execute(query)]
-
-
 def drop(connection: Connection, name: str) -> Collection | None:
     """Take a collection away from every caller, and delete its jobs; None if there was none of that name.
 

@@ -25,6 +25,7 @@ _FUNCTIONS = schema.hash_functions
 _TRANSACTION_S = 0.05
 _ROWS = (100, 20_000)
 _PAGES = 1_000
+_COLLECTIONS_AT_ONCE = 1_000
 COMPACT_FROM = 20_000
 """Changes of a collection since its last compaction from which one is worth a look."""
 
@@ -189,9 +190,11 @@ def enqueue_left(database: Database) -> None:
         has_codes = exists().where(_CODES.space_id == _SPACES.c.id)
         is_marked = or_(_SPACES.c.state == "deleting", and_(_SPACES.c.state == "failed", has_codes))
         with_marked = set(connection.scalars(select(_SPACES.c.collection_id).where(is_marked)))
-        for collection in collections.all(connection):
-            if collection.id in with_marked or _is_compaction_due(connection, collection):
-                left.append(("prune", collection))
+        after_name = None
+        while page := collections.page(connection, after_name, _COLLECTIONS_AT_ONCE):
+            due = [c for c in page if c.id in with_marked or _is_compaction_due(connection, c)]
+            left += [("prune", collection) for collection in due]
+            after_name = page[-1].name
         left = [(kind, of) for kind, of in left if jobs.unfinished(connection, of.id, kind) is None]
     for kind, collection in left:
         with database.write() as connection:

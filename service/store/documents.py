@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from itertools import product
 from typing import Any
 from uuid import uuid4
@@ -17,6 +19,7 @@ from sqlalchemy import Connection, bindparam, func, select
 from sqlalchemy import delete as delete_from
 
 from service.errors import DuplicateIds, NotFound, TooMuchToRead
+from service.hashing.content import Content, from_row, to_row
 from service.store import schema
 from service.store.database import Lane
 from service.store.statements import BulkStatement, DriverQuery, is_one_of
@@ -30,9 +33,11 @@ COLUMNS = (
     TABLE.c.revision,
     TABLE.c.created_at,
     TABLE.c.updated_at,
+    TABLE.c.content,
 )
 _ROWS_AT_ONCE = 10_000
 _FIRST_KEYS, _CHARS_AT_ONCE = 64, 2_000_000
+_LARGE_FLOAT = re.compile(r'("(?:[^"\\]|\\.)*")|(-?\d+(?:\.\d+)?e\+\d+)')
 _PARSED_TOGETHER, _CHARS_TOGETHER = 1_000, 200_000
 
 Keys = Sequence[int] | NDArray[np.int64]
@@ -44,7 +49,7 @@ class NewDocument:
     """A document as a caller brings it; without an id it is given one."""
 
     id: str | None
-    text: str
+    content: Content
     metadata: dict[str, Any]
 
 
@@ -55,13 +60,13 @@ class Document:
     Attributes:
         key: number of the document, unique in the database, never given twice; grows in the order of arrival.
         id: the caller's name of it, unique in its collection.
-        revision: 1, and one more with each changed text.
+        revision: 1, and one more with each changed content.
         updated_at: when it was last put, changed or not.
     """
 
     key: int
     id: str
-    text: str
+    content: Content
     metadata: dict[str, Any]
     revision: int
     created_at: datetime
@@ -70,21 +75,21 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class DocumentSummary:
-    """What an answer shows of a stored document; text and metadata are empty where they were not asked for.
+    """What an answer shows of a stored document: no content and empty metadata where they were not asked for.
 
-    `n_chars` is the length of text and metadata, as stored, in characters.
+    `n_chars` is the length of content and metadata, as stored, in characters.
     """
 
     key: int
     id: str
-    text: str
+    content: Content | None
     metadata: dict[str, Any]
     n_chars: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Which of a document's text and metadata an answer shows."""
+    """Which of a document's content and metadata an answer shows; `text` is the content."""
 
     text: bool = True
     metadata: bool = True
@@ -105,7 +110,7 @@ class DocumentRef:
 
 @dataclass(frozen=True, slots=True)
 class PutResult:
-    """What became of one document: `created` if its id was new, `changed` if its text was new or another."""
+    """What became of one document: `created` if its id was new, `changed` if its content was new or another."""
 
     key: int
     id: str
@@ -114,7 +119,7 @@ class PutResult:
 
 
 def put(lane: Lane, documents: Sequence[NewDocument]) -> list[PutResult]:
-    """Insert documents, or replace text and metadata of those whose id the collection has; one result each, in order.
+    """Insert documents, or replace content and metadata of those whose id exists; one result each, in order.
 
     Raises:
         DuplicateIds: two of them have the same id.
@@ -126,12 +131,14 @@ def put(lane: Lane, documents: Sequence[NewDocument]) -> list[PutResult]:
     if repeated:
         raise DuplicateIds(repeated)
     before = _revisions(lane, ids)
+    rows = [to_row(document.content) for document in documents]
     _UPSERT.run(
         lane.connection,
         [lane.collection_id] * len(ids),
         ids,
-        [document.text for document in documents],
-        [json.dumps(document.metadata) for document in documents],
+        [text for text, _ in rows],
+        [data for _, data in rows],
+        [_metadata_json(document.metadata) for document in documents],
     )
     after = _revisions(lane, ids)
     return [PutResult(after[id][0], id, id not in before, before.get(id) != after[id]) for id in ids]
@@ -146,7 +153,13 @@ def get(connection: Connection, collection_id: int, id: str) -> Document:
     row = connection.execute(_BY_ID, {"collection": collection_id, "id": id}).first()
     if row is None:
         raise NotFound("document", id)
-    return Document(*row)
+    return of_row(row)
+
+
+def of_row(row: Sequence[Any]) -> Document:
+    """The document of a row of `COLUMNS`."""
+    key, id, text, metadata, revision, created_at, updated_at, data = row
+    return Document(key, id, from_row(text, data), metadata, revision, created_at, updated_at)
 
 
 def locate(connection: Connection, collection: str, id: str) -> DocumentRef:
@@ -164,37 +177,41 @@ def locate(connection: Connection, collection: str, id: str) -> DocumentRef:
     return located
 
 
-def hits(
+def summaries(
     connection: Connection, keys: Keys, max_chars: int | None = None, shown: Shown = ALL_SHOWN
 ) -> dict[int, DocumentSummary]:
-    """What to show of the documents that still exist among those keys, by key; of whatever collection.
+    """What to show of the documents that still exist among those keys, by key, whatever collection they are in.
 
     Raises:
-        TooMuchToRead: text and metadata have more than `max_chars` characters in all; it stops reading there.
+        TooMuchToRead: content and metadata have more than `max_chars` characters in all; it stops reading there.
     """
-    rows = _bounded(_HITS[shown], connection, integers(keys), max_chars)
-    sizes = [len(row[2]) + len(row[3]) for row in rows]
+    rows = _bounded(_SUMMARIES[shown], connection, integers(keys), max_chars)
+    metadata = _parsed([row[4] for row in rows])
     return {
-        row[0]: DocumentSummary(row[0], row[1], row[2], about, size)
-        for row, about, size in zip(rows, _parsed([row[3] for row in rows]), sizes, strict=True)
+        key: DocumentSummary(key, id, from_row(text, data) if shown.text else None, about, _length(text, data, json))
+        for (key, id, text, data, json), about in zip(rows, metadata, strict=True)
     }
 
 
 def _bounded(
     statement: DriverQuery, connection: Connection, keys: list[int], max_chars: int | None
 ) -> list[tuple[Any, ...]]:
-    """Rows whose last two columns are texts, read in parts of a few megabytes, up to `max_chars` characters in all."""
+    """Rows, read in parts of a few megabytes, whose last three columns have up to `max_chars` characters in all."""
     found: list[tuple[Any, ...]] = []
     n_chars, start, n_keys = 0, 0, _FIRST_KEYS
     while start < len(keys):
         for row in statement.each(connection, keys[start : start + n_keys]):
-            n_chars += len(row[-1]) + len(row[-2])
+            n_chars += _length(*row[-3:])
             if max_chars is not None and n_chars > max_chars:
                 raise TooMuchToRead(max_chars)
             found.append(row)
         start += n_keys
         n_keys = max(1, min(_ROWS_AT_ONCE, _CHARS_AT_ONCE * start // max(n_chars, 1)))
     return found
+
+
+def _length(*values: str | bytes | None) -> int:
+    return sum(len(value) for value in values if value is not None)
 
 
 def _parsed(metadata: list[str]) -> Iterator[dict[str, Any]]:
@@ -212,20 +229,20 @@ def revisions(connection: Connection, keys: Keys) -> dict[int, int]:
     return dict(_REVISIONS_OF.rows(connection, integers(keys)))
 
 
-def texts(connection: Connection, keys: Keys, max_chars: int | None = None) -> dict[int, tuple[int, str]]:
-    """Revision and text of each of the documents that still exist among those keys; of whatever collection.
+def contents(connection: Connection, keys: Keys, max_chars: int | None = None) -> dict[int, tuple[int, Content]]:
+    """Revision and content of the documents that still exist among those keys, whatever collection they are in.
 
     Raises:
-        TooMuchToRead: the texts have more than `max_chars` characters in all; it stops reading there.
+        TooMuchToRead: the contents have more than `max_chars` characters in all; it stops reading there.
     """
-    rows = _bounded(_TEXTS, connection, integers(keys), max_chars)
-    return {key: (revision, text) for key, revision, _, text in rows}
+    rows = _bounded(_CONTENTS, connection, integers(keys), max_chars)
+    return {key: (revision, from_row(text, data)) for key, revision, _, text, data in rows}
 
 
 def by_keys(connection: Connection, keys: Keys) -> dict[int, Document]:
     """The documents that still exist among those keys, by key; of whatever collection."""
     rows = connection.execute(_BY_KEYS, {"keys": integers(keys)})
-    return {row[0]: Document(*row) for row in rows}
+    return {row[0]: of_row(row) for row in rows}
 
 
 def present(lane: Lane, ids: Sequence[str]) -> list[str]:
@@ -249,7 +266,7 @@ def page(connection: Connection, collection_id: int, after_key: int, limit: int)
 def bounded_page(
     connection: Connection, collection_id: int, after_key: int, limit: int, max_chars: int | None
 ) -> tuple[list[Document], bool]:
-    """As `page`, but ended early by the first document with which texts pass `max_chars`; and whether more follow."""
+    """As `page`, but ended by the first document with which contents pass `max_chars`; and whether more follow."""
     found: list[Document] = []
     n_chars, step = 0, _FIRST_KEYS
     while True:
@@ -259,8 +276,8 @@ def bounded_page(
         for row in rows:
             if len(found) == limit or (max_chars is not None and n_chars > max_chars):
                 return found, True
-            found.append(Document(*row))
-            n_chars += len(row.text)
+            found.append(of_row(row))
+            n_chars += _length(row.text, row.content)
         if len(rows) < wanted:
             return found, False
         step = max(1, min(_ROWS_AT_ONCE, _CHARS_AT_ONCE * len(found) // max(n_chars, 1)))
@@ -299,6 +316,14 @@ def sample(connection: Connection, collection_id: int, n: int, seed: int) -> lis
     return [found[key] for key in sorted(found)]
 
 
+def _metadata_json(metadata: dict[str, Any]) -> str:
+    """Metadata as JSON, large floats with a decimal point: JSONB keeps 1e+300 as an integer, but not 1000...0.0."""
+    written = json.dumps(metadata)
+    if "e+" not in written:
+        return written
+    return _LARGE_FLOAT.sub(lambda found: found[1] or f"{Decimal(found[2]):f}.0", written)
+
+
 def _revisions(lane: Lane, ids: Sequence[str]) -> dict[str, tuple[int, int]]:
     """Key and revision of each of the ids that the collection has."""
     rows = lane.connection.execute(_REVISIONS, {"collection": lane.collection_id, "ids": list(ids)})
@@ -314,22 +339,22 @@ _OF_COLLECTION = TABLE.c.collection_id == bindparam("collection")
 _BY_ID = select(*COLUMNS).where(_OF_COLLECTION, TABLE.c.id == bindparam("id"))
 
 
-def _hits(shown: Shown) -> DriverQuery:
-    text, metadata = "text" if shown.text else "''", "metadata" if shown.metadata else "'{}'"
+def _summaries(shown: Shown) -> DriverQuery:
+    content, metadata = "text, content" if shown.text else "NULL, NULL", "metadata" if shown.metadata else "'{}'"
     return DriverQuery(
-        sqlite=f"SELECT key, id, {text}, {metadata} FROM documents WHERE key IN (SELECT value FROM json_each(?))",  # noqa: S608
-        postgresql=f"SELECT key, id, {text}, {metadata}::text FROM documents WHERE key = ANY(%s)",  # noqa: S608
+        sqlite=f"SELECT key, id, {content}, {metadata} FROM documents WHERE key IN (SELECT value FROM json_each(?))",  # noqa: S608
+        postgresql=f"SELECT key, id, {content}, {metadata}::text FROM documents WHERE key = ANY(%s)",  # noqa: S608
     )
 
 
-_HITS = {Shown(*chosen): _hits(Shown(*chosen)) for chosen in product((True, False), repeat=2)}
+_SUMMARIES = {Shown(*chosen): _summaries(Shown(*chosen)) for chosen in product((True, False), repeat=2)}
 _REVISIONS_OF = DriverQuery(
     sqlite="SELECT key, revision FROM documents WHERE key IN (SELECT value FROM json_each(?))",
     postgresql="SELECT key, revision FROM documents WHERE key = ANY(%s)",
 )
-_TEXTS = DriverQuery(
-    sqlite="SELECT key, revision, '', text FROM documents WHERE key IN (SELECT value FROM json_each(?))",
-    postgresql="SELECT key, revision, '', text FROM documents WHERE key = ANY(%s)",
+_CONTENTS = DriverQuery(
+    sqlite="SELECT key, revision, NULL, text, content FROM documents WHERE key IN (SELECT value FROM json_each(?))",
+    postgresql="SELECT key, revision, NULL, text, content FROM documents WHERE key = ANY(%s)",
 )
 _LOCATED = DriverQuery(
     sqlite="""
@@ -358,20 +383,24 @@ _DELETE = delete_from(TABLE).where(is_one_of(TABLE.c.key, "keys"))
 
 _UPSERT = BulkStatement(
     sqlite="""
-        INSERT INTO documents (collection_id, id, text, metadata, revision, created_at, updated_at)
-        SELECT ?, ?, ?, ?, 1, clock.now, clock.now
+        INSERT INTO documents (collection_id, id, text, content, metadata, revision, created_at, updated_at)
+        SELECT ?, ?, ?, ?, ?, 1, clock.now, clock.now
         FROM (SELECT strftime('%Y-%m-%d %H:%M:%f+00:00', 'now') AS now) AS clock WHERE true
         ON CONFLICT (collection_id, id) DO UPDATE SET
-            revision = documents.revision + (documents.text <> excluded.text),
-            text = excluded.text, metadata = excluded.metadata, updated_at = excluded.updated_at
+            revision = documents.revision
+                + (documents.text IS NOT excluded.text OR documents.content IS NOT excluded.content),
+            text = excluded.text, content = excluded.content, metadata = excluded.metadata,
+            updated_at = excluded.updated_at
     """,
     postgresql="""
-        INSERT INTO documents (collection_id, id, text, metadata, revision, created_at, updated_at)
+        INSERT INTO documents (collection_id, id, text, content, metadata, revision, created_at, updated_at)
         SELECT rows.*, 1, clock.now, clock.now
-        FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::json[]) AS rows,
+        FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bytea[], %s::jsonb[]) AS rows,
              (SELECT clock_timestamp() AS now) AS clock
         ON CONFLICT (collection_id, id) DO UPDATE SET
-            revision = documents.revision + (documents.text <> excluded.text)::integer,
-            text = excluded.text, metadata = excluded.metadata, updated_at = excluded.updated_at
+            revision = documents.revision
+                + ((documents.text, documents.content) IS DISTINCT FROM (excluded.text, excluded.content))::integer,
+            text = excluded.text, content = excluded.content, metadata = excluded.metadata,
+            updated_at = excluded.updated_at
     """,
 )

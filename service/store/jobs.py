@@ -20,7 +20,6 @@ from sqlalchemy import (
     or_,
     select,
     true,
-    tuple_,
     update,
 )
 
@@ -109,17 +108,6 @@ def _get(connection: Connection, id: str, *conditions: ColumnElement[bool]) -> J
     if row is None:
         raise NotFound("job", id)
     return Job(*row)
-
-
-def page(connection: Connection, collection_id: int | None, after_id: str | None, limit: int) -> list[Job]:
-    """Up to `limit` jobs, newest first, of one collection or of all; those older than the job `after_id` if given."""
-    query = _JOBS.where(COLLECTION_EXISTS).order_by(TABLE.c.created_at.desc(), TABLE.c.id.desc()).limit(limit)
-    if collection_id is not None:
-        query = query.where(TABLE.c.collection_id == collection_id)
-    if after_id is not None:
-        after = select(TABLE.c.created_at, TABLE.c.id).where(TABLE.c.id == after_id)
-        query = query.where(tuple_(TABLE.c.created_at, TABLE.c.id) < after.scalar_subquery())
-    return [Job(*row) for row in connection.execute(query)]
 
 
 def unfinished(connection: Connection, collection_id: int, kind: str) -> str | None:

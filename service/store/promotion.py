@@ -22,22 +22,22 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
 from service.errors import ForbiddenMove
 from service.hashing.codes import Codes
-from service.hashing.content import Text
+from service.hashing.content import Contents, size_of
 from service.store import codes, collections, documents, nodes, spaces
 from service.store.database import Database, Lane
 from service.store.documents import Document
 from service.store.leases import ReportProgress
 from service.store.spaces import CodeSpace
 
-Encode = Callable[[Sequence[Text]], Codes]
-"""Codes `(n, n_bytes)` of texts by the hash function of the space. May block; may be called inside the commit lane."""
+Encode = Callable[[Contents], Codes]
+"""Codes `(n, n_bytes)` of contents by the hash function of the space. May block, and be called in the commit lane."""
 
 _HOLD_S = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, math.inf)
 _PRELOAD_LONGER_S = 60.0
@@ -90,7 +90,7 @@ class Completion:
             again = self._again(connection)
         left: list[int] = []
         for batch in self._outside(self._seen[1], last_key, again):
-            found = self.encode([Text(document.text) for document in batch])
+            found = self.encode([document.content for document in batch])
             keys = [document.key for document in batch]
             with self.database.lane(self.collection_id) as lane:
                 n = codes.append_current(lane, self.space_id, keys, [d.revision for d in batch], found)
@@ -123,7 +123,7 @@ class Completion:
         for batch in self._inside(lane):
             if time.monotonic() > deadline:
                 return False
-            found = self.encode([Text(document.text) for document in batch])
+            found = self.encode([document.content for document in batch])
             codes.append(lane, self.space_id, [document.key for document in batch], found)
             self.n_written += len(batch)
         return True
@@ -190,7 +190,7 @@ class Promotion:
         self._wait_until_loaded(load_timeout_s)
         for hold_s in _HOLD_S:
             completion.catch_up(hold_s)
-            self.encode([Text("ready")])  # a function that has to be loaded first is loaded before the lane
+            self.encode([])  # a function that has to be loaded first is loaded before the lane
             with self.database.lane(self.space.collection_id) as lane:
                 self._check(lane.connection)
                 if completion.finish(lane, hold_s):
@@ -237,10 +237,10 @@ def _cut(batch: list[Document], n_chars: int) -> Iterator[list[Document]]:
     part: list[Document] = []
     n = 0
     for document in batch:
-        if part and n + len(document.text) > n_chars:
+        if part and n + size_of(document.content) > n_chars:
             yield part
             part, n = [], 0
         part.append(document)
-        n += len(document.text)
+        n += size_of(document.content)
     if part:
         yield part

@@ -27,6 +27,7 @@ from sqlalchemy import (
     false,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -128,11 +129,13 @@ documents = Table(
     Column("key", Key, Identity(), primary_key=True),
     Column("collection_id", Key, ForeignKey("collections.id", ondelete="CASCADE"), nullable=False),
     Column("id", Name, nullable=False),
-    Column("text", Text, nullable=False),
-    Column("metadata", JSON, nullable=False),
+    Column("text", Text),  # of content that is a text
+    Column("metadata", JSON().with_variant(JSONB(), "postgresql"), nullable=False),
     Column("revision", Integer, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
+    Column("content", LargeBinary),  # of any other; service.hashing.content knows its form
+    CheckConstraint("text IS NOT NULL OR content IS NOT NULL", name="content"),
     UniqueConstraint("collection_id", "id"),
     Index(None, "collection_id", "key"),
     sqlite_autoincrement=True,  # a key is never given twice: a tombstone of it may still be on its way to a replica

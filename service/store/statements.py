@@ -92,7 +92,8 @@ class BulkStatement:
 
 def _in_parts(columns: Sequence[Sequence[Any]]) -> Iterator[slice]:
     """Slices of rows that hold about `_PART_CHARS` characters or bytes each; one for rows of numbers."""
-    sized = [column for column in columns if isinstance(column[0], str | bytes)]
+    firsts = [next((value for value in column if value is not None), None) for column in columns]
+    sized = [column for column, first in zip(columns, firsts, strict=True) if isinstance(first, str | bytes)]
     start, n_chars = 0, 0
     for row in range(len(columns[0])) if sized else ():
         n_chars += sum(len(column[row] or "") for column in sized)

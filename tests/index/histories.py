@@ -6,6 +6,7 @@ from itertools import count
 
 import numpy as np
 
+from service.hashing.content import Text
 from service.hashing.function import digest_of
 from service.index.replica import Replica
 from service.store import codes, collections, documents, spaces
@@ -50,7 +51,7 @@ class History:
         return self.rng.integers(0, 256, (n, N_BITS // 8), dtype=np.uint8)
 
     def put(self, ids: list[int], stored: np.ndarray | None = None) -> None:
-        new = [NewDocument(f"d{i}", f"text {self.rng.random()}", {}) for i in sorted(set(ids))]
+        new = [NewDocument(f"d{i}", Text(f"text {self.rng.random()}"), {}) for i in sorted(set(ids))]
         active = self.active
         with self.database.lane(self.collection.id) as lane:
             put = documents.put(lane, new)

@@ -10,6 +10,7 @@ from service.hashing.untrained import untrained_hash_function
 from service.search.request import TextOptions
 from service.store import codes, documents, spaces
 from service.store.documents import NewDocument
+from tests.conftest import n_codes
 from tests.use_cases import UseCases, by_texts, run
 
 
@@ -22,7 +23,7 @@ def test_a_promote_gives_every_document_its_code_first(use_cases: UseCases) -> N
         if late["texts"]:
             late["texts"] -= 1
             with use_cases.database.lane(use_cases.collection.id) as lane:
-                documents.put(lane, [NewDocument(None, f"late {late['texts']}", {})])
+                documents.put(lane, [NewDocument(None, Text(f"late {late['texts']}"), {})])
             use_cases.encoder.meanwhile = meanwhile
 
     use_cases.encoder.meanwhile = meanwhile
@@ -30,7 +31,7 @@ def test_a_promote_gives_every_document_its_code_first(use_cases: UseCases) -> N
     assert promoted.state == "active"
     with use_cases.database.read() as connection:
         assert codes.count_missing(connection, use_cases.collection.id, space.id) == 0
-        assert codes.count(connection, space.id) == 5
+        assert n_codes(connection, space.id) == 5
 
 
 def test_a_document_that_changes_while_it_is_repaired_keeps_its_new_code(use_cases: UseCases) -> None:

@@ -30,7 +30,8 @@ def vectors_of(
     async def scenario() -> tuple[list[Vector], dict[int, Vector], Reranker]:
         batcher = Batcher(lambda digest: CONTENT, device="cpu")
         reranker = Reranker(batcher, max_bytes)
-        made = await reranker.vectors(DIGEST, queries, texts)
+        stored = {key: (revision, Text(text)) for key, (revision, text) in texts.items()}
+        made = await reranker.vectors(DIGEST, [Text(query) for query in queries], stored)
         await batcher.close()
         return *made, reranker
 
@@ -95,7 +96,7 @@ def test_a_cache_without_memory_keeps_nothing_and_the_vectors_come_all_the_same(
 
 
 def test_many_and_long_texts_are_asked_for_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.search.rerank._TEXTS_AT_ONCE", 3)
+    monkeypatch.setattr("service.search.rerank._CONTENTS_AT_ONCE", 3)
     monkeypatch.setattr("service.search.rerank._CHARS_AT_ONCE", 50)
     texts = {i: (1, f"word{i} " * (i % 9 + 1)) for i in range(30)}
     queries, found, _ = vectors_of(["word1", "word2"], texts)

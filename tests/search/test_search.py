@@ -19,7 +19,7 @@ def test_a_new_collection_answers_from_sql_before_any_replica_is_loaded(use_case
     use_cases.add("bread and butter", "wind and waves")
     (answer,) = by_texts(use_cases, ["bread butter"], TextOptions(k=5))
     assert answer.source == "sql"
-    assert [m.document.text for m in answer.matches] == ["bread and butter", "wind and waves"]
+    assert [m.document.content.text for m in answer.matches] == ["bread and butter", "wind and waves"]
 
 
 def test_memory_and_sql_give_the_same_matches_in_the_same_order(use_cases: UseCases) -> None:

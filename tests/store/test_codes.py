@@ -9,17 +9,18 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, event, select
 
 from service.hashing.codes import Codes, substrings
+from service.hashing.content import Text
 from service.store import buckets, codes, collections, documents, schema, spaces
 from service.store.collections import Collection
 from service.store.database import Database
 from service.store.documents import NewDocument
-from tests.conftest import new_collection
+from tests.conftest import n_codes, new_collection
 from tests.oracles import clustered_codes
 
 
 def put(database: Database, collection: Collection, *ids: str) -> list[int]:
     with database.lane(collection.id) as lane:
-        return [p.key for p in documents.put(lane, [NewDocument(id, f"text {id}", {}) for id in ids])]
+        return [p.key for p in documents.put(lane, [NewDocument(id, Text(f"text {id}"), {}) for id in ids])]
 
 
 def code(*first_bytes: int, n_bytes: int = 8) -> Codes:
@@ -65,7 +66,7 @@ def test_appended_codes_are_changes_in_order_and_load_as_they_were(database: Dat
         assert codes.changes(connection, space.id, 2, 1).seqs.tolist() == [3]
         assert len(codes.changes(connection, space.id, 4, 100)) == 0
         assert loaded(connection, space.id, 8) == dict(zip(keys, map(bytes, code(4, 2, 3)), strict=True))
-        assert codes.count(connection, space.id) == 3
+        assert n_codes(connection, space.id) == 3
 
 
 def test_discarded_codes_are_deletions_in_every_space_but_the_one_kept(database: Database) -> None:
@@ -99,15 +100,15 @@ def test_other_collections_keep_their_codes(database: Database) -> None:
     with database.lane(one.id) as lane:
         codes.discard(lane, documents.delete(lane, ["a"]))
     with database.read() as connection:
-        assert codes.count(connection, space_of_one.id) == 0
-        assert codes.count(connection, space_of_two.id) == 1
+        assert n_codes(connection, space_of_one.id) == 0
+        assert n_codes(connection, space_of_two.id) == 1
 
 
 def test_append_current_skips_documents_that_changed_or_went_since_they_were_encoded(database: Database) -> None:
     collection, space = new_collection(database)
     keys = put(database, collection, "a", "b", "c")
     with database.lane(collection.id) as lane:
-        documents.put(lane, [NewDocument("b", "another text", {})])
+        documents.put(lane, [NewDocument("b", Text("another text"), {})])
         documents.delete(lane, ["c"])
         assert codes.append_current(lane, space.id, keys, [1, 1, 1], code(1, 2, 3)) == 1
         assert codes.append_current(lane, space.id, keys[1:2], [2], code(4)) == 1
@@ -119,11 +120,11 @@ def test_append_current_skips_documents_that_changed_or_went_since_they_were_enc
 def test_missing_reads_no_more_long_texts_than_fit_in_memory(database: Database) -> None:
     collection, space = new_collection(database)
     with database.lane(collection.id) as lane:
-        put = documents.put(lane, [NewDocument(str(i), "long text " * 10_000, {}) for i in range(60)])
+        put = documents.put(lane, [NewDocument(str(i), Text("long text " * 10_000), {}) for i in range(60)])
     found: list[int] = []
     with database.read() as connection:
         while batch := codes.missing(connection, collection.id, space.id, found[-1] if found else 0, 1_000):
-            assert sum(len(document.text) for document in batch) <= 4_100_000
+            assert sum(len(document.content.text) for document in batch) <= 4_100_000
             found += [document.key for document in batch]
         assert found == [p.key for p in put]
         (one,) = codes.missing(connection, collection.id, space.id, 0, 1_000, max_chars=10)
@@ -187,7 +188,7 @@ def test_any_history_in_two_spaces_ends_as_a_plain_dict_does(
     for step, numbers in [*steps, ("tail", set())]:
         ids = [f"d{number}" for number in sorted(numbers)]
         if step == "put":
-            new = [NewDocument(id, f"text {rng.integers(2)}", {}) for id in ids]
+            new = [NewDocument(id, Text(f"text {rng.integers(2)}"), {}) for id in ids]
             drawn = clustered_codes(rng, len(ids), 24, n_centers=2)
             with database.lane(collection.id) as lane:
                 done = documents.put(lane, new)
@@ -196,8 +197,8 @@ def test_any_history_in_two_spaces_ends_as_a_plain_dict_does(
                 codes.append(lane, active.id, [p.key for p in done], drawn)
             for document, p in zip(new, done, strict=True):
                 assert p.created == (p.id not in texts)
-                assert p.changed == (texts.get(p.id) != (p.key, document.text))
-                texts[p.id] = (p.key, document.text)
+                assert p.changed == (texts.get(p.id) != (p.key, document.content.text))
+                texts[p.id] = (p.key, document.content.text)
             for key in changed:
                 model[built.id].pop(key, None)
             model[active.id] |= {p.key: row.tobytes() for p, row in zip(done, drawn, strict=True)}
@@ -224,7 +225,7 @@ def test_any_history_in_two_spaces_ends_as_a_plain_dict_does(
         for space, width in widths.items():
             assert loaded(connection, space, width // 8) == model[space] == tails[space][1]
             assert bucket_rows(connection, space) == bucket_rows_of(model[space], width)
-            assert codes.count(connection, space) == len(model[space])
+            assert n_codes(connection, space) == len(model[space])
             n_missing = codes.count_missing(connection, collection.id, space)
             assert n_missing == len(texts) - len(model[space])
 

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Connection, func, select
 
 from service.errors import CollectionDiffers, InvalidInput, NotFound
+from service.hashing.content import Text
 from service.store import codes, collections, documents, jobs, schema, snapshots, spaces
 from service.store.database import Database
 from service.store.deletion import Deletion
@@ -55,17 +56,16 @@ def test_pages_follow_the_code_points_of_names_on_every_database(database: Datab
         for name in reversed(names):
             collections.create(connection, name, "text", 8)
     with database.read() as connection:
-        assert [c.name for c in collections.all(connection)] == sorted(names) == names
         first = collections.page(connection, None, 3)
         rest = collections.page(connection, first[-1].name, 100)
-    assert [c.name for c in first + rest] == names
+    assert [c.name for c in first + rest] == sorted(names) == names
 
 
 def test_dropping_a_collection_leaves_nothing_of_it_and_all_of_the_others(database: Database) -> None:
     for name in ("kept", "dropped"):
         collection, space = new_collection(database, 64, name)
         with database.lane(collection.id) as lane:
-            put = documents.put(lane, [NewDocument(str(i), "a text", {}) for i in range(3)])
+            put = documents.put(lane, [NewDocument(str(i), Text("a text"), {}) for i in range(3)])
             codes.append(lane, space.id, [p.key for p in put], clustered_codes(_rng(), 3, 64))
             building = spaces.start(lane.connection, collection.id, 64, "semantic_hashing")
             job = jobs.enqueue(lane.connection, collection, "retrain", {})

@@ -17,6 +17,7 @@ import pytest
 from sqlalchemy import event, insert, make_url, select
 
 from service.errors import ConfigurationError, DatabaseUnavailable, NotFound, StorageFull, explained
+from service.hashing.content import Text
 from service.store import codes, collections, documents, schema
 from service.store.database import Database
 from service.store.documents import NewDocument
@@ -183,7 +184,7 @@ def test_threads_of_one_process_take_turns_to_write_and_read_at_will(database: D
             if i == 2:
                 middle.wait()
             with database.lane(collection.id) as lane:
-                put = documents.put(lane, [NewDocument(f"{worker}-{i}", "a text", {})])
+                put = documents.put(lane, [NewDocument(f"{worker}-{i}", Text("a text"), {})])
                 codes.append(lane, space.id, [put[0].key], np.full((1, 8), worker, dtype=np.uint8))
 
     def read(_: int) -> None:
@@ -273,12 +274,12 @@ def test_a_full_sqlite_says_so_keeps_nothing_of_the_batch_and_goes_on_when_there
     limit = Limit(60)
     event.listen(database.engine, "checkout", limit)
     with pytest.raises(StorageFull), database.lane(collection.id) as lane:
-        documents.put(lane, [NewDocument(None, "x" * 10_000, {}) for _ in range(100)])
+        documents.put(lane, [NewDocument(None, Text("x" * 10_000), {}) for _ in range(100)])
     with database.read() as connection:
         assert documents.count(connection, collection.id) == 0
     limit.n_pages = 1_000_000
     with database.lane(collection.id) as lane:
-        documents.put(lane, [NewDocument(None, "x" * 10_000, {}) for _ in range(100)])
+        documents.put(lane, [NewDocument(None, Text("x" * 10_000), {}) for _ in range(100)])
     database.close()
 
 
@@ -429,9 +430,9 @@ def test_texts_are_utf8_whatever_the_client_is_set_to(postgres_url: str, monkeyp
     database = Database.open(postgres_url)
     collection, _ = new_collection(database)
     with database.lane(collection.id) as lane:
-        documents.put(lane, [NewDocument("a", "日本語", {})])
+        documents.put(lane, [NewDocument("a", Text("日本語"), {})])
     with database.read() as connection:
-        assert documents.get(connection, collection.id, "a").text == "日本語"
+        assert documents.get(connection, collection.id, "a").content.text == "日本語"
     database.close()
 
 

@@ -187,21 +187,3 @@ def test_a_job_goes_with_its_collection_and_stays_when_its_space_is_pruned(datab
         collections.drop(connection, "news")
         with pytest.raises(NotFound):
             jobs.get(connection, job.id)
-
-
-def test_pages_of_jobs_are_newest_first(database: Database) -> None:
-    collection, _ = new_collection(database)
-    made = []
-    for _ in range(5):
-        job = enqueued(database, collection)
-        with database.write() as connection:
-            jobs.cancel(connection, job.id)
-        made.insert(0, job.id)
-        time.sleep(0.002)
-    other = enqueued(database)
-    with database.read() as connection:
-        first = jobs.page(connection, collection.id, None, 2)
-        rest = jobs.page(connection, collection.id, first[-1].id, 10)
-        everything = jobs.page(connection, None, None, 10)
-    assert [job.id for job in first + rest] == made
-    assert [job.id for job in everything] == [other.id, *made]

@@ -18,6 +18,7 @@ import pytest
 from sqlalchemy import make_url
 
 from service.errors import DatabaseUnavailable
+from service.hashing.content import Text
 from service.store import buckets, codes, collections, documents
 from service.store.database import Database
 from service.store.documents import NewDocument
@@ -88,14 +89,15 @@ def test_statements_that_are_repeated_in_many_threads_find_their_way(behind: str
         keys: list[int] = []
         for i in range(12):  # the driver prepares a statement the sixth time, and forgets all at a rollback
             with database.lane(collection.id) as lane:
-                put = documents.put(lane, [NewDocument(f"{worker}-{i}-{j}", "a text", {"n": j}) for j in range(5)])
+                new = [NewDocument(f"{worker}-{i}-{j}", Text("a text"), {"n": j}) for j in range(5)]
+                put = documents.put(lane, new)
                 written = generator.integers(0, 256, (5, 8), dtype=np.uint8)
                 codes.append(lane, space.id, [p.key for p in put], written)
                 keys += [p.key for p in put]
         for i in range(12):
             with database.read() as connection:
-                assert documents.get(connection, collection.id, f"{worker}-{i}-0").text == "a text"
-                assert len(documents.hits(connection, keys)) == len(keys)
+                assert documents.get(connection, collection.id, f"{worker}-{i}-0").content.text == "a text"
+                assert len(documents.summaries(connection, keys)) == len(keys)
                 loaded, _ = codes.load(connection, space.id, 8)  # by a cursor of the server
                 assert set(loaded) >= set(keys)
                 assert sum(len(found) for found, _ in buckets.scan(connection, space.id, 8)) >= len(loaded)

@@ -11,12 +11,16 @@ from typing import Any
 import psycopg
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import JSON, Text, cast, column, literal, table, update
 
 from service.config import Settings
+from service.store import collections, documents
 from service.store.database import Database
+from service.store.documents import Document
 from service.store.migrations import check_schema, migrate
 from service.web.app import create_app
 from tests.conftest import empty_postgres
+from tests.store.releases.make import downgrade
 
 RELEASES = Path(__file__).parent / "releases"
 NAMES = [file.name.removesuffix(".db.gz") for file in sorted(RELEASES.glob("*.db.gz"))]
@@ -45,6 +49,44 @@ def restored(dialect: str, name: str, tmp_path: Path, request: pytest.FixtureReq
         yield url
 
 
+def documents_of(database: Database) -> list[Document]:
+    with database.read() as connection:
+        collection = collections.get(connection, "docs")
+        return documents.page(connection, collection.id, 0, 1000)
+
+
+@pytest.mark.parametrize("name", ["0.1.0"])
+def test_going_back_and_forth_between_revisions_keeps_the_documents(restored: str, name: str) -> None:
+    database = Database.open(restored)
+    migrate(database)
+    before = documents_of(database)
+    downgrade(restored, "0001")
+    migrate(database)
+    assert documents_of(database) == before
+    assert len(before) == 78
+    database.close()
+
+
+@pytest.mark.parametrize("name", ["0.1.0"])
+def test_metadata_that_jsonb_cannot_hold_is_migrated_with_replacement_characters(
+    restored: str, name: str, dialect: str
+) -> None:
+    """Before 0.1.0 NUL and lone surrogates were taken in."""
+    stored = {"nul": "a\x00b", "half\ud800": ["\ud83e", "\\u0000", "🦀"], "huge": -1.5e22}
+    database = Database.open(restored)
+    with database.write() as connection:
+        written = literal(json.dumps(stored), Text())
+        values = {"metadata": cast(written, JSON) if dialect == "postgresql" else written}
+        connection.execute(update(table("documents", column("metadata"), column("id"))).values(values))
+    migrate(database)
+    found = documents_of(database)[0].metadata
+    if dialect == "postgresql":
+        stored = {"nul": "a\ufffdb", "half\ufffd": ["\ufffd", "\\u0000", "🦀"], "huge": -1.5e22}
+    assert found == stored
+    assert isinstance(found["huge"], float)
+    database.close()
+
+
 def answered(client: TestClient, path: str, **parameters: Any) -> Any:
     response = client.get(f"/v1/{path}", params=parameters)
     assert response.status_code == 200, response.text
@@ -63,8 +105,8 @@ def test_a_migrated_database_of_a_release_answers_as_the_release_did(
     settings = Settings(database_url=restored, data_dir=tmp_path / "data", device="cpu")
     with TestClient(create_app(settings), "http://localhost") as client:
         assert answered(client, "collections")["items"] == expected["collections"]
-        for collection, documents in expected["documents"].items():
-            assert answered(client, f"collections/{collection}/documents", limit=1000)["items"] == documents
+        for collection, stored in expected["documents"].items():
+            assert answered(client, f"collections/{collection}/documents", limit=1000)["items"] == stored
         for collection, spaces in expected["spaces"].items():
             assert answered(client, f"collections/{collection}/spaces")["items"] == spaces
         seq = answered(client, "collections/docs")["seq"]

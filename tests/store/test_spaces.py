@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, exc, func, insert, select, update
 
 from service.errors import Conflict, ForbiddenMove, NotFound
+from service.hashing.content import Text
 from service.store import codes, collections, documents, schema, spaces
 from service.store.collections import Collection
 from service.store.database import Database
@@ -137,7 +138,7 @@ def test_promoting_retires_the_active_space_and_rolling_back_is_the_same_backwar
 def test_a_space_in_which_documents_lack_a_code_is_not_promoted(database: Database) -> None:
     collection, first = new_collection(database)
     with database.lane(collection.id) as lane:
-        keys = [p.key for p in documents.put(lane, [NewDocument(id, "a text", {}) for id in "abc"])]
+        keys = [p.key for p in documents.put(lane, [NewDocument(id, Text("a text"), {}) for id in "abc"])]
         codes.append(lane, first.id, keys, code(1, 2, 3))
     space = built(database, collection)
     with database.lane(collection.id) as lane:
@@ -239,7 +240,7 @@ def n_rows_of(connection: Connection, space: CodeSpace) -> tuple[int, int]:
 def test_pruning_keeps_what_may_be_rolled_back_to_and_the_latest_failures(database: Database) -> None:
     collection, first = new_collection(database)
     with database.lane(collection.id) as lane:
-        keys = [p.key for p in documents.put(lane, [NewDocument("a", "a text", {})])]
+        keys = [p.key for p in documents.put(lane, [NewDocument("a", Text("a text"), {})])]
         codes.append(lane, first.id, keys, code(1))
     all_spaces = [first]
     for end in ("failed", "active", "failed", "active", "failed", "active", "training"):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from service.config import Settings
+from service.hashing.content import Text
 from service.hashing.function import HashFunction, digest_of
 from service.hashing.untrained import untrained_hash_function
 from service.store import codes, collections, documents, jobs, nodes, spaces
@@ -16,6 +17,7 @@ from service.store.database import Database
 from service.store.documents import NewDocument
 from service.store.jobs import Job
 from service.training_options import VARIANTS
+from tests.conftest import n_codes
 from tests.flows.corpus import documents as texts
 from training.encode import encode_all
 from training.models import MODELS
@@ -46,7 +48,7 @@ def collection(database: Database) -> Collection:
 
 def add(database: Database, collection: Collection, n: int, start: int = 0) -> None:
     with database.lane(collection.id) as lane:
-        documents.put(lane, [NewDocument(d["id"], d["text"], {}) for d in texts(n, start)])
+        documents.put(lane, [NewDocument(d["id"], Text(d["text"]), {}) for d in texts(n, start)])
 
 
 def claimed(database: Database, collection: Collection, params: Mapping[str, Any]) -> Job:
@@ -142,7 +144,7 @@ def test_documents_added_while_a_space_is_built_are_in_it_when_it_goes_live(
     monkeypatch.setattr(pipeline, "evaluate", meanwhile)
     assert retrain(database, settings_here, collection, force=True).state == "succeeded"
     with database.read() as connection:
-        assert codes.count(connection, spaces.active(connection, collection.id).id) == 325
+        assert n_codes(connection, spaces.active(connection, collection.id).id) == 325
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
 from service.errors import InvalidInput
+from service.hashing.content import from_wire, to_wire
 from service.ingest.documents import Added
 from service.store import collections, documents
 from service.store.documents import Document, NewDocument
@@ -52,7 +53,7 @@ async def put_documents(request: Request, collection: schemas.CollectionName) ->
                 raise InvalidInput(f"documents[{position}]: metadata must be at most {limit} bytes of JSON")
 
     body = await read_body(request, schemas.NewDocuments, parts.settings.max_batch, check)
-    new = [NewDocument(d.id, d.text, d.metadata) for d in body.documents]
+    new = [NewDocument(d.id, from_wire(text=d.text), d.metadata) for d in body.documents]
     added = await parts.ingest.add(await parts.ingest.collection(collection), new)
     created = any(put.created for put in added.documents)
     return Response(to_json(_added(added)), 201 if created else 200, media_type="application/json")
@@ -134,9 +135,9 @@ def _added(added: Added) -> dict[str, object]:
 def _document(document: Document) -> schemas.Document:
     return schemas.Document(
         id=document.id,
-        text=document.text,
         metadata=document.metadata,
         revision=document.revision,
         created_at=document.created_at,
         updated_at=document.updated_at,
+        **to_wire(document.content),
     )

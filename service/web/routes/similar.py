@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Request, Response
 
 from service.errors import InvalidContent
+from service.hashing.content import to_wire
 from service.search.request import SearchRequest
 from service.search.search import Match, SearchResult
 from service.store.documents import Shown
@@ -133,8 +134,8 @@ def _pieces(result: SearchResult, shown: Shown) -> Iterator[bytes]:
         one: dict[str, Any] = {"id": match.document.id, "distance": match.distance}
         if match.score is not None:
             one["score"] = match.score
-        if shown.text:
-            one["text"] = match.document.text
+        if match.document.content is not None:
+            one |= to_wire(match.document.content)
         if shown.metadata:
             one["metadata"] = match.document.metadata
         return (json_bytes(one),)

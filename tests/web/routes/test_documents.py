@@ -6,6 +6,7 @@ import httpx2
 import pytest
 from fastapi.testclient import TestClient
 
+from service.hashing.content import Text
 from service.store import collections, documents
 from service.store.database import Database
 from service.store.documents import NewDocument
@@ -273,7 +274,7 @@ def test_what_an_earlier_release_stored_too_deep_is_still_answered(url: str, tex
         collection = collections.get(connection, "texts")
     seq = {"at_least_seq": put(texts, {"id": "deep", "text": "a text"}, {"id": "b", "text": "a text too"})["seq"]}
     with database.lane(collection.id) as lane:
-        documents.put(lane, [NewDocument("deep", "a text", deep)])
+        documents.put(lane, [NewDocument("deep", Text("a text"), deep)])
     database.close()
     one = texts.get(f"{DOCUMENTS}/deep")
     assert (one.status_code, one.json()["metadata"]) == (200, deep)
@@ -334,7 +335,7 @@ def test_ids_that_no_path_can_carry_any_more_are_deleted_by_a_body(url: str, tex
     with database.read() as connection:
         collection = collections.get(connection, "texts")
     with database.lane(collection.id) as lane:
-        documents.put(lane, [NewDocument(id, "a", {}) for id in old])
+        documents.put(lane, [NewDocument(id, Text("a"), {}) for id in old])
     database.close()
     assert texts.post(f"{DOCUMENTS}/delete", json={"ids": old}).json()["ids"] == old
     assert texts.get(DOCUMENTS).json()["items"] == []
