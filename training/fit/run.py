@@ -30,6 +30,8 @@ SATURATED_SHARE = 0.9
 """An epoch counts as saturated if at least this share of the units is."""
 _WARM_UP = 0.05
 """Share of the training over which the step size rises."""
+CHECKPOINT_EVERY_S = 10.0
+"""Fewest seconds between two checkpoints of one network: each writes all weights four times, many epochs are short."""
 _ROWS_AT_ONCE = 4096
 MAX_SAMPLE = 100_000
 """Most training documents from which thresholds and the first weights of the bits are computed."""
@@ -136,15 +138,17 @@ class TrainingRun:
         if not self.history:
             self._prepare(check_cancelled)
         patience = self.config.patience or max(3, self.plan.epochs // 4)
+        saved_at = time.monotonic()
         for epoch in range(len(self.history), self.plan.epochs):
             if self._epochs_since_best() >= patience:
                 break
             self._epoch(epoch, check_cancelled, epochs_after)
             if self._best_epoch() == epoch:
                 best = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
-            if checkpoint_dir is not None:
+            if checkpoint_dir is not None and time.monotonic() - saved_at >= CHECKPOINT_EVERY_S:
                 about = {"fingerprint": fingerprint, "history": [asdict(record) for record in self.history]}
                 checkpoint.save(checkpoint_dir, self.model, self.optimizer, best, about)
+                saved_at = time.monotonic()
             if progress is not None:
                 progress(self.history[-1])
         self.model.load_state_dict(best)

@@ -55,7 +55,25 @@ def kill_after(n_epochs):
     return progress
 
 
-def test_a_killed_fit_goes_on_from_its_last_epoch_bit_for_bit(corpus, quick, tmp_path):
+@pytest.fixture
+def kept_each_epoch(monkeypatch):
+    monkeypatch.setattr("training.fit.run.CHECKPOINT_EVERY_S", 0.0)
+
+
+def test_epochs_of_a_moment_are_not_written_one_by_one_and_a_killed_fit_still_ends_the_same(
+    corpus, quick, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("training.fit.run.CHECKPOINT_EVERY_S", 3600.0)
+    whole = fit(corpus.contents, corpus.ids, quick())
+    with pytest.raises(Killed):
+        fit(corpus.contents, corpus.ids, quick(), progress=kill_after(5), checkpoint_dir=tmp_path)
+    assert not list(tmp_path.rglob("*.safetensors"))
+    again = fit(corpus.contents, corpus.ids, quick(), checkpoint_dir=tmp_path)
+    assert again.function.to_bytes() == whole.function.to_bytes()
+
+
+@pytest.mark.usefixtures("kept_each_epoch")
+def test_a_killed_fit_goes_on_from_its_last_checkpoint_bit_for_bit(corpus, quick, tmp_path):
     whole = fit(corpus.contents, corpus.ids, quick())
     with pytest.raises(Killed):
         fit(corpus.contents, corpus.ids, quick(), progress=kill_after(3), checkpoint_dir=tmp_path)
@@ -66,6 +84,7 @@ def test_a_killed_fit_goes_on_from_its_last_epoch_bit_for_bit(corpus, quick, tmp
     assert untimed(resumed.history) == untimed(whole.history)
 
 
+@pytest.mark.usefixtures("kept_each_epoch")
 @pytest.mark.parametrize("change", ["another configuration", "other documents", "a torn file"])
 def test_a_checkpoint_of_another_run_is_left_alone(corpus, quick, tmp_path, change):
     with pytest.raises(Killed):
