@@ -4,7 +4,8 @@ Documents lie in lists, each the surroundings of one centroid. A query is compar
 nearest to it, by the very similarity that the exact search uses: what it may miss lies in lists further away.
 
 Source: Sivic, Zisserman (2003), "Video Google: a text retrieval approach to object matching in videos"; Jegou, Douze,
-Schmid (2011), "Product quantization for nearest neighbor search", section IV (the inverted file).
+Schmid (2011), "Product quantization for nearest neighbor search", section IV (the inverted file). FAISS and pynndescent
+know only dense vectors or only one metric; docs/decisions/0011 has what that costs.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 from torch.nn import functional as F
 
-from service.hashing.featurizers import Features
 from training.neighbors.exact import Nearest, SimilaritySpace, latent, latent_axes
 
 MEAN_LENGTH = 160
@@ -41,7 +41,7 @@ _LATENT_SAMPLE = 50_000
 
 
 Product = Callable[[int, NDArray[np.int64]], Tensor]
-"""Gives the products `(n_rows, length)` of some rows of the queries with the documents of a list, by its number."""
+"""The products `(n_rows, length)` of a list, given by its number, with some rows of the queries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +53,18 @@ class InvertedFile:
         rows: `(n,)` int32, where each stood before.
         starts: `(n_lists + 1,)` int64, where each list begins.
         centroids: `(n_lists, n_dims)` float32 means of the documents' places.
-        place: gives the `(n, n_dims)` float32 places of queries.
+        axes: `(F, n_dims)` float32 that give sparse features places where the database has no latent ones.
         n_probes: lists that a query looks into.
-        products: makes the products of features.
+        words: the words of each list, if the features are sparse.
     """
 
     database: SimilaritySpace
     rows: NDArray[np.int32]
     starts: NDArray[np.int64]
     centroids: Tensor
-    place: Callable[[SimilaritySpace], NDArray[np.float32]]
+    axes: NDArray[np.float32] | None
     n_probes: int
-    products: _DenseProducts | _SparseProducts
+    words: _Words | None
 
     @classmethod
     def of(
@@ -85,8 +85,8 @@ class InvertedFile:
             n_probes: lists that a query looks into.
             check: called between blocks; what it raises ends the building.
         """
-        place = _places_of(database, seed)
-        places = torch.from_numpy(place(database))
+        axes = _axes(database, seed)
+        places = _places(database, axes)
         n = len(places)
         centroids = _side_by_side(_centroids(places, -(-n // mean_length), seed, check), seed, check)
         # Documents of one cluster that lean to the same other one stay together where the cluster is cut.
@@ -100,12 +100,8 @@ class InvertedFile:
         means /= torch.from_numpy(lengths)[:, None]
         latent_part = None if database.latent is None else database.latent[rows]
         kept = SimilaritySpace(database.features[rows], latent_part, database.weight)
-        products = (
-            _DenseProducts(kept.features, starts)
-            if isinstance(kept.features, np.ndarray)
-            else _SparseProducts(kept.features, starts)
-        )
-        return cls(kept, rows, starts, means, place, min(n_probes, len(lengths)), products)
+        words = _Words(kept.features, starts) if isinstance(kept.features, csr_matrix) else None
+        return cls(kept, rows, starts, means, axes, min(n_probes, len(lengths)), words)
 
     def nearest(
         self,
@@ -126,7 +122,7 @@ class InvertedFile:
         same = queries is None
         asked = self.database if queries is None else queries
         k = min(k, len(self.rows) - same)
-        places = torch.from_numpy(self.place(asked))
+        places = _places(asked, self.axes)
         probes = nearest_centroids(places, self.centroids, self.n_probes, check)
         order = np.argsort(probes[:, 0], kind="stable")
         n = len(probes)
@@ -164,13 +160,17 @@ class InvertedFile:
         """
         B, P = probes.shape
         similarities = similarities[: B * P].fill_(-torch.inf)
-        product = self.products.of(queries.features[block])
-        asked_latent = None if queries.latent is None else torch.from_numpy(queries.latent[block])
+        asked = queries.features[block]
+        product = self.words.product(asked) if self.words is not None and isinstance(asked, csr_matrix) else None
+        dense = [
+            (torch.from_numpy(theirs[block]), torch.from_numpy(documents), weight)
+            for (theirs, _), (documents, weight) in zip(_dense(queries), _dense(self.database), strict=True)
+        ]
         for number, at in _groups(probes.ravel()):
-            part = product(number, at // P)
-            if asked_latent is not None and self.database.latent is not None:
-                theirs = torch.from_numpy(self.database.latent[self.starts[number] : self.starts[number + 1]])
-                part.addmm_(asked_latent[torch.from_numpy(at // P)], theirs.T, alpha=self.database.weight)
+            of_query, start, end = torch.from_numpy(at // P), self.starts[number], self.starts[number + 1]
+            part = torch.zeros(len(at), end - start) if product is None else product(number, at // P)
+            for theirs, documents, weight in dense:
+                part.addmm_(theirs[of_query], documents[start:end].T, alpha=weight)
             similarities[:, : part.shape[1]].index_copy_(0, torch.from_numpy(at), part)
         if same:
             own = np.searchsorted(self.starts, block, side="right") - 1
@@ -185,25 +185,8 @@ class InvertedFile:
         return self.rows[np.minimum(places, len(self.rows) - 1)], best.numpy()
 
 
-class _DenseProducts:
-    """Products of dense queries with the documents of a list."""
-
-    def __init__(self, documents: NDArray[np.float32], starts: NDArray[np.int64]) -> None:
-        self.documents, self.starts = torch.from_numpy(documents), starts
-
-    def of(self, queries: Features) -> Product:
-        assert isinstance(queries, np.ndarray)
-        asked = torch.from_numpy(queries)
-        return lambda number, rows: (
-            asked[torch.from_numpy(rows)] @ self.documents[self.starts[number] : self.starts[number + 1]].T
-        )
-
-
-class _SparseProducts:
-    """Products of sparse queries with the documents of a list.
-
-    The words of a list become the rows of a small dense table, and a query a bag of its rows.
-    """
+class _Words:
+    """Sparse documents in lists: the words of a list are rows of a small dense table, a query is a bag of its rows."""
 
     def __init__(self, documents: csr_matrix, starts: NDArray[np.int64]) -> None:
         self.documents, self.starts = documents, starts
@@ -220,11 +203,11 @@ class _SparseProducts:
             self.positions[start:end] = column[indices]
             self.words.append(words)
 
-    def of(self, queries: Features) -> Product:
-        assert isinstance(queries, csr_matrix)
+    def product(self, queries: csr_matrix) -> Product:
+        """The product of queries `(B, F)` with any list."""
         column = np.zeros(queries.shape[1], dtype=np.int64)
 
-        def product(number: int, rows: NDArray[np.int64]) -> Tensor:
+        def of_list(number: int, rows: NDArray[np.int64]) -> Tensor:
             words, asked = self.words[number], queries[rows]
             column[words] = np.arange(1, len(words) + 1)
             found = column[asked.indices]
@@ -241,7 +224,7 @@ class _SparseProducts:
                 include_last_offset=True,
             )
 
-        return product
+        return of_list
 
     def _table(self, number: int) -> Tensor:
         """Weights `(1 + n_words, length)` of the words in the documents of a list; row 0 stands for all others."""
@@ -307,22 +290,24 @@ def _groups(numbers: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]
     yield from zip(values.tolist(), np.split(order, starts[1:]), strict=True)
 
 
-def _places_of(database: SimilaritySpace, seed: int) -> Callable[[SimilaritySpace], NDArray[np.float32]]:
-    """How rows get their places: the latent ones, else dense features themselves, else latent ones made here."""
-    if database.latent is not None:
-        return _latent_place
-    if isinstance(database.features, np.ndarray):
-        return _dense_place
+def _dense(space: SimilaritySpace) -> list[tuple[NDArray[np.float32], float]]:
+    """The dense parts of a space, each with what its products count."""
+    features = [(space.features, 1.0)] if isinstance(space.features, np.ndarray) else []
+    return features if space.latent is None else [*features, (space.latent, space.weight)]
+
+
+def _axes(database: SimilaritySpace, seed: int) -> NDArray[np.float32] | None:
+    """Latent axes of sparse features that have no latent places beside them."""
+    if database.latent is not None or isinstance(database.features, np.ndarray):
+        return None
     sample = database.features[_drawn(database.features.shape[0], _LATENT_SAMPLE, np.random.default_rng(seed))]
-    axes = latent_axes(sample, _LATENT_DIMS, seed)
-    return lambda semantics: latent(semantics.features, axes)
+    return latent_axes(sample, _LATENT_DIMS, seed)
 
 
-def _latent_place(semantics: SimilaritySpace) -> NDArray[np.float32]:
-    assert semantics.latent is not None
-    return semantics.latent
-
-
-def _dense_place(semantics: SimilaritySpace) -> NDArray[np.float32]:
-    assert isinstance(semantics.features, np.ndarray)
-    return semantics.features
+def _places(space: SimilaritySpace, axes: NDArray[np.float32] | None) -> Tensor:
+    """Where rows lie among the lists, `(n, n_dims)`: their latent places, those on `axes`, else the features."""
+    places = latent(space.features, axes) if axes is not None else space.latent
+    if places is None:
+        assert isinstance(space.features, np.ndarray)
+        places = space.features
+    return torch.from_numpy(places)
