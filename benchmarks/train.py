@@ -109,13 +109,13 @@ def timed_fit(ids: list[str], contents: Contents, config: TrainingConfig) -> tup
     clock = CpuClock()
     ends: list[float] = []
 
-    def told(epoch: Epoch) -> None:
+    def report_epoch(epoch: Epoch) -> None:
         ends.append(clock.mark())
         line = f"epoch {epoch.epoch}/{epoch.epochs}: {epoch.seconds:.0f} s, validation {epoch.validation_loss:.4f}"
         print(f"{line}, peak {peak_gib():.1f} GiB", file=sys.stderr, flush=True)
 
     began = clock.mark()
-    result = fit(contents, ids, config, progress=told)
+    result = fit(contents, ids, config, progress=report_epoch)
     done = clock.mark()
     clock.stop()
     n = result.n_documents["train"]

@@ -113,8 +113,8 @@ def evaluate(
     query_features, features = function.featurizer.transform(queries), function.featurizer.transform(database)
     codes = function.codes_of(features)
     shortlist = min(SHORTLIST, max(TRUE_NEIGHBORS, len(database) // 10))
-    asked, searched = (SimilaritySpace(unit_features(rows)) for rows in (query_features, features))
-    truth = nearest(asked, searched, TRUE_NEIGHBORS).rows  # (n_queries, TRUE_NEIGHBORS)
+    held_out, searched = (SimilaritySpace(unit_features(rows)) for rows in (query_features, features))
+    truth = nearest(held_out, searched, TRUE_NEIGHBORS).rows  # (n_queries, TRUE_NEIGHBORS)
     recall = {"this": expected_recall(function.codes_of(query_features), codes, truth, shortlist)}
     for name, other in {"untrained": _untrained(function), **(others or {})}.items():
         query_codes, other_codes = other.encode(queries).codes, other.encode(database).codes

@@ -23,7 +23,7 @@ def test_an_option_out_of_its_range_is_named(options, reason):
         TrainingConfig.parse(options)
 
 
-def test_every_option_says_what_it_is():
+def test_every_option_has_a_description():
     assert [name for name, field in TrainingConfig.model_fields.items() if not field.description] == []
 
 
@@ -31,7 +31,7 @@ def test_options_and_models_name_the_same_variants():
     assert set(MODELS) == set(VARIANTS) == set(get_args(VariantName))
 
 
-def test_presets_and_defaults_hold_options_that_the_plan_or_its_making_knows():
+def test_presets_and_defaults_name_known_options_and_the_plan_has_no_others():
     known = set(TrainingConfig.model_fields)
     for variant in VARIANTS.values():
         assert known >= variant.preset.keys() | variant.fixed.keys()
@@ -42,7 +42,7 @@ def test_presets_and_defaults_hold_options_that_the_plan_or_its_making_knows():
 
 @pytest.mark.parametrize("variant", sorted(MODELS))
 def test_what_a_model_refuses_is_refused_with_its_options(variant):
-    """A value that the variant's facts forbid fails in the model too, or changes nothing of what it learns."""
+    """A value that the variant's options forbid is refused by the model too."""
     plan = TrainingConfig(variant=variant).plan(100)
     for name in VARIANTS[variant].fixed.keys() & {"hidden", "mirrored", "code"}:
         other = {"hidden": (3,), "mirrored": not plan.mirrored, "code": {"sigmoid": "linear"}.get(plan.code, "sigmoid")}
@@ -51,7 +51,7 @@ def test_what_a_model_refuses_is_refused_with_its_options(variant):
 
 
 @pytest.mark.parametrize("variant", sorted(MODELS))
-def test_what_is_said_goes_before_the_preset_and_the_preset_before_the_dial(variant):
+def test_explicit_options_replace_the_preset_and_the_preset_replaces_the_defaults(variant):
     plan = TrainingConfig(variant=variant).plan(10_000)
     for name, value in VARIANTS[variant].preset.items():
         assert name == "first_share" or getattr(plan, name) == value

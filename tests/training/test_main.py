@@ -56,7 +56,7 @@ def test_a_bad_option_is_one_line(files, capsys, monkeypatch, arguments, reason)
     assert "Traceback" not in written
 
 
-def test_a_missing_option_is_said_and_no_traceback(capsys, monkeypatch):
+def test_a_missing_option_is_named_without_a_traceback(capsys, monkeypatch):
     monkeypatch.setattr("sys.argv", ["training", "fit"])
     with pytest.raises(SystemExit) as stop:
         command.main()

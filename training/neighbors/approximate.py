@@ -1,7 +1,7 @@
-"""The nearest neighbors of documents in a large collection: approximate, and far from quadratic.
+"""The approximate nearest neighbors of documents in a large collection, at far less than quadratic cost.
 
-Documents lie in lists, each the surroundings of one centroid. A query is compared with the documents of the few lists
-nearest to it, by the very similarity that the exact search uses: what it may miss lies in lists further away.
+Documents are stored in lists, one or more for each centroid. A query is compared with the documents of the few lists
+nearest to it, with the similarity that the exact search uses; it misses neighbors that are in other lists.
 
 Source: Sivic, Zisserman (2003), "Video Google: a text retrieval approach to object matching in videos"; Jegou, Douze,
 Schmid (2011), "Product quantization for nearest neighbor search", section IV (the inverted file). FAISS and pynndescent
@@ -26,13 +26,13 @@ from torch.nn import functional as F
 from training.neighbors.exact import Nearest, SimilaritySpace, latent, latent_axes
 
 MEAN_LENGTH = 160
-"""Documents in a list, on the whole."""
+"""Mean number of documents in a list."""
 LENGTH = 256
-"""Most documents in a list; a fuller cluster makes several lists."""
+"""Largest number of documents in a list; a larger cluster is cut into several lists."""
 N_PROBES = 64
-"""Lists that a query looks into."""
+"""Number of lists that a query is compared with."""
 _QUERIES_AT_ONCE = 4096
-"""They share lists, so a block is 256 MiB of similarities made from a few hundred products."""
+"""Queries in a block, 256 MiB of similarities; they share lists, so a block takes only a few hundred products."""
 _PLACES_AT_ONCE = 2048
 _SAMPLE_PER_CENTROID = 24
 _ROUNDS = 6
@@ -46,15 +46,15 @@ Product = Callable[[int, NDArray[np.int64]], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class InvertedFile:
-    """A database in lists, ready to be searched.
+    """A database stored in lists, ready for searching.
 
     Attributes:
         database: its rows in the order of the lists.
-        rows: `(n,)` int32, where each stood before.
-        starts: `(n_lists + 1,)` int64, where each list begins.
-        centroids: `(n_lists, n_dims)` float32 means of the documents' places.
-        axes: `(F, n_dims)` float32 that give sparse features places where the database has no latent ones.
-        n_probes: lists that a query looks into.
+        rows: `(n,)` int32, row number of each in the original database.
+        starts: `(n_lists + 1,)` int64, position where each list starts.
+        centroids: `(n_lists, n_dims)` float32, means of the documents' places.
+        axes: `(F, n_dims)` float32, latent axes for sparse features of a database without latent vectors.
+        n_probes: number of lists that a query is compared with.
         words: the words of each list, if the features are sparse.
     """
 
@@ -74,23 +74,24 @@ class InvertedFile:
         *,
         mean_length: int = MEAN_LENGTH,
         n_probes: int = N_PROBES,
-        check: Callable[[], None] = lambda: None,
+        check_cancelled: Callable[[], None] = lambda: None,
     ) -> InvertedFile:
-        """Cluster a database by k-means of its latent places; without them by places made here.
+        """An inverted file of a database, clustered by k-means of its latent vectors, which are computed if missing.
 
         Args:
             database: `(n, F)` rows.
-            seed: draws the sample that centroids are learned from.
-            mean_length: documents in a list, on the whole.
-            n_probes: lists that a query looks into.
-            check: called between blocks; what it raises ends the building.
+            seed: seed of the sample that centroids are learned from.
+            mean_length: mean number of documents in a list.
+            n_probes: number of lists that a query is compared with.
+            check_cancelled: called between blocks; may raise to stop the run.
         """
         axes = _axes(database, seed)
         places = _places(database, axes)
         n = len(places)
-        centroids = _side_by_side(_centroids(places, -(-n // mean_length), seed, check), seed, check)
-        # Documents of one cluster that lean to the same other one stay together where the cluster is cut.
-        first, second = nearest_centroids(places, centroids, min(2, len(centroids)), check)[:, [0, -1]].T
+        learned = _centroids(places, -(-n // mean_length), seed, check_cancelled)
+        centroids = _side_by_side(learned, seed, check_cancelled)  # (n_clusters, n_dims)
+        # Where a cluster is cut, documents with the same second nearest centroid stay together.
+        first, second = nearest_centroids(places, centroids, min(2, len(centroids)), check_cancelled)[:, [0, -1]].T
         rows = np.lexsort((second, first)).astype(np.int32)
         starts = _cut(np.bincount(first, minlength=len(centroids)))
         lengths = np.diff(starts)
@@ -108,22 +109,22 @@ class InvertedFile:
         queries: SimilaritySpace | None,
         k: int,
         *,
-        check: Callable[[], None] = lambda: None,
+        check_cancelled: Callable[[], None] = lambda: None,
     ) -> Nearest:
-        """The `k` most similar rows of the database that lie in the lists nearest to each query.
+        """The `k` most similar database rows among those in the lists nearest to each query.
 
         Args:
-            queries: what to look for; None: every row of the database, which then is no neighbor of itself.
-            k: how many. Where the lists hold fewer, a similarity of minus infinity fills up.
-            check: called before each block; what it raises ends the search.
+            queries: rows whose neighbors are searched; None: all database rows, none its own neighbor.
+            k: number of neighbors. If the lists have fewer, the rest has a similarity of minus infinity.
+            check_cancelled: called before each block; may raise to stop the run.
 
-        Cost: of a query, one product of places with every centroid, and `n_probes` lists of similarities.
+        Cost: for each query, one product of its place with every centroid, and similarities with `n_probes` lists.
         """
         same = queries is None
-        asked = self.database if queries is None else queries
+        wanted = self.database if queries is None else queries
         k = min(k, len(self.rows) - same)
-        places = _places(asked, self.axes)
-        probes = nearest_centroids(places, self.centroids, self.n_probes, check)
+        places = _places(wanted, self.axes)  # (n, n_dims)
+        probes = nearest_centroids(places, self.centroids, self.n_probes, check_cancelled)  # (n, n_probes)
         order = np.argsort(probes[:, 0], kind="stable")
         n = len(probes)
         out = Nearest(np.empty((n, k), dtype=np.int32), np.empty((n, k), dtype=np.float32))
@@ -133,9 +134,9 @@ class InvertedFile:
         def search(first: int) -> None:
             similarities = torch.empty(min(n, _QUERIES_AT_ONCE) * self.n_probes, LENGTH)
             for start in range(first * _QUERIES_AT_ONCE, n, n_threads * _QUERIES_AT_ONCE):
-                check()
+                check_cancelled()
                 block = order[start : start + _QUERIES_AT_ONCE]
-                where, best = self._search(asked, block, probes[block], k, same, similarities)
+                where, best = self._search(wanted, block, probes[block], k, same, similarities)
                 out_rows = self.rows[block] if same else block
                 out.rows[out_rows] = where
                 out.similarities[out_rows] = best
@@ -154,14 +155,14 @@ class InvertedFile:
         same: bool,
         similarities: Tensor,
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Rows and similarities `(B, k)` of a block of queries `(B,)` that look into the lists `(B, n_probes)`.
+        """Rows and similarities `(B, k)` of a block of queries `(B,)` compared with the lists `probes` `(B, n_probes)`.
 
-        `similarities` is room for `(B * n_probes, LENGTH)` of them.
+        `similarities` is a buffer of `(B * n_probes, LENGTH)` float32.
         """
         B, P = probes.shape
         similarities = similarities[: B * P].fill_(-torch.inf)
-        asked = queries.features[block]
-        product = self.words.product(asked) if self.words is not None and isinstance(asked, csr_matrix) else None
+        rows = queries.features[block]  # (B, F)
+        product = self.words.product(rows) if self.words is not None and isinstance(rows, csr_matrix) else None
         dense = [
             (torch.from_numpy(theirs[block]), torch.from_numpy(documents), weight)
             for (theirs, _), (documents, weight) in zip(_dense(queries), _dense(self.database), strict=True)
@@ -186,7 +187,7 @@ class InvertedFile:
 
 
 class _Words:
-    """Sparse documents in lists: the words of a list are rows of a small dense table, a query is a bag of its rows."""
+    """Sparse documents in lists: each list has a small dense table with a row for each of its words."""
 
     def __init__(self, documents: csr_matrix, starts: NDArray[np.int64]) -> None:
         self.documents, self.starts = documents, starts
@@ -227,7 +228,7 @@ class _Words:
         return of_list
 
     def _table(self, number: int) -> Tensor:
-        """Weights `(1 + n_words, length)` of the words in the documents of a list; row 0 stands for all others."""
+        """Weights of the words in the documents of a list, `(1 + n_words, length)`; row 0 is for all other words."""
         ends = self.documents.indptr[self.starts[number] : self.starts[number + 1] + 1]
         table = np.zeros((1 + len(self.words[number]), len(ends) - 1), dtype=np.float32)
         entries = slice(int(ends[0]), int(ends[-1]))
@@ -237,33 +238,33 @@ class _Words:
 
 
 def nearest_centroids(
-    places: Tensor, centroids: Tensor, n: int, check: Callable[[], None] = lambda: None
+    places: Tensor, centroids: Tensor, n: int, check_cancelled: Callable[[], None] = lambda: None
 ) -> NDArray[np.int64]:
     """The `n` centroids nearest to each place, by Euclidean distance, nearest first: `(n_places, n)`."""
     halves = 0.5 * centroids.square().sum(dim=1)
     parts = []
     for part in torch.split(places, _PLACES_AT_ONCE):
-        check()
+        check_cancelled()
         parts.append(torch.topk(torch.addmm(halves, part, centroids.T, beta=-1), n).indices)
     return torch.cat(parts).numpy()
 
 
-def _centroids(places: Tensor, n: int, seed: int, check: Callable[[], None]) -> Tensor:
-    """Centroids `(n, n_dims)` of a sample of places by Lloyd's iteration; one that loses all its places stays."""
+def _centroids(places: Tensor, n: int, seed: int, check_cancelled: Callable[[], None]) -> Tensor:
+    """Centroids `(n, n_dims)` of a sample of places, by Lloyd's iteration; one without places keeps its position."""
     rng = np.random.default_rng(seed)
     sample = places[torch.from_numpy(_drawn(len(places), n * _SAMPLE_PER_CENTROID, rng))]
     centroids = sample[torch.from_numpy(_drawn(len(sample), n, rng))]
     for _ in range(_ROUNDS):
-        own = torch.from_numpy(nearest_centroids(sample, centroids, 1, check)[:, 0])
+        own = torch.from_numpy(nearest_centroids(sample, centroids, 1, check_cancelled)[:, 0])
         counts = torch.bincount(own, minlength=n)[:, None]
         sums = torch.zeros_like(centroids).index_add_(0, own, sample)
         centroids = torch.where(counts > 0, sums / counts.clamp(min=1), centroids)
     return centroids
 
 
-def _side_by_side(centroids: Tensor, seed: int, check: Callable[[], None]) -> Tensor:
-    """The centroids in an order that puts near ones together: queries of lists that follow look into the same lists."""
-    fields = _centroids(centroids, math.isqrt(len(centroids)), seed, check)
+def _side_by_side(centroids: Tensor, seed: int, check_cancelled: Callable[[], None]) -> Tensor:
+    """Centroids sorted so that near ones are together: then the queries of a block are compared with the same lists."""
+    fields = _centroids(centroids, math.isqrt(len(centroids)), seed, check_cancelled)
     return centroids[torch.from_numpy(np.argsort(nearest_centroids(centroids, fields, 1)[:, 0], kind="stable"))]
 
 
@@ -273,7 +274,7 @@ def _drawn(n: int, k: int, rng: np.random.Generator) -> NDArray[np.int64]:
 
 
 def _cut(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where lists begin if clusters of those sizes are cut evenly into lists of at most LENGTH; no list is empty."""
+    """Starts of the lists if clusters of these sizes are cut evenly into lists of at most LENGTH; no list is empty."""
     ends = np.cumsum(sizes)
     starts = [
         np.linspace(end - size, end, -(-size // LENGTH), endpoint=False).astype(np.int64)
@@ -284,7 +285,7 @@ def _cut(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _groups(numbers: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Each number that occurs, with the positions where it does."""
+    """Each distinct number, with its positions."""
     order = np.argsort(numbers, kind="stable")
     values, starts = np.unique(numbers[order], return_index=True)
     yield from zip(values.tolist(), np.split(order, starts[1:]), strict=True)

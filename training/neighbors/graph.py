@@ -109,9 +109,9 @@ class Graph:
         if self._database is None:
             database = self._similarity_space(self.features)
             many = self.features.shape[0] > EXACT_UP_TO
-            self._database = InvertedFile.of(database, self.seed, check=check_cancelled) if many else database
+            self._database = InvertedFile.of(database, self.seed, check_cancelled=check_cancelled) if many else database
         if isinstance(self._database, InvertedFile):
-            return self._database.nearest(queries, self.n_neighbors, check=check_cancelled)
+            return self._database.nearest(queries, self.n_neighbors, check_cancelled=check_cancelled)
         rows = self._database if queries is None else queries
         return nearest(rows, self._database, self.n_neighbors, same=queries is None, check_cancelled=check_cancelled)
 

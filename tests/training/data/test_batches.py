@@ -24,7 +24,7 @@ def test_one_pass_gives_every_document_once_with_its_own_target(features):
     np.testing.assert_allclose(seen[np.lexsort(seen.T)], expected[np.lexsort(expected.T)], rtol=1e-6)
 
 
-def test_batches_follow_from_the_seed_and_tell_how_far_training_is(features):
+def test_batches_follow_from_the_seed_and_know_the_progress_of_training(features):
     dataset = Dataset(features, features, None)
     first, again, other = batches(dataset, 1), batches(dataset, 1), batches(dataset, 2)
     assert all(torch.equal(a.target, b.target) for a, b in zip(first, again, strict=True))
@@ -42,7 +42,7 @@ def test_targets_are_means_of_the_sources_that_sum_to_one(features):
     np.testing.assert_allclose(targets, np.tile(mean / mean.sum(), (2, 1)), rtol=1e-5)
 
 
-def test_the_mean_target_is_where_the_decoder_may_start(features):
+def test_the_mean_target_is_the_same_with_and_without_averaging(features):
     plain = Dataset(features, features, None).mean_target()
     averaged = Dataset(features, features, identity(70, dtype=np.float32, format="csr")).mean_target()
     np.testing.assert_allclose(plain, averaged, rtol=1e-5)

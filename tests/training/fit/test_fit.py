@@ -22,7 +22,7 @@ def test_equal_seeds_give_equal_functions_bit_for_bit_and_others_others(corpus, 
     assert first.function.to_bytes() != other.function.to_bytes()
 
 
-def test_training_lowers_the_loss_and_tells_each_epoch(corpus, quick):
+def test_training_lowers_the_loss_and_reports_each_epoch(corpus, quick):
     reported = []
     result = fit(corpus.contents, corpus.ids, quick(), progress=reported.append)
     assert reported == result.history
@@ -86,7 +86,7 @@ def test_a_killed_fit_goes_on_from_its_last_checkpoint_bit_for_bit(corpus, quick
 
 @pytest.mark.usefixtures("kept_each_epoch")
 @pytest.mark.parametrize("change", ["another configuration", "other documents", "a torn file"])
-def test_a_checkpoint_of_another_run_is_left_alone(corpus, quick, tmp_path, change):
+def test_a_checkpoint_of_another_run_is_ignored(corpus, quick, tmp_path, change):
     with pytest.raises(Killed):
         fit(corpus.contents, corpus.ids, quick(), progress=kill_after(3), checkpoint_dir=tmp_path)
     config, n = quick(), 300
@@ -108,7 +108,7 @@ def test_a_fit_stops_between_batches_when_it_is_cancelled(corpus, quick):
         fit(corpus.contents, corpus.ids, quick(), cancelled=lambda: next(answers, True))
 
 
-def test_what_cancelled_raises_passes_through(corpus, quick):
+def test_an_error_raised_by_cancelled_is_passed_on(corpus, quick):
     def lost():
         raise Killed
 

@@ -24,7 +24,7 @@ def test_a_fit_stops_early_when_it_gets_no_better_and_keeps_the_best(corpus, qui
     assert run.validate(validation)[0] == losses[0]
 
 
-def test_a_diverging_loss_is_said(corpus, quick):
+def test_a_diverging_loss_is_an_error_that_says_what_to_change(corpus, quick):
     features = TextFeaturizer().fit(corpus.contents).transform(corpus.contents)
     config = quick(variant="semantic_hashing")
     rows = Dataset(features, features, None)
@@ -32,7 +32,7 @@ def test_a_diverging_loss_is_said(corpus, quick):
         TrainingRun(rows, rows, replace(config.plan(300), learning_rate=1e38), config).run(None, lambda: None, None)
 
 
-def test_the_step_size_rises_then_falls_to_nothing():
+def test_the_step_size_rises_then_falls_to_zero():
     sizes = [annealed(progress) for progress in np.linspace(0, 1, 41)]
     peak = int(np.argmax(sizes))
     assert 0 < peak < 8

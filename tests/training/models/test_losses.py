@@ -5,14 +5,14 @@ import torch
 from training.models.losses import imbalance, unlikeness
 
 
-def test_imbalance_is_none_for_independent_fair_bits_and_one_for_one_repeated_dead_bit():
+def test_imbalance_is_zero_for_independent_balanced_bits_and_one_for_equal_dead_bits():
     every = torch.tensor([[i >> j & 1 for j in range(3)] for i in range(8)], dtype=torch.float32)
     assert float(imbalance(every)) == pytest.approx(0, abs=1e-6)
     assert float(imbalance(torch.ones(8, 3))) == pytest.approx(1, abs=1e-6)
     assert float(imbalance(0.5 + 0.01 * (every - 0.5))) == pytest.approx(0, abs=1e-6)
 
 
-def test_unlikeness_is_least_where_units_are_near_as_places_are():
+def test_unlikeness_is_smallest_if_codes_are_near_where_documents_are_similar():
     torch.manual_seed(0)
     bits = torch.randint(2, (40, 16)).float()
     similarities = (2 * bits - 1) @ (2 * bits - 1).T / 32
@@ -21,6 +21,6 @@ def test_unlikeness_is_least_where_units_are_near_as_places_are():
     assert same == pytest.approx(np.log(39), rel=1e-5)
 
 
-def test_unlikeness_does_not_see_where_a_document_is_from_itself():
+def test_unlikeness_ignores_the_similarity_of_a_document_with_itself():
     units = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     assert float(unlikeness(units, torch.ones(2, 2))) == pytest.approx(0, abs=1e-6)

@@ -54,7 +54,7 @@ def test_a_document_without_neighbors_keeps_itself():
     np.testing.assert_allclose(averaging(found, 2, 0.1).toarray(), np.eye(2))
 
 
-def test_what_check_raises_ends_the_search(features):
+def test_a_search_stops_when_check_cancelled_raises(features):
     def check_cancelled():
         raise KeyboardInterrupt
 
