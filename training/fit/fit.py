@@ -69,7 +69,7 @@ def fit(
         progress: called after each epoch; may raise to stop the run.
         cancelled: called before each batch; if it returns true the run stops. It may also raise to stop the run.
         checkpoint_dir: folder for checkpoints. A fit of the same documents with the same options resumes from the
-            last epoch, with equal results bit for bit.
+            last checkpoint, with equal results bit for bit.
 
     Returns:
         The hash function, the plan, and the figures of each epoch.

@@ -31,7 +31,7 @@ SATURATED_SHARE = 0.9
 _WARM_UP = 0.05
 """Share of the training over which the step size rises."""
 CHECKPOINT_EVERY_S = 10.0
-"""Fewest seconds between two checkpoints of one network: each writes all weights four times, many epochs are short."""
+"""Smallest time between two checkpoints of a run: each writes all weights four times, and many epochs are shorter."""
 _ROWS_AT_ONCE = 4096
 MAX_SAMPLE = 100_000
 """Most training documents from which thresholds and the first weights of the bits are computed."""
@@ -67,7 +67,7 @@ Progress = Callable[[Epoch], None]
 
 
 class TrainingRun:
-    """The one optimization loop: Adam with a linear warm-up and decay, early stop, a checkpoint after each epoch.
+    """The one optimization loop: Adam with a linear warm-up and decay, early stop, checkpoints between epochs.
 
     Args:
         train: documents to learn from.

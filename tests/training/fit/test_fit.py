@@ -60,7 +60,7 @@ def kept_each_epoch(monkeypatch):
     monkeypatch.setattr("training.fit.run.CHECKPOINT_EVERY_S", 0.0)
 
 
-def test_epochs_of_a_moment_are_not_written_one_by_one_and_a_killed_fit_still_ends_the_same(
+def test_short_epochs_write_no_checkpoint_and_a_killed_fit_still_ends_with_the_same_function(
     corpus, quick, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("training.fit.run.CHECKPOINT_EVERY_S", 3600.0)
@@ -73,7 +73,7 @@ def test_epochs_of_a_moment_are_not_written_one_by_one_and_a_killed_fit_still_en
 
 
 @pytest.mark.usefixtures("kept_each_epoch")
-def test_a_killed_fit_goes_on_from_its_last_checkpoint_bit_for_bit(corpus, quick, tmp_path):
+def test_a_killed_fit_resumes_from_its_last_checkpoint_bit_for_bit(corpus, quick, tmp_path):
     whole = fit(corpus.contents, corpus.ids, quick())
     with pytest.raises(Killed):
         fit(corpus.contents, corpus.ids, quick(), progress=kill_after(3), checkpoint_dir=tmp_path)
