@@ -1,28 +1,29 @@
-"""Every error that nearbit raises on purpose, in one tree; only the app translates them into HTTP.
+"""Every error that nearbit raises on purpose, in one tree; only `service.web.problems` translates them into HTTP.
+
+The first line of a class's docstring is the title of the problem over HTTP.
 
 NearbitError
-├── InvalidInput            what came in breaks a rule that the message names
+├── InvalidInput            the input breaks a rule, which the message names
 │   ├── InvalidContent      one content (a text) cannot be hashed
 │   ├── DuplicateIds        one batch names the same id twice
-│   ├── MalformedCursor     a paging cursor that this service never gave out
-│   ├── TooFewDocuments     a collection too small to learn from
-│   └── TooMuchToRead       the answer would hold, or the re-ranking read, more bytes than the installation allows
-├── NotFound                no collection, document, code space or job of that name
-├── Conflict                the state of things forbids it now
+│   ├── MalformedCursor     a paging cursor that did not come from this service
+│   ├── TooFewDocuments     the collection is too small to be trained on
+│   └── TooMuchToRead       a query would read more bytes than the installation allows
+├── NotFound                there is no collection, document, code space or job of that name
+├── Conflict                the current state does not allow it
 │   ├── CollectionDiffers   a collection of that name exists with other settings
-│   ├── SeqNotReached       `at_least_seq` names a change that the collection has not seen
+│   ├── SeqNotReached       `at_least_seq` is greater than the last seq of the collection
 │   ├── JobRunning          a job of this kind is queued or running for the collection
 │   │   └── RetrainRunning  a retrain of this collection is queued or running
-│   ├── ForbiddenMove       a code space or job cannot go from its state to the one asked for
-│   └── GateRefused         a new code space is worse than the active one
+│   ├── ForbiddenMove       a code space or job cannot go from its state to the requested one
+│   └── WorseThanActive     a new code space is worse than the active one
 ├── Unauthorized            the key is missing or wrong
 ├── Forbidden               the key does not allow this call
-├── Unavailable             a part that is needed does not answer now; try again later
-│   ├── DatabaseUnavailable the database does not answer
+├── Unavailable             a required component is unavailable now; try again later
+│   ├── DatabaseUnavailable the database does not respond
 │   ├── StorageFull         the disk or the database is full
-│   ├── QueueFull           more contents wait for a code than the queue holds
-│   ├── EncoderUnavailable  the encoder process does not answer
-│   └── ReplicaBehind       the replica did not reach the asked-for seq in time
+│   ├── QueueFull           the queue of contents that wait for a code is full
+│   └── EncoderUnavailable  the encoder process does not respond
 ├── CorruptArtifact         stored bytes do not match their digest, or are not what they should be
 ├── SchemaMismatch          the database has another schema version than this release
 └── ConfigurationError      settings that cannot be served
@@ -32,11 +33,14 @@ from __future__ import annotations
 
 
 class NearbitError(Exception):
-    """Base of every error that nearbit raises on purpose."""
+    """Internal error; the base of every error that nearbit raises on purpose."""
 
 
 class InvalidInput(NearbitError):
-    """What came in breaks a rule; the message names owner, expected and what came, `errors` each rule and where."""
+    """Invalid input.
+
+    The message names what is wrong, what is expected and what came; `errors` lists each broken rule with its place.
+    """
 
     errors: list[dict[str, str]]
 
@@ -47,7 +51,7 @@ class InvalidInput(NearbitError):
 
 
 class InvalidContent(InvalidInput):
-    """One content cannot be hashed; `position` is its place in the batch, if it came in one."""
+    """Invalid content; `position` is its place in the batch, if it came in one."""
 
     def __init__(self, message: str, position: int | None = None, batch: str = "documents") -> None:
         super().__init__(message if position is None else f"{batch}[{position}]: {message}")
@@ -56,7 +60,7 @@ class InvalidContent(InvalidInput):
 
 
 class DuplicateIds(InvalidInput):
-    """One batch names the same id twice."""
+    """Duplicate ids in one batch."""
 
     def __init__(self, ids: list[str]) -> None:
         super().__init__(f"ids must be unique within a batch, these came more than once: {', '.join(ids[:5])}")
@@ -64,7 +68,7 @@ class DuplicateIds(InvalidInput):
 
 
 class MalformedCursor(InvalidInput):
-    """A paging cursor that this service never gave out."""
+    """Invalid cursor."""
 
     def __init__(self, cursor: str) -> None:
         super().__init__(f"cursor must be the next_cursor of an earlier answer, got {cursor[:80]!r}")
@@ -72,7 +76,7 @@ class MalformedCursor(InvalidInput):
 
 
 class TooFewDocuments(InvalidInput):
-    """A collection too small to learn from."""
+    """Too few documents to train on."""
 
     def __init__(self, collection: str, needed: int, found: int) -> None:
         super().__init__(f"collection {collection!r} needs at least {needed} documents to be trained, it has {found}")
@@ -81,7 +85,7 @@ class TooFewDocuments(InvalidInput):
 
 
 class TooMuchToRead(InvalidInput):
-    """One request would read more text and metadata than `max_read_bytes`."""
+    """Too much to read; one request would read more text and metadata than `max_read_bytes`."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(
@@ -92,7 +96,7 @@ class TooMuchToRead(InvalidInput):
 
 
 class NotFound(NearbitError):
-    """No thing of that kind and name."""
+    """Not found; there is no `kind` of that `name`."""
 
     def __init__(self, kind: str, name: str) -> None:
         super().__init__(f"no {kind} {name!r}")
@@ -101,11 +105,11 @@ class NotFound(NearbitError):
 
 
 class Conflict(NearbitError):
-    """The state of things forbids it now."""
+    """Conflict with the current state."""
 
 
 class CollectionDiffers(Conflict):
-    """A collection of that name exists with other settings."""
+    """Collection exists with other settings."""
 
     def __init__(self, collection: str, setting: str, existing: object, asked: object) -> None:
         super().__init__(f"collection {collection!r} exists with {setting} = {existing}, asked for {asked}")
@@ -113,7 +117,7 @@ class CollectionDiffers(Conflict):
 
 
 class JobRunning(Conflict):
-    """A job of this kind is queued or running for the collection; `job_id` names it."""
+    """Job already running; a job of this kind is queued or running for the collection, `job_id` names it."""
 
     def __init__(self, collection: str, kind: str, job_id: str) -> None:
         super().__init__(f"collection {collection!r} has a job of kind {kind} that is not finished, {job_id}")
@@ -123,14 +127,14 @@ class JobRunning(Conflict):
 
 
 class RetrainRunning(JobRunning):
-    """A retrain of this collection is queued or running; `job_id` names it."""
+    """Retrain already running; a retrain of the collection is queued or running, `job_id` names it."""
 
     def __str__(self) -> str:
         return f"collection {self.collection!r} is being retrained by job {self.job_id}"
 
 
 class SeqNotReached(Conflict):
-    """`at_least_seq` names a change that the collection has not seen."""
+    """Sequence number not reached; `at_least_seq` is greater than `last_seq`, the last one of the collection."""
 
     def __init__(self, collection: str, last_seq: int, asked: int) -> None:
         super().__init__(f"at_least_seq must be at most {last_seq}, the last seq of {collection!r}, got {asked}")
@@ -138,7 +142,7 @@ class SeqNotReached(Conflict):
 
 
 class ForbiddenMove(Conflict):
-    """A code space or job cannot go from its state to the one asked for."""
+    """State change not allowed; a code space or job cannot go from `state` to the state that was `wanted`."""
 
     def __init__(self, kind: str, name: str, state: str, wanted: str) -> None:
         super().__init__(f"{kind} {name} is {state} and cannot become {wanted}")
@@ -147,32 +151,32 @@ class ForbiddenMove(Conflict):
 
 
 class WorseThanActive(Conflict):
-    """A new code space is worse than the active one on the same held-out queries."""
+    """Worse than the active code space; the new one is, on the same held-out queries."""
 
 
 class Unauthorized(NearbitError):
-    """The key is missing or wrong."""
+    """Key missing or wrong."""
 
 
 class Forbidden(NearbitError):
-    """The key does not allow this call; `needed` is the scope that it lacks."""
+    """Key does not allow this call; `needed` is the scope that it lacks."""
 
     def __init__(self, needed: str, granted: list[str]) -> None:
-        super().__init__(f"this call needs a key of scope {needed}, the one that was sent grants {', '.join(granted)}")
+        super().__init__(f"this call needs a key of scope {needed}, the key that was sent grants {', '.join(granted)}")
         self.needed = needed
 
 
 class Unavailable(NearbitError):
-    """A part that is needed does not answer now; `retry_after_s` seconds are a fair wait."""
+    """A required component is unavailable; a caller should wait `retry_after_s` seconds before it tries again."""
 
     retry_after_s: int = 1
 
 
 class DatabaseUnavailable(Unavailable):
-    """The database does not answer.
+    """Database unavailable.
 
-    `reason` has the words of the driver, with hosts and roles, for those who run the service: `explained` adds it to
-    the message, HTTP does not, and neither is it one of the members that a problem is given (hence the slot).
+    `reason` is the driver's own message, which names hosts and roles. It is for those who run the service: `explained`
+    adds it to the message. It is a slot, so that it does not become a member of the problem over HTTP.
     """
 
     __slots__ = ("reason",)
@@ -184,21 +188,21 @@ class DatabaseUnavailable(Unavailable):
 
 
 class StorageFull(Unavailable):
-    """The disk or the database is full; nothing of the request was kept."""
+    """Storage full; nothing of the request was kept."""
 
     retry_after_s = 60
 
 
 class QueueFull(Unavailable):
-    """More contents wait for a code than the queue holds."""
+    """Encoder queue full."""
 
 
 class EncoderUnavailable(Unavailable):
-    """The encoder process does not answer."""
+    """Encoder unavailable."""
 
 
 class CorruptArtifact(NearbitError):
-    """Stored bytes do not match their digest, or are not what they should be."""
+    """Stored data is corrupt; bytes do not match their digest, or are not what they should be."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"{name} is corrupt: {reason}")
@@ -207,14 +211,14 @@ class CorruptArtifact(NearbitError):
 
 
 class SchemaMismatch(NearbitError):
-    """The database has another schema version than this release."""
+    """Database has another schema version than this release."""
 
 
 class ConfigurationError(NearbitError):
-    """Settings that cannot be served."""
+    """Invalid configuration."""
 
 
 def explained(error: Exception) -> str:
-    """What an error says to those who run the service: its message and, of a database, the words of the driver."""
+    """The message of an error for those who run the service; of a database error, with the driver's reason."""
     reason = error.reason if isinstance(error, DatabaseUnavailable) else None
     return f"{error}: {reason}" if reason else str(error)

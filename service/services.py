@@ -1,4 +1,4 @@
-"""Services: the parts of a process put together, for the web and for whoever uses nearbit without a server."""
+"""Services: the parts of a process put together, for the web and for an embedded use without a server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from service.encoding.client import EncoderClient
 from service.errors import NearbitError
 from service.hashing.device import share_cores
 from service.index.replicas import Follower
-from service.ingest.documents import Ingest
+from service.ingest.collections import CollectionWriter
+from service.ingest.documents import DocumentWriter
+from service.ingest.spaces import SpaceWriter
+from service.search.lookup import Lookup
 from service.search.search import Search
 from service.store import spaces
 from service.store.database import Database
@@ -24,18 +27,33 @@ from service.threads import run_in_thread
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The parts of a process: where the truth is, who encodes, who follows, and the use-cases."""
+    """Everything that an API process works with.
+
+    Attributes:
+        settings: of the installation.
+        database: holds the truth.
+        encoder: gives codes to contents.
+        follower: keeps the replicas up to date.
+        collections: creates and drops collections.
+        documents: puts and deletes documents.
+        spaces: retrains, promotes and rolls back.
+        lookup: reads what is stored.
+        search: answers queries.
+    """
 
     settings: Settings
     database: Database
     encoder: Encoder
     follower: Follower
-    ingest: Ingest
+    collections: CollectionWriter
+    documents: DocumentWriter
+    spaces: SpaceWriter
+    lookup: Lookup
     search: Search
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
-        """The parts as the settings say, the follower not started yet. Blocks while it looks at the database.
+        """The services that the settings describe, the follower not started yet. Blocks while it reads the database.
 
         Raises:
             DatabaseUnavailable, SchemaMismatch: the database cannot be served from.
@@ -57,28 +75,59 @@ class Services:
             unload_after_s=settings.unload_after_s,
             unload_from_bytes=settings.unload_from_bytes,
         )
-        ingest = Ingest(database, encoder, follower, settings)
-        search = Search(database, encoder, follower, settings)
-        return cls(settings, database, encoder, follower, ingest, search)
+        return cls(
+            settings,
+            database,
+            encoder,
+            follower,
+            CollectionWriter(database, follower),
+            DocumentWriter(database, encoder, follower, settings),
+            SpaceWriter(database, encoder, follower, settings),
+            Lookup(database),
+            Search(database, encoder, follower, settings),
+        )
 
     def start(self) -> None:
-        """Follow the database from now on."""
+        """Start to follow the database."""
         self.follower.start()
 
     async def close(self) -> None:
-        """Stop following, finish what waits for a code, let go of the database."""
+        """Stop following, encode what is waiting, close the database."""
         await run_in_thread(self.follower.stop)
         await self.encoder.close()
         self.database.close()
 
 
+@dataclass(frozen=True, slots=True)
+class EncoderServices:
+    """Everything that an encoder process works with: the database, for its hash functions, and the batcher."""
+
+    database: Database
+    encoder: Batcher
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        """The services that the settings describe.
+
+        Raises:
+            ConfigurationError: the device is not on this machine.
+        """
+        database = Database.open(settings.database_url)
+        return cls(database, open_batcher(settings, database))
+
+    async def close(self) -> None:
+        """Encode what is waiting, close the database."""
+        await self.encoder.close()
+        self.database.close()
+
+
 def open_encoder(settings: Settings, database: Database) -> Encoder:
-    """Who gives codes to contents: the encoder process if one is named, else this process."""
+    """The encoder of an API process: a client of the encoder process if the settings name one, else a batcher."""
     return EncoderClient.of(settings) if settings.encoder_url else open_batcher(settings, database)
 
 
 def open_batcher(settings: Settings, database: Database) -> Batcher:
-    """The hash functions of the database, run in this process.
+    """A batcher, which runs the hash functions of the database in this process.
 
     Raises:
         ConfigurationError: the device is not on this machine.

@@ -16,7 +16,9 @@ from service.hashing.featurizers import Features
 from service.hashing.function import Encoded, digest_of
 from service.hashing.untrained import untrained_hash_function
 from service.index.replicas import Follower
-from service.ingest.documents import Ingest
+from service.ingest.collections import CollectionWriter
+from service.ingest.documents import DocumentWriter
+from service.ingest.spaces import SpaceWriter
 from service.search.request import SearchRequest, TextOptions
 from service.search.search import Search, SearchResult
 from service.store import spaces
@@ -35,14 +37,15 @@ class UseCases:
 
     database: Database
     follower: Follower
-    ingest: Ingest
+    documents: DocumentWriter
+    spaces: SpaceWriter
     search: Search
     encoder: Interrupted
     collection: Collection
 
     def add(self, *texts: str, ids: list[str | None] | None = None) -> Any:
         new = [NewDocument(i, from_wire(text=t), {}) for i, t in zip(ids or [None] * len(texts), texts, strict=True)]
-        return run(self.ingest.add(self.collection, new))
+        return run(self.documents.add(self.collection.name, new))
 
     def next_space(self) -> CodeSpace:
         """A space with another hash function, ready but for the codes."""
@@ -105,8 +108,15 @@ def use_cases(database: Database) -> Iterator[UseCases]:
 
     encoder = Interrupted(Batcher(load, device="cpu"))
     follower = Follower(database, "node")
-    ingest = Ingest(database, encoder, follower, settings)
-    collection, created = run(ingest.create_collection("texts", "text", 32))
+    collection, created = run(CollectionWriter(database, follower).create("texts", "text", 32))
     assert created
-    yield UseCases(database, follower, ingest, Search(database, encoder, follower, settings), encoder, collection)
+    yield UseCases(
+        database,
+        follower,
+        DocumentWriter(database, encoder, follower, settings),
+        SpaceWriter(database, encoder, follower, settings),
+        Search(database, encoder, follower, settings),
+        encoder,
+        collection,
+    )
     run(encoder.close())

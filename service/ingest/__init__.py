@@ -1,1 +1,1 @@
-"""The use-cases that write: collections, documents, code spaces."""
+"""Use-cases that write: one module per noun."""

@@ -20,27 +20,32 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from service.config import Settings
 from service.encoding.batcher import Batcher
 from service.logs import configure_logging
-from service.services import Services, open_batcher
-from service.store.database import Database
+from service.services import EncoderServices, Services
 from service.threads import run_in_thread
-from service.web import schemas
 from service.web.auth import Keys, needs
 from service.web.guarded_route import SECURITY_SCHEME, security
 from service.web.metrics import RequestMetrics, Sample
 from service.web.middleware import RequestMiddleware
-from service.web.problems import Problem, install_problems, problems
-from service.web.routes import collections, documents, health, similar, spaces
+from service.web.problems import install_problems, problem_responses
+from service.web.routes import collections, documents, health, jobs, similar, spaces
 from service.web.routes.encoder import encoder_routes
+from service.web.schemas.documents import Ids, NewDocuments
+from service.web.schemas.health import Health
+from service.web.schemas.problem import Problem
+from service.web.schemas.similar import Texts
 
 log = structlog.get_logger(__name__)
 
-_ABOUT = """Stores documents, learns binary codes of them, and answers what is similar to what.
+_DESCRIPTION = """Stores documents, learns binary codes of them, and finds similar ones.
 
-Errors are problem details (RFC 9457, `application/problem+json`); `type` tells kinds apart."""
+Errors are problem details (RFC 9457, `application/problem+json`); `type` names the kind of error."""
+
+_MODELS = (Problem, NewDocuments, Ids, Texts)
+"""Models that FastAPI does not see: that of problems, and bodies that their routes read themselves."""
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The service over HTTP; its services live as long as its lifespan.
+    """The app of an API process; it opens its services when it starts, and closes them when it stops.
 
     Raises, when it starts:
         DatabaseUnavailable, SchemaMismatch: the database cannot be served from.
@@ -52,7 +57,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.services = services
         services.start()
         if settings.admin_key is None:
-            log.warning("no admin key is set: only this machine is answered, and whoever is on it may do all")
+            log.warning("no admin key is set: requests from this machine only are served, and may do everything")
         try:
             yield
         finally:
@@ -60,24 +65,27 @@ def create_app(settings: Settings) -> FastAPI:
             log.info("stopped")
 
     app = _app(settings, "nearbit", lifespan, lambda: _gauges(app.state.services))
-    for router in (similar.router, documents.router, collections.router, spaces.router, health.router):
+    for router in (similar.router, documents.router, collections.router, spaces.router, jobs.router, health.router):
         app.include_router(router)
     return app
 
 
 def create_encoder_app(settings: Settings) -> FastAPI:
-    """The encoder process over HTTP: the batcher alone, for the hash functions of the database."""
-    database = Database.open(settings.database_url)
-    encoder = open_batcher(settings, database)
+    """The app of an encoder process: a batcher for the hash functions of the database.
+
+    Raises:
+        ConfigurationError: the device is not on this machine.
+    """
+    services = EncoderServices.open(settings)
+    encoder = services.encoder
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        log.info("encoder", device=encoder.device)
+        log.info("encoder started", device=encoder.device)
         try:
             yield
         finally:
-            await encoder.close()
-            database.close()
+            await services.close()
 
     app = _app(settings, "nearbit encoder", lifespan, lambda: _encoder_gauges(encoder))
     app.include_router(encoder_routes(encoder, settings.max_batch, settings.max_text_chars))
@@ -85,7 +93,7 @@ def create_encoder_app(settings: Settings) -> FastAPI:
 
 
 def from_environment() -> FastAPI:
-    """The app of an API process that `serve` starts: settings from `NEARBIT_*`; it ends with its parent process."""
+    """The app of an API process that `serve` starts: settings from `NEARBIT_*`, and an end when the parent ends."""
     settings = Settings()
     configure_logging(settings)
     if (parent := parent_process()) is not None:
@@ -96,8 +104,8 @@ def from_environment() -> FastAPI:
 
         threading.Thread(target=follow_parent, name="follow-parent", daemon=True).start()
     app = create_app(settings)
-    # Half a million objects of the libraries live as long as the process: a full collection need not visit them, which
-    # holds every thread for a fifth of a second.
+    # The libraries have half a million objects, which live as long as the process. A full garbage collection would
+    # visit them all, and stop every thread for a fifth of a second.
     gc.collect()
     gc.freeze()
     return app
@@ -109,14 +117,14 @@ def _app(
     lifespan: Callable[[FastAPI], Any],
     gauges: Callable[[], Iterable[Sample]],
 ) -> FastAPI:
-    """An app with what both processes have: the edge, the error table, health, metrics and offline docs."""
+    """An app with what both processes have: middleware, problems, health, metrics and offline docs."""
     app = FastAPIOffline(
         title=title,
         version=version("nearbit"),
-        description=_ABOUT,
+        description=_DESCRIPTION,
         lifespan=lifespan,
         redoc_url=None,
-        redirect_slashes=False,  # a path that a client shortened must not become that of another thing
+        redirect_slashes=False,  # a path that a client shortened must not lead to another resource
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     metrics = RequestMetrics()
@@ -130,15 +138,15 @@ def _app(
     _complete_openapi(app)
 
     @app.get("/healthz", tags=["health"])
-    async def healthz() -> schemas.Health:
+    async def healthz() -> Health:
         """The process answers."""
-        return schemas.Health(status="ok")
+        return Health(status="ok")
 
     @app.get(
         "/metrics",
         tags=["health"],
         response_class=Response,
-        responses={200: {"content": {"text/plain": {}}}, **problems(401)},
+        responses={200: {"content": {"text/plain": {}}}, **problem_responses(401)},
         openapi_extra=security("read"),
     )
     @needs("read")
@@ -150,21 +158,21 @@ def _app(
 
 
 def _complete_openapi(app: FastAPI) -> None:
-    """Put what the routes refer to where they refer to it: the schema of a problem, and how a key is sent."""
+    """Add to the OpenAPI document what FastAPI does not: the schemas of `_MODELS`, and how a key is sent."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
         components = (schema := generate()).setdefault("components", {})
-        described = components.setdefault("schemas", {})
-        for model in (Problem, *schemas.BODIES):
-            of_model = model.model_json_schema(ref_template="#/components/schemas/{model}")
-            for name, part in of_model.pop("$defs", {}).items():
-                described.setdefault(name, part)
-            described.setdefault(model.__name__, of_model)
+        schemas = components.setdefault("schemas", {})
+        for model in _MODELS:
+            model_schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+            for name, part in model_schema.pop("$defs", {}).items():
+                schemas.setdefault(name, part)
+            schemas.setdefault(model.__name__, model_schema)
         components.setdefault("securitySchemes", {})[SECURITY_SCHEME] = {
             "type": "http",
             "scheme": "bearer",
-            "description": "Where keys are configured: NEARBIT_ADMIN_KEY for everything, NEARBIT_READ_KEY for `read`.",
+            "description": "If keys are configured: NEARBIT_ADMIN_KEY may do everything, NEARBIT_READ_KEY `read`.",
         }
         return schema
 
@@ -178,7 +186,7 @@ def _gauges(services: Services) -> Iterable[Sample]:
         if replica is not None:
             yield "nearbit_replica_seq", "Latest change in the replica.", label, replica.applied_seq
             yield "nearbit_replica_codes", "Codes in the replica.", label, len(replica.table)
-            yield "nearbit_replica_version", "Code space that answers.", label, replica.space.version
+            yield "nearbit_replica_version", "Version of the code space that answers.", label, replica.space.version
     if isinstance(services.encoder, Batcher):
         yield from _encoder_gauges(services.encoder)
 
@@ -188,5 +196,5 @@ def _encoder_gauges(encoder: Batcher) -> Iterable[Sample]:
     yield "nearbit_encoder_waiting", "Contents that wait for a code.", {}, encoder.n_waiting
     yield "nearbit_encoder_calls", "Calls of a hash function since the start.", {}, stats.n_calls
     yield "nearbit_encoder_contents", "Contents encoded since the start.", {}, stats.n_encoded
-    yield "nearbit_encoder_dropped", "Requests dropped as their caller had left.", {}, stats.n_dropped
-    yield "nearbit_encoder_refused", "Requests refused as the queue was full.", {}, stats.n_refused
+    yield "nearbit_encoder_dropped", "Requests dropped because their caller had left.", {}, stats.n_dropped
+    yield "nearbit_encoder_refused", "Requests refused because the queue was full.", {}, stats.n_refused

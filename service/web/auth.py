@@ -1,4 +1,4 @@
-"""Who may do what: the keys of an installation, the scopes they grant, and the scope that each route needs."""
+"""Who may do what: the keys of an installation, the scopes that they grant, and the scope that each route needs."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from service.config import Settings
 from service.errors import Forbidden, Unauthorized
 
 KeyScope = Literal["read", "write", "admin"]
-"""What a key may do: ask; put and delete documents; make and delete collections, and change what is learned."""
+"""What a key may do: `read`: query and get; `write`: put and delete documents; `admin`: create and delete collections,
+retrain, promote and roll back."""
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
-"""Answered without a key, so that whatever watches the process needs none."""
+"""Served without a key, so that a health check needs none."""
 
 ALL_SCOPES: frozenset[KeyScope] = frozenset({"read", "write", "admin"})
 NO_SCOPES: frozenset[KeyScope] = frozenset()
@@ -25,10 +26,10 @@ NO_SCOPES: frozenset[KeyScope] = frozenset()
 class Keys:
     """The keys of an installation: the one place where a key becomes scopes.
 
-    Keys are looked up by a digest under a secret of this process, so how long a look-up takes says nothing of a key.
+    Keys are looked up by a digest under a secret of this process, so the time of a look-up reveals nothing of a key.
 
     Args:
-        scopes_by_key: what each key grants; none at all grants everything to everyone.
+        scopes_by_key: the scopes that each key grants; without any key, everyone may do everything.
     """
 
     def __init__(self, scopes_by_key: Mapping[str, Iterable[KeyScope]]) -> None:
@@ -49,7 +50,7 @@ class Keys:
         return len(self._scopes)
 
     def scopes(self, authorization: bytes) -> frozenset[KeyScope]:
-        """What a request with that `Authorization` header may do; nothing if its key is missing or wrong."""
+        """The scopes of a request with that `Authorization` header; none if its key is missing or wrong."""
         if not self._scopes:
             return ALL_SCOPES
         return self._scopes.get(self._digest(_bearer(authorization)), NO_SCOPES)
@@ -69,14 +70,14 @@ def check_scope(granted: Iterable[KeyScope], needed: KeyScope) -> None:
     """Refuse a call that the key does not allow.
 
     Raises:
-        Forbidden: it grants another scope only.
+        Forbidden: the scope is not among those granted.
     """
     if needed not in granted:
         raise Forbidden(needed, sorted(granted))
 
 
 def needs(scope: KeyScope) -> Callable[[Endpoint], Endpoint]:
-    """A decorator that says which scope a key must grant to call an endpoint; it stands below the route's own."""
+    """A decorator that sets the scope which an endpoint needs; it stands below the decorator of the route."""
 
     def mark(endpoint: Endpoint) -> Endpoint:
         endpoint.__dict__["needs"] = scope
@@ -86,7 +87,7 @@ def needs(scope: KeyScope) -> Callable[[Endpoint], Endpoint]:
 
 
 def needed_by(endpoint: Callable[..., Any]) -> KeyScope | None:
-    """The scope that `needs` gave an endpoint; None if it was given none."""
+    """The scope that `needs` set for an endpoint; None if it set none."""
     scope: KeyScope | None = getattr(endpoint, "needs", None)
     return scope
 

@@ -1,4 +1,4 @@
-"""Paging cursors: the place in a list after which the next page begins, opaque to callers."""
+"""Paging cursors: the position in a list after which the next page begins, opaque to callers."""
 
 from __future__ import annotations
 
@@ -12,27 +12,31 @@ from service.errors import MalformedCursor
 Position = TypeVar("Position", int, str)
 
 
-def to_cursor(place: int | str) -> str:
-    """The cursor of a place: a document's key or a collection's name."""
-    return base64.urlsafe_b64encode(json.dumps(place).encode("ascii")).decode("ascii").rstrip("=")
+def to_cursor(position: int | str) -> str:
+    """The cursor for a position: a document's key or a collection's name."""
+    return base64.urlsafe_b64encode(json.dumps(position).encode("ascii")).decode("ascii").rstrip("=")
 
 
 def from_cursor(cursor: str | None, start: Position) -> Position:
-    """The place of a cursor, of the same type as `start`, which is the place if there is no cursor.
+    """The position that a cursor stands for.
+
+    Args:
+        cursor: made by `to_cursor`; None for the first page.
+        start: the position before the first page; every position of the list has its type.
 
     Raises:
-        MalformedCursor: not one that `to_cursor` made of such a place.
+        MalformedCursor: `to_cursor` did not make it of such a position.
     """
     if cursor is None:
         return start
     try:
-        place = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+        position = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
     except (binascii.Error, ValueError, RecursionError):
         raise MalformedCursor(cursor) from None
-    if type(place) is not type(start) or to_cursor(place) != cursor or not _possible(place):
+    if type(position) is not type(start) or to_cursor(position) != cursor or not _is_possible(position):
         raise MalformedCursor(cursor)
-    return place
+    return position
 
 
-def _possible(place: int | str) -> bool:
-    return 0 <= place < 1 << 63 if isinstance(place, int) else place.isascii() and place.isprintable()
+def _is_possible(position: int | str) -> bool:
+    return 0 <= position < 1 << 63 if isinstance(position, int) else position.isascii() and position.isprintable()

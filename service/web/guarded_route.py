@@ -1,4 +1,4 @@
-"""A route that refuses, before it reads the body, what its key does not allow and what it does not know."""
+"""A route that checks the key's scope and the query parameters before it reads the body."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ _OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "rerank": ("re_rank", "reranker", "rank"),
     "at_least_seq": ("seq", "min_seq", "since"),
 }
-"""What other services call the same parameters."""
+"""Names that other services have for the same parameters."""
 
 
 class GuardedRoute(APIRoute):
-    """A route whose endpoint says with `needs` which scope it asks for; other query parameters than its own are errors.
+    """A route whose endpoint has a scope, set with `needs`; query parameters that it does not know are errors.
 
-    The open ones (`OPEN_PATHS`) ask for none, and whoever watches them may add what parameters they like.
+    Routes of `OPEN_PATHS` need no scope and accept any query parameter, since health checks may add some.
 
     Raises:
-        TypeError: the endpoint says nothing of the sort.
+        TypeError: the endpoint has no scope.
     """
 
-    def __init__(self, path: str, endpoint: Callable[..., Any], **about: Any) -> None:
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         needed = needed_by(endpoint)
         if needed is None and path not in OPEN_PATHS:
-            raise TypeError(f"the endpoint of {path} must say which key it needs, with @needs(...)")
-        extra = about.pop("openapi_extra", None) or {}
-        super().__init__(path, endpoint, openapi_extra={**extra, **security(needed)}, **about)
+            raise TypeError(f"the endpoint of {path} must have a scope, set with @needs(...)")
+        extra = options.pop("openapi_extra", None) or {}
+        super().__init__(path, endpoint, openapi_extra={**extra, **security(needed)}, **options)
         self.needs = needed
         self.query_names = frozenset(
             [field.alias for field in self.dependant.query_params]
@@ -51,14 +51,14 @@ class GuardedRoute(APIRoute):
         )
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request that matched the path.
+        """Serve a request that matched the path.
 
         Raises:
             Forbidden: its key does not grant the scope.
             RequestValidationError: it has a query parameter that this route does not have.
         """
         if self.needs is not None and scope["method"] in (self.methods or ()):
-            # That some key is right, which is all that reading needs, was seen before any route was looked for.
+            # The middleware has checked that the key is right, which is all that reading needs.
             if self.needs != "read":
                 check_scope(scope["state"]["scopes"], self.needs)
             if scope["query_string"]:
@@ -67,12 +67,12 @@ class GuardedRoute(APIRoute):
 
 
 def security(needed: KeyScope | None) -> dict[str, Any]:
-    """What the OpenAPI document says of a call that needs a key of that scope."""
+    """The `openapi_extra` of a call that needs a key of that scope."""
     return {} if needed is None else {"security": [{SECURITY_SCHEME: [needed]}]}
 
 
 def check_query(query: bytes, known: Collection[str]) -> None:
-    """Refuse a query string with a parameter that is not known, and say which one may have been meant.
+    """Refuse a query string with an unknown parameter, and suggest the one that was probably meant.
 
     Raises:
         RequestValidationError: there is one.
@@ -84,14 +84,14 @@ def check_query(query: bytes, known: Collection[str]) -> None:
 
 
 def _fault(name: str, known: Collection[str]) -> dict[str, Any]:
-    meant = _nearest(name, known)
-    hint = f", did you mean {meant}?" if meant else "."
+    suggestion = _nearest(name, known)
+    hint = f", did you mean {suggestion}?" if suggestion else "."
     rule = f"is no parameter of this call{hint} It takes {', '.join(sorted(known)) or 'none'}"
     return {"type": "unknown_parameter", "loc": ("query", name[:80]), "msg": rule}
 
 
 def _nearest(name: str, known: Collection[str]) -> str | None:
-    """The known parameter that was most likely meant: one that others call so, else the one that is spelled alike."""
+    """The known parameter that was probably meant: by the name that others have for it, else by its spelling."""
     plain = name.strip().lower().replace("-", "_")
     for ours, theirs in _OTHER_NAMES.items():
         if ours in known and plain in theirs:

@@ -1,4 +1,4 @@
-"""HTTP/1.1 as uvicorn reads it, but for what it refuses on its own: that is answered as a problem too."""
+"""HTTP/1.1 as uvicorn reads it, with problem details also for the requests that uvicorn itself refuses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from service.web.problems import MEDIA_TYPE
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """Answers a URL that its parser cannot take apart with 414, and what is no HTTP with 400, as problem details."""
+    """Responds with problem details to a URL that is too long to parse (414) and to what is not HTTP (400)."""
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -21,12 +21,12 @@ class HttpProtocol(HttpToolsProtocol):
         self.n_url_bytes = 0
 
     def on_url(self, url: bytes) -> None:
-        """A part of the URL has come; of one that is too long only the beginning is kept."""
+        """A part of the URL has come; only the beginning of a URL that is too long is kept."""
         self.url += url[: MAX_URL_BYTES - len(self.url)]
         self.n_url_bytes += len(url)
 
     def on_headers_complete(self) -> None:
-        """The head is complete: have the request answered, one with too long a URL by its refusal."""
+        """The head is complete: pass the request on, with a mark if its URL is too long."""
         if self.n_url_bytes > MAX_URL_BYTES:
             path, mark, _ = self.url.partition(b"?")
             self.url = path if mark else b"/"
@@ -34,7 +34,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what could not be read as HTTP, and close the connection."""
+        """Respond to what could not be read as HTTP, and close the connection."""
         request_id = uuid4().hex
         body = json.dumps(
             {

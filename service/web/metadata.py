@@ -1,4 +1,4 @@
-"""What metadata may hold: what JSON, both databases and other programs can, and no more of it than is bounded."""
+"""The rules of metadata: only what JSON, both databases and other programs can hold, and within limits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MAX_WHERE_CHARS = 200
 
 
 class _Fault(Exception):
-    """A rule that a value breaks; `path` leads to the value, innermost step first."""
+    """A value breaks a rule; `path` leads to the value, innermost step first."""
 
     def __init__(self, rule: str) -> None:
         super().__init__(rule)
@@ -24,9 +24,9 @@ class _Fault(Exception):
 
 
 def check_metadata(value: Mapping[str, Any], name: str) -> None:
-    """Refuse what not all that handle metadata can hold.
+    """Refuse metadata that some database or program could not hold.
 
-    Integers have 64 bits at most, as in SQL: databases and other programs round longer ones without a word.
+    Integers have 64 bits at most, as in SQL: databases and other programs silently round longer ones.
 
     Args:
         value: as it was read from JSON.

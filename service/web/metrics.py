@@ -1,7 +1,7 @@
-"""What Prometheus is told.
+"""Prometheus metrics.
 
 Requests are counted across the worker processes of one `serve` (prometheus_client's multiprocess mode, which `serve`
-turns on when it starts several). What a process knows of itself alone, its queue and its replicas, carries its `pid`.
+turns on when it starts several). Gauges of one process, of its queue and its replicas, have its `pid` as a label.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class RequestMetrics:
         self._requests = Counter("nearbit_http_requests", "Requests answered.", labels, registry=self.registry)
         self._seconds = Histogram(
             "nearbit_http_request_seconds",
-            "Seconds from the first byte of a request to the last of its answer.",
+            "Seconds from the first byte of a request to the last byte of its response.",
             ("method", "route"),
             buckets=_SECONDS,
             registry=self.registry,
@@ -46,14 +46,14 @@ class RequestMetrics:
         children[0].inc()
         children[1].observe(seconds)
 
-    def render(self, of_this_process: Callable[[], Iterable[Sample]]) -> bytes:
-        """Everything in Prometheus's text format; the gauges of this process get its `pid` as a label."""
+    def render(self, gauges: Callable[[], Iterable[Sample]]) -> bytes:
+        """All metrics in the text format of Prometheus, with the gauges of this process."""
         registry = self.registry
         if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         own = CollectorRegistry()
-        own.register(_Gauges(of_this_process))
+        own.register(_Gauges(gauges))
         return generate_latest(registry) + generate_latest(own)
 
 

@@ -1,7 +1,7 @@
-"""The parameters of the similarity queries, read by one model at once.
+"""The parameters of the similarity queries, all read at once by one model.
 
 FastAPI reads declared parameters one by one, which takes a tenth of such a query (0.05 of 0.48 ms). So these routes
-declare theirs to the documentation only, and read them here; the rules and the errors are the same.
+declare their parameters in the OpenAPI document only, and read them here; the rules and the errors are the same.
 """
 
 from __future__ import annotations
@@ -13,42 +13,43 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import Field, ValidationError
 
 from service.search.request import SearchOptions, SearchRequest, TextOptions
-from service.web import schemas
+from service.web.schemas.collections import COLLECTION_PATTERN, COLLECTION_RULE
+from service.web.schemas.documents import MAX_ID_CHARS, PATH_ID_PATTERN, PATH_ID_RULE, IdInPath
 
 _IN_PATH = ("collection", "id")
 
 
 class SimilarToText(TextOptions):
-    """... similar to a text."""
+    """Parameters of a query for documents similar to a text."""
 
-    collection: str = Field(pattern=schemas.COLLECTION_PATTERN, description=schemas.COLLECTION_RULE)
+    collection: str = Field(pattern=COLLECTION_PATTERN, description=COLLECTION_RULE)
     q: str = Field(description="The text.")
 
     def request(self) -> SearchRequest:
-        """The same, for the search."""
+        """The request for the search."""
         return SearchRequest.of(self, collection=self.collection, texts=(self.q,))
 
 
 class SimilarToDocument(SearchOptions):
-    """... similar to a stored document."""
+    """Parameters of a query for documents similar to a stored one."""
 
-    collection: str = Field(pattern=schemas.COLLECTION_PATTERN, description=schemas.COLLECTION_RULE)
-    id: schemas.IdInPath = Field(
+    collection: str = Field(pattern=COLLECTION_PATTERN, description=COLLECTION_RULE)
+    id: IdInPath = Field(
         min_length=1,
-        max_length=schemas.MAX_ID_CHARS,
-        pattern=schemas.PATH_ID_PATTERN,
-        description=schemas.PATH_ID_RULE,
+        max_length=MAX_ID_CHARS,
+        pattern=PATH_ID_PATTERN,
+        description=PATH_ID_RULE,
     )
 
     def request(self) -> SearchRequest:
-        """The same, for the search."""
+        """The request for the search."""
         return SearchRequest.of(self, collection=self.collection, document_id=self.id)
 
 
 Model = TypeVar("Model", bound=SearchOptions)
 
 
-def read(model: type[Model], request: Request) -> Model:
+def read_parameters(model: type[Model], request: Request) -> Model:
     """The parameters of a request.
 
     Raises:
@@ -58,27 +59,27 @@ def read(model: type[Model], request: Request) -> Model:
         return model.model_validate({**request.query_params, **request.path_params})
     except ValidationError as error:
         raise RequestValidationError(
-            [{**e, "loc": (_place(str(e["loc"][0])), *e["loc"])} for e in error.errors()]
+            [{**e, "loc": (_location(str(e["loc"][0])), *e["loc"])} for e in error.errors()]
         ) from None
 
 
-def declared(model: type[SearchOptions]) -> dict[str, Any]:
+def openapi_parameters(model: type[SearchOptions]) -> dict[str, Any]:
     """The parameters as OpenAPI declares them, for a route's `openapi_extra`."""
     schema = model.model_json_schema()
     return {
         "parameters": [
             {
                 "name": name,
-                "in": _place(name),
+                "in": _location(name),
                 "required": name in schema["required"],
-                "description": about.pop("description"),
+                "description": schema_of.pop("description"),
                 **({"style": "form", "explode": False} if name == "fields" else {}),
-                "schema": about,
+                "schema": schema_of,
             }
-            for name, about in schema["properties"].items()
+            for name, schema_of in schema["properties"].items()
         ]
     }
 
 
-def _place(name: str) -> str:
+def _location(name: str) -> str:
     return "path" if name in _IN_PATH else "query"

@@ -1,7 +1,7 @@
-"""The one place where errors become HTTP: problem details as of RFC 9457, `application/problem+json`.
+"""The one place where errors become HTTP: problem details (RFC 9457, `application/problem+json`).
 
-A problem's `type` is a URN named after the error's class, its other members are the error's attributes, so a client can
-tell errors apart and use what they carry without reading prose.
+A problem's `type` is a URN named after the error's class, its `title` the first line of the class's docstring, and its
+other members are the error's attributes: a client can tell errors apart and use their data without reading prose.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
@@ -35,32 +34,19 @@ STATUS: Mapping[type[NearbitError], int] = {
     errors.SchemaMismatch: 503,
     errors.NearbitError: 500,
 }
-"""Status of each error; a class that is not listed has that of its nearest listed base."""
+"""Status of each error; a class that is not listed has the status of its nearest listed base."""
 
 MEDIA_TYPE = "application/problem+json"
 URN = "urn:nearbit:problem:"
 
 
-class Problem(BaseModel):
-    """What went wrong (RFC 9457); some types carry more members, such as `job_id`."""
-
-    model_config = ConfigDict(extra="allow")
-
-    type: str = Field(description="URN of the kind of problem, or about:blank for one that HTTP itself names.")
-    title: str = Field(description="What that kind of problem is.")
-    status: int = Field(description="The HTTP status.")
-    detail: str = Field(description="What went wrong this time.")
-    instance: str = Field(description="Path of the request.")
-    request_id: str | None = Field(None, description="As in the X-Request-ID header and in the logs.")
-
-
 class ProblemResponse(Response):
-    """A problem as a response; text that no UTF-8 can hold is escaped rather than failing once more."""
+    """A problem as a response, in ASCII, so that text which is not valid Unicode cannot make it fail too."""
 
     media_type = MEDIA_TYPE
 
     def render(self, content: Any) -> bytes:
-        """The problem as JSON in ASCII."""
+        """The problem as JSON."""
         return json.dumps(content).encode("ascii")
 
 
@@ -74,7 +60,7 @@ def problem(
     headers: Mapping[str, str] | None = None,
     **members: object,
 ) -> ProblemResponse:
-    """A problem as a response; `members` are added as they are."""
+    """A problem as a response, with `members` as further members of it."""
     body = {
         **members,
         "type": type,
@@ -102,8 +88,13 @@ def status_of(error: type[NearbitError]) -> int:
     return next(STATUS[base] for base in error.__mro__ if base in STATUS)
 
 
+def title_of(error: type[Exception]) -> str:
+    """A problem's title: the first line of the docstring of the error's class, up to a semicolon."""
+    return (error.__doc__ or "").partition("\n")[0].partition(";")[0].rstrip(".")
+
+
 def from_error(request: Request, error: Exception) -> ProblemResponse:
-    """The problem of an error that nearbit raised on purpose."""
+    """The problem for an error that nearbit raised on purpose."""
     assert isinstance(error, NearbitError)
     status = status_of(type(error))
     headers = {}
@@ -111,7 +102,7 @@ def from_error(request: Request, error: Exception) -> ProblemResponse:
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, errors.Unauthorized):
         headers["WWW-Authenticate"] = 'Bearer realm="nearbit"'
-    if isinstance(error, errors.DatabaseUnavailable):  # the driver names hosts and roles, which callers are not told
+    if isinstance(error, errors.DatabaseUnavailable):  # the driver names hosts and roles, which callers must not see
         log.warning("database unavailable", error=errors.explained(error))
     if status == 500:
         log.error("request failed", error=str(error), kind=type(error).__name__)
@@ -120,14 +111,14 @@ def from_error(request: Request, error: Exception) -> ProblemResponse:
         status,
         str(error),
         type=URN + slug_of(type(error)),
-        title=(type(error).__doc__ or "").partition("\n")[0].partition(";")[0].rstrip("."),
+        title=title_of(type(error)),
         headers=headers,
         **vars(error),
     )
 
 
 def from_http_error(request: Request, error: Exception) -> ProblemResponse:
-    """The problem of what HTTP itself names: an unknown path, a method that is not allowed, a body too large."""
+    """The problem for an error that HTTP itself defines: an unknown path or method, a body that is too large."""
     assert isinstance(error, HTTPException)
     detail, headers = str(error.detail), error.headers
     if error.status_code == 404:
@@ -148,7 +139,7 @@ def _allowed(request: Request) -> list[str]:
 
 
 def unreadable(error: BaseException) -> str:
-    """Why a body could not be read, in words for its sender."""
+    """Why a body could not be read, for its sender."""
     match error:
         case RecursionError():
             return "it is nested too deeply"
@@ -159,39 +150,39 @@ def unreadable(error: BaseException) -> str:
 
 
 def from_validation_error(request: Request, error: Exception) -> ProblemResponse:
-    """The problem of a request that is not as declared: 415 for another media type, 400 for no JSON, else 422."""
+    """The problem for a request that breaks its declaration: 415 for its media type, 400 if not JSON, else 422."""
     assert isinstance(error, RequestValidationError)
-    found = error.errors()
-    if any(e["type"] == "json_invalid" for e in found):
-        return problem(request, 400, f"the body must be JSON: {found[0]['ctx']['error']}")
+    faults = error.errors()
+    if any(e["type"] == "json_invalid" for e in faults):
+        return problem(request, 400, f"the body must be JSON: {faults[0]['ctx']['error']}")
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if isinstance(error.body, bytes) and not media_type.endswith(("/json", "+json")):
         return problem(request, 415, f"the body must be application/json, got {media_type or 'no Content-Type'}")
-    rules = [{"where": ".".join(map(str, e["loc"])), "rule": e["msg"]} for e in found]
+    rules = [{"where": ".".join(map(str, e["loc"])), "rule": e["msg"]} for e in faults]
     return problem(
         request,
         422,
         "; ".join(f"{rule['where']}: {rule['rule']}" for rule in rules[:5]),
         type=URN + slug_of(errors.InvalidInput),
-        title="What came in breaks a rule",
+        title=title_of(errors.InvalidInput),
         errors=rules[:100],
     )
 
 
 def from_anything(request: Request, error: Exception) -> ProblemResponse:
-    """The problem of a defect: says nothing of its inside, the log has it."""
+    """The problem for a defect; its cause is for the log only."""
     log.exception("request failed", exc_info=error)
     return problem(request, 500, "an unexpected error; the log has it under this request id")
 
 
 def install_problems(app: FastAPI) -> None:
-    """Have the app answer every error with its problem."""
+    """Have the app respond to every error with its problem."""
     app.add_exception_handler(NearbitError, from_error)
     app.add_exception_handler(HTTPException, from_http_error)
     app.add_exception_handler(RequestValidationError, from_validation_error)
 
 
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route: those statuses answer with a problem."""
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that may respond with a problem of these statuses."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {s: {"description": HTTPStatus(s).phrase, "content": content} for s in sorted(statuses)}

@@ -1,4 +1,4 @@
-"""The services of the app that answers a request."""
+"""The services of the app that a request came to."""
 
 from __future__ import annotations
 

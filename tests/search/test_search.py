@@ -90,7 +90,7 @@ def test_documents_that_go_while_a_shortlist_is_re_ranked_make_room_for_the_next
 
     async def features(digest: str, contents: Contents) -> Features:
         found = await encode(digest, contents)
-        await asyncio.to_thread(lambda: run(use_cases.ingest.delete(use_cases.collection, best[:2])))
+        await asyncio.to_thread(lambda: run(use_cases.documents.delete(use_cases.collection.name, best[:2])))
         return found
 
     use_cases.encoder.features = features  # type: ignore[method-assign]
@@ -103,7 +103,7 @@ def test_documents_that_go_while_a_shortlist_is_re_ranked_make_room_for_the_next
 def test_a_replica_that_is_behind_fills_the_shortlist_with_documents_that_exist(use_cases: UseCases) -> None:
     added = use_cases.add(*(f"bread {i}" for i in range(40)), ids=[f"d{i}" for i in range(40)])
     use_cases.follower.poll()
-    run(use_cases.ingest.delete(use_cases.collection, [document.id for document in added.documents[:25]]))
+    run(use_cases.documents.delete(use_cases.collection.name, [document.id for document in added.documents[:25]]))
     (answer,) = by_texts(use_cases, ["bread"], TextOptions(k=5, rerank="features", shortlist=15))
     assert (answer.source, answer.n_reranked, len(answer.matches)) == ("memory", 15, 5)
 
@@ -122,7 +122,7 @@ def test_a_document_deleted_behind_the_replica_is_replaced_by_the_next_nearest(u
     use_cases.follower.poll()
     (before,) = by_texts(use_cases, ["bread"], TextOptions(k=10))
     gone = [m.document.id for m in before.matches[:7]]
-    run(use_cases.ingest.delete(use_cases.collection, gone))
+    run(use_cases.documents.delete(use_cases.collection.name, gone))
     (after,) = by_texts(use_cases, ["bread"], TextOptions(k=10))
     assert after.source == "memory"
     assert len(after.matches) == 10

@@ -65,7 +65,7 @@ def test_every_route_says_which_scope_it_needs(kind: str) -> None:
 
 def test_a_route_that_says_no_scope_cannot_be_made() -> None:
     router = APIRouter(route_class=GuardedRoute)
-    with pytest.raises(TypeError, match="/here must say which key it needs"):
+    with pytest.raises(TypeError, match="/here must have a scope"):
 
         @router.get("/here")
         async def here() -> None: ...

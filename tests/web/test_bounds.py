@@ -62,7 +62,7 @@ def test_a_document_counts_as_often_as_it_is_a_match(url: str, start: Start) -> 
 def test_a_page_of_long_texts_ends_early_and_the_cursor_reaches_all(
     url: str, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.web.routes.documents._PAGE_CHARS", 10_000)
+    monkeypatch.setattr("service.search.lookup._PAGE_CHARS", 10_000)
     client = filled(start, url)
     seen, cursor = [], None
     while True:

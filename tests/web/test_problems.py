@@ -1,5 +1,6 @@
 import inspect
 import json
+import re
 
 import pytest
 from fastapi import FastAPI
@@ -7,10 +8,18 @@ from fastapi.testclient import TestClient
 
 from service import errors
 from service.errors import NearbitError
-from service.web.problems import STATUS, URN, install_problems, slug_of, status_of
+from service.web.problems import STATUS, URN, install_problems, slug_of, status_of, title_of
 
 ERRORS = [e for _, e in inspect.getmembers(errors, inspect.isclass) if issubclass(e, NearbitError)]
-EXAMPLES = {"str": "some", "int": 3, "int | None": 3, "str | None": "hidden", "list[str]": ["a", "b"], "object": 5}
+EXAMPLES = {
+    "str": "some",
+    "int": 3,
+    "int | None": 3,
+    "str | None": "hidden",
+    "list[str]": ["a", "b"],
+    "object": 5,
+    "list[dict[str, str]] | None": [{"where": "body.k", "rule": "must be positive"}],
+}
 
 
 def example(error: type[NearbitError]) -> NearbitError:
@@ -35,7 +44,7 @@ def test_every_error_is_a_problem_with_its_attributes(error: type[NearbitError])
     assert response.status_code == problem["status"] == status_of(error)
     assert problem["type"] == URN + slug_of(error)
     assert (problem["detail"], problem["instance"]) == (str(raised), "/here")
-    assert problem["title"]
+    assert problem["title"] == title_of(error)
     assert {**problem, **vars(raised)} == problem
     if isinstance(raised, errors.DatabaseUnavailable):  # what its driver says names hosts and roles
         assert "hidden" not in response.text
@@ -43,11 +52,35 @@ def test_every_error_is_a_problem_with_its_attributes(error: type[NearbitError])
     assert ("www-authenticate" in response.headers) == isinstance(raised, errors.Unauthorized)
 
 
-def test_every_listed_status_is_of_an_error_that_there_is() -> None:
+@pytest.mark.parametrize("error", ERRORS, ids=lambda e: e.__name__)
+def test_the_title_of_a_problem_is_short_and_plain(error: type[NearbitError]) -> None:
+    title = title_of(error)
+    assert 3 < len(title) <= 60
+    assert title[0].isupper()
+    assert "`" not in title
+    assert not title.endswith(".")
+
+
+def test_the_public_titles_stand_as_they_are_documented() -> None:
+    titles = {title_of(error) for error in (errors.InvalidInput, errors.NotFound, errors.Conflict, errors.Unavailable)}
+    assert titles == {
+        "Invalid input",
+        "Not found",
+        "Conflict with the current state",
+        "A required component is unavailable",
+    }
+
+
+def test_the_tree_at_the_head_of_the_errors_names_all_of_them() -> None:
+    named = re.findall(r"[├└]── (\w+)", errors.__doc__ or "")
+    assert sorted([*named, "NearbitError"]) == sorted(error.__name__ for error in ERRORS)
+
+
+def test_every_listed_status_is_that_of_an_error() -> None:
     assert set(STATUS) <= set(ERRORS)
 
 
-def test_text_that_no_utf8_can_hold_does_not_break_the_answer() -> None:
+def test_text_that_is_not_valid_unicode_does_not_break_the_response() -> None:
     app = FastAPI()
     install_problems(app)
 

@@ -8,26 +8,35 @@ from pydantic_core import to_json
 from service.errors import InvalidInput
 from service.hashing.content import from_wire, to_wire
 from service.ingest.documents import Added
-from service.store import collections, documents
-from service.store.documents import Document, NewDocument
-from service.threads import run_in_thread, run_read
-from service.web import schemas
+from service.store.documents import Document as StoredDocument
+from service.store.documents import NewDocument
+from service.threads import run_in_thread
 from service.web.auth import needs
-from service.web.bodies import JsonParts, declared_body, in_parts, object_of, read_body
 from service.web.cursor import from_cursor, to_cursor
 from service.web.guarded_route import GuardedRoute
-from service.web.json_answer import json_answer, json_bytes
 from service.web.metadata import check_metadata
-from service.web.problems import problems
+from service.web.problems import problem_responses
+from service.web.request_json import openapi_body, read_json_body
 from service.web.request_services import services_of
-
-_PAGE_CHARS = 4 << 20
+from service.web.response_json import JsonPartsResponse, join_pieces, json_bytes, json_response, object_pieces
+from service.web.schemas.collections import CollectionName
+from service.web.schemas.documents import (
+    DeletedDocument,
+    DeletedDocuments,
+    Document,
+    DocumentPage,
+    Ids,
+    NewDocuments,
+    PathId,
+    PutDocuments,
+)
+from service.web.schemas.pages import Cursor, Limit
 
 router = APIRouter(
     prefix="/v1/collections/{collection}/documents",
     tags=["documents"],
     route_class=GuardedRoute,
-    responses=problems(401, 403, 404, 413, 414, 415, 421, 422, 503),
+    responses=problem_responses(401, 403, 404, 413, 414, 415, 421, 422, 503),
 )
 
 
@@ -35,92 +44,81 @@ router = APIRouter(
     "",
     summary="Put documents",
     status_code=201,
-    response_model=schemas.PutDocuments,
-    responses={200: {"model": schemas.PutDocuments, "description": "All replaced others."}, **problems(400, 409)},
-    openapi_extra=declared_body(schemas.NewDocuments),
+    response_model=PutDocuments,
+    responses={200: {"model": PutDocuments, "description": "All replaced others."}, **problem_responses(400, 409)},
+    openapi_extra=openapi_body(NewDocuments),
 )
 @needs("write")
-async def put_documents(request: Request, collection: schemas.CollectionName) -> Response:
+async def put_documents(request: Request, collection: CollectionName) -> Response:
     """Inserts documents, and replaces those whose id exists: all of them or, with an error, none. They can be found
-    once this has answered, for sure with the answer's `seq` as `at_least_seq`."""
-    parts = services_of(request)
+    from then on; a query with the `seq` of this response as `at_least_seq` is sure to see them."""
+    services = services_of(request)
 
-    def check(body: schemas.NewDocuments) -> None:
-        limit = parts.settings.max_metadata_bytes
+    def check(body: NewDocuments) -> None:
+        limit = services.settings.max_metadata_bytes
         for position, document in enumerate(body.documents):
             check_metadata(document.metadata, f"documents[{position}].metadata")
             if len(to_json(document.metadata)) > limit:
                 raise InvalidInput(f"documents[{position}]: metadata must be at most {limit} bytes of JSON")
 
-    body = await read_body(request, schemas.NewDocuments, parts.settings.max_batch, check)
+    body = await read_json_body(request, NewDocuments, services.settings.max_batch, check)
     new = [NewDocument(d.id, from_wire(text=d.text), d.metadata) for d in body.documents]
-    added = await parts.ingest.add(await parts.ingest.collection(collection), new)
+    added = await services.documents.add(collection, new)
     created = any(put.created for put in added.documents)
-    return Response(to_json(_added(added)), 201 if created else 200, media_type="application/json")
+    return Response(to_json(_put_documents(added)), 201 if created else 200, media_type="application/json")
 
 
 @router.post(
     "/delete",
     summary="Delete documents",
-    response_model=schemas.DeletedDocuments,
-    responses=problems(400),
-    openapi_extra=declared_body(schemas.Ids),
+    response_model=DeletedDocuments,
+    responses=problem_responses(400),
+    openapi_extra=openapi_body(Ids),
 )
 @needs("write")
-async def delete_documents(request: Request, collection: schemas.CollectionName) -> schemas.DeletedDocuments:
-    """Deletes the documents of those ids; that there are none is no error. For many at once, and for ids that a path
-    cannot carry."""
-    parts = services_of(request)
-    body = await read_body(request, schemas.Ids, parts.settings.max_batch)
-    deletion = await parts.ingest.delete(await parts.ingest.collection(collection), body.ids)
-    return schemas.DeletedDocuments(deleted=len(deletion.ids), ids=deletion.ids, seq=deletion.seq)
+async def delete_documents(request: Request, collection: CollectionName) -> DeletedDocuments:
+    """Deletes the documents of those ids; ids that do not exist are no error. For many documents at once, and for ids
+    that a path cannot carry."""
+    services = services_of(request)
+    body = await read_json_body(request, Ids, services.settings.max_batch)
+    deleted = await services.documents.delete(collection, body.ids)
+    return DeletedDocuments(deleted=len(deleted.ids), ids=deleted.ids, seq=deleted.seq)
 
 
-@router.get("", summary="List documents", response_model=schemas.DocumentPage)
+@router.get("", summary="List documents", response_model=DocumentPage)
 @needs("read")
 async def list_documents(
-    request: Request, collection: schemas.CollectionName, limit: schemas.Limit = 100, cursor: schemas.Cursor = None
+    request: Request, collection: CollectionName, limit: Limit = 100, cursor: Cursor = None
 ) -> Response:
-    """Documents in the order of their first arrival. A page of long texts ends before `limit`, `next_cursor` tells."""
-    database, after = services_of(request).database, from_cursor(cursor, 0)
+    """Documents in the order of their first arrival. A page of long texts ends before `limit`; `next_cursor` is null on
+    the last page only."""
+    documents, has_more = await services_of(request).lookup.documents(collection, from_cursor(cursor, 0), limit)
 
-    def page() -> list[bytes]:
-        with database.read() as connection:
-            stored = collections.get(connection, collection)
-            found, more = documents.bounded_page(connection, stored.id, after, limit, _PAGE_CHARS)
-        next_cursor = to_cursor(found[-1].key) if more else None
-        items = ((json_bytes(_document(document)),) for document in found)
-        return in_parts(object_of("items", items, {"next_cursor": next_cursor}))
+    def write() -> list[bytes]:
+        next_cursor = to_cursor(documents[-1].key) if has_more else None
+        items = ((json_bytes(_document(document)),) for document in documents)
+        return join_pieces(object_pieces("items", items, {"next_cursor": next_cursor}))
 
-    return JsonParts(await run_in_thread(page))
+    return JsonPartsResponse(await run_in_thread(write))
 
 
-@router.get("/{id:path}", summary="Get a document", response_model=schemas.Document)
+@router.get("/{id:path}", summary="Get a document", response_model=Document)
 @needs("read")
-async def get_document(request: Request, collection: schemas.CollectionName, id: schemas.PathId) -> Response:
+async def get_document(request: Request, collection: CollectionName, id: PathId) -> Response:
     """The document of that id."""
-    database = services_of(request).database
-
-    def get() -> Document:
-        with database.read() as connection:
-            return documents.get(connection, collections.get(connection, collection).id, id)
-
-    return json_answer(_document(await run_read(database, get)))
+    return json_response(_document(await services_of(request).lookup.document(collection, id)))
 
 
 @router.delete("/{id:path}", summary="Delete a document")
 @needs("write")
-async def delete_document(
-    request: Request, collection: schemas.CollectionName, id: schemas.PathId
-) -> schemas.DeletedDocument:
-    """Deletes the document of that id; that there is none is no error."""
-    ingest = services_of(request).ingest
-    deletion = await ingest.delete(await ingest.collection(collection), [id])
-    return schemas.DeletedDocument(deleted=bool(deletion.ids), seq=deletion.seq)
+async def delete_document(request: Request, collection: CollectionName, id: PathId) -> DeletedDocument:
+    """Deletes the document of that id; an id that does not exist is no error."""
+    deleted = await services_of(request).documents.delete(collection, [id])
+    return DeletedDocument(deleted=bool(deleted.ids), seq=deleted.seq)
 
 
-def _added(added: Added) -> dict[str, object]:
-    """A `PutDocuments`, as a dictionary: a thousand models cost more than the rest of the answer."""
+def _put_documents(added: Added) -> dict[str, object]:
+    """A `PutDocuments`, as a dictionary: a thousand models cost more than all the rest of the response."""
     known = (added.n_known > 0).tolist()
     return {
         "documents": [
@@ -132,8 +130,8 @@ def _added(added: Added) -> dict[str, object]:
     }
 
 
-def _document(document: Document) -> schemas.Document:
-    return schemas.Document(
+def _document(document: StoredDocument) -> Document:
+    return Document(
         id=document.id,
         metadata=document.metadata,
         revision=document.revision,

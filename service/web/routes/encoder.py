@@ -1,6 +1,6 @@
-"""The routes of an encoder process: the batcher behind HTTP, for code spaces of every digest.
+"""The routes of an encoder process: the batcher over HTTP, for the hash function of any digest.
 
-`service.web.app.create_encoder_app` puts them together with the error table, health and metrics.
+`service.web.app.create_encoder_app` adds problem_responses, health and metrics.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from service.hashing.featurizers import Features
 from service.hashing.function import Encoded
 from service.web.auth import needs
 from service.web.guarded_route import GuardedRoute
-from service.web.problems import problems
+from service.web.problems import problem_responses
 
 T = TypeVar("T")
 
 CALLER_LEFT = 499
-"""The status that nginx made the custom for a caller that did not wait."""
+"""The status that nginx uses for a caller that closed the connection before the response."""
 
 
 class EncodeRequest(BaseModel):
@@ -46,8 +46,8 @@ class EncodeRequest(BaseModel):
     ]
 
 
-class EncodeAnswer(BaseModel):
-    """The codes of the texts, in their order."""
+class EncodeResponse(BaseModel):
+    """The codes of the texts, in the order of the texts."""
 
     n_bits: int = Field(description="Width of each code.")
     codes: str = Field(description="Base64 of n_bits / 8 bytes per text, most significant bit first.")
@@ -55,37 +55,37 @@ class EncodeAnswer(BaseModel):
     confidence: str = Field(description="Base64 of n_bits bytes per text: how sure each bit is, from 0 to 255.")
 
 
-class FeaturesAnswer(BaseModel):
-    """The features of the texts, as a sparse matrix of a row each (CSR); numbers are little-endian, in base64."""
+class FeaturesResponse(BaseModel):
+    """The features of the texts, a row each, as a sparse matrix (CSR); numbers are little-endian, in base64."""
 
     n_features: int = Field(description="Columns of the matrix.")
-    ends: str = Field(description="int32: where each row ends in the two lists below.")
-    indices: str = Field(description="int32: columns that are not zero, row after row.")
-    values: str = Field(description="float32: what stands in them.")
+    ends: str = Field(description="int32: where each row ends in `indices` and `values`.")
+    indices: str = Field(description="int32: the columns that are not zero, row after row.")
+    values: str = Field(description="float32: the values in these columns.")
 
 
 def encoder_routes(encoder: Encoder, max_texts: int = MAX_TEXTS, max_text_chars: int | None = None) -> APIRouter:
-    """The routes `POST /v1/encode`, `POST /v1/features` and `GET /readyz`, answered by that encoder.
+    """The routes `POST /v1/encode`, `POST /v1/features` and `GET /readyz` of an encoder process.
 
     Args:
         encoder: does the work.
         max_texts: most texts of one request, `MAX_TEXTS` at most.
         max_text_chars: greatest length of one text; None for any.
     """
-    router = APIRouter(route_class=GuardedRoute, responses=problems(400, 401, 413, 415, 422, 503))
+    router = APIRouter(route_class=GuardedRoute, responses=problem_responses(400, 401, 413, 415, 422, 503))
 
-    def read(body: EncodeRequest) -> list[Text]:
+    def contents_of(body: EncodeRequest) -> list[Text]:
         if len(body.texts) > max_texts:
             raise InvalidInput(f"texts must be at most {max_texts} per request, got {len(body.texts)}")
         return texts_of(body.texts, max_text_chars)
 
     @router.post("/v1/encode", summary="Encode texts", tags=["encoder"])
     @needs("read")
-    async def encode(body: EncodeRequest, request: Request) -> EncodeAnswer:
-        """Codes of texts; a request whose caller leaves is taken out of the queue."""
-        contents = read(body)
-        encoded: Encoded = await unless_left(request, encoder.encode(body.digest, contents))
-        return EncodeAnswer(
+    async def encode(body: EncodeRequest, request: Request) -> EncodeResponse:
+        """Codes of texts; a request leaves the queue when its caller closes the connection."""
+        contents = contents_of(body)
+        encoded: Encoded = await unless_caller_leaves(request, encoder.encode(body.digest, contents))
+        return EncodeResponse(
             n_bits=encoded.codes.shape[1] * 8,
             codes=_base64(encoded.codes),
             n_known=encoded.n_known.tolist(),
@@ -94,12 +94,12 @@ def encoder_routes(encoder: Encoder, max_texts: int = MAX_TEXTS, max_text_chars:
 
     @router.post("/v1/features", summary="Features of texts", tags=["encoder"])
     @needs("read")
-    async def features(body: EncodeRequest, request: Request) -> FeaturesAnswer:
-        """Features of texts by the featurizer of the hash function; otherwise as `encode`."""
-        contents = read(body)
-        found: Features = await unless_left(request, encoder.features(body.digest, contents))
-        rows = csr_matrix(found)
-        return FeaturesAnswer(
+    async def get_features(body: EncodeRequest, request: Request) -> FeaturesResponse:
+        """Features of texts, by the featurizer of the hash function; otherwise as `encode`."""
+        contents = contents_of(body)
+        features: Features = await unless_caller_leaves(request, encoder.features(body.digest, contents))
+        rows = csr_matrix(features)
+        return FeaturesResponse(
             n_features=rows.shape[1],
             ends=_base64(rows.indptr[1:].astype("<i4")),
             indices=_base64(rows.indices.astype("<i4")),
@@ -110,8 +110,8 @@ def encoder_routes(encoder: Encoder, max_texts: int = MAX_TEXTS, max_text_chars:
     async def readyz() -> Response:
         """Whether this process can encode, and if not, why."""
         reason = await encoder.health()
-        answer = {"status": "not ready" if reason else "ready", "checks": {"encoder": reason or "ok"}}
-        return JSONResponse(answer, 503 if reason else 200)
+        content = {"status": "not ready" if reason else "ready", "checks": {"encoder": reason or "ok"}}
+        return JSONResponse(content, 503 if reason else 200)
 
     return router
 
@@ -121,7 +121,7 @@ def _base64(array: NDArray[Any]) -> str:
 
 
 def texts_of(texts: list[str], max_chars: int | None) -> list[Text]:
-    """Contents of a list of texts.
+    """The contents of a list of texts.
 
     Raises:
         InvalidContent: one cannot be hashed, or is longer than `max_chars`; the error says which.
@@ -143,25 +143,25 @@ def texts_of(texts: list[str], max_chars: int | None) -> list[Text]:
     return contents
 
 
-async def unless_left(request: Request, work: Coroutine[object, object, T]) -> T:
-    """What `work` returns; it is cancelled when the caller closes the connection first.
+async def unless_caller_leaves(request: Request, work: Coroutine[object, object, T]) -> T:
+    """The result of `work`, which is cancelled if the caller closes the connection first.
 
     Raises:
-        HTTPException: the caller did.
+        HTTPException: the caller closed the connection.
     """
     task = asyncio.ensure_future(work)
-    watch = asyncio.ensure_future(_left(request))
+    disconnect = asyncio.ensure_future(_wait_for_disconnect(request))
     try:
-        await asyncio.wait((task, watch), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((task, disconnect), return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             return task.result()
-        raise HTTPException(CALLER_LEFT, "the caller closed its connection")  # for the logs: nobody reads it
+        raise HTTPException(CALLER_LEFT, "the caller closed its connection")  # for the log
     finally:
         task.cancel()
-        watch.cancel()
+        disconnect.cancel()
 
 
-async def _left(request: Request) -> None:
-    # The body has been read, so the next message can only say that the caller left.
+async def _wait_for_disconnect(request: Request) -> None:
+    # The body has been read, so the next message can only be the disconnect.
     while (await request.receive())["type"] != "http.disconnect":
         pass

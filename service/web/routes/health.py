@@ -9,31 +9,31 @@ from service.errors import NearbitError
 from service.index.hamming.kernels import select
 from service.services import Services
 from service.threads import run_in_thread
-from service.web import schemas
 from service.web.request_services import services_of
+from service.web.schemas.health import Ready
 
 router = APIRouter(tags=["health"])
 
 
-@router.get("/readyz", response_model=schemas.Ready, responses={503: {"model": schemas.Ready}})
+@router.get("/readyz", response_model=Ready, responses={503: {"model": Ready}})
 async def readyz(request: Request) -> Response:
     """Whether the database answers, texts can be encoded, and the replicas have caught up.
 
-    What is amiss with single collections is told, too, but does not make the process unready: the others, and often
-    they themselves, are answered as well as by any other process.
+    A fault of a single collection is shown too, but does not make the process unready: it serves the others, and often
+    that one too, as well as any other process does.
 
-    Where a key is configured, only a caller who sends one is told more than whether the process is ready.
+    Where a key is configured, a caller without one sees only whether the process is ready.
     """
     ready = await _ready(services_of(request))
     if not request.state.scopes:
-        ready = schemas.Ready(status=ready.status)
+        ready = Ready(status=ready.status)
     return JSONResponse(ready.model_dump(exclude_none=True), 200 if ready.status == "ready" else 503)
 
 
-async def _ready(services: Services) -> schemas.Ready:
-    """What keeps the process from doing its work, by part, `ok` where nothing does; and what is to be known beside.
+async def _ready(services: Services) -> Ready:
+    """The result of each check, and further notes.
 
-    Looking changes nothing: no hash function is loaded, and none leaves the encoder's memory.
+    The checks change nothing: no hash function is loaded into the encoder's memory, and none leaves it.
     """
     checks = dict.fromkeys(("database", "replicas", "hash functions"), "ok")
     try:
@@ -47,8 +47,8 @@ async def _ready(services: Services) -> schemas.Ready:
     checks["hash functions"] = await services.encoder.health() or "ok"
     broken = {c.collection: state.error for c, state in services.follower.states() if state.error is not None}
     reason = next(iter(select.fallbacks.values()), None)
-    return schemas.Ready(
-        status="ready" if all(found == "ok" for found in checks.values()) else "not ready",
+    return Ready(
+        status="ready" if all(result == "ok" for result in checks.values()) else "not ready",
         checks=checks,
         collections=broken or None,
         notes=None if reason is None else {"kernel": f"numpy, many times slower: {reason}"},

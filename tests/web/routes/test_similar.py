@@ -11,7 +11,7 @@ from service.hashing.content import Text
 from service.hashing.untrained import untrained_hash_function
 from service.store import schema
 from service.store.database import Database
-from service.web import schemas
+from service.web.schemas.similar import Answer
 from tests.oracles import flip_cost, nearest
 from tests.web.asserting import refused
 from tests.web.conftest import Start
@@ -54,7 +54,7 @@ def ask(client: TestClient, path: str = SIMILAR, **parameters: Any) -> dict[str,
     response = client.get(path, params=parameters)
     assert response.status_code == 200, response.text
     answer: dict[str, Any] = response.json()
-    schemas.Answer.model_validate(answer)
+    Answer.model_validate(answer)
     return answer
 
 

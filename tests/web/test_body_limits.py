@@ -11,7 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 from starlette.exceptions import HTTPException
 
-from service.web.request_body import bounded
+from service.web.body_limits import limit_body
 from tests.web.asserting import refused
 from tests.web.conftest import Start
 
@@ -65,7 +65,7 @@ def test_a_bomb_is_decoded_no_further_than_the_limit() -> None:
 
     async def scenario() -> None:
         nonlocal n_messages
-        decoded = bounded(receive, b"gzip", MAX_BYTES)
+        decoded = limit_body(receive, b"gzip", MAX_BYTES)
         while True:
             assert len((await decoded())["body"]) <= 1 << 20
             n_messages += 1
@@ -87,7 +87,7 @@ def test_after_the_body_comes_what_the_server_says() -> None:
         return messages.pop(0)
 
     async def scenario() -> None:
-        decoded, body = bounded(receive, b"gzip", MAX_BYTES), b""
+        decoded, body = limit_body(receive, b"gzip", MAX_BYTES), b""
         while True:
             message = await decoded()
             body += message["body"]

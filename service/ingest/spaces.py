@@ -1,0 +1,155 @@
+"""The life of code spaces: retrain, promote, roll back, and cancel the job that does one of these."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from anyio import from_thread
+
+from service.config import Settings
+from service.encoding import Encoder
+from service.errors import ForbiddenMove, InvalidInput, TooFewDocuments
+from service.hashing.codes import Codes
+from service.hashing.content import Contents
+from service.index.replicas import Follower
+from service.ingest.collections import get_collection
+from service.store import codes, collections, documents, jobs, spaces
+from service.store.collections import Collection
+from service.store.database import Database
+from service.store.jobs import Job
+from service.store.promotion import Promotion
+from service.store.spaces import CodeSpace
+from service.threads import run_in_thread, run_read
+
+# What a promotion encodes while its caller waits: about half a second of a slow core. More is a job.
+_PROMOTE_AT_ONCE, _PROMOTE_AT_ONCE_CHARS = 1_000, 1_000_000
+_LOAD_AT_ONCE_S = 3.0
+
+
+class SpaceWriter:
+    """Has code spaces made, and says which one is active."""
+
+    def __init__(self, database: Database, encoder: Encoder, follower: Follower, settings: Settings) -> None:
+        self.database = database
+        self.encoder = encoder
+        self.follower = follower
+        self.settings = settings
+
+    async def retrain(self, collection: str, params: dict[str, Any]) -> Job:
+        """The job, queued now, in which a trainer makes a new code space.
+
+        Args:
+            collection: its name.
+            params: the options that were given; `n_bits`, if given, must be that of the collection.
+
+        Raises:
+            NotFound: there is no such collection.
+            InvalidInput: another `n_bits` than the collection's.
+            TooFewDocuments: the collection is too small to learn from.
+            RetrainRunning: a retrain of the collection is queued or running.
+        """
+        return await run_in_thread(self._enqueue_retrain, collection, params)
+
+    def _enqueue_retrain(self, name: str, params: dict[str, Any]) -> Job:
+        with self.database.read() as connection:
+            collection = collections.get(connection, name)
+            n_documents = documents.count(connection, collection.id)
+        if (n_bits := params.get("n_bits")) not in (None, collection.n_bits):
+            rule = f"n_bits must be {collection.n_bits}, which collection {name!r} was made with, or left out"
+            reason = f"{rule}, got {n_bits}"
+            raise InvalidInput(f"training options: {reason}", [{"where": "body.n_bits", "rule": reason}])
+        if n_documents < self.settings.min_train_documents:
+            raise TooFewDocuments(name, self.settings.min_train_documents, n_documents)
+        return self._enqueue(collection, "retrain", params)
+
+    async def promote(self, collection: str, version: int) -> CodeSpace | Job:
+        """Make a ready or retired space the active one, after giving a code to every document that lacks one in it.
+
+        Returns:
+            The space, which is active now; or, if too many documents lack a code, the job that will make it active.
+
+        Raises:
+            NotFound: there is no such collection or version.
+            ForbiddenMove: the space is neither ready nor retired.
+            JobRunning: a job does it already.
+        """
+        stored = await get_collection(self.database, collection)
+
+        def read_space() -> CodeSpace:
+            with self.database.read() as connection:
+                return spaces.get(connection, stored.id, version)
+
+        return await self._activate("promote", stored, await run_read(self.database, read_space), None)
+
+    async def roll_back(self, collection: str, version: int | None = None) -> CodeSpace | Job:
+        """Make the space that was retired last the active one again.
+
+        Args:
+            collection: its name.
+            version: the version that must be the active one; None for any.
+
+        Returns:
+            As `promote`.
+
+        Raises:
+            NotFound: there is no such collection or version, or no retired space.
+            ForbiddenMove: the named version is not the active one.
+            JobRunning: a job does it already.
+        """
+        stored = await get_collection(self.database, collection)
+
+        def read_spaces() -> tuple[CodeSpace, int]:
+            """The space to go back to, and the version that it replaces."""
+            with self.database.read() as connection:
+                active = spaces.active(connection, stored.id)
+                if version not in (None, active.version):
+                    named = spaces.get(connection, stored.id, version)
+                    raise ForbiddenMove("code space", str(version), named.state, "retired")
+                return spaces.rollback_target(connection, stored.id), active.version
+
+        space, replaces = await run_read(self.database, read_spaces)
+        return await self._activate("rollback", stored, space, replaces)
+
+    async def cancel_job(self, id: str) -> Job:
+        """Cancel a queued job at once; ask the worker of a running one to stop.
+
+        Raises:
+            NotFound: there is no such job.
+            ForbiddenMove: it is finished.
+        """
+
+        def cancel() -> Job:
+            with self.database.write() as connection:
+                return jobs.cancel(connection, id)
+
+        return await run_in_thread(cancel)
+
+    async def _activate(
+        self, kind: str, collection: Collection, space: CodeSpace, replaces: int | None
+    ) -> CodeSpace | Job:
+        """Make a space the active one: now if few documents lack a code in it, else by a job of that kind."""
+        if "active" not in spaces.MOVES[space.state]:
+            raise ForbiddenMove("code space", str(space.version), space.state, "active")
+        n_missing, n_chars = await run_in_thread(self._size_of_missing, collection.id, space.id)
+        if n_missing > _PROMOTE_AT_ONCE or n_chars > _PROMOTE_AT_ONCE_CHARS:
+            return await run_in_thread(
+                self._enqueue, collection, kind, {"version": space.version, "replaces": replaces}
+            )
+
+        def encode(contents: Contents) -> Codes:
+            return from_thread.run(self.encoder.encode, str(space.digest), contents).codes
+
+        promotion = Promotion(self.database, space, encode, replaces=replaces, n_missing=n_missing)
+        promoted = await run_in_thread(promotion.run, min(self.settings.ready_timeout_s, _LOAD_AT_ONCE_S))
+        await run_in_thread(
+            self.follower.wait_until_answering, collection.id, space.id, self.settings.read_your_writes_s
+        )
+        return promoted
+
+    def _size_of_missing(self, collection_id: int, space_id: int) -> tuple[int, int]:
+        with self.database.read() as connection:
+            return codes.size_of_missing(connection, collection_id, space_id, _PROMOTE_AT_ONCE + 1)
+
+    def _enqueue(self, collection: Collection, kind: str, params: dict[str, Any]) -> Job:
+        with self.database.write() as connection:
+            return jobs.enqueue(connection, collection, kind, params)

@@ -1,0 +1,119 @@
+"""What is stored, by name or in pages: collections, documents, code spaces and jobs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from service.store import collections, documents, jobs, spaces
+from service.store.collections import Collection
+from service.store.database import Database
+from service.store.documents import Document
+from service.store.jobs import Job
+from service.store.spaces import CodeSpace
+from service.threads import run_in_thread, run_read
+
+_PAGE_CHARS = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionSummary:
+    """A collection with the number of its documents and its active code space, all of one moment."""
+
+    collection: Collection
+    n_documents: int
+    active_space: CodeSpace
+
+
+class Lookup:
+    """Reads what is stored; each call is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    async def collection(self, name: str) -> CollectionSummary:
+        """The collection of that name, counted.
+
+        Raises:
+            NotFound: there is none.
+        """
+
+        def read() -> CollectionSummary:
+            with self.database.read() as connection:
+                collection = collections.get(connection, name)
+                n_documents = documents.count(connection, collection.id)
+                return CollectionSummary(collection, n_documents, spaces.active(connection, collection.id))
+
+        return await run_in_thread(read)
+
+    async def collections(self, after_name: str, limit: int) -> tuple[list[Collection], bool]:
+        """A page of the collections, by name, and whether there are more after it.
+
+        Args:
+            after_name: where the page before ended; empty for the first page.
+            limit: most collections in the page.
+        """
+
+        def read() -> list[Collection]:
+            with self.database.read() as connection:
+                return collections.page(connection, after_name, limit + 1)
+
+        found = await run_in_thread(read)
+        return found[:limit], len(found) > limit
+
+    async def document(self, collection: str, id: str) -> Document:
+        """The document of that id.
+
+        Raises:
+            NotFound: there is no such collection or document.
+        """
+
+        def read() -> Document:
+            with self.database.read() as connection:
+                return documents.get(connection, collections.get(connection, collection).id, id)
+
+        return await run_read(self.database, read)
+
+    async def documents(self, collection: str, after_key: int, limit: int) -> tuple[list[Document], bool]:
+        """A page of the documents of a collection, by arrival, and whether there are more after it.
+
+        Args:
+            collection: its name.
+            after_key: where the page before ended; 0 for the first page.
+            limit: most documents in the page; long texts end it earlier.
+
+        Raises:
+            NotFound: there is no such collection.
+        """
+
+        def read() -> tuple[list[Document], bool]:
+            with self.database.read() as connection:
+                collection_id = collections.get(connection, collection).id
+                return documents.bounded_page(connection, collection_id, after_key, limit, _PAGE_CHARS)
+
+        return await run_in_thread(read)
+
+    async def spaces(self, collection: str) -> list[CodeSpace]:
+        """Every code space of a collection, newest first.
+
+        Raises:
+            NotFound: there is no such collection.
+        """
+
+        def read() -> list[CodeSpace]:
+            with self.database.read() as connection:
+                return spaces.list(connection, collections.get(connection, collection).id)
+
+        return await run_in_thread(read)
+
+    async def job(self, id: str) -> Job:
+        """The job of that id.
+
+        Raises:
+            NotFound: there is none.
+        """
+
+        def read() -> Job:
+            with self.database.read() as connection:
+                return jobs.get(connection, id)
+
+        return await run_read(self.database, read)

@@ -1,0 +1,62 @@
+"""Jobs: get, cancel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import TypeAdapter
+
+from service.store.jobs import Job as StoredJob
+from service.web.auth import needs
+from service.web.guarded_route import GuardedRoute
+from service.web.problems import problem_responses
+from service.web.request_services import services_of
+from service.web.schemas.jobs import Job, JobId
+
+router = APIRouter(
+    prefix="/v1/jobs",
+    tags=["jobs"],
+    route_class=GuardedRoute,
+    responses=problem_responses(401, 403, 404, 413, 414, 415, 421, 422, 503),
+)
+_JOB: TypeAdapter[Job] = TypeAdapter(Job)
+
+ACCEPTED: dict[int | str, dict[str, Any]] = {
+    202: {
+        "model": Job,
+        "description": "Many documents lack a code in the space: a job gives them one, then promotes the space.",
+        "headers": {"Location": {"description": "Path of the job.", "schema": {"type": "string"}}},
+    }
+}
+"""The `responses` of a route that may leave its work to a job."""
+
+
+@router.get("/{job}", summary="Get a job")
+@needs("read")
+async def get_job(request: Request, job: JobId) -> Job:
+    """The job's state and progress."""
+    return job_schema(await services_of(request).lookup.job(job))
+
+
+@router.post("/{job}/cancel", summary="Cancel a job", responses=problem_responses(409))
+@needs("admin")
+async def cancel_job(request: Request, job: JobId) -> Job:
+    """Cancels a queued job at once; asks the worker of a running one to stop, which it does within seconds."""
+    return job_schema(await services_of(request).spaces.cancel_job(job))
+
+
+def job_schema(job: StoredJob) -> Job:
+    """A stored job as it travels."""
+    return _JOB.validate_python(job, from_attributes=True)
+
+
+def job_path(job: StoredJob) -> str:
+    """Where the job can be got."""
+    return f"/v1/jobs/{job.id}"
+
+
+def accepted(job: StoredJob) -> Response:
+    """202 and a job that was queued."""
+    headers = {"Location": job_path(job)}
+    return Response(_JOB.dump_json(job_schema(job)), 202, headers=headers, media_type="application/json")

@@ -1,0 +1,144 @@
+"""Documents."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from unicodedata import category
+
+from fastapi import Path
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+
+from service.web.metadata import MAX_DEPTH, MAX_MEMBERS
+from service.web.schemas.pages import NEXT_CURSOR
+from service.web.schemas.request_body import RequestBody
+from service.web.schemas.spaces import SpaceRef
+
+MAX_ID_CHARS = 512
+
+
+def _check_characters(id: str) -> str:
+    # Of the characters that cannot be printed, kinds of space, format characters and unassigned ones are allowed.
+    if not id.isprintable() and any(category(character) in ("Cc", "Cs") for character in id):
+        raise ValueError("must hold no control characters and no lone surrogates")
+    return id
+
+
+def _check_segments(id: str) -> str:
+    """Refuse an id that clients would remove from a path: they send `documents/..` as the path one level up."""
+    if "." in id and not {".", ".."}.isdisjoint(id.split("/")):
+        raise ValueError("must not hold '.' or '..' between its slashes, clients resolve these in a path")
+    return id
+
+
+def _check_ending(id: str) -> str:
+    if id.endswith("/similar"):
+        raise ValueError("must not end in '/similar', which names the documents similar to one")
+    return id
+
+
+def _digits(id: object) -> object:
+    """An integer as its decimal text, anything else as it is."""
+    return str(id) if type(id) is int else id
+
+
+def _or_empty(metadata: object) -> object:
+    return {} if metadata is None else metadata
+
+
+StoredId = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_ID_CHARS),
+    AfterValidator(_check_characters),
+    BeforeValidator(_digits, json_schema_input_type=str | int),
+]
+"""An id in a body: any that a release may have stored."""
+DocumentId = Annotated[StoredId, AfterValidator(_check_segments), AfterValidator(_check_ending)]
+"""An id that a document may be given."""
+Metadata = Annotated[dict[str, Any], BeforeValidator(_or_empty, json_schema_input_type=dict[str, Any] | None)]
+
+PATH_ID_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]+$"
+PATH_ID_RULE = "Id of a document; a slash in it may stand as it is or as %2F."
+IdInPath = Annotated[str, AfterValidator(_check_segments)]
+"""An id that a path can carry; `documents/delete` also takes those that it cannot."""
+PathId = Annotated[
+    IdInPath, Path(min_length=1, max_length=MAX_ID_CHARS, pattern=PATH_ID_PATTERN, description=PATH_ID_RULE)
+]
+
+
+class NewDocument(RequestBody):
+    """A document to put; it replaces the one with the same id."""
+
+    id: DocumentId | None = Field(None, description="Unique in the collection; the service makes one if not given.")
+    text: str = Field(
+        description="Not blank: it must hold a visible character; the installation sets the greatest length."
+    )
+    metadata: Metadata = Field(
+        default_factory=dict,
+        description=f"A JSON object of at most {MAX_MEMBERS} members in all, nested at most {MAX_DEPTH} levels deep, "
+        "integers of at most 64 bits; null means an empty object.",
+    )
+
+
+class NewDocuments(RequestBody):
+    """Documents to put, all or none."""
+
+    documents: list[NewDocument] = Field(
+        min_length=1, description="With distinct ids; the installation sets the greatest number."
+    )
+
+
+class Ids(RequestBody):
+    """Documents to delete, by id; an id that is named twice counts once."""
+
+    ids: list[StoredId] = Field(min_length=1, description="The installation sets the greatest number.")
+
+
+class PutDocument(BaseModel):
+    """What became of one document."""
+
+    id: str
+    created: bool = Field(description="False: a document of that id was replaced.")
+    changed: bool = Field(description="False: the stored document has the same text.")
+    known: bool = Field(description="False: the hash function knows no word of it, so its code means little.")
+
+
+class PutDocuments(BaseModel):
+    """What became of the documents, in the order of the request."""
+
+    documents: list[PutDocument]
+    space: SpaceRef
+    seq: int = Field(description="Give it as `at_least_seq` to be sure to find these documents.")
+
+
+class Document(BaseModel):
+    """A stored document."""
+
+    id: str
+    text: str
+    metadata: dict[str, Any]
+    revision: int = Field(description="Starts at 1 and grows by one with each change of the text.")
+    created_at: datetime
+    updated_at: datetime
+
+
+class DocumentPage(BaseModel):
+    """Documents in the order of their first arrival."""
+
+    items: list[Document]
+    next_cursor: str | None = Field(description=NEXT_CURSOR)
+
+
+class DeletedDocument(BaseModel):
+    """What became of a deletion."""
+
+    deleted: bool = Field(description="False: there was no such document.")
+    seq: int | None = Field(description="Number of the change; null if there was none.")
+
+
+class DeletedDocuments(BaseModel):
+    """What became of the deletion of many documents."""
+
+    deleted: int = Field(description="How many documents were deleted.")
+    ids: list[str] = Field(description="The ids of these documents, in the order of the request.")
+    seq: int | None = Field(description="Number of the change; null if there was none.")

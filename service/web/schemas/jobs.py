@@ -1,0 +1,53 @@
+"""Jobs: what is done in the background."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import Path
+from pydantic import BaseModel, Field
+
+from service.store.progress import DeletionProgress, PromotionProgress, RetrainProgress
+
+JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="Id of a job.")]
+
+
+class _Job(BaseModel):
+    """The members that jobs of every kind have."""
+
+    id: str
+    collection: str
+    state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
+    params: dict[str, Any]
+    error: str | None = Field(description="Why it failed, if it did.")
+    cancel_requested: bool
+    attempts: int = Field(description="More than 1 if a worker died while it ran the job.")
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class RetrainJob(_Job):
+    """A retrain in the background."""
+
+    kind: Literal["retrain"]
+    progress: RetrainProgress
+
+
+class PromotionJob(_Job):
+    """A promotion or a rollback in the background, because many documents lack a code in the space."""
+
+    kind: Literal["promote", "rollback"]
+    progress: PromotionProgress
+
+
+class DeletionJob(_Job):
+    """The deletion of what is no longer needed."""
+
+    kind: Literal["prune"]
+    progress: DeletionProgress
+
+
+Job = Annotated[RetrainJob | PromotionJob | DeletionJob, Field(discriminator="kind")]
+"""Something that is done in the background; `kind` says what, and what `progress` holds."""

@@ -1,0 +1,70 @@
+"""Code spaces, and the options of a retrain, which makes one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from fastapi import Path
+from pydantic import BaseModel, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+
+from service.hashing.codes import BITS_STEP, MAX_BITS, MIN_BITS
+from service.training_options import TrainingOptions, refusal
+
+Version = Annotated[int, Path(ge=1, lt=1 << 31, description="Version of a code space, counted from 1.")]
+
+
+class SpaceRef(BaseModel):
+    """Which code space it was."""
+
+    version: int = Field(description="1 for the untrained space, counted up.")
+    digest: str = Field(description="SHA-256 of the hash function.")
+
+
+class CodeSpace(BaseModel):
+    """One version of the hash function of a collection, with the codes it gave."""
+
+    version: int
+    state: Literal["training", "encoding", "evaluating", "ready", "active", "retired", "failed"]
+    n_bits: int
+    digest: str | None = Field(description="SHA-256 of the hash function; null until it is trained.")
+    variant: str = Field(description="The autoencoder that was trained, or `untrained`.")
+    report: dict[str, Any] | None = Field(description="Figures of the training and the evaluation.")
+    error: str | None = Field(description="Why it failed, if it did.")
+    created_at: datetime
+    activated_at: datetime | None
+
+
+class CodeSpacePage(BaseModel):
+    """The code spaces of a collection, newest first."""
+
+    items: list[CodeSpace]
+    next_cursor: str | None
+
+
+class Retrain(TrainingOptions):
+    """Options of the training, each with a default: docs/models.md explains them."""
+
+    force: bool = Field(False, description="Promote the new space even if it is worse than the active one.")
+    n_bits: int | None = Field(
+        None,
+        ge=MIN_BITS,
+        le=MAX_BITS,
+        multiple_of=BITS_STEP,
+        description="Width of the codes: that of the collection, which never changes, or left out.",
+    )
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _explain(cls, given: Any, check: ModelWrapValidatorHandler[Self]) -> Self:
+        """Refuse wrong options with a message that names what is allowed and what came."""
+        try:
+            return check(given)
+        except ValidationError as error:
+            if not isinstance(given, dict):
+                raise
+            raise refusal(cls, given, error, where="body.") from None
+
+    def params(self) -> dict[str, Any]:
+        """The options that were given, as JSON."""
+        return self.model_dump(mode="json", exclude_unset=True, exclude_none=True)
