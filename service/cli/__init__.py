@@ -1,1 +1,1 @@
-"""The command line: commands, what they print, and the demonstration."""
+"""The command line: the commands, what they print, and the demonstration."""

@@ -1,4 +1,4 @@
-"""A running service, as the command line talks to it."""
+"""The client with which the command line calls a running service."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from service.errors import ConfigurationError, Conflict, InvalidInput, NearbitEr
 
 PAGE = 1_000
 PATIENCE_S = 120.0
-"""How long a service may be away, restarting for one, before a command that was under way gives up."""
+"""How long a command that is under way waits for a service that is unavailable, for example because it restarts."""
 _PAUSE_S = (0.1, 2.0)
 _LONGEST_PAUSE_S = 30.0
 _ERRORS: Mapping[int, type[NearbitError]] = {
@@ -28,12 +28,12 @@ _ERRORS: Mapping[int, type[NearbitError]] = {
 }
 
 
-class Answer(NamedTuple):
-    """What a service answered.
+class CallResult(NamedTuple):
+    """The outcome of a call.
 
     Attributes:
-        response: the answer.
-        repeated: an earlier attempt may have done its work although its answer was lost.
+        response: of the last attempt.
+        repeated: an earlier attempt may have done its work although its response was lost.
     """
 
     response: httpx2.Response
@@ -41,7 +41,7 @@ class Answer(NamedTuple):
 
 
 class Client:
-    """A service over HTTP.
+    """Calls a service over HTTP.
 
     Args:
         url: where the service listens, without /v1.
@@ -49,14 +49,14 @@ class Client:
         transport: how requests travel; tests pass an in-process one.
 
     Raises:
-        InvalidInput: no such URL, or a key that no header can hold.
+        InvalidInput: the URL is not valid, or a header cannot hold the key.
         ConfigurationError: the environment names a proxy that cannot be used.
     """
 
     def __init__(self, url: str, key: str | None = None, transport: httpx2.BaseTransport | None = None) -> None:
         self.url = url.rstrip("/")
         self.has_key = bool(key)
-        self._http = _client(self.url, key, transport)
+        self._http = _open_http(self.url, key, transport)
 
     def __enter__(self) -> Self:
         return self
@@ -67,11 +67,11 @@ class Client:
         self._http.close()
 
     @staticmethod
-    def _of(collection: str) -> str:
+    def _path_of(collection: str) -> str:
         return f"/collections/{quote(collection, safe='', errors='replace')}"
 
     def ready(self) -> bool:
-        """Whether the service listens and says that it can do its work."""
+        """Whether the service listens and is ready to work."""
         try:
             return self._http.get(f"{self.url}/readyz", timeout=5).is_success
         except httpx2.HTTPError:
@@ -86,40 +86,40 @@ class Client:
         *,
         patience_s: float = 0.0,
     ) -> dict[str, Any]:
-        """What the service answers to a call under /v1.
+        """The JSON object that the service responds with to a call under /v1.
 
         Args:
             method: of HTTP.
             path: under /v1.
             body: sent as JSON.
             parameters: of the query.
-            patience_s: how long a service that does not answer is asked again.
+            patience_s: how long to try again if the service does not respond.
 
         Raises:
-            Unavailable: nobody listens, or the service stays unavailable.
-            NearbitError: the service refuses; the message is its own.
+            Unavailable: no service listens there, or it stays unavailable.
+            NearbitError: the service refuses the call; the message is the service's.
         """
-        content = None if body is None else encoded(body)
-        response = self.ask(method, path, content, parameters, patience_s=patience_s).response
+        content = None if body is None else to_json_bytes(body)
+        response = self.send(method, path, content, parameters, patience_s=patience_s).response
         if not response.is_success:
             raise self.refusal(response)
         return self.read(response) if response.content else {}
 
     def read(self, response: httpx2.Response) -> dict[str, Any]:
-        """The JSON object of an answer.
+        """The JSON object of a response.
 
         Raises:
-            NearbitError: it is none, so something else than the service answered.
+            NearbitError: it is not a JSON object, so something other than nearbit responded.
         """
         try:
-            answer = response.json()
+            content = response.json()
         except ValueError:
-            answer = None
-        if not isinstance(answer, dict):
+            content = None
+        if not isinstance(content, dict):
             raise NearbitError(f"{self.url} answered with something else than JSON: {response.text[:200]}")
-        return answer
+        return content
 
-    def ask(
+    def send(
         self,
         method: str,
         path: str,
@@ -127,10 +127,10 @@ class Client:
         parameters: Mapping[str, object] | None = None,
         *,
         patience_s: float = 0.0,
-        waiting: Callable[[str], None] = lambda why: None,
-        again: frozenset[int] = frozenset({503}),
-    ) -> Answer:
-        """The answer to a call under /v1, whatever its status; asked again for a while where that may help.
+        on_wait: Callable[[str], None] = lambda reason: None,
+        retry_on: frozenset[int] = frozenset({503}),
+    ) -> CallResult:
+        """The response to a call under /v1, whatever its status; the call is repeated for a while if that may help.
 
         Args:
             method: of HTTP.
@@ -138,124 +138,126 @@ class Client:
             content: the body, JSON.
             parameters: of the query.
             patience_s: how long to try again after a connection that failed.
-            waiting: called with the reason before each wait.
-            again: statuses after which the call is repeated, for `PATIENCE_S`.
+            on_wait: called before each wait, with the reason.
+            retry_on: statuses after which the call is repeated, for `PATIENCE_S`.
 
         Raises:
-            Unavailable: no answer for as long as that.
-            InvalidInput: what is to be sent cannot be.
+            Unavailable: no response for that long.
+            InvalidInput: the call cannot be sent.
         """
         began, pause_s, repeated = time.monotonic(), _PAUSE_S[0], False
         while True:
             waited_s = time.monotonic() - began
             try:
-                response = self._send(method, path, content, parameters or {})
+                response = self._try(method, path, content, parameters or {})
             except httpx2.TransportError as error:
                 repeated |= not isinstance(error, (httpx2.ConnectError, httpx2.ConnectTimeout))
                 if waited_s >= patience_s:
-                    raise Unavailable(f"no answer from {self.url}: {_words(error)}") from error
-                waiting(f"no answer from {self.url}")
+                    raise Unavailable(f"no answer from {self.url}: {_reason(error)}") from error
+                on_wait(f"no answer from {self.url}")
                 time.sleep(pause_s)
             else:
-                if response.status_code not in again or waited_s >= PATIENCE_S:
-                    return Answer(response, repeated)
-                repeated |= response.status_code in (502, 504)  # a gateway's words: the service may be at work
-                waiting(f"{self.url} answered {response.status_code}")
+                if response.status_code not in retry_on or waited_s >= PATIENCE_S:
+                    return CallResult(response, repeated)
+                repeated |= response.status_code in (502, 504)  # sent by a gateway: the service may still do the work
+                on_wait(f"{self.url} answered {response.status_code}")
                 time.sleep(_retry_after(response, pause_s))
             pause_s = min(2 * pause_s, _PAUSE_S[1])
 
-    def _send(self, method: str, path: str, content: bytes | None, parameters: Mapping[str, object]) -> httpx2.Response:
+    def _try(self, method: str, path: str, content: bytes | None, parameters: Mapping[str, object]) -> httpx2.Response:
         headers = {} if content is None else {"Content-Type": "application/json"}
         try:
             return self._http.request(method, path, content=content, params=dict(parameters), headers=headers)  # type: ignore[arg-type]
         except UnicodeEncodeError:
             raise InvalidInput("what is sent must be valid Unicode, got a lone surrogate") from None
         except httpx2.InvalidURL as error:
-            raise InvalidInput(f"this cannot be asked of {self.url}: {error}") from None
+            raise InvalidInput(f"this cannot be sent to {self.url}: {error}") from None
         except httpx2.DecodingError as error:
-            raise NearbitError(f"{self.url} answered with something that cannot be read: {error}") from error
+            raise NearbitError(f"{self.url} sent a response that cannot be read: {error}") from error
 
     def refusal(self, response: httpx2.Response) -> NearbitError:
-        """The error that an answer means, in the words of the service."""
+        """The error that a response stands for, with the message of the service."""
         try:
             detail = response.json()["detail"]
         except (ValueError, KeyError, TypeError):
             detail = response.text[:200]
-        said = f"{self.url} answered {response.status_code}: {detail}"
+        message = f"{self.url} answered {response.status_code}: {detail}"
         if response.status_code == 401 and not self.has_key:
-            said += " (give the key with --key, or in NEARBIT_ADMIN_KEY)"
-        return _ERRORS.get(response.status_code, NearbitError)(said)
+            message += " (give the key with --key, or in NEARBIT_ADMIN_KEY)"
+        return _ERRORS.get(response.status_code, NearbitError)(message)
 
     def create(self, collection: str, n_bits: int | None = None) -> dict[str, Any]:
-        """The collection of that name, new or as it was.
+        """Create a collection, or find it as it is.
 
         Raises:
             Conflict: it exists with another width of codes.
         """
-        return self.call("PUT", self._of(collection), {"n_bits": n_bits} if n_bits else {})
+        return self.call("PUT", self._path_of(collection), {"n_bits": n_bits} if n_bits else {})
 
     def create_or_keep(self, collection: str, n_bits: int | None = None) -> tuple[dict[str, Any], bool]:
         """The collection of that name, and whether it is new; one that exists keeps its settings.
 
         Args:
             collection: its name.
-            n_bits: the width that its codes must have; none takes it as it is, or the service's default.
+            n_bits: the width that its codes must have; None for that of an existing one, or the service's default.
 
         Raises:
             Conflict: it exists with another width than that.
         """
-        response = self.ask("GET", self._of(collection)).response
+        response = self.send("GET", self._path_of(collection)).response
         if response.status_code == 404:
             created = self.create(collection, n_bits)
             return {**created, "n_documents": 0}, True
         if not response.is_success:
             raise self.refusal(response)
-        found = self.read(response)
-        if n_bits is not None and found["n_bits"] != n_bits:
+        existing = self.read(response)
+        if n_bits is not None and existing["n_bits"] != n_bits:
             raise Conflict(
-                f"collection '{collection}' exists with {found['n_bits']}-bit codes, --n-bits asked for {n_bits}: "
+                f"collection '{collection}' exists with {existing['n_bits']}-bit codes, --n-bits asked for {n_bits}: "
                 "leave it out to keep them, or name another collection"
             )
-        return found, False
+        return existing, False
 
     def collection(self, collection: str, patience_s: float = 0.0) -> dict[str, Any]:
-        """The collection of that name, with the number of its documents and the space that answers."""
-        return self.call("GET", self._of(collection), patience_s=patience_s)
+        """The collection of that name, with the number of its documents and its active code space."""
+        return self.call("GET", self._path_of(collection), patience_s=patience_s)
 
     def spaces(self, collection: str) -> list[dict[str, Any]]:
         """The code spaces of a collection, newest first."""
-        found: list[dict[str, Any]] = self.call("GET", self._of(collection) + "/spaces")["items"]
-        return found
+        items: list[dict[str, Any]] = self.call("GET", self._path_of(collection) + "/spaces")["items"]
+        return items
 
     def documents(self, collection: str) -> Iterator[dict[str, Any]]:
         """Every document of a collection, in the order of arrival."""
         parameters: dict[str, object] = {"limit": PAGE}
         patience_s = 0.0
         while True:
-            page = self.call("GET", self._of(collection) + "/documents", None, parameters, patience_s=patience_s)
+            page = self.call("GET", self._path_of(collection) + "/documents", None, parameters, patience_s=patience_s)
             yield from page["items"]
             if page["next_cursor"] is None:
                 return
             parameters["cursor"] = page["next_cursor"]
             patience_s = PATIENCE_S
 
-    def put_documents(self, collection: str, body: bytes, waiting: Callable[[str], None] = lambda why: None) -> Answer:
-        """The answer to documents that were put, whatever it is; waits for a service that is away."""
-        again = frozenset({408, 409, 429, 502, 503, 504})  # 409: the active space changed meanwhile
-        path = self._of(collection) + "/documents"
-        return self.ask("POST", path, body, patience_s=PATIENCE_S, waiting=waiting, again=again)
+    def put_documents(
+        self, collection: str, body: bytes, on_wait: Callable[[str], None] = lambda reason: None
+    ) -> CallResult:
+        """Put documents, and return the response, whatever it is; waits for a service that is unavailable."""
+        retry_on = frozenset({408, 409, 429, 502, 503, 504})  # 409: the active space changed meanwhile
+        path = self._path_of(collection) + "/documents"
+        return self.send("POST", path, body, patience_s=PATIENCE_S, on_wait=on_wait, retry_on=retry_on)
 
     def similar(self, collection: str, q: str, k: int, rerank: str | None = None) -> dict[str, Any]:
-        """The nearest documents to a text; with `rerank="features"` in the order of their features."""
+        """The nearest documents to a text; with `rerank="features"`, ordered by their features."""
         parameters = {"q": q, "k": k} | ({} if rerank is None else {"rerank": rerank})
-        return self.call("GET", self._of(collection) + "/similar", None, parameters)
+        return self.call("GET", self._path_of(collection) + "/similar", None, parameters)
 
     def retrain(self, collection: str, **options: object) -> dict[str, Any]:
-        """The job that was queued."""
-        return self.call("POST", self._of(collection) + "/retrain", options)
+        """Queue a retrain, and return its job."""
+        return self.call("POST", self._path_of(collection) + "/retrain", options)
 
     def watch(self, job: dict[str, Any], every_s: float = 0.25) -> Iterator[dict[str, Any]]:
-        """The job again and again, until it is finished; a service that restarts meanwhile is waited for."""
+        """The state of a job, again and again until it is finished; waits for a service that restarts meanwhile."""
         while True:
             yield job
             if job["state"] not in ("queued", "running"):
@@ -264,11 +266,11 @@ class Client:
             job = self.call("GET", f"/jobs/{job['id']}", patience_s=PATIENCE_S)
 
 
-def encoded(body: object) -> bytes:
+def to_json_bytes(body: object) -> bytes:
     """A value as JSON in UTF-8.
 
     Raises:
-        InvalidInput: JSON or UTF-8 cannot hold it.
+        InvalidInput: JSON or UTF-8 cannot represent it.
     """
     try:
         return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8")
@@ -281,7 +283,7 @@ def encoded(body: object) -> bytes:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host of a URL is this machine, by its name or its number."""
+    """Whether the host of a URL, a name or an address, is this machine."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -292,7 +294,7 @@ def is_loopback(host: str) -> bool:
     return address.is_loopback or address.is_unspecified or bool(mapped and mapped.is_loopback)
 
 
-def _client(url: str, key: str | None, transport: httpx2.BaseTransport | None) -> httpx2.Client:
+def _open_http(url: str, key: str | None, transport: httpx2.BaseTransport | None) -> httpx2.Client:
     if not url.startswith(("http://", "https://")):
         raise InvalidInput(f"a URL must start with http:// or https://, got '{url}'")
     try:
@@ -306,13 +308,13 @@ def _client(url: str, key: str | None, transport: httpx2.BaseTransport | None) -
             timeout=120,
             transport=transport,
             verify=httpx2.create_ssl_context() if url.startswith("https:") else True,
-            # A proxy is for the world outside: one that is asked for "localhost" would mean its own machine.
+            # For a proxy, "localhost" would be the machine of the proxy.
             trust_env=not is_loopback(host),
         )
     except ImportError:
         fault = "a SOCKS proxy, which needs the package socksio: install it"
-    except (ValueError, httpx2.InvalidURL):  # whose words would show the proxy's password
-        fault = "a proxy of a kind that is not known: use http://HOST:PORT"
+    except (ValueError, httpx2.InvalidURL):  # their messages would show the proxy's password
+        fault = "a proxy of an unknown kind: use http://HOST:PORT"
     raise ConfigurationError(f"the environment names {fault}, or unset ALL_PROXY, or put {host} into NO_PROXY")
 
 
@@ -323,7 +325,7 @@ def _bearer(key: str) -> bytes:
     return header.encode("utf-8")
 
 
-def _words(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 

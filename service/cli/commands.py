@@ -1,8 +1,6 @@
-"""The command line: run the service and its parts, and talk to a running one.
+"""Run the service and its processes, and call a running service."""
 
-What takes long to import is imported by the commands that need it: asking a running service needs no torch.
-"""
-
+# What takes long to import is imported by the commands that need it: calling a running service needs no torch.
 from __future__ import annotations
 
 import os
@@ -27,7 +25,7 @@ from service.safe_text import escape_what_cannot_be_encoded, safe_json, safe_tex
 console = Console(stderr=True)
 cli = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 
-Url = Annotated[str, typer.Option(help="Where the service listens.")]
+Url = Annotated[str, typer.Option(help="URL of the service.")]
 AdminKey = Annotated[
     str | None,
     typer.Option("--key", "--admin-key", envvar="NEARBIT_ADMIN_KEY", help="The key, if the service has one."),
@@ -42,8 +40,8 @@ ReadKey = Annotated[
     ),
 ]
 CollectionOption = Annotated[str, typer.Option("--collection", "-c", help="Name of the collection.")]
-DatabaseUrl = Annotated[str | None, typer.Option(help="NEARBIT_DATABASE_URL of this call.")]
-HERE = "http://127.0.0.1:8000"
+DatabaseUrl = Annotated[str | None, typer.Option(help="URL of the database, instead of NEARBIT_DATABASE_URL.")]
+DEFAULT_URL = "http://127.0.0.1:8000"
 
 
 @cli.command()
@@ -52,10 +50,10 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
     workers: Annotated[int | None, typer.Option(help="Number of API processes.")] = None,
     database_url: DatabaseUrl = None,
-    trainer: Annotated[bool | None, typer.Option(help="Start a trainer process too.")] = None,
-    job_runner: Annotated[bool | None, typer.Option(help="Start a job runner too.")] = None,
+    trainer: Annotated[bool | None, typer.Option(help="Also start a trainer process.")] = None,
+    job_runner: Annotated[bool | None, typer.Option(help="Also start a job runner.")] = None,
 ) -> None:
-    """Serve the API; options win over NEARBIT_* in the environment."""
+    """Serve the API; an option takes precedence over its NEARBIT_* environment variable."""
     children = {"trainer": trainer, "job_runner": job_runner}
     settings = _settings(host=host, port=port, workers=workers, database_url=database_url, **children)
     from service.processes import serve as server
@@ -70,7 +68,7 @@ def encoder(
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Run the hash functions in a process of their own; NEARBIT_ENCODER_URL points the service at it."""
+    """Run an encoder process, which gives codes to texts; the service uses it if NEARBIT_ENCODER_URL is its URL."""
     settings = _settings(host=host, device=device, database_url=database_url)
     from service.processes import serve as server
 
@@ -79,11 +77,11 @@ def encoder(
 
 @cli.command()
 def work(
-    once: Annotated[bool, typer.Option(help="End as soon as no job is waiting.")] = False,
-    exit_with_parent: Annotated[bool, typer.Option(help="End when standard input closes.")] = False,
+    once: Annotated[bool, typer.Option(help="Exit as soon as no job is waiting.")] = False,
+    exit_with_parent: Annotated[bool, typer.Option(help="Exit when standard input closes.")] = False,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Run the jobs that need no training: deletions, and promotions of code spaces that lack many codes."""
+    """Run the jobs that need no training: deletions, and promotions that must give many documents a code."""
     settings = _settings(database_url=database_url)
     from service.processes import jobs
 
@@ -92,7 +90,7 @@ def work(
 
 @cli.command("migrate")
 def migrate_database(database_url: DatabaseUrl = None) -> None:
-    """Bring the database to the schema of this release."""
+    """Migrate the database to the schema of this release."""
     settings = _settings(database_url=database_url)
     from service.store.database import Database
     from service.store.migrations import migrate
@@ -105,76 +103,77 @@ def migrate_database(database_url: DatabaseUrl = None) -> None:
 @cli.command("import")
 def import_file(
     file: Annotated[
-        Path, typer.Argument(help='JSONL, plain or gzipped: {"id", "text", "metadata"} a line; - for standard input')
+        Path,
+        typer.Argument(help='JSONL, plain or gzipped, one {"id", "text", "metadata"} per line; - for standard input.'),
     ],
     collection: CollectionOption,
-    url: Url = HERE,
+    url: Url = DEFAULT_URL,
     n_bits: Annotated[
         int | None,
-        typer.Option(help="Width of the codes of a new collection, 64 if not given; an existing one must have it."),
+        typer.Option(help="Width of the codes: 64 by default for a new collection; an existing one must have it."),
     ] = None,
-    errors: Annotated[
-        Path | None, typer.Option(help="Write lines that are refused there, each with its reason.")
-    ] = None,
+    errors: Annotated[Path | None, typer.Option(help="File to write refused lines to, each with its reason.")] = None,
     key: AdminKey = None,
 ) -> None:
-    """Put the documents of a file into a collection, which is created if there is none.
+    """Put the documents of a file into a collection, which is created if it does not exist.
 
-    Lines that are refused are listed with their reasons and make the exit status 1, all others are stored. Of an id
-    that comes more than once the last line counts. A service that restarts is waited for.
+    Refused lines are listed with their reasons and make the exit status 1; all others are stored. If several lines have
+    the same id, the last one is stored. The command waits for a service that restarts.
     """
-    with Client(url, key) as remote:
-        counts = import_documents(remote, file, collection, n_bits, console, errors)
+    with Client(url, key) as client:
+        counts = import_documents(client, file, collection, n_bits, console, errors)
     raise typer.Exit(min(counts.refused, 1))
 
 
 @cli.command()
 def export(
     collection: CollectionOption,
-    url: Url = HERE,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="A file; standard output without.")] = None,
+    url: Url = DEFAULT_URL,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="File to write to; standard output by default.")
+    ] = None,
     key: ReadKey = None,
 ) -> None:
-    """Write the documents of a collection as JSONL, as `import` reads it."""
-    with Client(url, key) as remote, ExitStack() as stack:
+    """Write the documents of a collection as JSONL, which `import` can read."""
+    with Client(url, key) as client, ExitStack() as stack:
         target = stack.enter_context(out.open("wb")) if out else sys.stdout.buffer
-        for document in remote.documents(collection):
+        for document in client.documents(collection):
             kept = {name: document[name] for name in ("id", "text", "metadata")}
             target.write(f"{safe_json(kept)}\n".encode())
 
 
 @cli.command()
 def query(
-    text: Annotated[str, typer.Argument(help="What the documents should be similar to.")],
+    text: Annotated[str, typer.Argument(help="Text that the documents should be similar to.")],
     collection: CollectionOption,
     k: Annotated[int, typer.Option("--k", "-k", help="Number of documents.")] = 10,
-    url: Url = HERE,
-    rerank: Annotated[bool, typer.Option("--rerank", help="Put a shortlist in the order of its words.")] = False,
+    url: Url = DEFAULT_URL,
+    rerank: Annotated[bool, typer.Option("--rerank", help="Order a shortlist by the similarity of its words.")] = False,
     key: ReadKey = None,
 ) -> None:
     """Print the documents most similar to a text."""
-    with Client(url, key) as remote:
-        answer = remote.similar(collection, text, k, "features" if rerank else None)
-    Console().print(matches_table(answer))
-    if not answer["known"]:
-        say(console, "no word of the query is known to the hash function: these mean little", style="yellow")
+    with Client(url, key) as client:
+        result = client.similar(collection, text, k, "features" if rerank else None)
+    Console().print(matches_table(result))
+    if not result["known"]:
+        say(console, "the hash function knows no word of the query: these matches mean little", style="yellow")
 
 
 @cli.command()
 def retrain(
     collection: CollectionOption,
-    url: Url = HERE,
-    wait: Annotated[bool, typer.Option(help="Show the progress until it is done.")] = True,
+    url: Url = DEFAULT_URL,
+    wait: Annotated[bool, typer.Option(help="Show the progress until the job is finished.")] = True,
     force: Annotated[bool, typer.Option(help="Promote the new codes even if they are worse.")] = False,
     key: AdminKey = None,
 ) -> None:
-    """Learn new codes on a collection and put them in place of the old ones."""
-    with Client(url, key) as remote:
-        job = remote.retrain(collection, force=force)
+    """Learn new codes on a collection and replace the old ones with them."""
+    with Client(url, key) as client:
+        job = client.retrain(collection, force=force)
         if not wait:
             print(safe_text(job["id"]))
             return
-        job = watch_retrain(remote, job, console)
+        job = watch_retrain(client, job, console)
     say(console, f"code space {job['progress'].get('version', '')} answers now")
 
 
@@ -183,13 +182,13 @@ def demo(
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Learn codes of the docstrings on this machine, serve them, and ask a few questions."""
+    """Learn codes of the docstrings on this machine, serve them, and run a few queries."""
     tour(_settings(port=port, database_url=database_url), console)
 
 
 @cli.command()
 def doctor(database_url: DatabaseUrl = None) -> None:
-    """Say whether this installation can serve, and what is amiss."""
+    """Check whether this installation can serve, and show what is wrong."""
     settings = _settings(database_url=database_url)
     from service.hashing.device import resolve_device
     from service.processes.serve import listening
@@ -212,15 +211,15 @@ def doctor(database_url: DatabaseUrl = None) -> None:
             say(console, Text("ok", "green"), f"     {name}: {check()}")
         except NearbitError as error:
             faults += 1
-            say(console, Text("amiss", "red"), f"  {name}: {explained(error)}")
+            say(console, Text("fault", "red"), f"  {name}: {explained(error)}")
     raise typer.Exit(min(faults, 1))
 
 
 def _settings(**options: object) -> Settings:
-    """The settings of the environment with the options that were given, which child processes then find there too.
+    """The settings of the environment and the options, which are put into the environment for child processes.
 
     Raises:
-        ConfigurationError: they cannot be served.
+        ConfigurationError: a setting is not valid.
     """
     for name, value in options.items():
         if value is not None:
@@ -235,7 +234,7 @@ def _settings(**options: object) -> Settings:
 
 
 def main() -> None:
-    """Run a command; an error that was raised on purpose is one line, not a traceback."""
+    """Run a command; an error that was raised on purpose is printed as one line, without a traceback."""
     escape_what_cannot_be_encoded(sys.stdout, sys.stderr)
     try:
         cli()

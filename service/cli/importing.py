@@ -1,8 +1,8 @@
-"""Documents out of a file of lines into a collection: every good line, whatever its neighbors are.
+"""Import the documents of a file, one per line, into a collection: every good line, whatever the other lines are.
 
-A line is refused for itself alone, with its number in the file and the reason: by this side if it cannot be sent, else
-by the service. A batch of which the service refuses a part is sent again without that part, in halves if the service
-does not say which part. Batches shrink to what the service takes.
+A line that is refused is reported with its number and the reason. This client refuses what cannot be sent, the service
+all else. If the service refuses some documents of a batch, the others are sent again; if it does not say which ones,
+the batch is sent again in halves. Batches shrink to the size that the service accepts.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, NoReturn
 from uuid import uuid4
 
-from service.cli.client import PATIENCE_S, Answer, Client, encoded
+from service.cli.client import PATIENCE_S, CallResult, Client, to_json_bytes
 from service.errors import InvalidInput
 
 MAX_LINE_BYTES = 64 << 20
@@ -41,13 +41,13 @@ class Refused(NamedTuple):
 
 @dataclass
 class Counts:
-    """What became of the lines so far: `read` is the sum of the others once all are through.
+    """What became of the lines so far; at the end, `read` is the sum of the others.
 
     Attributes:
         read: lines that were not blank.
-        new: documents that the collection did not have.
-        replaced: documents that it had before the import.
-        doubles: lines whose id another line had before: the last one that is not refused is the one that stays.
+        new: documents whose id the collection did not have.
+        replaced: documents whose id it had before the import.
+        doubles: lines with the id of an earlier line; the last of them that is not refused is stored.
         refused: lines that are not stored.
     """
 
@@ -65,7 +65,7 @@ class Counts:
 
 @dataclass(slots=True)
 class _Line:
-    """A line that can be sent; `earlier` is one of the same id that it takes the place of, unless it is refused."""
+    """A line that can be sent; `earlier` is a line with the same id, which is sent if this one is refused."""
 
     number: int
     raw: bytes
@@ -79,18 +79,19 @@ class Import:
     """One import into a collection that exists.
 
     Args:
-        remote: the service.
+        client: of the service.
         collection: name of the collection.
         n_before: number of its documents before.
         refuse: called with each line that is refused.
-        progress: called after each batch, and with a reason before each wait for the service.
+        report_progress: called after each batch, with an empty text, and before each wait for the service, with the
+            reason.
     """
 
-    remote: Client
+    client: Client
     collection: str
     n_before: int
     refuse: Callable[[Refused], None] = lambda refused: None
-    progress: Callable[[str], None] = lambda waiting: None
+    report_progress: Callable[[str], None] = lambda waiting: None
     counts: Counts = field(default_factory=Counts)
     max_lines: int = _BATCH_LINES
     max_bytes: int = _BATCH_BYTES
@@ -102,13 +103,13 @@ class Import:
         """Store the documents of numbered lines.
 
         Raises:
-            Unavailable: the service was away for longer than the patience.
-            NearbitError: it refuses whatever is sent, for the lack of a key or of the collection.
+            Unavailable: the service was unavailable for longer than `PATIENCE_S`.
+            NearbitError: it refuses every call, because the key or the collection is missing.
         """
         for number, raw in lines:
             self.counts.read += 1
             try:
-                line = _parsed(number, raw)
+                line = _parse_line(number, raw)
             except InvalidInput as error:
                 self._refuse(number, raw, str(error))
                 continue
@@ -133,23 +134,23 @@ class Import:
             if len(part) > self.max_lines or (len(part) > 1 and _size(part) > self.max_bytes):
                 waiting.extendleft(reversed(_halves(part)))
                 continue
-            answer = self._put(part)
-            if answer.response.is_success:
-                self._count(part, answer)
-                self.progress("")
+            result = self._put(part)
+            if result.response.is_success:
+                self._count(part, result)
+                self.report_progress("")
             else:
-                waiting.extendleft(reversed(self._without_refused(part, answer)))
+                waiting.extendleft(reversed(self._without_refused(part, result)))
 
-    def _put(self, part: list[_Line]) -> Answer:
+    def _put(self, part: list[_Line]) -> CallResult:
         body = b",".join(line.body for line in part).join(_ENVELOPE)
-        return self.remote.put_documents(self.collection, body, self.progress)
+        return self.client.put_documents(self.collection, body, self.report_progress)
 
-    def _without_refused(self, part: list[_Line], answer: Answer) -> list[list[_Line]]:
-        """What is to be sent in place of a batch that was refused."""
-        response = answer.response
+    def _without_refused(self, part: list[_Line], result: CallResult) -> list[list[_Line]]:
+        """The batches to send instead of one that was refused."""
+        response = result.response
         if response.status_code not in (400, 413, 422):
-            raise self.remote.refusal(response)
-        detail, bad = _reasons(response.text, len(part))
+            raise self.client.refusal(response)
+        detail, bad = _reasons_by_position(response.text, len(part))
         if response.status_code == 413:
             bad = {}
         if not bad and len(part) == 1:
@@ -159,7 +160,7 @@ class Import:
                 self._refuse(part[position].number, part[position].raw, reason)
             rest = [line.earlier if i in bad else line for i, line in enumerate(part)]
             left = [line for line in rest if line is not None]
-            # A service that names one fault at a time may have as many more to name: do not send all for each of them.
+            # A service that names one fault at a time may find many more: do not send the whole batch again for each.
             return _halves(left) if len(bad) == 1 else [left]
         if response.status_code == 413:
             named = re.search(r"at most (\d+) bytes", detail)
@@ -172,9 +173,9 @@ class Import:
         self.counts.refused += 1
         self.refuse(Refused(number, reason, raw.decode("utf-8", "replace").rstrip("\r\n")))
 
-    def _count(self, part: list[_Line], answer: Answer) -> None:
+    def _count(self, part: list[_Line], result: CallResult) -> None:
         n_created, n_first = 0, 0
-        for line, put in zip(part, self.remote.read(answer.response)["documents"], strict=True):
+        for line, put in zip(part, self.client.read(result.response)["documents"], strict=True):
             n_same = 0
             while line.earlier is not None:
                 line, n_same = line.earlier, n_same + 1
@@ -186,8 +187,8 @@ class Import:
                 n_first += 1
                 n_created += put["created"]
             self.counts.doubles += n_same
-        if answer.repeated and n_created < n_first:  # what the lost attempt had created, this one found
-            n_documents = self.remote.collection(self.collection, PATIENCE_S)["n_documents"]
+        if result.repeated and n_created < n_first:  # this attempt found documents that the lost one had created
+            n_documents = self.client.collection(self.collection, PATIENCE_S)["n_documents"]
             n_created = min(max(n_documents - self.n_before - self.counts.new, n_created), n_first)
         self.counts.new += n_created
         self.counts.replaced += n_first - n_created
@@ -199,12 +200,12 @@ def _halves(part: list[_Line]) -> list[list[_Line]]:
 
 
 def _size(part: Sequence[_Line]) -> int:
-    """Bytes of the request that carries them, or one more."""
+    """Size in bytes of the request for them, or one more."""
     return sum(len(line.body) + 1 for line in part) + sum(map(len, _ENVELOPE))
 
 
-def _reasons(text: str, n: int) -> tuple[str, dict[int, str]]:
-    """What a problem says, and which of the `n` documents it names, each with the reason."""
+def _reasons_by_position(text: str, n: int) -> tuple[str, dict[int, str]]:
+    """The detail of a problem, and the reason for each of the `n` documents that it names."""
     try:
         problem = json.loads(text)
         detail = str(problem["detail"])
@@ -226,16 +227,16 @@ def _reasons(text: str, n: int) -> tuple[str, dict[int, str]]:
     return detail, {position: reason for position, reason in bad.items() if 0 <= position < n}
 
 
-def _parsed(number: int, raw: bytes) -> _Line:
+def _parse_line(number: int, raw: bytes) -> _Line:
     """A line as a document that can be sent.
 
     Raises:
-        InvalidInput: it is not one JSON object in UTF-8, or holds what cannot be sent.
+        InvalidInput: it is not one JSON object in UTF-8, or cannot be sent.
     """
     if len(raw) > MAX_LINE_BYTES:
         raise InvalidInput(f"must be at most {MAX_LINE_BYTES:,} bytes")
     try:
-        document = json.loads(raw.decode("utf-8-sig" if number == 1 else "utf-8"), parse_constant=_no_number)
+        document = json.loads(raw.decode("utf-8-sig" if number == 1 else "utf-8"), parse_constant=_refuse_number)
     except UnicodeDecodeError as error:
         raise InvalidInput(f"must be UTF-8, got byte {raw[error.start]:#04x} at byte {error.start + 1}") from None
     except json.JSONDecodeError as error:
@@ -247,13 +248,13 @@ def _parsed(number: int, raw: bytes) -> _Line:
     if not isinstance(document, dict):
         raise InvalidInput(f"must be a JSON object, got {_JSON_NAMES.get(type(document), 'null')}")
     id: Any = document.get("id")
-    if id is None:  # given here and not by the service: a batch that is sent twice does not become two
+    if id is None:  # made here, not by the service: a batch sent twice must not be stored twice
         document["id"] = id = uuid4().hex
     known = str(id) if isinstance(id, (str, int)) and not isinstance(id, bool) else f"\0{number}"
-    return _Line(number, raw, known, encoded(document))
+    return _Line(number, raw, known, to_json_bytes(document))
 
 
-def _no_number(name: str) -> NoReturn:
+def _refuse_number(name: str) -> NoReturn:
     raise InvalidInput(f"must be JSON, which has no number {name}")
 
 
@@ -261,8 +262,8 @@ class Lines:
     """The numbered lines of a file that are not blank; iterate once.
 
     Attributes:
-        n_bytes: size of the file, None if nobody knows.
-        damage: why the file ended before its end, if it did.
+        n_bytes: size of the file; None if it is unknown.
+        damage: why the file could not be read to its end, if so.
     """
 
     def __init__(self, path: Path) -> None:
@@ -279,7 +280,7 @@ class Lines:
 
     @property
     def position(self) -> int:
-        """Bytes of the file that were read so far."""
+        """Number of bytes of the file read so far."""
         return self._n_read if self._lines is self._file else self._file.tell()
 
     def __enter__(self) -> Lines:

@@ -1,4 +1,4 @@
-"""What a person sees in a terminal: import and retrain with live progress, matches as a table."""
+"""What the commands show in a terminal: import and retrain with live progress, matches as a table."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ _SHOWN_REASONS = 20
 
 
 def import_documents(
-    remote: Client, file: Path, collection: str, n_bits: int | None, console: Console, errors: Path | None = None
+    client: Client, file: Path, collection: str, n_bits: int | None, console: Console, errors: Path | None = None
 ) -> Counts:
-    """Put the documents of a JSONL file into a collection under a progress bar, and say what became of its lines.
+    """Put the documents of a JSONL file into a collection with a progress bar, and print what became of its lines.
 
     Args:
-        remote: the service.
+        client: of the service.
         file: plain or gzipped; `-` is standard input.
         collection: its name; it is created if there is none.
-        n_bits: the width that its codes must have; none keeps that of a collection that exists.
-        console: where progress and counts are shown.
-        errors: a file for the lines that are refused.
+        n_bits: the width that its codes must have; None for that of an existing collection.
+        console: shows progress and counts.
+        errors: file to write the refused lines to.
 
     Raises:
         Conflict: the collection has another width.
-        Unavailable, NearbitError: the service was away for too long, or refuses everything; counts were shown.
-        InvalidInput: the file is damaged; what is before that is stored, and counts were shown.
+        Unavailable, NearbitError: the service was unavailable for too long, or refuses every call; counts are shown.
+        InvalidInput: the file is damaged; the lines before the damage are stored, and counts are shown.
     """
     refused: list[Refused] = []
     with ExitStack() as stack:
         lines = stack.enter_context(Lines(file))
-        stored, created = remote.create_or_keep(collection, n_bits)
+        stored, created = client.create_or_keep(collection, n_bits)
         if not created and n_bits is None:
             say(console, f"collection '{collection}' exists and keeps its settings: {stored['n_bits']}-bit codes")
         out = stack.enter_context(errors.open("w", encoding="utf-8")) if errors else None
@@ -50,7 +50,7 @@ def import_documents(
             if out is not None:
                 out.write(safe_json(line._asdict()) + "\n")
 
-        transfer = Import(remote, collection, stored["n_documents"], refuse)
+        transfer = Import(client, collection, stored["n_documents"], refuse)
         try:
             _run(transfer, lines, console)
         finally:
@@ -75,7 +75,7 @@ def _run(transfer: Import, lines: Lines, console: Console) -> None:
             waiting = f"{safe_text(reason)}, waiting" if reason else ""
             bar.update(task, completed=lines.position, n=transfer.counts.stored, waiting=waiting)
 
-        transfer.progress = show
+        transfer.report_progress = show
         transfer.run(lines)
         bar.update(task, completed=lines.position, total=lines.position, n=transfer.counts.stored)
 
@@ -95,11 +95,11 @@ def _show_counts(
     if counts.refused > len(refused):
         say(console, f"  and {counts.refused - len(refused):,} more", style="red")
     if counts.refused:
-        say(console, f"{errors} has all of them" if errors else "--errors FILE keeps all of them")
+        say(console, f"all of them are in {errors}" if errors else "--errors FILE writes all of them to a file")
 
 
-def watch_retrain(remote: Client, job: dict[str, Any], console: Console) -> dict[str, Any]:
-    """Show a retrain's stage, epoch, loss, share of saturated units and time left until it ends; return the job.
+def watch_retrain(client: Client, job: dict[str, Any], console: Console) -> dict[str, Any]:
+    """Show a retrain's stage, epoch, loss, share of saturated units and time left until it ends, and return its job.
 
     Raises:
         NearbitError: it did not succeed.
@@ -111,7 +111,7 @@ def watch_retrain(remote: Client, job: dict[str, Any], console: Console) -> dict
     )
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("queued", total=None, figures="")
-        for job in remote.watch(job):  # noqa: B020
+        for job in client.watch(job):  # noqa: B020
             done, total, figures = _progress(job["progress"])
             stage = job["progress"].get("stage", job["state"])
             bar.update(task, description=f"{safe_text(stage):<10}", completed=done, total=total, figures=figures)
@@ -122,7 +122,7 @@ def watch_retrain(remote: Client, job: dict[str, Any], console: Console) -> dict
 
 
 def _progress(progress: dict[str, Any]) -> tuple[float, float | None, str]:
-    """Done, total and figures of a job's progress, for the bar."""
+    """For the bar: what is done, the total, and the figures to show, of a job's progress."""
     done, total = progress.get("done"), progress.get("total")
     if "epoch" in progress:
         done, total = progress["epoch"], progress.get("epochs")
@@ -133,18 +133,18 @@ def _progress(progress: dict[str, Any]) -> tuple[float, float | None, str]:
     return done or 0, total, "  ".join(parts)
 
 
-def matches_table(answer: dict[str, Any], title: str | None = None) -> Table:
-    """Matches as a table: distance in bits, score if they were re-ranked, id, first line of the text."""
-    scored = bool(answer["matches"]) and "score" in answer["matches"][0]
+def matches_table(result: dict[str, Any], title: str | None = None) -> Table:
+    """The matches of a query as a table: distance in bits, score if re-ranked, id, first line of the text."""
+    scored = bool(result["matches"]) and "score" in result["matches"][0]
     columns = ("bits", "score", "id", "text") if scored else ("bits", "id", "text")
     table = Table(*columns, title=cell(title, "bold") if title else None, title_justify="left")
-    for match in answer["matches"]:
+    for match in result["matches"]:
         score = (f"{match['score']:.3f}",) if scored else ()
         table.add_row(str(match["distance"]), *score, cell(match["id"]), cell(_first_line(match["text"])))
     return table
 
 
 def _first_line(text: str) -> str:
-    """The first line that is not blank, tabs as spaces; no more of a long one than a terminal shows."""
+    """The first line that is not blank, cut to the width of a terminal, with tabs as spaces."""
     lines = text.lstrip()[:1_000].splitlines()
     return lines[0].replace("\t", " ").rstrip()[:100] if lines else ""

@@ -1,1 +1,1 @@
-"""What runs as a process of its own beside the API: today the job runner."""
+"""The processes of an installation: the servers, their children, and the job runner."""

@@ -1,4 +1,4 @@
-"""The job runner: a process that does the jobs that need no training, and so never waits for one."""
+"""The job runner: a process for the jobs that need no training, so that they never wait for one."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-_LOOK_S = 600.0
-"""Seconds between two looks for what is left to delete and has no job."""
+_ENQUEUE_LEFT_S = 600.0
+"""Seconds between two searches for things that must be deleted but have no job."""
 
 
 def work(settings: Settings, *, exit_with_parent: bool = False, once: bool = False) -> None:
-    """Claim and run jobs until SIGTERM or SIGINT; a job that is running then is given back and resumed later.
+    """Claim and run jobs until SIGTERM or SIGINT; a job that is running then is given back, and resumed later.
 
     Args:
         settings: database, encoder, lease.
@@ -49,25 +49,27 @@ def work(settings: Settings, *, exit_with_parent: bool = False, once: bool = Fal
         if once:
             deletion.enqueue_left(database)
         else:
-            threading.Thread(target=_look, args=(database, stopping), name="look", daemon=True).start()
+            threading.Thread(
+                target=_enqueue_deletions, args=(database, stopping), name="enqueue-deletions", daemon=True
+            ).start()
         leases.work(database, settings.lease_s, runner.kinds(), stopping, once=once)
     finally:
         runner.close()
         database.close()
 
 
-def _look(database: Database, stopping: threading.Event) -> None:
-    """Enqueue, now and then, what is left to delete."""
+def _enqueue_deletions(database: Database, stopping: threading.Event) -> None:
+    """Enqueue, every now and then, the deletions that are left to do."""
     while not stopping.is_set():
         try:
             deletion.enqueue_left(database)
-        except Exception as error:  # the next look tries again
-            log.error("cannot look for what is left to delete", error=str(error), exc_info=True)
-        stopping.wait(_LOOK_S)
+        except Exception as error:  # the next round tries again
+            log.error("cannot search for deletions that are left", error=str(error), exc_info=True)
+        stopping.wait(_ENQUEUE_LEFT_S)
 
 
 class JobRunner:
-    """What the job runner does for each kind of job; `store.progress` says what it reports meanwhile."""
+    """Runs each kind of job; `store.progress` defines the progress that it reports."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self.database = database
@@ -75,7 +77,7 @@ class JobRunner:
         self._blocking: _BlockingEncoder | None = None
 
     def kinds(self) -> dict[str, Run]:
-        """What to do for a job, by the job's kind."""
+        """The function that runs a job, by the kind of job."""
         return {
             "promote": self.promote,
             "rollback": self.promote,
@@ -83,54 +85,54 @@ class JobRunner:
             "drop_collection": self.drop_collection,
         }
 
-    def promote(self, job: Job, report: ReportProgress) -> Mapping[str, Any]:
+    def promote(self, job: Job, report_progress: ReportProgress) -> Mapping[str, Any]:
         """Make the space of a version the active one, after giving a code to every document that lacks one in it.
 
         Args:
-            job: `params` are `version`, and `replaces`: the version that must be active for it, or None.
-            report: takes progress.
+            job: its `params` are `version`, and `replaces`: the version that must be the active one, or None for any.
+            report_progress: called with the progress.
         """
         with self.database.read() as connection:
             space = spaces.get(connection, job.collection_id, job.params["version"])
-        if space.state == "active":  # a runner before this one did it, and died before it could say so
+        if space.state == "active":  # an earlier runner did it, and died before it could finish the job
             return {"stage": "active", "version": space.version}
 
         def encode(contents: Contents) -> Codes:
             return self._encoder().encode(str(space.digest), contents)
 
         def report_stage(progress: Mapping[str, Any]) -> None:
-            report({"stage": "loading" if "waiting_for" in progress else "encoding", **progress})
+            report_progress({"stage": "loading" if "waiting_for" in progress else "encoding", **progress})
 
         promotion = Promotion(self.database, space, encode, report_stage, replaces=job.params["replaces"])
         promoted = promotion.run(self.settings.ready_timeout_s)
         return {"stage": "active", "version": promoted.version}
 
-    def prune(self, job: Job, report: ReportProgress) -> Mapping[str, Any]:
-        """Delete code spaces that were pruned, and tombstones that nobody needs."""
-        deleting = Deletion(self.database, report)
+    def prune(self, job: Job, report_progress: ReportProgress) -> Mapping[str, Any]:
+        """Delete code spaces that were pruned, and tombstones that no replica needs."""
+        deleting = Deletion(self.database, report_progress)
         deleting.prune(job.collection_id)
         return {"stage": "done", "deleted": deleting.n_deleted}
 
-    def drop_collection(self, job: Job, report: ReportProgress) -> Mapping[str, Any]:
-        """Delete all rows of a dropped collection, the job's own among them."""
-        deleting = Deletion(self.database, report)
+    def drop_collection(self, job: Job, report_progress: ReportProgress) -> Mapping[str, Any]:
+        """Delete all rows of a dropped collection, including that of the job itself."""
+        deleting = Deletion(self.database, report_progress)
         deleting.drop_collection(job.collection_id)
         return {"stage": "done", "deleted": deleting.n_deleted}
 
     def close(self) -> None:
-        """Let go of the encoder, if one was needed."""
+        """Close the encoder, if a job needed one."""
         if self._blocking is not None:
             self._blocking.close()
 
     def _encoder(self) -> _BlockingEncoder:
-        """The encoder, made when a job first needs it: a process that only deletes does not load torch."""
+        """The encoder, opened when a job first needs it: a process that only deletes does not load torch."""
         if self._blocking is None:
             self._blocking = _BlockingEncoder(partial(_open_encoder, self.settings, self.database))
         return self._blocking
 
 
 class _BlockingEncoder:
-    """An encoder for a caller without an event loop: it has one in a thread of its own."""
+    """An encoder for callers without an event loop; its own event loop runs in a thread."""
 
     def __init__(self, open_encoder: Callable[[], Encoder]) -> None:
         self._loop = asyncio.new_event_loop()
@@ -143,7 +145,7 @@ class _BlockingEncoder:
         return self._wait(self._encoder.encode(digest, contents)).codes
 
     def close(self) -> None:
-        """Close the encoder, and the loop."""
+        """Close the encoder and the event loop."""
         self._wait(self._encoder.close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -154,7 +156,7 @@ class _BlockingEncoder:
 
 
 def _open_encoder(settings: Settings, database: Database) -> Encoder:
-    """An encoder process as a client sees it, where one is set; else the batcher, as in an API process."""
+    """A client of the encoder process if one is set, else a batcher, as in an API process."""
     if settings.encoder_url:
         from service.encoding.client import EncoderClient
 

@@ -1,4 +1,4 @@
-"""What `nearbit serve` and `nearbit encoder` run: a socket, the processes behind it, and a stop that loses nothing."""
+"""`nearbit serve` and `nearbit encoder`: a socket, the processes behind it, and a stop that loses no request."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from service.web.http_protocol import HttpProtocol
 log = structlog.get_logger(__name__)
 
 _KEEPALIVE_S = 60
-"""Idle connections stay open for so long: longer than `EncoderClient` keeps them, so that none ends under a request."""
+"""How long idle connections stay open: longer than `EncoderClient` keeps them, so none closes during a request."""
 
 
 def serve(settings: Settings) -> None:
-    """Run the API, and trainer and job runner if wanted, until SIGTERM or SIGINT.
+    """Run the API, and trainer and job runner if the settings say so, until SIGTERM or SIGINT.
 
-    The API processes read their settings from the environment, which must say the same.
+    The API processes read their settings from the environment, which must hold the same settings.
 
     Raises:
         ConfigurationError: the port is taken.
@@ -42,8 +42,8 @@ def serve(settings: Settings) -> None:
         listener = stack.enter_context(listening(settings.host, settings.port))
         _prepare_database(settings)
         if settings.workers > 1:
-            counts = stack.enter_context(tempfile.TemporaryDirectory(prefix="nearbit-metrics-"))
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = counts
+            metrics_folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="nearbit-metrics-"))
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_folder
         children = [ChildProcess("trainer", TRAINER)] if settings.trainer else []
         children += [ChildProcess("job runner", JOB_RUNNER)] if settings.job_runner else []
         for child in children:
@@ -56,7 +56,7 @@ def serve_encoder(settings: Settings, port: int) -> None:
     """Run an encoder process until SIGTERM or SIGINT.
 
     Raises:
-        ConfigurationError: the port is taken, or the device is not there.
+        ConfigurationError: the port is taken, or the device is not on this machine.
         DatabaseUnavailable, SchemaMismatch: the database cannot be served from.
     """
     from service.web.app import create_encoder_app
@@ -69,10 +69,10 @@ def serve_encoder(settings: Settings, port: int) -> None:
 
 @contextmanager
 def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """A socket that listens on the address, so that a taken port is known before anything is started.
+    """A socket that listens on the address, so that a taken port is an error before anything is started.
 
     Raises:
-        ConfigurationError: it cannot be listened on.
+        ConfigurationError: the address cannot be listened on.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as listener:
@@ -89,7 +89,7 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def _prepare_database(settings: Settings) -> None:
-    """Migrate a new file, refuse an old schema: here and once, not in each worker's start."""
+    """Migrate a new file, refuse an old schema: once, here, instead of at the start of each worker."""
     database = Database.open(settings.database_url)
     try:
         prepare(database)
@@ -98,7 +98,7 @@ def _prepare_database(settings: Settings) -> None:
 
 
 def _run(settings: Settings, app: Any, listener: socket.socket, workers: int) -> None:
-    """Run the servers on a socket until SIGTERM or SIGINT; requests in flight are answered first."""
+    """Run the servers on a socket until SIGTERM or SIGINT; requests in flight are finished first."""
     config = uvicorn.Config(
         app,
         factory=isinstance(app, str),

@@ -13,7 +13,7 @@ from service.errors import ConfigurationError, Conflict, InvalidInput, NearbitEr
 
 
 def answering(*responses: httpx2.Response) -> tuple[Client, list[httpx2.Request]]:
-    """A remote that gets these answers in turn, and the requests that it makes."""
+    """A client that gets these answers in turn, and the requests that it makes."""
     requests: list[httpx2.Request] = []
     waiting = iter(responses)
 
@@ -25,17 +25,17 @@ def answering(*responses: httpx2.Response) -> tuple[Client, list[httpx2.Request]
 
 
 def test_calls_go_under_v1_with_the_key_and_quoted_names() -> None:
-    remote, requests = answering(httpx2.Response(200, json={"n_documents": 3}))
-    with remote:
-        assert remote.collection("a/b?") == {"n_documents": 3}
+    client, requests = answering(httpx2.Response(200, json={"n_documents": 3}))
+    with client:
+        assert client.collection("a/b?") == {"n_documents": 3}
     assert str(requests[0].url) == "http://here/v1/collections/a%2Fb%3F"
     assert requests[0].headers["authorization"] == "Bearer key"
 
 
 def test_a_service_that_is_unavailable_is_asked_again_after_the_wait_it_names() -> None:
     busy = httpx2.Response(503, json={"detail": "full"}, headers={"Retry-After": "0"})
-    remote, requests = answering(busy, busy, httpx2.Response(200, json={"seq": 7}))
-    assert remote.retrain("texts", epochs=3) == {"seq": 7}
+    client, requests = answering(busy, busy, httpx2.Response(200, json={"seq": 7}))
+    assert client.retrain("texts", epochs=3) == {"seq": 7}
     assert [json.loads(request.content) for request in requests] == [{"epochs": 3}] * 3
 
 
@@ -44,15 +44,15 @@ def test_a_service_that_is_unavailable_is_asked_again_after_the_wait_it_names() 
     [(401, Unauthorized), (403, Unauthorized), (404, NearbitError), (409, Conflict), (422, InvalidInput)],
 )
 def test_a_refusal_is_raised_with_the_words_of_the_service(status: int, kind: type[NearbitError]) -> None:
-    remote, _ = answering(httpx2.Response(status, json={"detail": "because"}))
+    client, _ = answering(httpx2.Response(status, json={"detail": "because"}))
     with pytest.raises(kind, match=f"^http://here answered {status}: because$"):
-        remote.retrain("texts")
+        client.retrain("texts")
 
 
 def test_an_answer_of_something_else_and_no_answer_are_said() -> None:
-    remote, _ = answering(httpx2.Response(502, text="<html>bad gateway"))
+    client, _ = answering(httpx2.Response(502, text="<html>bad gateway"))
     with pytest.raises(NearbitError, match="answered 502: <html>bad gateway"):
-        remote.spaces("texts")
+        client.spaces("texts")
     with (
         Client("http://127.0.0.1:1") as nobody,
         pytest.raises(Unavailable, match=r"no answer from http://127\.0\.0\.1:1"),
@@ -62,22 +62,22 @@ def test_an_answer_of_something_else_and_no_answer_are_said() -> None:
 
 def test_documents_are_read_page_by_page() -> None:
     pages = [{"items": [{"id": "a"}], "next_cursor": "x"}, {"items": [{"id": "b"}], "next_cursor": None}]
-    remote, requests = answering(*(httpx2.Response(200, json=page) for page in pages))
-    assert [document["id"] for document in remote.documents("texts")] == ["a", "b"]
+    client, requests = answering(*(httpx2.Response(200, json=page) for page in pages))
+    assert [document["id"] for document in client.documents("texts")] == ["a", "b"]
     assert dict(requests[1].url.params) == {"limit": "1000", "cursor": "x"}
 
 
 def test_a_job_is_watched_to_its_end() -> None:
     states = [{"id": "1", "state": "running"}, {"id": "1", "state": "failed"}]
-    remote, _ = answering(*(httpx2.Response(200, json=state) for state in states))
-    seen = [job["state"] for job in remote.watch({"id": "1", "state": "queued"}, every_s=0)]
+    client, _ = answering(*(httpx2.Response(200, json=state) for state in states))
+    seen = [job["state"] for job in client.watch({"id": "1", "state": "queued"}, every_s=0)]
     assert seen == ["queued", "running", "failed"]
 
 
 def test_a_call_without_the_key_that_it_needs_says_how_to_give_one() -> None:
-    remote = Client("http://here", None, httpx2.MockTransport(lambda _: httpx2.Response(401, json={"detail": "no"})))
+    client = Client("http://here", None, httpx2.MockTransport(lambda _: httpx2.Response(401, json={"detail": "no"})))
     with pytest.raises(Unauthorized, match=r"answered 401: no \(give the key with --key, or in NEARBIT_ADMIN_KEY\)"):
-        remote.collection("texts")
+        client.collection("texts")
 
 
 def test_a_key_is_sent_as_the_bytes_that_it_is() -> None:
@@ -100,11 +100,11 @@ def test_a_url_of_another_kind_is_said(url: str) -> None:
 
 
 def test_text_that_cannot_be_sent_and_answers_of_others_are_said() -> None:
-    remote, _ = answering(httpx2.Response(200, text="<html>log in"))
+    client, _ = answering(httpx2.Response(200, text="<html>log in"))
     with pytest.raises(InvalidInput, match="lone surrogate"):
-        remote.similar("texts", "\udcff", 1)
+        client.similar("texts", "\udcff", 1)
     with pytest.raises(NearbitError, match="something else than JSON: <html>log in"):
-        remote.collection("\udcff")
+        client.collection("\udcff")
 
 
 @pytest.mark.parametrize(
@@ -152,9 +152,9 @@ def test_this_machine_is_reached_whatever_proxy_the_environment_names(
     thread.start()
     try:
         for host in ("127.0.0.1", "localhost"):
-            with Client(f"http://{host}:{server.server_port}") as remote:
-                assert remote.ready()
-                assert remote.collection("texts") == {"n_documents": 3}
+            with Client(f"http://{host}:{server.server_port}") as client:
+                assert client.ready()
+                assert client.collection("texts") == {"n_documents": 3}
     finally:
         server.shutdown()
         thread.join()

@@ -110,16 +110,16 @@ def test_an_import_names_the_lines_that_it_refuses_and_stores_all_others(sqlite_
         httpx2.put(f"{url}/v1/collections/texts", json={"n_bits": 32})
         ended = nearbit("import", str(file), "-c", "texts", "--url", url, "--errors", str(errors))
         assert ended.returncode == 1
-        said = " ".join(ended.stderr.split())
-        assert "collection 'texts' exists and keeps its settings: 32-bit codes" in said
-        assert "read 6 lines: 2 documents are in 'texts' (2 new, 0 replaced), 1 doubles, 3 refused" in said
+        printed = " ".join(ended.stderr.split())
+        assert "collection 'texts' exists and keeps its settings: 32-bit codes" in printed
+        assert "read 6 lines: 2 documents are in 'texts' (2 new, 0 replaced), 1 doubles, 3 refused" in printed
         for number, reason in (
             (2, "must be JSON, which has no number NaN"),
             (4, "must be valid Unicode"),
             (5, "txt: "),
         ):
-            assert f"line {number}: {reason}" in said
-        assert "Traceback" not in said
+            assert f"line {number}: {reason}" in printed
+        assert "Traceback" not in printed
         kept = [json.loads(line) for line in errors.read_text().splitlines()]
         assert {(line["line"], line["text"]) for line in kept} == {(n, lines[n - 1].decode()) for n in (2, 4, 5)}
         stored = httpx2.get(f"{url}/v1/collections/texts/documents").json()["items"]
@@ -141,9 +141,9 @@ def test_every_command_sends_the_key_and_says_when_it_is_missing(sqlite_url: str
         for command in commands:
             ended = nearbit(*command, **keys)
             assert ended.returncode == 1
-            (said,) = [line for line in ended.stderr.splitlines() if "error: " in line]
-            assert "answered 401" in said
-            assert "give the key with --key, or in NEARBIT_ADMIN_KEY" in said
+            (printed,) = [line for line in ended.stderr.splitlines() if "error: " in line]
+            assert "answered 401" in printed
+            assert "give the key with --key, or in NEARBIT_ADMIN_KEY" in printed
             assert "Traceback" not in ended.stderr
         assert nearbit("import", str(corpus), *there, **keys | {"NEARBIT_ADMIN_KEY": "kéy"}).returncode == 0
         assert nearbit("import", str(corpus), *there, "--admin-key", "kéy", **keys).returncode == 0

@@ -58,10 +58,10 @@ def put(through: Through, content: bytes, tmp_path: Path, **limits: Any) -> tupl
     file = tmp_path / "documents.jsonl"
     file.write_bytes(content)
     refused: list[Refused] = []
-    remote = Client("http://localhost", transport=through)
-    n_before = remote.collection("texts")["n_documents"]
+    client = Client("http://localhost", transport=through)
+    n_before = client.collection("texts")["n_documents"]
     with Lines(file) as lines:
-        transfer = Import(remote, "texts", n_before, refused.append, **limits)
+        transfer = Import(client, "texts", n_before, refused.append, **limits)
         transfer.run(lines)
     counts = transfer.counts
     assert counts.read == counts.new + counts.replaced + counts.doubles + counts.refused
@@ -227,7 +227,7 @@ def test_a_service_that_is_away_is_waited_for_and_said(sqlite_url: str, tmp_path
         httpx2.Response(429, headers={"Retry-After": "0"}),
         httpx2.Response(409, json={"detail": "the active space changed"}, headers={"Retry-After": "0"}),
     ]
-    said: list[str] = []
+    reasons: list[str] = []
 
     def away(request: httpx2.Request) -> httpx2.Response | None:
         if request.method != "POST" or not ways:
@@ -239,9 +239,9 @@ def test_a_service_that_is_away_is_waited_for_and_said(sqlite_url: str, tmp_path
 
     with app(sqlite_url) as through:
         through.before = away
-        counts, _ = put(through, lines({"text": "a"}), tmp_path, progress=said.append)
+        counts, _ = put(through, lines({"text": "a"}), tmp_path, report_progress=reasons.append)
         assert counts == Counts(read=1, new=1)
-    assert said[:2] == ["no answer from http://localhost", "http://localhost answered 502"]
+    assert reasons[:2] == ["no answer from http://localhost", "http://localhost answered 502"]
 
 
 def test_a_service_that_stays_away_ends_the_import(
@@ -271,12 +271,12 @@ def test_a_key_that_is_refused_ends_the_import(sqlite_url: str, tmp_path: Path) 
 
 def test_a_collection_keeps_its_settings_unless_others_are_asked_for(sqlite_url: str) -> None:
     with app(sqlite_url) as through:
-        remote = Client("http://localhost", transport=through)
-        assert remote.create_or_keep("texts")[0]["n_bits"] == 16
-        assert remote.create_or_keep("texts", 16)[1] is False
+        client = Client("http://localhost", transport=through)
+        assert client.create_or_keep("texts")[0]["n_bits"] == 16
+        assert client.create_or_keep("texts", 16)[1] is False
         with pytest.raises(Conflict, match="'texts' exists with 16-bit codes, --n-bits asked for 32"):
-            remote.create_or_keep("texts", 32)
-        created, new = remote.create_or_keep("others", 32)
+            client.create_or_keep("texts", 32)
+        created, new = client.create_or_keep("others", 32)
         assert (created["n_bits"], created["n_documents"], new) == (32, 0, True)
 
 

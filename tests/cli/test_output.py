@@ -45,9 +45,9 @@ def test_progress_and_errors_of_a_job_are_shown_without_markup() -> None:
         {"id": "1", "state": "failed", "progress": {"stage": NASTY}, "error": NASTY},
     ]
     answers = iter(states[1:])
-    remote = Client("http://here", transport=httpx2.MockTransport(lambda _: httpx2.Response(200, json=next(answers))))
+    client = Client("http://here", transport=httpx2.MockTransport(lambda _: httpx2.Response(200, json=next(answers))))
     out = console()
     with pytest.raises(NearbitError, match="job 1 failed"):
-        watch_retrain(remote, states[0], out)
+        watch_retrain(client, states[0], out)
     assert SHOWN in written(out)
     assert not set(written(out)) & set("\x1b\u202e\x9b")

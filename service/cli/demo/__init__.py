@@ -1,1 +1,1 @@
-"""The demonstration: learn codes of the docstrings on this machine and answer queries about them."""
+"""The demonstration: learn codes of the docstrings on this machine and search them."""

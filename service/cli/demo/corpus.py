@@ -1,7 +1,7 @@
 """The demonstration corpus: docstrings of the public modules, classes and functions of the standard library and of the
 packages that nearbit stands on.
 
-Every machine that runs nearbit has it, no network is needed, and people know what is in it.
+Every machine that runs nearbit has these, no network is needed, and people know what they say.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-# Beside the standard library. Named, so that the corpus does not grow with whatever else is installed.
+# In addition to the standard library. A fixed list, so that the corpus does not grow with what else is installed.
 _PACKAGES = ("numpy", "scipy", "sklearn", "torch", "networkx", "sqlalchemy", "pydantic", "fastapi", "starlette")
-# Importing these does something: opens a browser, prints, needs a display, or patches the process.
+# To import one of these has an effect: it opens a browser, prints, needs a display, or patches the process.
 _LEFT_OUT = {"antigravity", "this", "idlelib", "turtledemo", "turtle", "tkinter", "test", "lib2to3"}
 _PRIVATE_PARTS = ("_", "test", "conftest", "setup")
 _MIN_CHARS, _MAX_CHARS = 20, 20_000
@@ -40,7 +40,7 @@ class Docstring(NamedTuple):
 def docstrings() -> Iterator[Docstring]:
     """Every distinct docstring of the environment, under the shortest public dotted name that leads to it.
 
-    Methods count for the standard library only.
+    Those of methods are taken from the standard library only.
     """
     texts: set[str] = set()
     names: set[str] = set()
@@ -79,7 +79,7 @@ def _import(name: str) -> ModuleType | None:
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         try:
             return importlib.import_module(name)
-        except (Exception, SystemExit):  # a module of somebody else's: whatever it raises, it is left out
+        except (Exception, SystemExit):  # a foreign module: whatever it raises, it is left out
             return None
 
 
@@ -108,7 +108,7 @@ def _of_class(owner: type, name: str, package: str, module: str) -> Iterator[Doc
 
 
 def _belongs(member: object, package: str) -> bool:
-    """Whether a module's member is that package's own, not something it imported from another."""
+    """Whether the member of a module was defined in that package, not imported from another one."""
     home = getattr(member, "__module__", None)
     return not isinstance(home, str) or home.split(".")[0].lstrip("_") == package.lstrip("_") or home == "builtins"
 
@@ -120,9 +120,9 @@ def _text(thing: object) -> str:
 
 
 def write(path: Path) -> int:
-    """Write the corpus as JSON lines; return the number of documents.
+    """Write the corpus as JSON lines, and return the number of documents.
 
-    It imports everything it can find, so run it in a process of its own.
+    It imports every module that it finds, so it should run in a process of its own.
     """
     n = 0
     partial = path.with_suffix(".partial")

@@ -1,4 +1,4 @@
-"""The tour of `make demo`: collect docstrings, serve them, learn codes of them, ask, and stay up."""
+"""The tour of `make demo`: collect docstrings, serve them, learn codes of them, run queries, and keep serving."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from service.safe_text import say
 COLLECTION = "docstrings"
 QUERIES = ("solve a linear system of equations", "shortest path in a graph", "parse a date string")
 OPTIONS = {"neighbors": 5, "first_share": 0}
-"""Of the training, for a collection that short queries search: a code then keeps words, not the topic alone."""
+"""Training options for a collection that is searched by short queries: the codes then keep words, not only topics."""
 _START_S = 60.0
 
 
 def tour(settings: Settings, console: Console) -> None:
-    """Run the demonstration until Ctrl-C; a second run reuses what the first left.
+    """Run the demonstration until Ctrl-C; a second run reuses the data of the first.
 
     Raises:
-        ConfigurationError: the service did not start, because the port is taken for one.
+        ConfigurationError: the service did not start, for example because the port is taken.
     """
     began = time.monotonic()
     url = f"http://{_reachable(settings.host)}:{settings.port}"
@@ -38,10 +38,10 @@ def tour(settings: Settings, console: Console) -> None:
     quiet = {"NEARBIT_LOG_LEVEL": "warning", **os.environ}
     service = subprocess.Popen([sys.executable, "-m", "service", "serve"], env=quiet)
     try:
-        with Client(url, key) as remote:
-            _wait(service, remote)
-            _learn(remote, settings.data_dir / "docstrings.jsonl", console)
-            _ask(remote, console)
+        with Client(url, key) as client:
+            _wait(service, client)
+            _learn(client, settings.data_dir / "docstrings.jsonl", console)
+            _run_queries(client, console)
         say(console, Text(f"\nup after {time.monotonic() - began:.0f} s. Try next, from another terminal:\n"))
         console.print(_next_steps(url, key is not None), highlight=False, markup=False, soft_wrap=True)
         service.wait()
@@ -53,51 +53,51 @@ def tour(settings: Settings, console: Console) -> None:
 
 
 def _reachable(host: str) -> str:
-    """The name under which this machine reaches a service that listens on that address."""
+    """The host by which this machine reaches a service that listens on that address."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"[{host}]" if ":" in host else host
 
 
-def _wait(service: subprocess.Popen[bytes], remote: Client) -> None:
+def _wait(service: subprocess.Popen[bytes], client: Client) -> None:
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline:
         if service.poll() is not None:
-            raise ConfigurationError("the service did not start; it said why above")
-        if remote.ready():
+            raise ConfigurationError("the service did not start; its error is above")
+        if client.ready():
             return
         time.sleep(0.1)
-    raise Unavailable(f"the service at {remote.url} is not ready after {_START_S:.0f} s")
+    raise Unavailable(f"the service at {client.url} is not ready after {_START_S:.0f} s")
 
 
-def _learn(remote: Client, file: Path, console: Console) -> None:
-    """Have the collection there, filled and trained; skip what is done."""
-    remote.create(COLLECTION, 64)
-    collection = remote.collection(COLLECTION)
+def _learn(client: Client, file: Path, console: Console) -> None:
+    """Create, fill and train the collection, except for the steps that an earlier run has done."""
+    client.create(COLLECTION, 64)
+    collection = client.collection(COLLECTION)
     if collection["space"]["version"] > 1:
         there = Text(f"{collection['n_documents']:,} docstrings", "bold")
-        say(console, there, " and their learned codes are there already")
+        say(console, there, " and their learned codes are already there")
         return
     if not file.exists():
         say(console, Text("1", "bold"), "  collecting the docstrings of this Python: no network, no download")
         command = [sys.executable, "-W", "ignore", "-m", "service.cli.demo.corpus", str(file)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    say(console, Text("2", "bold"), f"  posting them to collection '{COLLECTION}': each is found as soon as it is in")
-    import_documents(remote, file, COLLECTION, 64, console)
+    say(console, Text("2", "bold"), f"  putting them into collection '{COLLECTION}': each can be found at once")
+    import_documents(client, file, COLLECTION, 64, console)
     say(console, Text("3", "bold"), "  learning 64-bit codes on them, then swapping them in")
-    watch_retrain(remote, remote.retrain(COLLECTION, **OPTIONS), console)
-    report = remote.spaces(COLLECTION)[0]["report"]
+    watch_retrain(client, client.retrain(COLLECTION, **OPTIONS), console)
+    report = client.spaces(COLLECTION)[0]["report"]
     say(
         console,
-        f"   of the 10 true nearest of unseen documents, the 100 nearest by code hold {report['recall']['this']:.0%} "
+        f"   the 100 nearest by code hold {report['recall']['this']:.0%} of the 10 true nearest of unseen documents "
         f"(untrained: {report['recall']['untrained']:.0%}); {report['saturated']:.0%} of the code units are saturated",
     )
 
 
-def _ask(remote: Client, console: Console) -> None:
+def _run_queries(client: Client, console: Console) -> None:
     for query in QUERIES:
-        answer = remote.similar(COLLECTION, query, 5)
+        result = client.similar(COLLECTION, query, 5)
         console.print()
-        console.print(matches_table(answer, f"similar to {query!r}, space {answer['space']['version']}"))
+        console.print(matches_table(result, f"similar to {query!r}, space {result['space']['version']}"))
 
 
 def _next_steps(url: str, with_key: bool) -> str:
