@@ -13,7 +13,7 @@ from service.errors import ConfigurationError, Conflict, InvalidInput, NearbitEr
 
 
 def answering(*responses: httpx2.Response) -> tuple[Client, list[httpx2.Request]]:
-    """A client that gets these answers in turn, and the requests that it makes."""
+    """A client that gets these responses in turn, and the list of the requests that it makes."""
     requests: list[httpx2.Request] = []
     waiting = iter(responses)
 
@@ -32,7 +32,7 @@ def test_calls_go_under_v1_with_the_key_and_quoted_names() -> None:
     assert requests[0].headers["authorization"] == "Bearer key"
 
 
-def test_a_service_that_is_unavailable_is_asked_again_after_the_wait_it_names() -> None:
+def test_an_unavailable_service_is_called_again_after_the_wait_it_names() -> None:
     busy = httpx2.Response(503, json={"detail": "full"}, headers={"Retry-After": "0"})
     client, requests = answering(busy, busy, httpx2.Response(200, json={"seq": 7}))
     assert client.retrain("texts", epochs=3) == {"seq": 7}
@@ -43,13 +43,13 @@ def test_a_service_that_is_unavailable_is_asked_again_after_the_wait_it_names() 
     ("status", "kind"),
     [(401, Unauthorized), (403, Unauthorized), (404, NearbitError), (409, Conflict), (422, InvalidInput)],
 )
-def test_a_refusal_is_raised_with_the_words_of_the_service(status: int, kind: type[NearbitError]) -> None:
+def test_a_refusal_is_raised_with_the_message_of_the_service(status: int, kind: type[NearbitError]) -> None:
     client, _ = answering(httpx2.Response(status, json={"detail": "because"}))
     with pytest.raises(kind, match=f"^http://here answered {status}: because$"):
         client.retrain("texts")
 
 
-def test_an_answer_of_something_else_and_no_answer_are_said() -> None:
+def test_a_response_of_another_program_and_a_missing_one_are_reported() -> None:
     client, _ = answering(httpx2.Response(502, text="<html>bad gateway"))
     with pytest.raises(NearbitError, match="answered 502: <html>bad gateway"):
         client.spaces("texts")
@@ -94,12 +94,12 @@ def test_a_key_is_sent_as_the_bytes_that_it_is() -> None:
 
 
 @pytest.mark.parametrize("url", ["localhost:8000", "ftp://here", "", "http://[::1", "http://here:port"])
-def test_a_url_of_another_kind_is_said(url: str) -> None:
+def test_a_url_that_is_not_http_is_refused(url: str) -> None:
     with pytest.raises((InvalidInput, Unavailable), match="URL"):
         Client(url).collection("texts")
 
 
-def test_text_that_cannot_be_sent_and_answers_of_others_are_said() -> None:
+def test_text_that_cannot_be_sent_and_responses_of_other_programs_are_reported() -> None:
     client, _ = answering(httpx2.Response(200, text="<html>log in"))
     with pytest.raises(InvalidInput, match="lone surrogate"):
         client.similar("texts", "\udcff", 1)
@@ -117,7 +117,7 @@ def test_loopback_has_no_proxy(host: str) -> None:
 @pytest.mark.parametrize(
     "host", ["example.org", "10.0.0.1", "localhost.example.org", "::2", "127.0.0.1.example.org", ""]
 )
-def test_other_hosts_may_have_one(host: str) -> None:
+def test_other_hosts_may_have_a_proxy(host: str) -> None:
     assert not is_loopback(host)
 
 
@@ -161,7 +161,7 @@ def test_this_machine_is_reached_whatever_proxy_the_environment_names(
         server.server_close()
 
 
-def test_a_proxy_that_cannot_be_used_for_another_host_is_said(clean: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_cannot_be_used_for_another_host_is_reported(clean: pytest.MonkeyPatch) -> None:
     proxies = ["bogus://user:secret@127.0.0.1:9", "http://user:secret@127.0.0.1:port"]
     if find_spec("socksio") is None:
         proxies.append("socks5://user:secret@127.0.0.1:9")

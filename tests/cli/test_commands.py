@@ -173,7 +173,7 @@ NASTY = "[/INST] [error] \x1b[31mred\u202e \x9b2J"
 
 
 @pytest.mark.long
-def test_what_users_wrote_is_shown_as_it_is_and_steers_no_terminal(sqlite_url: str) -> None:
+def test_text_of_users_is_shown_as_it_is_and_cannot_steer_the_terminal(sqlite_url: str) -> None:
     documents = [{"id": "[/b] 日本", "text": f"{NASTY}\nmore", "metadata": {"[x]": NASTY}}]
     with serving("serve", "--no-trainer", "--database-url", sqlite_url) as (_, url):
         httpx2.put(f"{url}/v1/collections/texts")
@@ -222,7 +222,7 @@ def test_workers_end_when_their_parent_is_killed(sqlite_url: str) -> None:
 
 
 @pytest.mark.long
-def test_a_stop_answers_what_is_in_flight(sqlite_url: str) -> None:
+def test_a_stop_finishes_the_requests_in_flight(sqlite_url: str) -> None:
     with serving("serve", "--no-trainer", "--database-url", sqlite_url) as (process, url):
         httpx2.put(f"{url}/v1/collections/texts")
         documents = [{"id": f"d{i}", "text": f"text {i} " * 1_000} for i in range(1_000)]
@@ -253,7 +253,7 @@ def test_a_trainer_child_ends_cleanly_when_it_is_asked_to(sqlite_url: str) -> No
         assert process.stderr.read() == ""
 
 
-def test_a_taken_port_is_said() -> None:
+def test_a_taken_port_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         ended = nearbit("serve", "--port", str(port), NEARBIT_DATABASE_URL="sqlite://")
@@ -271,7 +271,7 @@ def test_a_taken_port_is_said() -> None:
         (["retrain", "-c", "a", "--url", "http://127.0.0.1:1"], {}, "no answer from http://127.0.0.1:1"),
     ],
 )
-def test_what_cannot_be_is_one_line_and_no_traceback(
+def test_an_expected_error_is_one_line_without_a_traceback(
     tmp_path: Path, arguments: list[str], environment: dict[str, str], says: str
 ) -> None:
     ended = nearbit(*arguments, NEARBIT_PORT="0", NEARBIT_DATA_DIR=str(tmp_path), **environment)

@@ -1,4 +1,4 @@
-"""Import by line, against a real app: what is good is stored, what is not is named, whatever the app's limits."""
+"""Import by line, with a real app: good lines are stored and bad ones named, whatever the limits of the app."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Before = Callable[[httpx2.Request], httpx2.Response | None]
 
 
 class Through(httpx2.BaseTransport):
-    """Requests to an app in this process, counted; `before` and `after` may lose them, or their answers."""
+    """Requests to an app in this process, counted; `before` and `after` may lose them, or their responses."""
 
     def __init__(self, client: TestClient) -> None:
         self.client = client
@@ -147,7 +147,7 @@ def test_batches_shrink_to_what_the_service_takes(sqlite_url: str, tmp_path: Pat
         assert len(stored(through)) == 399
 
 
-def test_a_gateway_that_takes_less_without_saying_how_much_is_learned(sqlite_url: str, tmp_path: Path) -> None:
+def test_batches_shrink_to_the_unnamed_limit_of_a_gateway(sqlite_url: str, tmp_path: Path) -> None:
     documents = [{"id": str(i), "text": "word " * 20} for i in range(200)]
     n_refused = 0
 
@@ -172,7 +172,7 @@ def test_long_lines_are_cut_by_bytes(sqlite_url: str, tmp_path: Path) -> None:
         assert (counts.new, counts.refused) == (40, 0)
 
 
-def test_of_an_id_that_comes_twice_the_last_line_counts_in_a_batch_and_across(url: str, tmp_path: Path) -> None:
+def test_of_lines_with_the_same_id_the_last_is_stored_in_one_batch_or_several(url: str, tmp_path: Path) -> None:
     documents = [{"id": i % 4 if i < 6 else str(i % 4), "text": f"text {i}"} for i in range(11)]
     for max_lines in (1_000, 3, 1):
         with app(url) if max_lines == 1_000 else app("sqlite://") as through:
@@ -199,7 +199,7 @@ def test_a_refused_line_does_not_take_the_place_of_a_good_one(sqlite_url: str, t
             assert stored(through) == {"a": "two", "b": "b"}
 
 
-def test_answers_that_were_lost_change_neither_counts_nor_documents(url: str, tmp_path: Path) -> None:
+def test_lost_responses_change_neither_counts_nor_documents(url: str, tmp_path: Path) -> None:
     old = [{"id": f"old{i}", "text": "x"} for i in range(10)]
     new = [{"id": f"new{i}", "text": "x"} for i in range(25)] + [{"text": f"without id {i}"} for i in range(5)]
     with app(url) as through:
@@ -219,7 +219,7 @@ def test_answers_that_were_lost_change_neither_counts_nor_documents(url: str, tm
         assert len(stored(through)) == 40
 
 
-def test_a_service_that_is_away_is_waited_for_and_said(sqlite_url: str, tmp_path: Path) -> None:
+def test_an_import_waits_for_an_unavailable_service_and_reports_it(sqlite_url: str, tmp_path: Path) -> None:
     ways: list[httpx2.Response | Exception] = [
         httpx2.ConnectError("refused"),
         httpx2.Response(502, text="bad gateway"),
@@ -244,7 +244,7 @@ def test_a_service_that_is_away_is_waited_for_and_said(sqlite_url: str, tmp_path
     assert reasons[:2] == ["no answer from http://localhost", "http://localhost answered 502"]
 
 
-def test_a_service_that_stays_away_ends_the_import(
+def test_a_service_that_stays_unavailable_ends_the_import(
     sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(remote_module, "PATIENCE_S", 0.2)

@@ -1,4 +1,4 @@
-"""What a person sees of texts that others wrote."""
+"""How text of users is shown in a terminal."""
 
 from __future__ import annotations
 

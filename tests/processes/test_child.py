@@ -39,7 +39,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "pids"
 
 
-def test_a_child_that_dies_is_started_again_until_it_is_stopped(file: Path) -> None:
+def test_a_child_that_dies_is_restarted_until_it_is_stopped(file: Path) -> None:
     keeper = ChildProcess("trainer", [sys.executable, "-c", CHILD, str(file)], backoff_s=0.05)
     keeper.start()
     until(lambda: len(pids(file)) == 1)
@@ -51,7 +51,7 @@ def test_a_child_that_dies_is_started_again_until_it_is_stopped(file: Path) -> N
     assert keeper.n_starts == 2
 
 
-def test_stopping_while_it_waits_to_start_again_does_not_wait(file: Path) -> None:
+def test_a_stop_during_the_wait_before_a_restart_does_not_wait(file: Path) -> None:
     keeper = ChildProcess("trainer", [sys.executable, "-c", "raise SystemExit(3)"], backoff_s=60)
     keeper.start()
     until(lambda: keeper.n_starts == 1)

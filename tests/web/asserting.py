@@ -1,4 +1,4 @@
-"""What every refusal has in common."""
+"""The checks that hold for every refused request."""
 
 from __future__ import annotations
 

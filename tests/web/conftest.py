@@ -18,7 +18,7 @@ Start = Callable[..., TestClient]
 
 @pytest.fixture(scope="module", autouse=True)
 def _plain_logs() -> Iterator[None]:
-    """Log lines from warnings on, and tracebacks without a frame around each variable."""
+    """Log warnings and errors only, with plain tracebacks."""
     plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, plain],
@@ -37,9 +37,9 @@ def running(stack: ExitStack, url: str, headers: dict[str, str] | None = None, *
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts an app on a database, with settings, and gives a client of it; all are stopped at the end.
+    """Starts an app on a database, with settings, and returns a client of it; all apps stop at the end of the test.
 
-    Ask for it after the database, or the database ends first.
+    A test must request it after the database, or the database is closed first.
     """
     with ExitStack() as stack:
         yield partial(running, stack)

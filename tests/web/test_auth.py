@@ -53,7 +53,7 @@ def app_of(kind: str) -> FastAPI:
 
 
 @pytest.mark.parametrize("kind", ["service", "encoder"])
-def test_every_route_says_which_scope_it_needs(kind: str) -> None:
+def test_every_route_has_a_scope(kind: str) -> None:
     routes = routes_of(app_of(kind))
     assert len(routes) > 6
     for route in routes:
@@ -63,7 +63,7 @@ def test_every_route_says_which_scope_it_needs(kind: str) -> None:
         assert route.original_route.needs in ALL_SCOPES, route.path
 
 
-def test_a_route_that_says_no_scope_cannot_be_made() -> None:
+def test_a_route_without_a_scope_cannot_be_made() -> None:
     router = APIRouter(route_class=GuardedRoute)
     with pytest.raises(TypeError, match="/here must have a scope"):
 
@@ -71,7 +71,7 @@ def test_a_route_that_says_no_scope_cannot_be_made() -> None:
         async def here() -> None: ...
 
 
-def test_what_a_route_needs_is_what_its_method_and_kind_make_one_expect() -> None:
+def test_the_scope_of_a_route_follows_from_its_method_and_kind() -> None:
     found = {
         f"{method} {route.path}": route.original_route.needs
         for route in routes_of(app_of("service"))
@@ -89,7 +89,7 @@ def test_what_a_route_needs_is_what_its_method_and_kind_make_one_expect() -> Non
 
 
 @pytest.mark.parametrize("kind", ["service", "encoder"])
-def test_without_a_key_nothing_is_answered_but_whether_it_lives(kind: str, guarded: TestClient) -> None:
+def test_without_a_key_only_health_checks_are_served(kind: str, guarded: TestClient) -> None:
     app = guarded.app if kind == "service" else app_of(kind)
     client = TestClient(app, "http://nearbit.example", raise_server_exceptions=False)  # type: ignore[arg-type]
     for route in routes_of(app):  # type: ignore[arg-type]
@@ -109,7 +109,7 @@ def test_without_a_key_nothing_is_answered_but_whether_it_lives(kind: str, guard
     refused(client.get("/static-offline-docs/swagger-ui.css"), 401, "unauthorized")
 
 
-def test_a_missing_key_and_a_wrong_one_are_told_apart(guarded: TestClient) -> None:
+def test_a_missing_key_and_a_wrong_one_get_different_messages(guarded: TestClient) -> None:
     assert "needs a key" in refused(guarded.get(DOCUMENTS), 401, "unauthorized")["detail"]
     wrong = guarded.get(DOCUMENTS, headers={"Authorization": "Bearer wrong"})
     assert "not one of this service" in refused(wrong, 401, "unauthorized")["detail"]

@@ -48,7 +48,7 @@ def test_a_compressed_body_is_read(client: TestClient, coding: str, n: int) -> N
     assert send(client, chunks, coding).status_code == 200
 
 
-def test_a_small_body_that_unfolds_into_a_huge_one_is_refused(client: TestClient) -> None:
+def test_a_small_body_that_expands_into_a_huge_one_is_refused(client: TestClient) -> None:
     bomb = gzip.compress(b'{"documents": [' + b" " * (1 << 28))
     assert len(bomb) < MAX_BYTES
     problem = refused(send(client, bomb, "gzip"), 413, None)
@@ -57,7 +57,7 @@ def test_a_small_body_that_unfolds_into_a_huge_one_is_refused(client: TestClient
     refused(send(client, b"\x00" * (MAX_BYTES + 1), "gzip"), 413, None)
 
 
-def test_a_bomb_is_decoded_no_further_than_the_limit() -> None:
+def test_a_bomb_is_decompressed_no_further_than_the_limit() -> None:
     bomb, n_messages = gzip.compress(b" " * (1 << 28)), 0
 
     async def receive() -> dict[str, Any]:
@@ -75,7 +75,7 @@ def test_a_bomb_is_decoded_no_further_than_the_limit() -> None:
     assert n_messages == 3
 
 
-def test_after_the_body_comes_what_the_server_says() -> None:
+def test_after_the_body_come_the_further_messages_of_the_server() -> None:
     messages = [
         {"type": "http.request", "body": b"", "more_body": True},
         {"type": "http.request", "body": gzip.compress(b"abc"), "more_body": True},
@@ -116,12 +116,12 @@ def test_a_compressed_body_that_cannot_be_decoded_is_refused(client: TestClient,
 
 
 @pytest.mark.parametrize("coding", ["br", "zstd", "gzip, gzip", "compress", "nonsense"])
-def test_an_unknown_coding_is_refused_with_those_that_are_known(client: TestClient, coding: str) -> None:
+def test_an_unknown_encoding_is_refused_with_the_names_of_the_known_ones(client: TestClient, coding: str) -> None:
     response = send(client, body_of(1), coding)
     assert "gzip, deflate" in refused(response, 415, None)["detail"]
     assert response.headers["accept-encoding"] == "gzip, deflate"
 
 
-def test_an_empty_body_is_no_body_however_it_is_said_to_be_coded(client: TestClient) -> None:
+def test_an_empty_body_is_no_body_whatever_its_content_encoding(client: TestClient) -> None:
     refused(send(client, b"", "gzip"), 422, "invalid-input")
     assert client.get(DOCUMENTS, headers={"Content-Encoding": "gzip"}).status_code == 200

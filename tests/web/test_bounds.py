@@ -1,4 +1,4 @@
-"""What one request may ask for, read and answer with is bounded, and what passes a bound is told which."""
+"""The size of a query and of what it reads and returns is bounded, and a refusal names the bound."""
 
 from __future__ import annotations
 

@@ -32,13 +32,13 @@ def test_the_same_name_with_another_width_is_a_conflict_that_names_both(client: 
 
 
 @pytest.mark.parametrize("n_bits", [0, 7, 12, 264, -8, "x", 8.5, None, True])
-def test_no_such_width_is_refused(lite: TestClient, n_bits: object) -> None:
+def test_a_width_that_codes_cannot_have_is_refused(lite: TestClient, n_bits: object) -> None:
     problem = refused(lite.put("/v1/collections/new", json={"n_bits": n_bits}), 422, "invalid-input")
     assert "n_bits" in problem["detail"]
 
 
 @pytest.mark.parametrize("name", ["-a", "a b", "a%00b", "ü", "x" * 65, "a%0A", ".a"])
-def test_no_such_name_is_refused(lite: TestClient, name: str) -> None:
+def test_a_name_that_cannot_be_is_refused(lite: TestClient, name: str) -> None:
     refused(lite.put(f"/v1/collections/{name}"), 422, "invalid-input")
 
 
@@ -47,7 +47,7 @@ def test_an_unknown_kind_or_member_is_refused(lite: TestClient) -> None:
     assert "n_bit" in refused(lite.put("/v1/collections/new", json={"n_bit": 8}), 422, "invalid-input")["detail"]
 
 
-def test_a_collection_tells_its_documents_and_the_space_that_answers(client: TestClient) -> None:
+def test_a_collection_shows_the_number_of_its_documents_and_its_active_space(client: TestClient) -> None:
     client.put("/v1/collections/docs", json={"n_bits": 16})
     added = client.post("/v1/collections/docs/documents", json={"documents": [{"text": "one"}, {"text": "two"}]})
     detail = client.get("/v1/collections/docs").json()
@@ -89,7 +89,7 @@ def test_a_deleted_collection_is_gone_with_its_documents_and_may_come_again(clie
     assert client.get("/v1/collections/docs").json()["n_documents"] == 0
 
 
-def test_with_an_admin_key_only_its_bearer_makes_and_deletes_collections(sqlite_url: str, start: Start) -> None:
+def test_with_an_admin_key_only_a_caller_with_it_creates_and_deletes_collections(sqlite_url: str, start: Start) -> None:
     key = "a key with spaces and ü"
     client = start(sqlite_url, admin_key=key, host="0.0.0.0")
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {key}".encode("latin-1")}):

@@ -124,35 +124,19 @@ def test_lone_surrogates_are_refused_wherever_they_stand(texts: TestClient) -> N
     assert texts.get(DOCUMENTS).json()["items"] == []
 
 
-@pytest.mark.parametrize(
-    "metadata",
-    ['{"a": NaN}', '{"a": [Infinity]}', '{"a": 1e999}', r'{"a": "\u0000"}', r'{"\u0000": 1}', "[1]", '"a"'],
-)
-def test_metadata_that_json_or_a_database_cannot_hold_is_refused(texts: TestClient, metadata: str) -> None:
-    body = f'{{"documents": [{{"text": "a", "metadata": {metadata}}}]}}'
-    response = texts.post(DOCUMENTS, content=body, headers={"Content-Type": "application/json"})
-    assert "metadata" in refused(response, 422, "invalid-input")["detail"]
-
-
-def test_too_much_metadata_is_refused_by_its_place(lite: TestClient) -> None:
-    body = {"documents": [{"text": "a"}, {"text": "b", "metadata": {"x": "y" * 17_000}}]}
-    problem = refused(lite.post(DOCUMENTS, json=body), 422, "invalid-input")
-    assert problem["detail"] == "documents[1]: metadata must be at most 16384 bytes of JSON"
-
-
 def test_an_id_twice_in_a_batch_is_refused_by_name(texts: TestClient) -> None:
     body = {"documents": [{"id": i, "text": "a"} for i in ("x", "y", "x")]}
     assert refused(texts.post(DOCUMENTS, json=body), 422, "duplicate-ids")["ids"] == ["x"]
 
 
 @pytest.mark.parametrize("id", ["", "x" * 513, "a\nb", "a\x00b", "a\x85b", "a/similar", True, 5.0])
-def test_no_such_id_is_refused(lite: TestClient, id: object) -> None:
+def test_an_id_that_cannot_be_is_refused(lite: TestClient, id: object) -> None:
     problem = refused(lite.post(DOCUMENTS, json={"documents": [{"id": id, "text": "a"}]}), 422, "invalid-input")
     assert "documents.0.id" in problem["detail"]
 
 
 @pytest.mark.parametrize("path", ["%00", "a%01b", "a%C2%85b", "x" * 513])
-def test_no_such_id_is_looked_for(lite: TestClient, path: str) -> None:
+def test_an_id_that_cannot_be_in_a_path_is_refused(lite: TestClient, path: str) -> None:
     refused(lite.get(f"{DOCUMENTS}/{path}"), 422, "invalid-input")
     refused(lite.delete(f"{DOCUMENTS}/{path}"), 422, "invalid-input")
 
@@ -175,7 +159,7 @@ def test_an_empty_and_a_too_large_batch_are_refused(lite: TestClient) -> None:
     ],
     ids=["cut short", "no UTF-8", "too deep", "another media type", "no media type"],
 )
-def test_a_body_that_is_no_json_is_refused(
+def test_a_body_that_is_not_json_is_refused(
     lite: TestClient, content: bytes, headers: dict[str, str], status: int
 ) -> None:
     refused(lite.post(DOCUMENTS, content=content, headers=headers), status, None)
@@ -199,7 +183,7 @@ def test_a_body_over_the_limit_is_refused_whether_or_not_it_says_its_length(sqli
     assert client.get(DOCUMENTS).json()["items"] == []
 
 
-def test_an_unknown_collection_is_said(client: TestClient) -> None:
+def test_an_unknown_collection_is_named(client: TestClient) -> None:
     for response in (
         client.post("/v1/collections/none/documents", json={"documents": [{"text": "a"}]}),
         client.get("/v1/collections/none/documents"),
@@ -215,81 +199,6 @@ def test_a_cursor_that_was_never_given_out_is_refused(texts: TestClient, cursor:
     refused(texts.get(DOCUMENTS, params={"cursor": cursor}), 422, "malformed-cursor")
 
 
-@pytest.mark.parametrize(
-    ("metadata", "says"),
-    [
-        ('{"a": {"b": [0, 1, NaN]}}', "documents[1].metadata.a.b[2] must be a finite number"),
-        ('{"a": 1e999}', "documents[1].metadata.a must be a finite number"),
-        ('{"a b": [9223372036854775808]}', 'documents[1].metadata["a b"][0] must be an integer of at most 64 bits'),
-        ('{"a": -9223372036854775809}', "documents[1].metadata.a must be an integer of at most 64 bits"),
-        (r'{"a": [{"b": "x\u0000"}]}', "documents[1].metadata.a[0].b must be a text that does not contain the NUL"),
-        (r'{"a": "\ud800"}', "documents[1].metadata.a must be a text that is valid Unicode"),
-        (r'{"a": {"\udfff": 1}}', r'documents[1].metadata.a["\udfff"] must have a name that is valid Unicode'),
-        (json.dumps({"a": list(range(1_000))}), "documents[1].metadata.a must not bring the whole over 1000 members"),
-        ("[" * 5 + "]" * 5, "documents.1.metadata"),
-        ('"a"', "documents.1.metadata"),
-        ("3", "documents.1.metadata"),
-    ],
-)
-def test_metadata_that_not_everyone_can_hold_is_refused_by_its_path(lite: TestClient, metadata: str, says: str) -> None:
-    body = f'{{"documents": [{{"text": "a"}}, {{"text": "b", "metadata": {metadata}}}]}}'
-    problem = refused(lite.post(DOCUMENTS, content=body, headers=JSON), 422, "invalid-input")
-    assert says in problem["detail"]
-    assert lite.get(DOCUMENTS).json()["items"] == []
-
-
-def nested(depth: int, inner: str = "{}") -> str:
-    """A JSON object nested that many levels deep."""
-    return '{"a": ' * (depth - 1) + inner + "}" * (depth - 1)
-
-
-def test_metadata_is_kept_up_to_its_bounds(texts: TestClient) -> None:
-    wide = {f"m{i}": i for i in range(1_000)}
-    integers = {"least": -(2**63), "greatest": 2**63 - 1, "yes": True}
-    for metadata in (json.loads(nested(32)), wide, integers):
-        put(texts, {"id": "a", "text": "a", "metadata": metadata})
-        assert texts.get(f"{DOCUMENTS}/a").json()["metadata"] == metadata
-    put(texts, {"id": "a", "text": "a", "metadata": None})
-    assert texts.get(f"{DOCUMENTS}/a").json()["metadata"] == {}
-
-
-@pytest.mark.parametrize("depth", [33, 100, 250, 255, 300, 900, 2_000, 100_000])
-@pytest.mark.parametrize("path", [DOCUMENTS, f"{DOCUMENTS}/delete", SIMILAR, "/v1/collections/texts/retrain"])
-def test_a_body_nested_however_deep_is_refused(lite: TestClient, depth: int, path: str) -> None:
-    for deep in (nested(depth), nested(depth, "[]"), "[" * depth + "]" * depth):
-        for body in (f'{{"documents": [{{"text": "a", "metadata": {deep}}}]}}', f'{{"documents": {deep}}}', deep):
-            response = lite.post(path, content=body, headers=JSON)
-            assert response.status_code in (400, 422), response.text
-            assert response.headers["content-type"] == "application/problem+json"
-    body = f'{{"documents": [{{"text": "a", "metadata": {nested(depth)}}}]}}'
-    detail = lite.post(DOCUMENTS, content=body, headers=JSON).json()["detail"]
-    assert "nested at most 32 levels deep" in detail or "nested too deeply" in detail
-
-
-@pytest.mark.parametrize("depth", [33, 250, 254, 300])
-def test_what_an_earlier_release_stored_too_deep_is_still_answered(url: str, texts: TestClient, depth: int) -> None:
-    deep = json.loads(nested(depth))
-    database = Database.open(url)
-    with database.read() as connection:
-        collection = collections.get(connection, "texts")
-    seq = {"at_least_seq": put(texts, {"id": "deep", "text": "a text"}, {"id": "b", "text": "a text too"})["seq"]}
-    with database.lane(collection.id) as lane:
-        documents.put(lane, [NewDocument("deep", Text("a text"), deep)])
-    database.close()
-    one = texts.get(f"{DOCUMENTS}/deep")
-    assert (one.status_code, one.json()["metadata"]) == (200, deep)
-    assert one.json().keys() == texts.get(f"{DOCUMENTS}/b").json().keys()
-    assert one.json()["created_at"][-1] == texts.get(f"{DOCUMENTS}/b").json()["created_at"][-1] == "Z"
-    listed = texts.get(DOCUMENTS)
-    assert (listed.status_code, listed.json()["items"][0]) == (200, one.json())
-    for answer in (
-        texts.get(SIMILAR, params={"q": "a text", **seq}).json(),
-        texts.get(f"{DOCUMENTS}/b/similar", params=seq).json(),
-        texts.post(SIMILAR, json={"texts": ["a text"], **seq}).json()["answers"][0],
-    ):
-        assert answer["matches"][0]["metadata"] == deep
-
-
 @pytest.mark.parametrize("id", ["..", ".", "a/../b", "./x", "x/.", "../..", "/..", "a/..", "..//"])
 def test_an_id_that_clients_take_out_of_a_path_is_refused(lite: TestClient, id: str) -> None:
     problem = refused(lite.post(DOCUMENTS, json={"documents": [{"id": id, "text": "a"}]}), 422, "invalid-input")
@@ -302,7 +211,7 @@ def test_an_id_that_clients_take_out_of_a_path_is_refused(lite: TestClient, id: 
 
 
 @pytest.mark.parametrize("id", ["...", ".a", "a.", "a..b", "a/..b/c", ".../x", "v1.0/readme.md"])
-def test_other_dots_in_an_id_are_nothing_special(texts: TestClient, id: str) -> None:
+def test_other_dots_in_an_id_are_allowed(texts: TestClient, id: str) -> None:
     put(texts, {"id": id, "text": "a"})
     assert texts.get(f"{DOCUMENTS}/{id}").json()["id"] == id
     assert texts.delete(f"{DOCUMENTS}/{id}").json()["deleted"]
@@ -365,7 +274,7 @@ def test_a_deletion_that_makes_no_sense_is_refused(lite: TestClient, ids: object
     )
 
 
-def test_a_deletion_in_an_unknown_collection_is_said(lite: TestClient) -> None:
+def test_a_deletion_in_an_unknown_collection_names_it(lite: TestClient) -> None:
     refused(lite.post("/v1/collections/none/documents/delete", json={"ids": ["a"]}), 404, "not-found")
 
 
@@ -383,7 +292,7 @@ def test_a_deletion_in_an_unknown_collection_is_said(lite: TestClient) -> None:
         "\ue000 private, \U000e0100 selector, \U0010fffe unassigned",
     ],
 )
-def test_ids_of_all_writings_are_kept_found_and_deleted(texts: TestClient, id: str) -> None:
+def test_ids_in_any_script_are_kept_found_and_deleted(texts: TestClient, id: str) -> None:
     seq = {"at_least_seq": put(texts, {"id": id, "text": "one"}, {"id": "other", "text": "two"})["seq"]}
     path = f"{DOCUMENTS}/{quote(id, safe='')}"
     assert texts.get(path).json()["id"] == id
@@ -403,7 +312,7 @@ def test_an_integer_is_taken_as_its_decimal_text(texts: TestClient) -> None:
     assert refused(texts.post(DOCUMENTS, json=body), 422, "duplicate-ids")["ids"] == ["7"]
 
 
-def test_a_path_that_is_no_utf8_is_refused(texts: TestClient) -> None:
+def test_a_path_that_is_not_utf8_is_refused(texts: TestClient) -> None:
     put(texts, {"id": "a\ufffd", "text": "one"})
     for method in ("GET", "DELETE"):
         assert "UTF-8" in refused(raw(texts, method, f"{DOCUMENTS}/a%ff"), 422, "invalid-input")["detail"]
