@@ -42,7 +42,7 @@ from service.index.replica import Replica
 from service.store import collections, spaces
 from service.store.database import Database
 from service.store.migrations import migrate
-from service.store.spaces import SpaceReference
+from service.store.overviews import SpaceReference
 
 ROUNDS, N_QUERIES = 5, 300
 CENTRES, FLIPPED = 2_000, 0.08

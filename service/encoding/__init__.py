@@ -1,4 +1,4 @@
-"""Who runs the hash function, and for how many contents at a time."""
+"""Running the hash function for many contents at a time: in this process, or in an encoder process."""
 
 from __future__ import annotations
 
@@ -27,4 +27,4 @@ class Encoder(Protocol):
         """Why it cannot encode now, in one line; None if it can. Loads no hash function and unloads none."""
 
     async def close(self) -> None:
-        """Finish what waits, refuse what comes, let go of threads and connections; a second call does nothing."""
+        """Finish waiting requests, refuse new ones, free threads and connections; a second call does nothing."""

@@ -11,6 +11,8 @@ same with a quarter of `max_chars`, and at least one content, in place of a quar
 
 A short text on a CPU is not queued at all: encoding it takes 0.06 ms, handing it to a thread and back takes 0.1 ms when
 the process is idle, and many times that under load, as each of the two threads waits for the other's interpreter lock.
+
+Longer than other files because queue, loading and encoding share one lock, and what holds it is best read in one place.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ Work = Literal["encode", "features"]
 """What a hash function is asked to do."""
 
 _OLDEST_SHARE = 4
-"""One of so many contents of a call is for the oldest request."""
+"""The oldest request gets one in this many contents of a call."""
 _INLINE_CONTENTS = 64
 """Most contents that their caller encodes itself: each costs a row of the network, however short its text."""
 _LOADS_AT_ONCE = 6
@@ -133,7 +135,7 @@ class Batcher:
         max_batch: most contents in one call.
         max_queue: most contents waiting; a request that would pass it is refused, unless nothing waits at all.
         cache: hash functions kept in memory, the least recently used goes first.
-        inline_chars: on a CPU, texts of up to so many characters in all are encoded by their caller at once.
+        inline_chars: on a CPU, texts of up to this many characters in all are encoded by their caller at once.
         max_chars: most characters of texts in one call of more than one text, so that whoever comes meanwhile does not
             wait for hundreds of books.
 
@@ -237,7 +239,7 @@ class Batcher:
         return None
 
     async def close(self) -> None:
-        """Encode what waits, refuse what comes, stop the threads; a second call does nothing."""
+        """Encode waiting requests, refuse new ones, stop the threads; a second call does nothing."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -275,7 +277,7 @@ class Batcher:
                 self._n_waiting -= n
 
     def _load_function(self, digest: str) -> None:
-        """Load a hash function for those that wait for it; one that fails is tried anew by the next caller."""
+        """Load a hash function for the requests that wait for it; after a failure the next caller tries again."""
         outcome: HashFunction | BaseException
         try:
             outcome = HashFunction.from_bytes(self._load(digest), digest).to(self.device)
@@ -288,7 +290,7 @@ class Batcher:
                 while len(self._functions) > self.cache:
                     self._functions.popitem(last=False)
         for future in callers:
-            _answer(future, outcome)
+            _deliver(future, outcome)
 
     def _offer(self, request: _Request) -> None:
         with self._changed:
@@ -310,13 +312,13 @@ class Batcher:
             raise QueueFull(f"{self._n_waiting} contents wait for a code, {n} more pass the limit {self.max_queue}")
 
     def _drop(self, request: _Request) -> None:
-        """Forget what is left of a request whose caller left."""
+        """Forget the rest of a request whose caller is gone."""
         with self._changed:
             if self._forget(request):
                 self.stats.n_dropped += 1
 
     def _forget(self, request: _Request) -> bool:
-        """Take what is left of a request out of the queue, if anything is; the lock is held."""
+        """Take the rest of a request out of the queue, if it is there; the caller holds the lock."""
         key = request.digest, request.work
         group = self._groups.get(key)
         if group is None or request not in group.requests:
@@ -336,7 +338,7 @@ class Batcher:
             self._end(batch)
 
     def _end(self, batch: list[_Slice]) -> None:
-        """Refuse whatever waits, and what comes: nobody may wait for a thread that is gone."""
+        """Refuse all requests, waiting and future: none may wait for a thread that has ended."""
         with self._changed:
             self._ended = True
             left = [piece.request for piece in batch]
@@ -344,10 +346,10 @@ class Batcher:
             self._groups.clear()
             self._n_waiting -= sum(request.n_left for request in set(left))
         for request in left:
-            _answer(request.future, EncoderUnavailable(_ENDED))
+            _deliver(request.future, EncoderUnavailable(_ENDED))
 
     def _take(self) -> list[_Slice]:
-        """What the next call encodes; nothing when closed and drained."""
+        """The contents of the next call; nothing when the batcher is closed and its queue empty."""
         with self._changed:
             while not self._groups:
                 if self._closed:
@@ -363,7 +365,7 @@ class Batcher:
     def _encode(self, batch: list[_Slice]) -> None:
         n = self._n_running = sum(piece.stop - piece.start for piece in batch)
         outcome: Any
-        # Whatever goes wrong for a request is told to its caller: this thread lives on for the others.
+        # An error of a request is delivered to its caller; this thread goes on for the others.
         try:
             outcome = _run(batch[0].request.function, batch[0].request.work, _contents_of(batch))
         except Exception as error:
@@ -386,12 +388,12 @@ class Batcher:
         request.parts.append(part)
         request.n_done += n
         if request.n_done == len(request.contents):
-            _answer(request.future, part if len(request.parts) == 1 else _joined(request.parts))
+            _deliver(request.future, part if len(request.parts) == 1 else _joined(request.parts))
 
     def _fail(self, request: _Request, error: Exception) -> None:
         with self._changed:  # what is left of it is not encoded in vain
             self._forget(request)
-        _answer(request.future, error)
+        _deliver(request.future, error)
 
 
 def _contents_of(batch: list[_Slice]) -> Contents:
@@ -409,9 +411,9 @@ def _joined(parts: list[Any]) -> Encoded | Features:
     return np.concatenate(parts) if isinstance(parts[0], np.ndarray) else vstack(parts, format="csr")
 
 
-def _answer(future: asyncio.Future[Any], outcome: Any) -> None:
+def _deliver(future: asyncio.Future[Any], outcome: Any) -> None:
     """Give a caller its result or error, from another thread than its own."""
-    with contextlib.suppress(RuntimeError):  # its event loop is closed: nobody is there to be told
+    with contextlib.suppress(RuntimeError):  # its event loop is closed: the caller is gone
         future.get_loop().call_soon_threadsafe(_settle, future, outcome)
 
 

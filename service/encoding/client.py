@@ -29,7 +29,7 @@ _PART_BYTES = MAX_CHARS // 2
 event loop of either side."""
 
 HEALTH_TIMEOUT_S = 2.0
-"""Longest wait for an answer about health: whoever probes this process does not wait for long either."""
+"""Longest wait for an answer about health: the probe of this process does not wait long either."""
 
 
 class EncoderClient:
@@ -39,7 +39,7 @@ class EncoderClient:
         url: where the encoder process listens, such as http://127.0.0.1:8001.
         timeout_s: longest wait for an answer, connecting included.
         transport: how requests travel; tests pass an in-process one.
-        key: what the encoder process wants to see before it answers, if it wants one.
+        key: the API key that the encoder process asks for, if it asks for one.
         max_texts: most texts that it takes in one request, `MAX_TEXTS` at most.
     """
 
@@ -79,30 +79,30 @@ class EncoderClient:
             EncoderUnavailable: it does not answer, not in time, or not what was agreed.
             CorruptArtifact, NotFound, InvalidContent: as the encoder process refused.
         """
-        parts = await self._asked("/v1/encode", digest, contents, _encoded)
+        parts = await self._request("/v1/encode", digest, contents, _encoded)
         return parts[0] if len(parts) == 1 else Encoded.joined(parts)
 
     async def features(self, digest: str, contents: Contents) -> csr_matrix:
         """Features of contents, `(n, n_features)`, by the featurizer of that hash function; raises as `encode` does."""
-        parts = await self._asked("/v1/features", digest, contents, _features)
+        parts = await self._request("/v1/features", digest, contents, _features)
         return parts[0] if len(parts) == 1 else csr_matrix(vstack(parts, format="csr"))
 
-    async def _asked(
+    async def _request(
         self, path: str, digest: str, contents: Contents, read: Callable[[Mapping[str, Any], int], T]
     ) -> list[T]:
-        """What the encoder process answers to contents, in parts that it takes, one after another."""
+        """Send contents in parts that the encoder process takes, one after another; return its answers."""
         found: list[T] = []
         n_sent = 0
         for texts in _parts([content.text for content in of_kind(contents, Text)], self.max_texts):
             try:
-                found += await self._asked_part(path, digest, texts, read)
+                found += await self._request_part(path, digest, texts, read)
             except InvalidContent as error:
                 position = None if error.position is None else error.position + n_sent
                 raise InvalidContent(error.reason, position) from None
             n_sent += len(texts)
         return found
 
-    async def _asked_part(
+    async def _request_part(
         self, path: str, digest: str, texts: Sequence[bytes], read: Callable[[Mapping[str, Any], int], T]
     ) -> list[T]:
         body = b'{"digest":%s,"texts":[%s]}' % (_json(digest), b",".join(texts))
@@ -114,20 +114,20 @@ class EncoderClient:
             raise EncoderUnavailable(f"encoder {self.url} does not answer: {error!r}") from error
         if response.status_code == 413 and len(texts) > 1:  # it, or a proxy before it, takes less than this side sends
             half = len(texts) // 2
-            first = await self._asked_part(path, digest, texts[:half], read)
-            return first + await self._asked_part(path, digest, texts[half:], read)
+            first = await self._request_part(path, digest, texts[:half], read)
+            return first + await self._request_part(path, digest, texts[half:], read)
         try:
-            answer = response.json()
+            content = response.json()
             if response.status_code == 200:
-                return [read(answer, len(texts))]
-            raise self._refusal(response.status_code, answer)
+                return [read(content, len(texts))]
+            raise self._refusal(response.status_code, content)
         except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
             raise EncoderUnavailable(
                 f"encoder {self.url} answered {response.status_code} with something else than agreed: {error!r}"
             ) from error
 
     async def health(self) -> str | None:
-        """Why the encoder process cannot encode now, by its own word or its silence; None if it can."""
+        """Why the encoder process cannot encode now: what it says, or that it does not answer; None if it can."""
         timeout_s = min(HEALTH_TIMEOUT_S, self.timeout_s)
         try:
             response = await self._client.get("/readyz", timeout=timeout_s)

@@ -25,7 +25,7 @@ from service.store import codes, spaces
 from service.store import snapshots as snapshot_tokens
 from service.store.codes import Changes
 from service.store.database import Database
-from service.store.spaces import SpaceReference
+from service.store.overviews import SpaceReference
 
 log = structlog.get_logger(__name__)
 

@@ -30,9 +30,9 @@ from service.errors import CorruptArtifact, NearbitError, Unavailable, explained
 from service.hashing.function import digest_of
 from service.index.hamming import snapshot
 from service.index.replica import HistoryLost, Replica
-from service.store import nodes, spaces
+from service.store import nodes, overviews, spaces
 from service.store.database import Database
-from service.store.spaces import Overview, SpaceReference
+from service.store.overviews import Overview, SpaceReference
 
 log = structlog.get_logger(__name__)
 
@@ -237,7 +237,7 @@ class Follower:
 
     def _poll(self) -> None:
         with self.database.read() as connection:
-            seen = spaces.overview(connection)
+            seen = overviews.read(connection)
             token = nodes.token(connection, self.node_id) if self._tokens else None
         if self._tokens and token not in self._tokens:
             raise HistoryLost("it does not know the last heartbeat of this process")

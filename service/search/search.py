@@ -38,7 +38,7 @@ from service.search.sources import MemorySource, QueryCodes, SearchSource, Sourc
 from service.store import codes, collections, documents
 from service.store.database import Database
 from service.store.documents import DocumentRef, DocumentSummary, Keys
-from service.store.spaces import SpaceReference
+from service.store.overviews import SpaceReference
 from service.threads import run_in_large_thread, run_in_thread, run_read
 
 T = TypeVar("T")

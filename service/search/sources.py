@@ -17,7 +17,7 @@ from service.hashing.codes import Codes
 from service.index.hamming.answers import Neighbors, Stats
 from service.index.replica import Replica
 from service.store import buckets, spaces
-from service.store.spaces import SpaceReference
+from service.store.overviews import SpaceReference
 
 SourceName = Literal["memory", "sql"]
 

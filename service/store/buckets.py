@@ -90,7 +90,7 @@ def search(
         radius = min(len(lookup.widths) * (level + 1) - 1, lookup.n_bits)
         if len(keys) >= k and distances[k - 1] <= radius:
             break
-    return lookup.answer(keys[:k], distances[:k], radius)
+    return lookup.neighbors(keys[:k], distances[:k], radius)
 
 
 def within(
@@ -108,7 +108,7 @@ def within(
             return _scan(lookup, radius, None)
     keys, distances = lookup.nearest()
     n_within = int(np.searchsorted(distances, radius, side="right"))
-    return lookup.answer(keys[:n_within], distances[:n_within], radius)
+    return lookup.neighbors(keys[:n_within], distances[:n_within], radius)
 
 
 def scan(connection: Connection, space_id: int, n_bytes: int) -> Iterator[tuple[NDArray[np.int64], Codes]]:
@@ -128,12 +128,12 @@ def _in_parts(connection: Connection, space_id: int) -> Iterator[Sequence[Any]]:
 
 
 def stack(blobs: Sequence[bytes], n_bytes: int) -> Codes:
-    """Codes `(n, n_bytes)` from how SQL keeps each of them."""
+    """Codes `(n, n_bytes)` from one blob each."""
     return np.frombuffer(b"".join(blobs), dtype=np.uint8).reshape(len(blobs), n_bytes)
 
 
 class _Lookup:
-    """One query's walk through the buckets: what it found so far, and what that cost."""
+    """The state of one query: what it has found in the buckets so far, and the work that took."""
 
     def __init__(self, connection: Connection, space_id: int, code: Codes, confidence: Confidence | None) -> None:
         self.connection = connection
@@ -164,21 +164,21 @@ class _Lookup:
         """Keys and distances of all that was found, in the total order."""
         keys = np.fromiter(self.found, dtype=np.int64, count=len(self.found))
         codes = stack([*self.found.values()], len(self.code))
-        return _in_order(keys, hamming_distance(codes, self.code), self.doubts(codes))[:2]
+        return _in_order(keys, hamming_distance(codes, self.code), self.tie_break_costs(codes))[:2]
 
-    def doubts(self, codes: Codes) -> NDArray[np.float32]:
-        """What orders codes `(n, n_bytes)` of equal distance before their keys do: `(n,)`, zeros where nothing does."""
+    def tie_break_costs(self, codes: Codes) -> NDArray[np.float32]:
+        """Costs `(n,)` that order codes `(n, n_bytes)` of equal distance; all zero if only their keys do."""
         if self.confidence is None:
             return np.zeros(len(codes), dtype=np.float32)
         return flip_cost(codes, self.code, self.confidence)
 
-    def answer(self, keys: NDArray[np.int64], distances: NDArray[np.int64], radius: int) -> SqlNeighbors:
-        """The answer that rests on the buckets alone."""
+    def neighbors(self, keys: NDArray[np.int64], distances: NDArray[np.int64], radius: int) -> SqlNeighbors:
+        """These neighbors, found through the buckets alone."""
         return SqlNeighbors(keys, distances, self.probes, len(self.found), radius, "buckets")
 
 
 def _scan(lookup: _Lookup, radius: int, k: int | None) -> SqlNeighbors:
-    """The answer from every code of the space: those within the radius, the `k` nearest of them if k is given."""
+    """Neighbors among all codes of the space: those within the radius, only the `k` nearest of them if k is given."""
     best: _Ordered = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
     n_codes = 0
     for keys, codes in scan(lookup.connection, lookup.space_id, len(lookup.code)):
@@ -188,15 +188,15 @@ def _scan(lookup: _Lookup, radius: int, k: int | None) -> SqlNeighbors:
         ordered = _in_order(
             np.concatenate([best[0], keys[near]]),
             np.concatenate([best[1], distances[near]]),
-            np.concatenate([best[2], lookup.doubts(codes[near])]),
+            np.concatenate([best[2], lookup.tie_break_costs(codes[near])]),
         )
         best = ordered[0][:k], ordered[1][:k], ordered[2][:k]
     return SqlNeighbors(best[0], best[1], lookup.probes, n_codes, radius, "scan")
 
 
-def _in_order(keys: NDArray[np.int64], distances: NDArray[np.int64], doubts: NDArray[np.float32]) -> _Ordered:
-    order = np.lexsort((keys, doubts, distances))
-    return keys[order], distances[order], doubts[order]
+def _in_order(keys: NDArray[np.int64], distances: NDArray[np.int64], costs: NDArray[np.float32]) -> _Ordered:
+    order = np.lexsort((keys, costs, distances))
+    return keys[order], distances[order], costs[order]
 
 
 @cache

@@ -24,7 +24,7 @@ MAX_KEY = (1 << 63) - 1
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What became of codes, in the order of their seqs.
+    """Changes of codes, in the order of their seqs.
 
     Attributes:
         seqs: `(n,)` int64, increasing.
@@ -43,7 +43,7 @@ class Changes:
 
 
 def append(lane: Lane, space_id: int, keys: Keys, codes: Codes) -> int:
-    """Give documents their codes in a space, in place of those they had; return the lane's last seq.
+    """Write the codes of documents in a space, replacing those they had; return the lane's last seq.
 
     Args:
         lane: of the space's collection.
@@ -67,7 +67,7 @@ def append(lane: Lane, space_id: int, keys: Keys, codes: Codes) -> int:
 
 
 def append_current(lane: Lane, space_id: int, keys: Keys, revisions: Sequence[int], codes: Codes) -> int:
-    """As `append`, for the documents alone that still exist in the revision that was encoded; return how many."""
+    """As `append`, but only for documents that still exist in the revision that was encoded; return how many."""
     keys = integers(keys)
     found = lane.connection.execute(_REVISIONS, {"collection": lane.collection_id, "keys": keys})
     current = {row.key: row.revision for row in found}
@@ -79,9 +79,12 @@ def append_current(lane: Lane, space_id: int, keys: Keys, revisions: Sequence[in
 
 
 def discard(lane: Lane, keys: Keys, keep_space_id: int | None = None) -> int | None:
-    """Take the codes of documents out of every space of the collection but one; return the last seq, None if none was.
+    """Remove the codes of documents from all spaces of the collection, except from `keep_space_id`.
 
-    For deleted documents no space is kept; for changed texts the one that just got their new codes.
+    For deleted documents no space is kept; for changed contents the one that just got their new codes.
+
+    Returns:
+        The last seq, or None if no code was removed.
     """
     spaces = [id for id in lane.connection.scalars(_SPACES, {"collection": lane.collection_id}) if id != keep_space_id]
     gone = _take_out_of_buckets(lane.connection, spaces, integers(keys))
@@ -106,7 +109,7 @@ def changes(connection: Connection, space_id: int, after_seq: int, limit: int) -
     live = [row[2] for row in rows if row[2] is not None]
     if live:
         n_bytes = len(live[0])
-    else:  # nothing, or nothing but deletions: their rows do not tell how wide the codes were
+    else:  # no change, or only deletions, whose rows do not hold the width of codes
         n_bytes = connection.execute(_N_BITS, {"space": space_id}).scalar_one() // 8 if rows else 0
     codes = np.zeros((len(rows), n_bytes), dtype=np.uint8)
     codes[~deleted] = buckets.stack(live, n_bytes)
@@ -115,7 +118,7 @@ def changes(connection: Connection, space_id: int, after_seq: int, limit: int) -
 
 
 def states(connection: Connection, space_id: int, keys: Keys) -> dict[int, tuple[int, bytes | None]]:
-    """The seq of the last change of each of some documents in a space, and its code if that was no deletion."""
+    """For each of the documents that had a code in a space: the seq of its last change, and its code or None."""
     rows = connection.execute(_STATES, {"space": space_id, "keys": integers(keys)})
     return {key: (seq, code) for key, seq, code in rows}
 
@@ -139,8 +142,8 @@ def missing(
 ) -> list[Document]:
     """Up to `limit` documents after a key that have no code in a space, in the order of their keys.
 
-    The list ends early with the document with which the texts pass `max_chars`: only an empty one says that none is
-    missing.
+    The list ends early with the document with which the contents pass `max_chars`: only an empty list means that none
+    is missing.
 
     Cost: linear in the documents between the two keys.
     """
@@ -164,7 +167,7 @@ def missing_among(connection: Connection, collection_id: int, space_id: int, key
 
 
 def discarded(connection: Connection, space_id: int, after_seq: int) -> list[int]:
-    """The documents, deleted or with another text, that lost their codes in a space after a seq and got none since."""
+    """Documents that were deleted or changed, and so lost their code in a space, after a seq, and got none since."""
     return [*connection.scalars(_DISCARDED, {"space": space_id, "after": after_seq})]
 
 

@@ -15,7 +15,7 @@ from service.store.statements import DriverQuery, insert
 
 TABLE = schema.collections
 EXISTS = TABLE.c.dropped_at.is_(None)
-"""For whoever asks: not dropped."""
+"""Condition: the collection was not dropped."""
 _COLUMNS = (TABLE.c.id, TABLE.c.name, TABLE.c.kind, TABLE.c.n_bits, TABLE.c.last_seq, TABLE.c.created_at)
 
 

@@ -1,4 +1,7 @@
-"""Transactions, the commit lane, and everything in which SQLite and PostgreSQL differ as databases."""
+"""Transactions, the commit lane, and everything in which SQLite and PostgreSQL differ as databases.
+
+Longer than other files because no other file is to know these differences: pragmas, locks, poolers, drivers' errors.
+"""
 
 from __future__ import annotations
 
@@ -124,7 +127,7 @@ class Database:
 
     @property
     def place(self) -> str:
-        """Where the database is: the same for every process that opens it by the same URL, whoever it connects as."""
+        """Where the database is: the same for every process that opens it by the same URL, as whatever user."""
         url = self.engine.url
         if self.embedded:
             return str(Path(str(url.database)).resolve())
@@ -224,7 +227,7 @@ class Database:
             self._scratch.cleanup()
 
     def _bound_waits(self, connection: Connection) -> None:
-        """Bound how long the transaction waits for a lock, where its session could not be told once and for all."""
+        """Bound how long the transaction waits for a lock, where that could not be set for the whole session."""
         if not self.embedded and connection.info.get(_POOLED):
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(self._lock_timeout_s * 1000)}")
 
@@ -266,7 +269,7 @@ class Database:
 
 @dataclass
 class Lane:
-    """The right to write codes of one collection, until the transaction ends; `Database.lane` gives it.
+    """The commit lane of one collection, held until the transaction ends; made by `Database.lane`.
 
     Attributes:
         connection: the write transaction.
@@ -279,7 +282,7 @@ class Lane:
     last_seq: int
 
     def draw(self, n: int) -> int:
-        """The first of `n` consecutive seqs, which are the caller's now."""
+        """Draw `n` consecutive seqs for the caller; return the first."""
         first = self.last_seq + 1
         self.last_seq += n
         self.connection.execute(_SET_LAST_SEQ, {"collection": self.collection_id, "seq": self.last_seq})

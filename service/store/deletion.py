@@ -1,7 +1,7 @@
-"""Deletion of many rows in short transactions, so that nobody waits for long, and a killed run is gone on with.
+"""Deletion of many rows in short transactions, so that no writer waits long and a killed run can be resumed.
 
-What is to be deleted was taken away from every caller before (`collections.drop`, `spaces.prune`). The marks of that
-are in SQL: running the same function again deletes what is left.
+Rows to be deleted were marked before, in SQL, and are hidden from every caller since (`collections.drop`,
+`spaces.prune`): running the same function again deletes what is left.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ class Deletion:
 
 
 def enqueue_left(database: Database) -> None:
-    """Enqueue what is left to delete and has no job: after a failed job, or where a collection has changed a lot."""
+    """Enqueue the deletions that have no job: what a failed job left, and compactions that are due."""
     with database.read() as connection:
         left = [("drop_collection", dropped) for dropped in collections.dropped(connection)]
         has_codes = exists().where(_CODES.space_id == _SPACES.c.id)
@@ -202,9 +202,9 @@ def enqueue_left(database: Database) -> None:
 
 
 def enqueue(connection: Connection, collection: collections.Collection, kind: str) -> None:
-    """Enqueue the job that deletes what is marked of a collection, if none waits or runs.
+    """Enqueue the job that deletes the marked rows of a collection, unless one is queued or running.
 
-    Finished ones before it are deleted: nobody asks for them by id.
+    Finished jobs of the same kind are deleted: no caller knows their ids.
     """
     before = (schema.jobs.c.collection_id == collection.id, schema.jobs.c.kind == kind)
     if jobs.unfinished(connection, collection.id, kind) is None:
@@ -213,7 +213,7 @@ def enqueue(connection: Connection, collection: collections.Collection, kind: st
 
 
 def _is_compaction_due(connection: Connection, collection: collections.Collection) -> bool:
-    """Whether changes since the last compaction are many, and many beside the codes there are."""
+    """Whether there were many changes since the last compaction, also in relation to the number of codes."""
     n_changes = collection.last_seq - spaces.compacted_seq(connection, spaces.active(connection, collection.id).id)
     if n_changes < COMPACT_FROM:
         return False

@@ -1,4 +1,7 @@
-"""Documents: put, get, delete, page, sample."""
+"""Documents: put, get, delete, page, sample.
+
+Longer than other files because statements that every request runs stand here twice, once in the SQL of each database.
+"""
 
 from __future__ import annotations
 
@@ -110,7 +113,7 @@ class DocumentRef:
 
 @dataclass(frozen=True, slots=True)
 class PutResult:
-    """What became of one document: `created` if its id was new, `changed` if its content was new or another."""
+    """The result of putting one document: `created` if its id was new, `changed` if its content was new or another."""
 
     key: int
     id: str
@@ -225,7 +228,7 @@ def _parsed(metadata: list[str]) -> Iterator[dict[str, Any]]:
 
 
 def revisions(connection: Connection, keys: Keys) -> dict[int, int]:
-    """The revision of each of the documents that still exist among those keys; of whatever collection."""
+    """The revision of each of the documents that still exist among those keys, whatever collection they are in."""
     return dict(_REVISIONS_OF.rows(connection, integers(keys)))
 
 
@@ -240,13 +243,13 @@ def contents(connection: Connection, keys: Keys, max_chars: int | None = None) -
 
 
 def by_keys(connection: Connection, keys: Keys) -> dict[int, Document]:
-    """The documents that still exist among those keys, by key; of whatever collection."""
+    """The documents that still exist among those keys, by key, whatever collection they are in."""
     rows = connection.execute(_BY_KEYS, {"keys": integers(keys)})
     return {row[0]: of_row(row) for row in rows}
 
 
 def present(lane: Lane, ids: Sequence[str]) -> list[str]:
-    """Those of the ids that the collection has, each once, in the order in which they were named."""
+    """The given ids that the collection has, each once, in the order given."""
     found = _revisions(lane, ids)
     return [id for id in dict.fromkeys(ids) if id in found]
 
@@ -294,7 +297,7 @@ def last_key(connection: Connection, collection_id: int) -> int:
 
 
 def sample(connection: Connection, collection_id: int, n: int, seed: int) -> list[Document]:
-    """`n` documents, each set of them as likely as any other, in the order of their keys; all if there are no more.
+    """`n` documents chosen uniformly at random, in the order of their keys; all documents if there are no more.
 
     The same collection and seed give the same documents. Holds `n` documents and a few thousand keys at a time.
     """

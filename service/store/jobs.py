@@ -44,8 +44,8 @@ class Job:
         collection: name of the collection.
         space_id: the code space that it builds, once there is one.
         state: queued, running, succeeded, failed or cancelled.
-        progress: the last word of the worker.
-        cancel_requested: somebody wants it to stop; the worker sees that with its next heartbeat.
+        progress: what the worker reported last.
+        cancel_requested: a user asked for it to stop; the worker sees that with its next heartbeat.
         attempts: how often it was claimed; more than once if a worker died over it.
     """
 
@@ -95,7 +95,7 @@ def enqueue(connection: Connection, collection: Collection, kind: str, params: d
 
 
 def get(connection: Connection, id: str) -> Job:
-    """The job of that id, of a collection that was not dropped: the job that deletes its rows is nobody's to ask for.
+    """The job of that id; those of dropped collections are not shown to callers.
 
     Raises:
         NotFound: there is none.
@@ -124,7 +124,7 @@ def is_waiting(connection: Connection, kinds: Sequence[str]) -> bool:
 
 
 def claim(connection: Connection, worker: str, lease_s: float, kinds: Sequence[str]) -> Job | None:
-    """Claim for `worker` the oldest job of those kinds that is queued, or whose worker let its lease expire."""
+    """Claim the oldest queued job of those kinds, or one whose lease expired, for `worker`."""
     id = connection.execute(_CLAIM, {"new_worker": worker, "lease_s": lease_s, "kinds": list(kinds)}).scalar()
     return None if id is None else _get(connection, id)
 
@@ -132,7 +132,7 @@ def claim(connection: Connection, worker: str, lease_s: float, kinds: Sequence[s
 def heartbeat(
     connection: Connection, id: str, worker: str, lease_s: float, progress: dict[str, Any] | None = None
 ) -> bool:
-    """Renew the worker's lease, say how far it is, and return whether somebody wants the job cancelled.
+    """Renew the worker's lease, record its progress, and return whether a user asked to cancel the job.
 
     Raises:
         Conflict: the job is not this worker's any more.
@@ -143,7 +143,7 @@ def heartbeat(
 
 
 def release(connection: Connection, id: str, worker: str) -> None:
-    """Give a running job back: it is queued again, whoever claims it goes on with it, and this attempt does not count.
+    """Put a running job back into the queue: the next worker resumes it, and this attempt does not count.
 
     Raises:
         Conflict: the job is not this worker's any more.
@@ -170,7 +170,7 @@ def finish(
     error: str | None = None,
     progress: dict[str, Any] | None = None,
 ) -> Job:
-    """The job, succeeded, failed or cancelled.
+    """Record the end of a job, state succeeded, failed or cancelled; return the job.
 
     Raises:
         Conflict: the job is not this worker's any more.
@@ -202,7 +202,7 @@ def cancel(connection: Connection, id: str) -> Job:
 
 
 def _of_worker(connection: Connection, id: str, worker: str, values: dict[str, Any]) -> bool:
-    """Change a job that runs on the worker; whether its cancellation is wanted."""
+    """Change a job that runs on the worker; return whether a user asked to cancel it."""
     mine = (TABLE.c.id == id, TABLE.c.state == "running", TABLE.c.worker == worker)
     wanted = connection.execute(update(TABLE).where(*mine).values(values).returning(TABLE.c.cancel_requested)).scalar()
     if wanted is None:

@@ -1,4 +1,4 @@
-"""Promotion: give a code space the codes that it lacks, have it loaded, and make it the active one, however many write.
+"""Promotion: give a code space the codes that it lacks, have it loaded, and make it active, while others keep writing.
 
 **What is missing** is looked for among all documents once. After that it is known without looking at all of them: let
 `seen` be a moment (the collection's last seq and greatest key, read in one snapshot) up to which every document without
@@ -118,7 +118,7 @@ class Completion:
             yield from _cut(found, _ROUND[1])
 
     def finish(self, lane: Lane, hold_s: float) -> bool:
-        """Give the last codes inside the lane: true if none is missing then, false if it took longer than `hold_s`."""
+        """Write the last codes inside the lane; true if none is missing now, false if it took longer than `hold_s`."""
         deadline = time.monotonic() + hold_s
         for batch in self._inside(lane):
             if time.monotonic() > deadline:
@@ -142,7 +142,7 @@ class Completion:
             yield from _cut(found, _LANE[1])
 
     def _again(self, connection: Connection) -> list[int]:
-        """Which documents up to the key that was seen may lack a code."""
+        """The documents up to the key in `_seen` that may lack a code."""
         last_seq, last_key = self._seen
         if last_key == 0:
             return []
@@ -233,7 +233,7 @@ class Promotion:
 
 
 def _cut(batch: list[Document], n_chars: int) -> Iterator[list[Document]]:
-    """The documents in lists of at most so many characters, or of one document."""
+    """The documents in lists of at most `n_chars` characters, or of one document."""
     part: list[Document] = []
     n = 0
     for document in batch:

@@ -1,4 +1,4 @@
-"""Snapshots: which files of codes API processes keep, so that a file can prove that it is of this history.
+"""Snapshots: tokens of the code files that API processes keep, so that files of another history are recognised.
 
 A file holds a token that is written here when the file is. A database that was restored from an older backup does not
 know the token; one that knows it has every change that the file holds.
@@ -35,5 +35,5 @@ def is_known(connection: Connection, space_id: int, token: str, seq: int) -> boo
 
 
 def forget(connection: Connection, space_id: int, token: str) -> None:
-    """Take back the token of a file that is no more."""
+    """Delete the token of a file that no longer exists."""
     connection.execute(delete(TABLE).where(TABLE.c.space_id == space_id, TABLE.c.token == token))

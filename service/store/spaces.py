@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, bindparam, case, func, select, true, update
+from sqlalchemy import ColumnElement, Connection, bindparam, select, true, update
 
 from service.errors import Conflict, ForbiddenMove, NotFound
 from service.store import codes, schema
@@ -47,7 +46,7 @@ class CodeSpace:
         state: one of the keys of `MOVES`.
         digest: SHA-256 of the hash function; None until there is one.
         variant: the autoencoder that was trained, or "untrained".
-        report: what the evaluation said, if there was one.
+        report: the figures of training and evaluation, if there are any.
         error: why it failed, if it did.
         activated_at: when it last became active.
     """
@@ -146,66 +145,6 @@ def list(connection: Connection, collection_id: int) -> builtins.list[CodeSpace]
     of_collection = (TABLE.c.collection_id == collection_id, TABLE.c.state != "deleting")
     query = select(*_COLUMNS).where(*of_collection).order_by(TABLE.c.version.desc())
     return [CodeSpace(*row) for row in connection.execute(query)]
-
-
-@dataclass(frozen=True, slots=True)
-class SpaceReference:
-    """What a follower must know of a code space to replicate it."""
-
-    id: int
-    version: int
-    n_bits: int
-    digest: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Overview:
-    """What a follower must know of a collection.
-
-    Attributes:
-        last_seq: the last seq drawn in its commit lane.
-        active: the space that answers.
-        building: a space that takes codes and is not active yet.
-        preloading: retired spaces that are about to be active again (`ask_preload`).
-        retired_seqs: by the id of each retired space, the seq at which it was retired. Later changes of the collection
-            may exist in other spaces only.
-    """
-
-    collection_id: int
-    collection: str
-    n_bits: int
-    last_seq: int
-    active: SpaceReference
-    building: SpaceReference | None
-    preloading: tuple[SpaceReference, ...] = ()
-    retired_seqs: Mapping[int, int] = field(default_factory=dict)
-
-    @property
-    def wanted(self) -> tuple[SpaceReference, ...]:
-        """The spaces that a process which serves the collection has in memory, the active one first."""
-        return (self.active, *((self.building,) if self.building else ()), *self.preloading)
-
-    def complete_seq(self, space_id: int) -> int:
-        """Up to which seq a space has every change of the collection; 0 for one that is being built or is gone."""
-        return self.last_seq if space_id == self.active.id else self.retired_seqs.get(space_id, 0)
-
-
-def overview(connection: Connection) -> builtins.list[Overview]:
-    """Every collection with its active space, those to load beside it, and where the retired ones end."""
-    retired: dict[int, builtins.list[tuple[SpaceReference, int, bool]]] = {}
-    for collection_id, seq, is_asked_for, *space in connection.execute(_ALL_RETIRED):
-        retired.setdefault(collection_id, []).append((SpaceReference(*space), seq, is_asked_for))
-    overviews = []
-    for collection_id, name, n_bits, last_seq, *spaces in connection.execute(_OVERVIEW):
-        live, following = spaces[:4], spaces[4:]
-        building = None if following[0] is None else SpaceReference(*following)
-        before = retired.get(collection_id, [])
-        preloading = tuple(space for space, _, is_asked_for in before if is_asked_for)
-        retired_seqs = {space.id: seq for space, seq, _ in before}
-        overviews.append(
-            Overview(collection_id, name, n_bits, last_seq, SpaceReference(*live), building, preloading, retired_seqs)
-        )
-    return overviews
 
 
 def ask_preload(connection: Connection, space_id: int, seconds: float) -> CodeSpace:
@@ -312,7 +251,7 @@ def put_function(connection: Connection, content: bytes, digest: str) -> None:
 
 
 def get_function(connection: Connection, digest: str) -> bytes:
-    """The bytes of a hash function, as they were put; whoever reads them checks the digest.
+    """The stored bytes of a hash function; the caller checks the digest.
 
     Raises:
         NotFound: no function of that digest is kept.
@@ -389,29 +328,4 @@ _NEXT_VERSION = (
     .where(COLLECTIONS.c.id == bindparam("collection"), COLLECTIONS.c.dropped_at.is_(None))
     .values(last_version=COLLECTIONS.c.last_version + 1)
     .returning(COLLECTIONS.c.last_version)
-)
-_LIVE, _NEXT = TABLE.alias("live"), TABLE.alias("next")
-_OVERVIEW = (
-    select(
-        *(COLLECTIONS.c.id, COLLECTIONS.c.name, COLLECTIONS.c.n_bits, COLLECTIONS.c.last_seq),
-        *(_LIVE.c.id, _LIVE.c.version, _LIVE.c.n_bits, _LIVE.c.digest),
-        *(_NEXT.c.id, _NEXT.c.version, _NEXT.c.n_bits, _NEXT.c.digest),
-    )
-    .join(_LIVE, (_LIVE.c.collection_id == COLLECTIONS.c.id) & (_LIVE.c.state == "active"))
-    .outerjoin(
-        _NEXT,
-        (_NEXT.c.collection_id == COLLECTIONS.c.id) & _NEXT.c.state.in_(("encoding", "evaluating", "ready")),
-    )
-    .where(COLLECTIONS.c.dropped_at.is_(None))
-    .order_by(COLLECTIONS.c.id)
-)
-_ALL_RETIRED = (
-    select(
-        TABLE.c.collection_id,
-        func.coalesce(TABLE.c.retired_seq, 0),
-        case((TABLE.c.preload_until > now(), True), else_=False),
-        *(TABLE.c.id, TABLE.c.version, TABLE.c.n_bits, TABLE.c.digest),
-    )
-    .where(TABLE.c.state == "retired")
-    .order_by(TABLE.c.collection_id, TABLE.c.version)
 )

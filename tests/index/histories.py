@@ -9,11 +9,12 @@ import numpy as np
 from service.hashing.content import Text
 from service.hashing.function import digest_of
 from service.index.replica import Replica
-from service.store import codes, collections, documents, spaces
+from service.store import codes, collections, documents, overviews, spaces
 from service.store.collections import Collection
 from service.store.database import Database
 from service.store.documents import NewDocument
-from service.store.spaces import CodeSpace, Overview
+from service.store.overviews import Overview
+from service.store.spaces import CodeSpace
 
 N_BITS = 16
 FUNCTION = b"function"
@@ -45,7 +46,7 @@ class History:
     @property
     def overview(self) -> Overview:
         with self.database.read() as connection:
-            return next(o for o in spaces.overview(connection) if o.collection_id == self.collection.id)
+            return next(o for o in overviews.read(connection) if o.collection_id == self.collection.id)
 
     def codes(self, n: int) -> np.ndarray:
         return self.rng.integers(0, 256, (n, N_BITS // 8), dtype=np.uint8)

@@ -13,13 +13,14 @@ from sqlalchemy import func, insert, select, text
 from service.errors import NotFound
 from service.hashing.content import Text
 from service.index.replica import Replica
-from service.store import codes, collections, deletion, documents, jobs, nodes, schema, spaces
+from service.store import codes, collections, deletion, documents, jobs, nodes, overviews, schema, spaces
 from service.store.collections import Collection
 from service.store.database import Database
 from service.store.deletion import Deletion
 from service.store.documents import NewDocument
 from service.store.migrations import migrate
-from service.store.spaces import CodeSpace, SpaceReference
+from service.store.overviews import SpaceReference
+from service.store.spaces import CodeSpace
 from tests.conftest import new_collection
 from tests.oracles import clustered_codes
 from tests.store.test_spaces import built, promoted
@@ -94,14 +95,14 @@ def test_a_dropped_collection_is_gone_for_everybody_at_once_and_its_name_is_free
             with pytest.raises(NotFound):
                 gone()
         assert collections.page(connection, None, 10) == []
-        assert spaces.overview(connection) == []
+        assert overviews.read(connection) == []
     with pytest.raises(NotFound), database.lane(collection.id):
         pass
     again, _ = new_collection(database, name="news")
     assert again.id != collection.id
     with database.read() as connection:
         assert [c.id for c in collections.page(connection, None, 10)] == [again.id]
-        assert [c.collection_id for c in spaces.overview(connection)] == [again.id]
+        assert [c.collection_id for c in overviews.read(connection)] == [again.id]
         assert documents.count(connection, again.id) == 0
 
 

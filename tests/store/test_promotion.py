@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from service.errors import ForbiddenMove
 from service.hashing.codes import Codes
 from service.hashing.content import Text
-from service.store import codes, documents, nodes, promotion, spaces
+from service.store import codes, documents, nodes, overviews, promotion, spaces
 from service.store.collections import Collection
 from service.store.database import Database
 from service.store.documents import NewDocument
@@ -205,7 +205,7 @@ def test_a_promotion_waits_for_live_processes_to_load_the_space_and_asks_them_to
         if "waiting_for" in progress:
             waited.append(progress["waiting_for"])
             with database.write() as connection:
-                (overview,) = spaces.overview(connection)
+                (overview,) = overviews.read(connection)
                 assert [space.id for space in overview.preloading] == [first.id]
                 assert overview.active.id == second.id
                 nodes.heartbeat(connection, "a", {first.id: 1, second.id: 1})

@@ -7,12 +7,13 @@ from sqlalchemy import Connection, exc, func, insert, select, update
 
 from service.errors import Conflict, ForbiddenMove, NotFound
 from service.hashing.content import Text
-from service.store import codes, collections, documents, schema, spaces
+from service.store import codes, collections, documents, overviews, schema, spaces
 from service.store.collections import Collection
 from service.store.database import Database
 from service.store.deletion import Deletion
 from service.store.documents import NewDocument
-from service.store.spaces import CodeSpace, Overview, SpaceReference
+from service.store.overviews import Overview, SpaceReference
+from service.store.spaces import CodeSpace
 from tests.conftest import new_collection
 from tests.store.test_codes import code
 
@@ -180,7 +181,7 @@ def test_the_overview_names_the_active_space_and_one_that_takes_codes(database: 
 
     def seen() -> list[Overview]:
         with database.read() as connection:
-            return spaces.overview(connection)
+            return overviews.read(connection)
 
     def reference(space: CodeSpace) -> SpaceReference:
         return SpaceReference(space.id, space.version, space.n_bits, space.digest)
@@ -201,7 +202,7 @@ def test_the_overview_says_where_retired_spaces_end_and_which_of_them_to_load(da
 
     def seen() -> Overview:
         with database.read() as connection:
-            return spaces.overview(connection)[0]
+            return overviews.read(connection)[0]
 
     def ask(space: CodeSpace, seconds: float) -> None:
         with database.write() as connection:

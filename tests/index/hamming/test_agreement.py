@@ -15,7 +15,7 @@ from service.index.replica import Replica
 from service.store import buckets, codes
 from service.store.buckets import SqlNeighbors
 from service.store.database import Database
-from service.store.spaces import SpaceReference
+from service.store.overviews import SpaceReference
 from tests import oracles
 from tests.conftest import new_collection
 from tests.oracles import Match, clustered_codes
