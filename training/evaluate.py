@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from service.hashing.codes import Codes, substrings, unpack
 from service.hashing.content import Contents
 from service.hashing.featurizers.text import HashedTextFeaturizer, TextFeaturizer
-from service.hashing.function import HashFunction, n_known
+from service.hashing.function import HashFunction, n_known_features
 from service.hashing.network import EncoderNetwork
 from service.hashing.untrained import SEED, untrained_hash_function
 from training.data.split import first_by_id, split
@@ -134,7 +134,7 @@ def evaluate(
         code_load=_load([occupancy]),
         substring_load=_load([_occupancy(table) for table in substrings(codes, -(-function.n_bits // 16)).T]),
         share_of_shared_codes=float(occupancy[occupancy > 1].sum() / len(database)),
-        without_features=float(np.mean(n_known(query_features) == 0)),
+        without_features=float(np.mean(n_known_features(query_features) == 0)),
     )
 
 

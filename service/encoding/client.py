@@ -179,11 +179,11 @@ def _json(text: str) -> bytes:
 
 
 def _encoded(answer: Mapping[str, Any], n: int) -> Encoded:
-    n_known, n_bits = np.array(answer["n_known"], dtype=np.int64), int(answer["n_bits"])
-    if n_known.shape != (n,):
-        raise ValueError(f"asked for {n} codes, got {n_known.shape}")
+    n_known_features, n_bits = np.array(answer["n_known"], dtype=np.int64), int(answer["n_bits"])
+    if n_known_features.shape != (n,):
+        raise ValueError(f"asked for {n} codes, got {n_known_features.shape}")
     codes = _array(answer["codes"], np.uint8).reshape(n, n_bits // 8)
-    return Encoded(codes, n_known, _array(answer["confidence"], np.uint8).reshape(n, n_bits))
+    return Encoded(codes, n_known_features, _array(answer["confidence"], np.uint8).reshape(n, n_bits))
 
 
 def _features(answer: Mapping[str, Any], n: int) -> csr_matrix:

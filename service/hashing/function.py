@@ -30,25 +30,25 @@ class Encoded:
 
     Attributes:
         codes: `(n, n_bits // 8)`.
-        n_known: `(n,)`, how many features other than zero each content had. A content with none still has a code, that
-            of the empty row: its neighbors mean little, and answers say so.
-        confidence: `(n, n_bits)` uint8, how far each logit lies from its threshold, in 255ths of the farthest of its
-            content: bits of little confidence would flip first.
+        n_known_features: `(n,)`, the number of nonzero features of each content. One without any still has a code,
+            that of the empty row: its neighbors mean little, and answers say so.
+        confidence: `(n, n_bits)` uint8, the distance of each logit from its threshold, in 255ths of the largest such
+            distance of its content: bits of little confidence flip first.
     """
 
     codes: Codes
-    n_known: NDArray[np.int64]
+    n_known_features: NDArray[np.int64]
     confidence: NDArray[np.uint8]
 
     def __getitem__(self, rows: slice) -> Encoded:
-        return Encoded(self.codes[rows], self.n_known[rows], self.confidence[rows])
+        return Encoded(self.codes[rows], self.n_known_features[rows], self.confidence[rows])
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
         """The rows of all parts, in order."""
         return cls(
             np.concatenate([part.codes for part in parts]),
-            np.concatenate([part.n_known for part in parts]),
+            np.concatenate([part.n_known_features for part in parts]),
             np.concatenate([part.confidence for part in parts]),
         )
 
@@ -80,7 +80,7 @@ class HashFunction:
         """Codes of contents; no content, no codes."""
         features = self.features(contents)
         margins = self.logits(features) - self.thresholds
-        return Encoded(pack(margins > 0), n_known(features), confidence(margins))
+        return Encoded(pack(margins > 0), n_known_features(features), confidence(margins))
 
     def features(self, contents: Contents) -> Features:
         """Features of contents, `(n, n_features)`: what the network sees of them."""
@@ -166,8 +166,8 @@ def digest_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def n_known(features: Features) -> NDArray[np.int64]:
-    """How many features of each row are there: `(n,)`."""
+def n_known_features(features: Features) -> NDArray[np.int64]:
+    """Number of nonzero features of each row: `(n,)`."""
     if isinstance(features, np.ndarray):
         return np.asarray(np.count_nonzero(features, axis=1), dtype=np.int64)
     return np.diff(features.indptr).astype(np.int64)

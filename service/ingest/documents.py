@@ -107,7 +107,7 @@ class DocumentWriter:
             if changed:
                 codes.discard(lane, changed, keep_space_id=space.id)
             seq = codes.append(lane, space.id, [p.key for p in put], encoded.codes)
-        return Added(put, encoded.n_known, space, seq)
+        return Added(put, encoded.n_known_features, space, seq)
 
     async def delete(self, collection: str, ids: Sequence[str]) -> Deleted:
         """Delete documents by id; ids that do not exist are no error.

@@ -184,7 +184,7 @@ class Search:
             check_content(contents[0], self.settings.max_text_chars)
         encoded = await self.encoder.encode(str(target.source.space.digest), contents)
         confidence = encoded.confidence if request.ties == "confidence" else None
-        n_known = encoded.n_known.tolist() if target.key is None else [None]
+        n_known = encoded.n_known_features.tolist() if target.key is None else [None]
         return _Query(contents, QueryCodes(encoded.codes, confidence), n_known)
 
     # candidates, and their documents where nothing is re-ranked

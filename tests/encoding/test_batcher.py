@@ -68,7 +68,7 @@ def test_codes_are_those_of_the_hash_function() -> None:
         wanted = FUNCTIONS[32].encode(texts(40))
         got = await asyncio.gather(encoder.encode(D32, texts(40)), *(encoder.encode(D32, [t]) for t in texts(40)))
         np.testing.assert_array_equal(got[0].codes, wanted.codes)
-        np.testing.assert_array_equal(got[0].n_known, wanted.n_known)
+        np.testing.assert_array_equal(got[0].n_known_features, wanted.n_known_features)
         np.testing.assert_array_equal(np.concatenate([one.codes for one in got[1:]]), wanted.codes)
         await encoder.close()
 
@@ -307,7 +307,7 @@ def test_a_call_that_fails_fails_its_callers_only(monkeypatch: pytest.MonkeyPatc
     asyncio.run(scenario())
 
 
-def test_a_device_that_is_not_there_is_said_at_once() -> None:
+def test_a_device_that_does_not_exist_is_reported_at_once() -> None:
     with pytest.raises(ConfigurationError, match="device"):
         Batcher(STORED.__getitem__, device="toaster")
 
@@ -490,7 +490,7 @@ def test_an_error_that_no_future_can_hold_reaches_its_caller(monkeypatch: pytest
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_when_the_thread_is_gone_whoever_waits_and_whoever_comes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_the_thread_has_ended_waiting_and_new_requests_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     entered, opened = threading.Event(), threading.Event()
 
     def ending(self: HashFunction, contents: Contents) -> Encoded:

@@ -65,7 +65,7 @@ def test_codes_over_http_are_those_of_the_hash_function() -> None:
         client = EncoderClient("http://e", transport=httpx2.ASGITransport(app))
         got, wanted = await client.encode(DIGEST, TEXTS), FUNCTION.encode(TEXTS)
         np.testing.assert_array_equal(got.codes, wanted.codes)
-        np.testing.assert_array_equal(got.n_known, wanted.n_known)
+        np.testing.assert_array_equal(got.n_known_features, wanted.n_known_features)
         np.testing.assert_array_equal(got.confidence, wanted.confidence)
         assert (await client.encode(DIGEST, [])).codes.shape == (0, 3)
         await client.close()
@@ -260,7 +260,7 @@ def same(got: tuple[Encoded, csr_matrix], contents: list[Text]) -> bool:
     wanted = FUNCTION.encode(contents)
     return (
         np.array_equal(got[0].codes, wanted.codes)
-        and np.array_equal(got[0].n_known, wanted.n_known)
+        and np.array_equal(got[0].n_known_features, wanted.n_known_features)
         and np.array_equal(got[0].confidence, wanted.confidence)
         and (got[1] != FUNCTION.featurizer.transform(contents)).nnz == 0
     )

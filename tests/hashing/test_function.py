@@ -25,7 +25,7 @@ def test_a_bit_is_one_where_its_logit_passes_its_threshold(function):
 
 
 def test_it_counts_the_known_words_of_each_content(function):
-    assert function.encode([Text("document cats cats zebra"), Text("zebra")]).n_known.tolist() == [2, 0]
+    assert function.encode([Text("document cats cats zebra"), Text("zebra")]).n_known_features.tolist() == [2, 0]
 
 
 def test_a_content_without_a_known_word_still_has_a_code(function):
@@ -58,7 +58,7 @@ def test_logits_that_lie_on_their_thresholds_have_no_confidence():
 def test_rows_of_what_was_encoded_can_be_cut_out_and_joined(function):
     whole = function.encode(CORPUS)
     joined = Encoded.joined([whole[:40], whole[40:41], whole[41:]])
-    for name in ("codes", "n_known", "confidence"):
+    for name in ("codes", "n_known_features", "confidence"):
         np.testing.assert_array_equal(getattr(joined, name), getattr(whole, name))
 
 

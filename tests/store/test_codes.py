@@ -104,7 +104,7 @@ def test_other_collections_keep_their_codes(database: Database) -> None:
         assert n_codes(connection, space_of_two.id) == 1
 
 
-def test_append_current_skips_documents_that_changed_or_went_since_they_were_encoded(database: Database) -> None:
+def test_append_current_skips_documents_that_were_changed_or_deleted_meanwhile(database: Database) -> None:
     collection, space = new_collection(database)
     keys = put(database, collection, "a", "b", "c")
     with database.lane(collection.id) as lane:
@@ -145,7 +145,7 @@ def test_missing_pages_through_the_documents_without_a_code(database: Database) 
         assert codes.count_missing(connection, collection.id, space.id) == 6
 
 
-def test_get_finds_the_codes_of_those_that_have_one(database: Database) -> None:
+def test_get_returns_the_code_of_a_document_that_has_one(database: Database) -> None:
     collection, space = new_collection(database)
     keys = put(database, collection, "a", "b", "c")
     with database.lane(collection.id) as lane:

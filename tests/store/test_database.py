@@ -363,7 +363,7 @@ def ping(url: str) -> None:
         database.close()
 
 
-def test_what_keeps_from_connecting_is_said_to_operators_without_the_password_and_not_to_callers(server: Any) -> None:
+def test_operators_learn_why_there_is_no_connection_without_the_password_and_callers_do_not(server: Any) -> None:
     rules = server.pgdata / "pg_hba.conf"
     rules.write_text(f"local all secretive scram-sha-256\n{rules.read_text()}")
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:

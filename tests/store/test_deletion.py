@@ -281,7 +281,7 @@ def test_a_replica_that_missed_deletions_which_were_compacted_is_loaded_anew(
     assert len(replica.table) == len(expected)
 
 
-def test_what_is_left_to_delete_without_a_job_is_enqueued_once(database: Database, monkeypatch: Any) -> None:
+def test_deletions_without_a_job_are_enqueued_once(database: Database, monkeypatch: Any) -> None:
     collection, _, _ = filled(database, 30, "changing")
     other, _, _ = filled(database, 30, "quiet")
     with database.write() as connection:

@@ -20,7 +20,7 @@ def put(database: Database, collection: Collection, new: Sequence[NewDocument]) 
         return documents.put(lane, new)
 
 
-def test_what_was_put_is_got_as_it_was(database: Database) -> None:
+def test_a_document_is_read_as_it_was_put(database: Database) -> None:
     collection, _ = new_collection(database)
     metadata = {"b": [1, 2.5, None, {"ä": "日本"}], "a": True}
     (done,) = put(database, collection, [NewDocument("an id / with spaces", Text("naïve text 😀"), metadata)])

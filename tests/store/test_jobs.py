@@ -76,7 +76,7 @@ def test_the_database_itself_refuses_a_second_unfinished_job(database: Database)
         connection.execute(update(schema.jobs).where(schema.jobs.c.id == first.id).values(state="running"))
 
 
-def test_the_oldest_job_is_claimed_first_and_by_one_worker_alone(database: Database) -> None:
+def test_the_oldest_job_is_claimed_first_and_by_one_worker_only(database: Database) -> None:
     first = enqueued(database)
     time.sleep(0.002)
     second = enqueued(database)

@@ -167,7 +167,7 @@ def test_a_worker_lives_on_after_a_driver_error_and_does_the_next_job(
     assert not worker.is_alive()
 
 
-def test_a_worker_takes_jobs_of_its_kinds_alone(database: Database, collection: Collection) -> None:
+def test_a_worker_takes_only_jobs_of_its_kinds(database: Database, collection: Collection) -> None:
     with database.write() as connection:
         for kind in ("retrain", "promote", "rollback"):
             jobs.enqueue(connection, collection, kind, {})

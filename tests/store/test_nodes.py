@@ -8,7 +8,7 @@ from service.store import nodes, schema
 from service.store.database import Database
 
 
-def test_live_nodes_are_those_heard_of_lately_with_what_they_said_last(database: Database) -> None:
+def test_live_nodes_are_those_with_a_recent_heartbeat_and_show_their_last_one(database: Database) -> None:
     with database.write() as connection:
         nodes.heartbeat(connection, "b", {1: 10})
         nodes.heartbeat(connection, "a", {})

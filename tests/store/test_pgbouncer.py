@@ -80,7 +80,7 @@ def test_a_database_is_migrated_and_found_migrated(bouncer: Path, postgres_url: 
     database.close()
 
 
-def test_statements_that_are_repeated_in_many_threads_find_their_way(behind: str) -> None:
+def test_statements_that_are_repeated_in_many_threads_reach_the_right_session(behind: str) -> None:
     database = Database.open(behind)
     collection, space = new_collection(database)
 

@@ -80,7 +80,7 @@ WRITES = st.lists(
 
 @settings(max_examples=40)
 @given(before=WRITES, meanwhile=st.lists(WRITES, max_size=4))
-def test_whatever_is_written_meanwhile_a_promoted_space_has_the_code_of_every_document(
+def test_a_promoted_space_has_a_code_of_every_document_whatever_was_written_meanwhile(
     database: Database, before: list[Any], meanwhile: list[list[Any]]
 ) -> None:
     collection, _ = new_collection(database)
@@ -174,7 +174,7 @@ def test_a_lane_that_is_held_too_long_is_left_with_what_was_written(
     assert len(stored_codes(database, collection, space)) == 20
 
 
-def test_a_second_round_looks_at_what_changed_alone(database: Database) -> None:
+def test_a_second_round_looks_only_at_what_changed(database: Database) -> None:
     collection, _ = new_collection(database)
     put(database, collection, {f"d{i}": f"text {i}" for i in range(30)})
     space = built(database, collection)

@@ -64,7 +64,7 @@ def test_a_space_goes_from_training_to_ready_with_digest_and_report(database: Da
 
 @settings(max_examples=60)
 @given(start=st.sampled_from(schema.SPACE_STATES), to=st.sampled_from(schema.SPACE_STATES))
-def test_a_space_moves_along_the_allowed_edges_alone(database: Database, start: str, to: str) -> None:
+def test_a_space_makes_only_the_allowed_moves(database: Database, start: str, to: str) -> None:
     collection, _ = new_collection(database)
     with database.write() as connection:
         spaces.put_function(connection, b"made up", "d")

@@ -88,7 +88,7 @@ def encoder_routes(encoder: Encoder, max_texts: int = MAX_TEXTS, max_text_chars:
         return EncodeResponse(
             n_bits=encoded.codes.shape[1] * 8,
             codes=_base64(encoded.codes),
-            n_known=encoded.n_known.tolist(),
+            n_known=encoded.n_known_features.tolist(),
             confidence=_base64(encoded.confidence),
         )
 

@@ -42,6 +42,6 @@ def test_a_vector_of_another_width_is_refused_with_its_place():
         featurizer.transform([*embeddings(1), Embedding([1, 2, 3, 4])])
 
 
-def test_nothing_cannot_be_learned_from():
+def test_an_empty_collection_cannot_be_learned_from():
     with pytest.raises(InvalidInput, match="at least one embedding"):
         EmbeddingFeaturizer().fit([])

@@ -56,7 +56,7 @@ def test_it_answers_the_codes_of_the_hash_function() -> None:
             answer = (await client.post("/v1/encode", json=asked(["sort a list", "?"]))).raise_for_status().json()
         wanted = FUNCTION.encode([Text("sort a list"), Text("?")])
         assert answer["n_bits"] == 24
-        assert answer["n_known"] == wanted.n_known.tolist()
+        assert answer["n_known"] == wanted.n_known_features.tolist()
         np.testing.assert_array_equal(
             np.frombuffer(base64.b64decode(answer["codes"]), np.uint8).reshape(-1, 3), wanted.codes
         )
