@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 
 _Done = Annotated[int, Field(description="Documents that were given a code.")]
 _Total = Annotated[int, Field(description="Documents that lacked one when it began.")]
-_Eta = Annotated[float, Field(description="Seconds left, as far as it can tell.")]
+_Eta = Annotated[float, Field(description="Estimated seconds left.")]
 _WaitingFor = Annotated[int, Field(description="API processes that have yet to load the space.")]
 _Version = Annotated[int, Field(description="The code space that answers now.")]
 

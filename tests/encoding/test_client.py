@@ -205,8 +205,8 @@ def test_an_encoder_process_says_whether_it_is_well() -> None:
     "response", [httpx2.Response(502, text="bad gateway"), httpx2.Response(404, json={}), httpx2.Response(503, json=[])]
 )
 def test_an_encoder_process_that_answers_anything_else_is_not_well(response: httpx2.Response) -> None:
-    said = health(httpx2.MockTransport(lambda _: response))
-    assert said == f"encoder http://e answered {response.status_code}"
+    reason = health(httpx2.MockTransport(lambda _: response))
+    assert reason == f"encoder http://e answered {response.status_code}"
 
 
 def test_an_encoder_process_that_does_not_answer_is_not_well() -> None:

@@ -43,8 +43,8 @@ def test_a_job_is_queued_then_running_then_succeeded(database: Database) -> None
         jobs.attach_space(connection, running.id, space.id)
         assert not jobs.heartbeat(connection, running.id, "w", LEASE_S, {"stage": "training", "loss": 0.5})
         assert not jobs.heartbeat(connection, running.id, "w", LEASE_S)
-        told = jobs.get(connection, running.id)
-        assert (told.progress, told.space_id) == ({"stage": "training", "loss": 0.5}, space.id)
+        stored = jobs.get(connection, running.id)
+        assert (stored.progress, stored.space_id) == ({"stage": "training", "loss": 0.5}, space.id)
         done = jobs.finish(connection, running.id, "w", "succeeded", progress={"stage": "active"})
     assert (done.state, done.error, done.progress) == ("succeeded", None, {"stage": "active"})
     assert done.finished_at is not None
