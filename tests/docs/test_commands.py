@@ -19,7 +19,6 @@ from typing import Any
 
 import pytest
 
-from service.hashing.content import Text
 from service.hashing.function import digest_of
 from service.hashing.untrained import untrained_hash_function
 from service.store import codes, collections, spaces
@@ -149,7 +148,7 @@ def retire_a_space(url: str) -> None:
             spaces.move(connection, space.id, state)
         missing = codes.missing(connection, collection.id, space.id)
     with database.lane(collection.id) as lane:
-        encoded = function.encode([Text(document.text) for document in missing])
+        encoded = function.encode([document.content for document in missing])
         codes.append(lane, space.id, [document.key for document in missing], encoded.codes)
         spaces.promote(lane, space.id)
     database.close()
