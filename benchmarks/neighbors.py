@@ -45,8 +45,8 @@ from synthetic import synthetic_texts
 from service.hashing.content import Text
 from service.hashing.featurizers.text import TextFeaturizer
 from training.config import TrainingConfig
-from training.data.batches import read_corpus
-from training.fit.fit import TrainingRun
+from training.data.readers import read_corpus
+from training.fit.run import TrainingRun
 from training.neighbors.approximate import InvertedFile
 from training.neighbors.exact import SimilaritySpace, nearest
 from training.neighbors.graph import Graph
@@ -70,7 +70,7 @@ def texts_of(path: Path | None, n: int, n_words: int) -> list[str]:
     _, contents = read_corpus(path)
     passages = []
     for content in contents:
-        words = re.findall(r"\S+", content.text)  # type: ignore[union-attr]
+        words = re.findall(r"\S+", content.text)
         passages += [" ".join(words[start : start + n_words]) for start in range(0, len(words), n_words)]
     order = np.random.default_rng(1).permutation(len(passages))[: 2 * n]
     return [passages[i] for i in order]

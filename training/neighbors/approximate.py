@@ -4,8 +4,8 @@ Documents are stored in lists, one or more for each centroid. A query is compare
 nearest to it, with the similarity that the exact search uses; it misses neighbors that are in other lists.
 
 Source: Sivic, Zisserman (2003), "Video Google: a text retrieval approach to object matching in videos"; Jegou, Douze,
-Schmid (2011), "Product quantization for nearest neighbor search", section IV (the inverted file). FAISS and pynndescent
-know only dense vectors or only one metric; docs/decisions/0011 has what that costs.
+Schmid (2011), "Product quantization for nearest neighbor search", section IV (the inverted file). Why not
+FAISS or pynndescent: docs/decisions/0011.
 """
 
 from __future__ import annotations
