@@ -28,7 +28,7 @@ test-long: $(VENV)/.installed-test
 	$(BIN)/python -m pytest --numprocesses 2 -m long $(PYTEST_ARGS)
 
 coverage: $(VENV)/.installed-test
-	$(BIN)/python -m pytest --numprocesses 2 -m "not long" -k "not postgresql" --cov --cov-report=term $(COVERED)
+	$(BIN)/python -m pytest --numprocesses 2 -m "not long" -k "not postgres" --cov --cov-report=term $(COVERED)
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
