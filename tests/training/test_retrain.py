@@ -73,8 +73,9 @@ def states(database: Database, collection: Collection) -> list[str]:
 
 
 def test_a_retrain_promotes_a_space_in_which_every_document_has_a_code(
-    database: Database, settings_here: Settings, collection: Collection
+    database: Database, settings_here: Settings, collection: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("training.fit.run.CHECKPOINT_EVERY_S", 0.0)
     job = retrain(database, settings_here, collection, force=True)
     assert (job.state, job.error, job.progress["stage"], job.progress["version"]) == ("succeeded", None, "active", 2)
     assert states(database, collection) == ["active", "retired"]
@@ -83,7 +84,7 @@ def test_a_retrain_promotes_a_space_in_which_every_document_has_a_code(
         assert codes.count_missing(connection, collection.id, active.id) == 0
         function = HashFunction.from_bytes(spaces.get_function(connection, str(active.digest)), active.digest)
     assert function.n_bits == 32
-    assert not list((settings_here.data_dir / "checkpoints").iterdir())
+    assert not list((settings_here.data_dir / "checkpoints").iterdir())  # there were some, and they are gone
 
 
 def test_the_report_of_a_space_says_how_good_and_how_healthy_its_codes_are(
