@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from scipy.sparse import csr_matrix
 from service.encoding import Encoder
 from service.hashing.content import Content, Contents, size_of
 from service.hashing.featurizers import Features
+from service.search.candidates import Shortlist
 
 _ENTRY_BYTES = 500
 """What a kept vector takes beside its numbers: two arrays, a tuple, its place in the order."""
@@ -115,6 +117,23 @@ class Reranker:
         for key, vector in found.items():
             self.cache.put(digest, key, stored[key][0], vector)
         return made[: len(queries)], found
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredDocument:
+    """A document of a shortlist with its distance and its score."""
+
+    key: int
+    distance: int
+    score: float
+
+
+def rank_shortlist(query: Vector, shortlist: Shortlist[int], vectors: Mapping[int, Vector]) -> list[ScoredDocument]:
+    """A shortlist by descending cosine; equal ones as they were. A document that is gone by now has no vector."""
+    near = [(key, distance) for key, distance, _ in shortlist.entries if key in vectors]
+    scores = cosines(query, [vectors[key] for key, _ in near])
+    order = np.argsort(-scores, kind="stable").tolist()
+    return [ScoredDocument(near[place][0], near[place][1], float(scores[place])) for place in order]
 
 
 def cosines(query: Vector, documents: Sequence[Vector]) -> NDArray[np.float64]:

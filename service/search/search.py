@@ -20,9 +20,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
-import numpy as np
 from sqlalchemy import Connection
 
 from service.config import Settings
@@ -30,10 +29,11 @@ from service.encoding import Encoder
 from service.errors import SeqNotReached, TooMuchToRead
 from service.hashing.codes import Codes
 from service.hashing.content import Content, Contents, check_content, check_contents, from_wire
-from service.index.hamming.answers import Neighbors, Stats
+from service.index.hamming.answers import Stats
 from service.index.replicas import Follower
+from service.search.candidates import Shortlist, nearest_existing
 from service.search.request import SearchRequest
-from service.search.rerank import Reranker, Vector, cosines
+from service.search.rerank import Reranker, ScoredDocument, rank_shortlist
 from service.search.sources import MemorySource, QueryCodes, SearchSource, SourceName, SqlSource
 from service.store import codes, collections, documents
 from service.store.database import Database
@@ -201,7 +201,9 @@ class Search:
             return documents.summaries(connection, keys, max_chars, request.shown)
 
         with self.database.read() as connection:
-            shortlists = _existing(connection, target, query.codes, request.k, request.radius, fetch)
+            shortlists = nearest_existing(
+                connection, target.source, query.codes, request.k, request.radius, fetch, target.key
+            )
         matches = [[Match(hit, distance) for _, distance, hit in one.entries] for one in shortlists]
         return _results(target, query, shortlists, matches, max_chars)
 
@@ -210,7 +212,7 @@ class Search:
     ) -> list[Shortlist[int]]:
         """The `n` nearest documents of each query with their revisions."""
         with self.database.read() as connection:
-            return _existing(connection, target, query.codes, n, radius, documents.revisions)
+            return nearest_existing(connection, target.source, query.codes, n, radius, documents.revisions, target.key)
 
     # rerank
 
@@ -227,7 +229,9 @@ class Search:
         vectors |= made
 
         def rank() -> list[list[ScoredDocument]]:
-            return [_ranked(one, shortlist, vectors) for one, shortlist in zip(of_queries, shortlists, strict=True)]
+            return [
+                rank_shortlist(one, shortlist, vectors) for one, shortlist in zip(of_queries, shortlists, strict=True)
+            ]
 
         ranked = rank() if is_brief else await run_in_thread(rank)
         return await self._bounded(is_brief, True, self._fetch, target, query, request, shortlists, ranked)
@@ -300,23 +304,6 @@ class _Query:
         return _Query(self.contents[rows], self.codes[rows], self.n_known[rows])
 
 
-@dataclass(frozen=True, slots=True)
-class Shortlist(Generic[T]):
-    """Neighbors that exist: key, distance and what was fetched of each, nearest first; and the work of the search."""
-
-    entries: list[tuple[int, int, T]]
-    stats: Stats
-
-
-@dataclass(frozen=True, slots=True)
-class ScoredDocument:
-    """A document of a shortlist with its distance and its score."""
-
-    key: int
-    distance: int
-    score: float
-
-
 def _results(
     target: _Target,
     query: _Query,
@@ -333,42 +320,6 @@ def _results(
         SearchResult(found, source.space, code.tobytes(), shortlist.stats, source.name, n_known)
         for found, code, shortlist, n_known in rows
     ]
-
-
-def _existing(
-    connection: Connection,
-    target: _Target,
-    queries: QueryCodes,
-    k: int,
-    radius: int | None,
-    fetch: Callable[[Connection, Keys], dict[int, T]],
-) -> list[Shortlist[T]]:
-    """The `k` nearest documents that exist, but for the one asked with; where some are gone, more are asked for."""
-    more = k if target.key is None else k + 1
-    nearest = target.source.nearest(connection, queries, more, radius)
-    present = fetch(connection, list({key for neighbors in nearest for key in neighbors.keys.tolist()}))
-    shortlists = []
-    for row, neighbors in enumerate(nearest):
-        n_asked, got, entries = more, neighbors, _present(neighbors, present)
-        while len(entries) < more and len(got.keys) == n_asked:
-            n_asked += 2 * (len(got.keys) - len(entries)) + 8
-            (got,) = target.source.nearest(connection, queries[row : row + 1], n_asked, radius)
-            entries = _present(got, fetch(connection, got.keys))[:more]
-        shortlists.append(Shortlist([entry for entry in entries if entry[0] != target.key][:k], got.stats))
-    return shortlists
-
-
-def _present(neighbors: Neighbors, present: Mapping[int, T]) -> list[tuple[int, int, T]]:
-    pairs = zip(neighbors.keys.tolist(), neighbors.distances.tolist(), strict=True)
-    return [(key, distance, present[key]) for key, distance in pairs if key in present]
-
-
-def _ranked(query: Vector, shortlist: Shortlist[int], vectors: Mapping[int, Vector]) -> list[ScoredDocument]:
-    """A shortlist by descending cosine; equal ones as they were. A document that is gone by now has no vector."""
-    near = [(key, distance) for key, distance, _ in shortlist.entries if key in vectors]
-    scores = cosines(query, [vectors[key] for key, _ in near])
-    order = np.argsort(-scores, kind="stable").tolist()
-    return [ScoredDocument(near[place][0], near[place][1], float(scores[place])) for place in order]
 
 
 def _matches(ranking: Sequence[ScoredDocument], present: Mapping[int, DocumentSummary]) -> list[Match]:

@@ -1,5 +1,7 @@
 """HammingTable: the exact k nearest and all within a radius, in memory; readers never wait for the writer.
 
+Longer than other files because search, writes and the rebuild of the base share one view and one lock.
+
 How a search goes: the delta (what was added since the base was built) is scanned; then the base is probed by
 multi-index hashing, or scanned, whichever looks cheaper before each step, with the k-th distance found so far.
 
