@@ -185,7 +185,9 @@ PICTURE_BASELINES = {
 
 def learned(corpus: Corpus, config: TrainingConfig) -> tuple[Bits, Bits]:
     """The codes of nearbit, trained on the training documents and validated without labels."""
-    learning, _ = learn(corpus.train, corpus.validation, config.plan(corpus.train.shape[0], corpus.kind), config)
+    n_documents, n_features = corpus.train.shape
+    plan = config.plan(n_documents, corpus.kind, n_features)
+    learning, _ = learn(corpus.train, corpus.validation, plan, config)
     function = learning.function(TextFeaturizer())
     return unpack(function.codes_of(corpus.train)).astype(bool), unpack(function.codes_of(corpus.test)).astype(bool)
 

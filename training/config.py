@@ -13,6 +13,13 @@ from service.hashing.codes import check_n_bits
 from service.training_options import TrainingOptions
 from training.models import Plan
 
+FEW_TEXTS = 1_800
+MANY_WORDS = 4_000
+"""At most so many texts, with more words than that, are learned from in fewer and larger steps.
+
+Each step updates the vectors of all words, however few documents are in its batch: with many words, steps take time.
+"""
+
 
 def options_of(pairs: Sequence[str]) -> dict[str, Any]:
     """Options from `name=value` pairs: a value is read as JSON if it is JSON, else as text.
@@ -47,22 +54,29 @@ class TrainingConfig(TrainingOptions):
         except InvalidInput as error:
             raise ValueError(str(error)) from None
 
-    def plan(self, n_documents: int, output: str = "counts") -> Plan:
+    def plan(self, n_documents: int, output: str = "counts", n_features: int = 0) -> Plan:
         """Every number of the run: explicit options first, then the variant's preset, then what the corpus asks for.
 
         Args:
             n_documents: number of training documents.
             output: kind of their features: counts, bits or reals.
+            n_features: number of features; 0 if not known, which is taken for few.
         """
-        batch_size = _batch_size(n_documents)
+        explicit, resolved = self.explicit, self.resolved
+        # Word vectors that start at random need all steps.
+        starts_well = output == "counts" and resolved["start_dims"] > 0
+        fewer_steps = starts_well and n_documents <= FEW_TEXTS and n_features > MANY_WORDS
+        batch_size = 64 if fewer_steps and 256 <= n_documents < 1024 else _batch_size(n_documents)
         steps_per_epoch = -(-n_documents // batch_size)
+        n_steps = 500 if fewer_steps else 1400
         by_size = {
-            "epochs": min(200, max(_least_epochs(steps_per_epoch), round(1400 / steps_per_epoch))),
+            "epochs": min(200, max(_least_epochs(steps_per_epoch), round(n_steps / steps_per_epoch))),
             "batch_size": batch_size,
             "output": output,
         }
-        explicit = self.explicit
-        merged: dict[str, Any] = {**self.resolved, **{n: v for n, v in by_size.items() if n not in explicit}}
+        if fewer_steps:
+            by_size["learning_rate"] = 5e-3
+        merged: dict[str, Any] = {**resolved, **{n: v for n, v in by_size.items() if n not in explicit}}
         merged["n_bits"] = self.n_bits
         # A neighborhood is about one document in a hundred: more would blur a small corpus into one.
         if "neighbors" not in explicit:

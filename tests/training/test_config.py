@@ -81,3 +81,61 @@ def test_many_documents_are_seen_four_times_in_larger_batches():
     assert min(steps[1:]) > 3_000
     assert max(steps) < 8_000
     assert all(p.first_epochs + p.epochs >= 4 for p in plans.values())
+
+
+@pytest.mark.parametrize("n_documents", [100, 300, 1_000, 1_700, 1_800])
+def test_a_few_texts_of_many_words_are_learned_from_in_500_larger_steps(n_documents):
+    plan = TrainingConfig().plan(n_documents, n_features=20_000)
+    assert (plan.first_epochs + plan.epochs) * -(-n_documents // plan.batch_size) == pytest.approx(500, abs=20)
+    assert plan.learning_rate > TrainingConfig().plan(11_000).learning_rate
+
+
+@pytest.mark.parametrize(
+    ("options", "n_features"),
+    [({}, 4_000), ({"variant": "semantic_hashing"}, 20_000), ({"start_dims": 0}, 20_000)],
+)
+def test_few_words_and_those_that_start_at_random_get_all_their_steps(options, n_features):
+    plan = TrainingConfig.parse(options).plan(1_700, n_features=n_features)
+    assert (plan.first_epochs + plan.epochs, plan.batch_size, plan.learning_rate) == (100, 128, 3e-3)
+
+
+def test_what_is_said_of_epochs_batches_and_steps_goes_before_the_number_of_words():
+    plan = TrainingConfig(epochs=9, batch_size=40, learning_rate=1e-3).plan(1_700, n_features=20_000)
+    assert (plan.first_epochs + plan.epochs, plan.batch_size, plan.learning_rate) == (9, 40, 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("n_documents", "batch_size", "first_epochs", "epochs", "refined_neighbors"),
+    [(1_801, 128, 42, 51, 24), (5_000, 128, 16, 19, 66), (11_000, 128, 7, 9, 100), (200_000, 128, 2, 2, 100)],
+)
+def test_larger_collections_keep_the_plan_of_the_published_figures(
+    n_documents, batch_size, first_epochs, epochs, refined_neighbors
+):
+    assert TrainingConfig().plan(n_documents, n_features=20_000) == Plan(
+        n_bits=64,
+        hidden=(500, 500),
+        activation="relu",
+        output="counts",
+        code="sigmoid",
+        mirrored=False,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=3e-3,
+        corruption=0.5,
+        corruption_kind="masking",
+        neighbors=20,
+        lsa_dims=32,
+        lsa_weight=1.0,
+        rarity=1.0,
+        start_dims=64,
+        noise_start=1.0,
+        noise=5.0,
+        sampled_bits=False,
+        balance=0.3,
+        output_words=4_000,
+        drawn_neighbors=15,
+        refined_neighbors=refined_neighbors,
+        first_epochs=first_epochs,
+        first_bits=128,
+        likeness=0.3,
+    )

@@ -88,7 +88,7 @@ def fit(
         featurizer.transform([contents[i] for i in rows]) for rows in (parts.train, *judged)
     )
     clock.lap("features")
-    plan = config.plan(len(parts.train), output)
+    plan = config.plan(len(parts.train), output, train.shape[1])
     run, graph = learn(
         train,
         validation,
