@@ -115,6 +115,10 @@ class Search:
             NotFound: no such collection or document.
             SeqNotReached: the collection has not reached `at_least_seq`.
         """
+        if request.document_id is not None and request.rerank is None and self.database.embedded:
+            with suppress(TooMuchToRead):
+                if (found := self._of_document(request)) is not None:
+                    return found
         target = await self._located(request)
         query = await self._encoded(target, request)
         if request.rerank is None:
@@ -125,6 +129,17 @@ class Search:
         for start in range(0, len(query.contents), step):
             results += await self._reranked(target, query[start : start + step], request, n)
         return results
+
+    def _of_document(self, request: SearchRequest) -> list[SearchResult] | None:
+        """All steps for a stored document in one short transaction; None where it is not sure to be short."""
+        with self.database.read() as connection:
+            target = self._target(connection, request)
+            if target is None or target.code is None or request.k > _BRIEF_MATCHES:
+                return None
+            query = _Query((), QueryCodes(target.code[None]), [None])
+            if not target.source.is_brief(query.codes):
+                return None
+            return self._search(connection, target, query, request, self._brief_chars)
 
     # locate
 
@@ -144,25 +159,28 @@ class Search:
     def _locate(self, request: SearchRequest, *, in_sql: bool = False) -> _Target | None:
         """Where the request is answered; None if the replica is behind the seq that it asks for."""
         with self.database.read() as connection:
-            if request.document_id is None:
-                collection = collections.get(connection, request.collection)
-                found = DocumentRef(collection.id, collection.n_bits, collection.last_seq, None)
-            else:
-                found = documents.locate(connection, request.collection, request.document_id)
-            request.check(found.n_bits, self.settings)
-            if request.at_least_seq is not None and request.at_least_seq > found.last_seq:
-                raise SeqNotReached(request.collection, found.last_seq, request.at_least_seq)
-            source: SearchSource | None = self._in_memory(found.collection_id, request)
-            if source is None and request.at_least_seq is not None and not in_sql:
-                return None
-            source = source or SqlSource.of(connection, found.collection_id)
-            if found.key is None:
-                return _Target(source)
-            code = codes.get(connection, source.space.id, found.key)
-            content: Content | None = None
-            if code is None or request.rerank is not None:  # without a code: stored a moment ago, not yet known here
-                content = documents.get(connection, found.collection_id, request.document_id or "").content
-            return _Target(source, found.key, code, content)
+            return self._target(connection, request, in_sql=in_sql)
+
+    def _target(self, connection: Connection, request: SearchRequest, *, in_sql: bool = False) -> _Target | None:
+        if request.document_id is None:
+            collection = collections.get(connection, request.collection)
+            found = DocumentRef(collection.id, collection.n_bits, collection.last_seq, None)
+        else:
+            found = documents.locate(connection, request.collection, request.document_id)
+        request.check(found.n_bits, self.settings)
+        if request.at_least_seq is not None and request.at_least_seq > found.last_seq:
+            raise SeqNotReached(request.collection, found.last_seq, request.at_least_seq)
+        source: SearchSource | None = self._in_memory(found.collection_id, request)
+        if source is None and request.at_least_seq is not None and not in_sql:
+            return None
+        source = source or SqlSource.of(connection, found.collection_id)
+        if found.key is None:
+            return _Target(source)
+        code = codes.get(connection, source.space.id, found.key)
+        content: Content | None = None
+        if code is None or request.rerank is not None:  # without a code: stored a moment ago, not yet known here
+            content = documents.get(connection, found.collection_id, request.document_id or "").content
+        return _Target(source, found.key, code, content)
 
     def _in_memory(self, collection_id: int, request: SearchRequest) -> MemorySource | None:
         """The replica, if it is loaded and recent enough."""
@@ -197,13 +215,18 @@ class Search:
     def _search_and_fetch(
         self, target: _Target, query: _Query, request: SearchRequest, max_chars: int
     ) -> list[SearchResult]:
+        with self.database.read() as connection:
+            return self._search(connection, target, query, request, max_chars)
+
+    def _search(
+        self, connection: Connection, target: _Target, query: _Query, request: SearchRequest, max_chars: int
+    ) -> list[SearchResult]:
         def fetch(connection: Connection, keys: Keys) -> dict[int, DocumentSummary]:
             return documents.summaries(connection, keys, max_chars, request.shown)
 
-        with self.database.read() as connection:
-            shortlists = nearest_existing(
-                connection, target.source, query.codes, request.k, request.radius, fetch, target.key
-            )
+        shortlists = nearest_existing(
+            connection, target.source, query.codes, request.k, request.radius, fetch, target.key
+        )
         matches = [[Match(hit, distance) for _, distance, hit in one.entries] for one in shortlists]
         return _results(target, query, shortlists, matches, max_chars)
 
