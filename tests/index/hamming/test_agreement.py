@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -100,6 +102,7 @@ def test_sql_and_memory_agree_after_any_history(
             assert in_sql == oracles.within(twins.model, query.tobytes(), radius)
 
 
+@pytest.mark.skipif(os.environ.get("NEARBIT_KERNEL") == "numpy", reason="numpy scans where compiled loops probe")
 def test_sql_and_memory_agree_where_both_use_their_buckets(database: Database) -> None:
     """Enough codes that neither scans: the same radius search and the same neighbors by two hash tables."""
     rng = np.random.default_rng(0)

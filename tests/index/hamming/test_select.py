@@ -58,12 +58,14 @@ def test_numpy_serves_where_the_loops_cannot_be_compiled(monkeypatch: pytest.Mon
     def cannot(*_: object) -> None:
         raise SystemError("LLVM\n  does not know this processor")
 
+    monkeypatch.delenv("NEARBIT_KERNEL", raising=False)
     monkeypatch.setattr(f"service.index.hamming.kernels.compiled.{loop}", cannot)
     with capture_logs() as logs:
         assert engine_for(64) is reference
     assert [line["log_level"] for line in logs] == ["error"]
     assert fallbacks[64] == "numba cannot compile the loops: SystemError: LLVM does not know this processor"
     monkeypatch.undo()
+    monkeypatch.delenv("NEARBIT_KERNEL", raising=False)
     engine_for.cache_clear()
     assert engine_for(64) is not reference
     assert 64 not in fallbacks
