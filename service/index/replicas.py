@@ -213,20 +213,6 @@ class Follower:
         with self._moved:
             return self._moved.wait_for(answering, timeout_s)
 
-    def wait_for(self, collection_id: int, seq: int, timeout_s: float) -> Replica | None:
-        """The collection's replica once it has applied `seq`; None if it has not after `timeout_s` seconds."""
-
-        def reached() -> Replica | None:
-            replica = self.replica(collection_id)
-            return replica if replica is not None and replica.applied_seq >= seq else None
-
-        replica = reached()
-        if replica is not None or timeout_s <= 0:
-            return replica
-        self.wake()
-        with self._moved:
-            return self._moved.wait_for(reached, timeout_s)
-
     def poll(self) -> None:
         """One step: read the overview, apply changes, load what is missing, swap what is ready, send the heartbeat."""
         try:

@@ -115,7 +115,8 @@ class Search:
             NotFound: no such collection or document.
             SeqNotReached: the collection has not reached `at_least_seq`.
         """
-        if request.document_id is not None and request.rerank is None and self.database.embedded:
+        may_be_brief = request.rerank is None and request.k <= _BRIEF_MATCHES
+        if request.document_id is not None and may_be_brief and self.database.embedded:
             with suppress(TooMuchToRead):
                 if (found := self._of_document(request)) is not None:
                     return found
@@ -134,7 +135,7 @@ class Search:
         """All steps for a stored document in one short transaction; None where it is not sure to be short."""
         with self.database.read() as connection:
             target = self._target(connection, request)
-            if target is None or target.code is None or request.k > _BRIEF_MATCHES:
+            if target is None or target.code is None:
                 return None
             query = _Query((), QueryCodes(target.code[None]), [None])
             if not target.source.is_brief(query.codes):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import count
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from service.hashing.content import Text
 from service.hashing.function import digest_of
 from service.index.replica import Replica
+from service.index.replicas import Follower
 from service.store import codes, collections, documents, overviews, spaces
 from service.store.collections import Collection
 from service.store.database import Database
@@ -118,3 +120,16 @@ def contents(replica: Replica | None) -> dict[int, bytes]:
     found_codes, found = replica.table.get(everything.keys)
     assert found.all()
     return {key: code.tobytes() for key, code in zip(everything.keys.tolist(), found_codes, strict=True)}
+
+
+def replica_at(follower: Follower, collection_id: int, seq: int, timeout_s: float) -> Replica | None:
+    """The collection's replica once it has applied `seq`; None if it has not after `timeout_s` seconds."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        replica = follower.replica(collection_id)
+        if replica is not None and replica.applied_seq >= seq:
+            return replica
+        if time.monotonic() > deadline:
+            return None
+        follower.wake()
+        time.sleep(0.005)

@@ -20,7 +20,7 @@ from service.index.replica import Replica
 from service.index.replicas import Follower
 from service.store import collections, nodes, schema, spaces
 from service.store.database import Database
-from tests.index.histories import History, contents
+from tests.index.histories import History, contents, replica_at
 
 T = TypeVar("T")
 
@@ -93,8 +93,8 @@ def test_a_replica_of_a_retired_space_claims_no_write_of_the_space_after_it(data
             assert replica is not None
             assert replica.space.id == before.id, "the old space answers until the next is loaded"
             assert replica.applied_seq <= history.overview.retired_seqs[before.id] < history.last_seq
-            assert follower.wait_for(history.collection.id, history.last_seq, 0.1) is None
-        replica = until(lambda: follower.wait_for(history.collection.id, history.last_seq, 5), "the write")
+            assert replica_at(follower, history.collection.id, history.last_seq, 0.1) is None
+        replica = until(lambda: replica_at(follower, history.collection.id, history.last_seq, 5), "the write")
         assert replica.space.id == after.id
         assert contents(replica) == history.fresh()
 
@@ -333,7 +333,7 @@ def test_processes_share_the_snapshot_that_one_of_them_has_written(database: Dat
         with running(database, "b", **options) as two:
             for i in range(4, 12):
                 history.put([i, i % 3])
-                both = [follower.wait_for(history.collection.id, history.last_seq, 20) for follower in (one, two)]
+                both = [replica_at(follower, history.collection.id, history.last_seq, 20) for follower in (one, two)]
                 assert [contents(replica) for replica in both] == [history.fresh()] * 2
             until(lambda: not one._renewing and not two._renewing, "the end of all writing")
         assert one.error is two.error is None

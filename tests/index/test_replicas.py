@@ -17,7 +17,7 @@ from service.index.replicas import Follower
 from service.store import collections, nodes
 from service.store.database import Database
 from service.store.migrations import migrate
-from tests.index.histories import N_BITS, History, contents, unique
+from tests.index.histories import N_BITS, History, contents, replica_at, unique
 
 ids = st.lists(st.integers(0, 12), min_size=1, max_size=5)
 steps = st.lists(
@@ -221,14 +221,14 @@ def test_a_wait_for_a_seq_wakes_the_follower_and_ends_when_it_is_applied(followe
     history.put([1, 2])
     with history.database.read() as connection:
         seq = collections.get(connection, history.collection.name).last_seq
-    replica = follower.wait_for(history.collection.id, seq, 10)
+    replica = replica_at(follower, history.collection.id, seq, 10)
     assert replica is not None
     assert replica.applied_seq >= seq
 
 
 def test_a_wait_for_a_seq_that_nobody_drew_ends_at_its_timeout(followed: tuple[History, Follower]) -> None:
     history, follower = followed
-    assert follower.wait_for(history.collection.id, 10_000, 0.05) is None
+    assert replica_at(follower, history.collection.id, 10_000, 0.05) is None
 
 
 def test_a_stopped_follower_leaves_the_heartbeats(database: Database) -> None:
