@@ -237,10 +237,10 @@ def test_a_damaged_hash_function_is_told_as_its_collections_fault(database: Data
 
 
 def test_what_is_loaded_of_a_space_that_vanished_is_dropped(database: Database) -> None:
-    history = History(database)
-    history.put([1])
     with running(database) as follower:
         with busy_loader(follower):
+            history = History(database)  # not before: its load might be over by now
+            history.put([1])
             until(lambda: follower._loading, "a load")
             with database.write() as connection:
                 collections.drop(connection, history.collection.name)
