@@ -19,12 +19,20 @@ from service.errors import InvalidContent
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text that can be hashed: not blank, without NUL, valid Unicode."""
+    """A text that can be hashed: not blank, without NUL, valid Unicode; it may have a title."""
 
     text: str
+    title: str | None = None
 
     def __post_init__(self) -> None:
         _check_hashable(self.text)
+        if self.title is not None:
+            _check_storable(self.title, "title")
+
+    @property
+    def whole(self) -> str:
+        """Title and text, as one text: what is hashed."""
+        return self.text if self.title is None else f"{self.title}\n{self.text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,9 @@ class Embedding:
     def __hash__(self) -> int:
         return hash(self.vector.tobytes())
 
+
+MAX_TITLE_CHARS = 1_000
+"""Longest title of a text."""
 
 _BLANK = "text must hold at least one character that is not white space or a format character"
 # The format characters are written out, because looking each character of a long text up takes a hundred times as long.
@@ -98,9 +109,9 @@ def _frozen_vector(given: ArrayLike) -> NDArray[np.float32]:
     return vector
 
 
-def from_wire(*, text: str) -> Content:
+def from_wire(*, text: str, title: str | None = None) -> Content:
     """The content of a request, not checked yet: `check_content` does it for one, `check_contents` for many."""
-    return _unchecked(text)
+    return _unchecked(text, title or None)
 
 
 def to_wire(content: Content) -> dict[str, str]:
@@ -110,29 +121,29 @@ def to_wire(content: Content) -> dict[str, str]:
         TypeError: it is of a kind that no answer shows.
     """
     if isinstance(content, Text):
-        return {"text": content.text}
+        return {"text": content.text} if content.title is None else {"title": content.title, "text": content.text}
     raise TypeError(f"no answer shows content of the kind {type(content).__name__}")
 
 
-def to_row(content: Content) -> tuple[str | None, bytes | None]:
-    """The columns `text` and `content` of a document's row: one of them is None."""
+def to_row(content: Content) -> tuple[str | None, bytes | None, str | None]:
+    """The columns `text`, `content` and `title` of a document's row: one of the first two is None."""
     match content:
-        case Text(text):
-            return text, None
+        case Text(text, title):
+            return text, None, title
         case Image(data):
-            return None, _IMAGE + data
+            return None, _IMAGE + data, None
         case Embedding(vector=vector):
-            return None, _EMBEDDING + vector.astype("<f4").tobytes()
+            return None, _EMBEDDING + vector.astype("<f4").tobytes(), None
 
 
-def from_row(text: str | None, data: bytes | None) -> Content:
-    """The content of a document's row, from the columns `text` and `content`; what was stored is not checked again.
+def from_row(text: str | None, data: bytes | None, title: str | None = None) -> Content:
+    """The content of a document's row, from its columns; what was stored is not checked again.
 
     Raises:
         ValueError: it is of a kind that this release does not know.
     """
     if data is None:
-        return _unchecked(text or "")
+        return _unchecked(text or "", title)
     if data.startswith(_IMAGE):
         return Image(data[1:])
     if data.startswith(_EMBEDDING):
@@ -142,7 +153,7 @@ def from_row(text: str | None, data: bytes | None) -> Content:
 
 def size_of(content: Content) -> int:
     """How much a content counts towards limits that are given in characters: 1 if it is no text."""
-    return len(content.text) if isinstance(content, Text) else 1
+    return len(content.text) + len(content.title or "") if isinstance(content, Text) else 1
 
 
 def check_content(content: Content, max_chars: int | None = None) -> None:
@@ -160,6 +171,10 @@ def check_content(content: Content, max_chars: int | None = None) -> None:
     if max_chars is not None and len(text) > max_chars:
         raise InvalidContent(f"text must be at most {max_chars} characters long, got {len(text)}")
     _check_hashable(text)
+    if content.title is not None:
+        if len(content.title) > MAX_TITLE_CHARS:
+            raise InvalidContent(f"title must be at most {MAX_TITLE_CHARS} characters long, got {len(content.title)}")
+        _check_storable(content.title, "title")
 
 
 def check_contents(contents: Iterable[Content], max_chars: int | None = None, name: str = "texts") -> None:
@@ -180,9 +195,10 @@ def check_contents(contents: Iterable[Content], max_chars: int | None = None, na
             raise InvalidContent(error.reason, position, name) from None
 
 
-def _unchecked(text: str) -> Text:
+def _unchecked(text: str, title: str | None = None) -> Text:
     content = object.__new__(Text)
     object.__setattr__(content, "text", text)
+    object.__setattr__(content, "title", title)
     return content
 
 
@@ -195,9 +211,13 @@ def _check_hashable(text: str) -> None:
     # Of what was taken in by an earlier release this is all that may be asked: it must get its code.
     if not text or text.isspace():
         raise InvalidContent(_BLANK)
+    _check_storable(text, "text")
+
+
+def _check_storable(text: str, name: str) -> None:
     if "\x00" in text:
-        raise InvalidContent("text must not contain the NUL character (U+0000)")
+        raise InvalidContent(f"{name} must not contain the NUL character (U+0000)")
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise InvalidContent(f"text must be valid Unicode, got a lone surrogate at character {error.start}") from None
+        raise InvalidContent(f"{name} must be valid Unicode, got a lone surrogate at character {error.start}") from None

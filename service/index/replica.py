@@ -22,10 +22,10 @@ from service.errors import NotFound, Unavailable
 from service.index.hamming import snapshot
 from service.index.hamming.table import HammingTable
 from service.store import codes, spaces
-from service.store import snapshots as snapshot_tokens
 from service.store.codes import Changes
 from service.store.database import Database
 from service.store.overviews import SpaceReference
+from service.store.snapshots import OF_CODES
 
 log = structlog.get_logger(__name__)
 
@@ -101,7 +101,7 @@ class Replica:
 
         def is_ours(seq: int, token: str) -> bool:
             with database.read() as connection:
-                return seq <= last_seq and snapshot_tokens.is_known(connection, space.id, token, seq)
+                return seq <= last_seq and OF_CODES.is_known(connection, space.id, token, seq)
 
         found = snapshot.load(snapshots, str(space.id), is_ours)
         if found is None or found[0].n_bits != n_bits:
@@ -122,7 +122,7 @@ class Replica:
             with database.write() as connection:
                 if not is_ours(connection):
                     return
-                token = snapshot_tokens.record(connection, self.space.id, seq)
+                token = OF_CODES.record(connection, self.space.id, seq)
             try:
                 snapshot.save(self.table, snapshots, name, seq, token)
                 outdated = None if before is None else before[1]
@@ -131,7 +131,7 @@ class Replica:
                 outdated = token
             if outdated is not None:
                 with database.write() as connection:
-                    snapshot_tokens.forget(connection, self.space.id, outdated)
+                    OF_CODES.forget(connection, self.space.id, outdated)
         except (Unavailable, exc.IntegrityError) as error:  # the latter: the space is gone by now
             log.warning("snapshot not written", folder=str(snapshots), error=str(error))
         self.saved_seq = seq

@@ -106,7 +106,7 @@ class DocumentWriter:
             changed = [p.key for p in put if p.changed and not p.created]
             if changed:
                 codes.discard(lane, changed, keep_space_id=space.id)
-            seq = codes.append(lane, space.id, [p.key for p in put], encoded.codes)
+            seq = codes.append(lane, space.id, [p.key for p in put], encoded.codes, [p.seq for p in put])
         return Added(put, encoded.n_known_features, space, seq)
 
     async def delete(self, collection: str, ids: Sequence[str]) -> Deleted:
@@ -124,4 +124,6 @@ class DocumentWriter:
         with self.database.lane(collection_id) as lane:
             present = documents.present(lane, ids)
             keys = documents.delete(lane, present)
-            return Deleted(present, codes.discard(lane, keys, keep_space_id=None) if keys else None)
+            if keys:
+                codes.discard(lane, keys)
+            return Deleted(present, lane.last_seq if keys else None)

@@ -42,7 +42,7 @@ class Changes:
         return len(self.seqs)
 
 
-def append(lane: Lane, space_id: int, keys: Keys, codes: Codes) -> int:
+def append(lane: Lane, space_id: int, keys: Keys, codes: Codes, seqs: Sequence[int] | None = None) -> int:
     """Write the codes of documents in a space, replacing those they had; return the lane's last seq.
 
     Args:
@@ -50,6 +50,7 @@ def append(lane: Lane, space_id: int, keys: Keys, codes: Codes) -> int:
         space_id: the space.
         keys: `(n,)` documents of the collection, each once.
         codes: `(n, n_bytes)` uint8, as wide as the space's n_bits.
+        seqs: those of the documents, where they were written in the same transaction; drawn here if not given.
 
     Cost: four statements, however many documents.
     """
@@ -59,9 +60,10 @@ def append(lane: Lane, space_id: int, keys: Keys, codes: Codes) -> int:
     if not keys:
         return lane.last_seq
     _take_out_of_buckets(lane.connection, [space_id], keys)
-    first = lane.draw(len(keys))
-    seqs = list(range(first, first + len(keys)))
-    _UPSERT.run(lane.connection, [space_id] * len(keys), keys, seqs, [code.tobytes() for code in codes])
+    if seqs is None:
+        first = lane.draw(len(keys))
+        seqs = range(first, first + len(keys))
+    _UPSERT.run(lane.connection, [space_id] * len(keys), keys, list(seqs), [code.tobytes() for code in codes])
     buckets.put(lane.connection, space_id, keys, codes)
     return lane.last_seq
 

@@ -16,7 +16,10 @@ from service.store.statements import DriverQuery, insert
 TABLE = schema.collections
 EXISTS = TABLE.c.dropped_at.is_(None)
 """Condition: the collection was not dropped."""
-_COLUMNS = (TABLE.c.id, TABLE.c.name, TABLE.c.kind, TABLE.c.n_bits, TABLE.c.last_seq, TABLE.c.created_at)
+_COLUMNS = (
+    *(TABLE.c.id, TABLE.c.name, TABLE.c.kind, TABLE.c.n_bits, TABLE.c.last_seq),
+    *(TABLE.c.created_at, TABLE.c.words_version),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class Collection:
         kind: what its documents are, "text".
         n_bits: width of the codes a new space gets if nothing else is asked for.
         last_seq: the last seq drawn in its commit lane; 0 before the first.
+        words_version: of the settings of its words (`service.store.words`); 0 before they were changed.
     """
 
     id: int
@@ -36,6 +40,7 @@ class Collection:
     n_bits: int
     last_seq: int
     created_at: datetime
+    words_version: int = 0
 
 
 def create(connection: Connection, name: str, kind: str, n_bits: int) -> Collection:
@@ -65,8 +70,8 @@ def get(connection: Connection, name: str) -> Collection:
     rows = _BY_NAME.rows(connection, name)
     if not rows:
         raise NotFound("collection", name)
-    id, name, kind, n_bits, last_seq, created_at = rows[0]
-    return Collection(id, name, kind, n_bits, last_seq, instant(created_at))
+    id, name, kind, n_bits, last_seq, created_at, words_version = rows[0]
+    return Collection(id, name, kind, n_bits, last_seq, instant(created_at), words_version)
 
 
 def by_id(connection: Connection, id: int) -> Collection:
@@ -108,8 +113,8 @@ def dropped(connection: Connection) -> list[Collection]:
 
 
 _BY_NAME = DriverQuery(
-    sqlite="SELECT id, name, kind, n_bits, last_seq, created_at FROM collections WHERE name = ?",
-    postgresql="SELECT id, name, kind, n_bits, last_seq, created_at FROM collections WHERE name = %s",
+    sqlite="SELECT id, name, kind, n_bits, last_seq, created_at, words_version FROM collections WHERE name = ?",
+    postgresql="SELECT id, name, kind, n_bits, last_seq, created_at, words_version FROM collections WHERE name = %s",
 )
 _BY_ID = select(*_COLUMNS).where(TABLE.c.id == bindparam("id"), EXISTS)
 _PAGE = (

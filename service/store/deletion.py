@@ -11,14 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, and_, delete, exists, func, or_, select, tuple_, update
+from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, exists, func, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
-from service.store import collections, jobs, nodes, schema, spaces
+from service.store import collections, documents, jobs, nodes, schema, spaces
 from service.store.database import Database
 from service.store.leases import ReportProgress
 
 _BUCKETS, _CODES, _DOCUMENTS = schema.buckets.c, schema.codes.c, schema.documents.c
+_COLLECTIONS, _DELETIONS = schema.collections, schema.deletions.c
 _SPACES = schema.code_spaces
 _FUNCTIONS = schema.hash_functions
 
@@ -28,6 +29,16 @@ _PAGES = 1_000
 _COLLECTIONS_AT_ONCE = 1_000
 COMPACT_FROM = 20_000
 """Changes of a collection since its last compaction from which one is worth a look."""
+
+
+@dataclass(frozen=True)
+class _Compaction:
+    """Whose `compacted_seq` is raised, from where to where, as rows of it are deleted."""
+
+    table: Table
+    id: int
+    start: int
+    end: int
 
 
 @dataclass
@@ -55,6 +66,7 @@ class Deletion:
         for space_id in space_ids:
             self._delete_codes(space_id)
         self._delete("documents", _DOCUMENTS.collection_id == collection_id, (_DOCUMENTS.key,))
+        self._delete("deletions", _DELETIONS.collection_id == collection_id, (_DELETIONS.seq,))
         with self.database.write() as connection:
             gone = delete(schema.collections).where(schema.collections.c.id == collection_id, ~collections.EXISTS)
             connection.execute(gone)
@@ -82,6 +94,7 @@ class Deletion:
         for space_id, state in states.items():
             if state not in ("deleting", "failed"):
                 self.compact(collection_id, space_id, lag)
+        self._compact_deletions(collection_id, lag)
         self._delete_unused_functions()
         self._shrink()
 
@@ -111,7 +124,25 @@ class Deletion:
         if end > start:
             is_gone = ~exists().where(schema.documents.c.key == _CODES.document_key)
             tombstones = (_CODES.code.is_(None), _CODES.seq <= end, is_gone)
-            self._delete("tombstones", _CODES.space_id == space_id, (_CODES.seq,), tombstones, (space_id, start, end))
+            compaction = _Compaction(_SPACES, space_id, start, end)
+            self._delete("tombstones", _CODES.space_id == space_id, (_CODES.seq,), tombstones, compaction)
+
+    def _compact_deletions(self, collection_id: int, lag: int | None) -> None:
+        """Forget which documents were deleted long ago; who has not heard of it by now reads all documents anew."""
+        with self.database.read() as connection:
+            query = select(_COLLECTIONS.c.last_seq, _COLLECTIONS.c.compacted_seq).where(
+                _COLLECTIONS.c.id == collection_id, collections.EXISTS
+            )
+            row = connection.execute(query).first()
+            if row is None:
+                return
+            if lag is None:
+                lag = max(COMPACT_FROM, documents.count(connection, collection_id) // 5)
+        end = row.last_seq - lag
+        if end > row.compacted_seq:
+            of_owner = _DELETIONS.collection_id == collection_id
+            compaction = _Compaction(_COLLECTIONS, collection_id, row.compacted_seq, end)
+            self._delete("tombstones", of_owner, (_DELETIONS.seq,), (_DELETIONS.seq <= end,), compaction)
 
     def _delete_codes(self, space_id: int) -> None:
         bucket = (_BUCKETS.table_no, _BUCKETS.address, _BUCKETS.document_key)
@@ -124,27 +155,27 @@ class Deletion:
         of_owner: ColumnElement[bool],
         key: Sequence[Column[Any]],
         conditions: Sequence[ColumnElement[bool]] = (),
-        compact: tuple[int, int, int] | None = None,
+        compact: _Compaction | None = None,
     ) -> None:
         """Delete the rows of an owner that meet conditions, in the order of a key that with the owner has an index.
 
         Going on after the last key of the transaction before, none looks at the dead rows of those before it.
-        With `compact`, a space and two seqs: those after the first and up to the second, noted as its compacted seq.
+        With `compact`, those after its start and up to its end, which is noted.
         """
-        after: tuple[Any, ...] | None = None if compact is None else (compact[1],)
+        after: tuple[Any, ...] | None = None if compact is None else (compact.start,)
         while True:
             with self.database.write() as connection:
                 began = time.monotonic()
                 last = _nth_key(connection, of_owner, key, after, self.n_rows)
-                if compact is not None and (last is None or last[0] > compact[2]):
+                if compact is not None and (last is None or last[0] > compact.end):
                     last = None
                 rows = [of_owner, *conditions]
                 rows += [] if after is None else [tuple_(*key) > tuple_(*after)]
                 rows += [] if last is None else [tuple_(*key) <= tuple_(*last)]
                 self.n_deleted += connection.execute(delete(key[0].table).where(*rows)).rowcount
                 if compact is not None:
-                    compacted = update(_SPACES).where(_SPACES.c.id == compact[0])
-                    connection.execute(compacted.values(compacted_seq=compact[2] if last is None else last[0]))
+                    compacted = update(compact.table).where(compact.table.c.id == compact.id)
+                    connection.execute(compacted.values(compacted_seq=compact.end if last is None else last[0]))
             self._pause(stage, time.monotonic() - began)
             if last is None:
                 return

@@ -18,7 +18,7 @@ from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, Select, bindparam, func, select
 from sqlalchemy import delete as delete_from
 
 from service.errors import DuplicateIds, NotFound, TooMuchToRead
@@ -37,6 +37,7 @@ COLUMNS = (
     TABLE.c.created_at,
     TABLE.c.updated_at,
     TABLE.c.content,
+    TABLE.c.title,
 )
 _ROWS_AT_ONCE = 10_000
 _FIRST_KEYS, _CHARS_AT_ONCE = 64, 2_000_000
@@ -112,13 +113,27 @@ class DocumentRef:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangedText:
+    """The text of a document with its title, as of a seq; both None where its content is no text."""
+
+    key: int
+    seq: int
+    text: str | None
+    title: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class PutResult:
-    """The result of putting one document: `created` if its id was new, `changed` if its content was new or another."""
+    """The result of putting one document: `created` if its id was new, `changed` if its content was new or another.
+
+    `seq` is the number of the change; that of its code is the same.
+    """
 
     key: int
     id: str
     created: bool
     changed: bool
+    seq: int
 
 
 def put(lane: Lane, documents: Sequence[NewDocument]) -> list[PutResult]:
@@ -127,7 +142,7 @@ def put(lane: Lane, documents: Sequence[NewDocument]) -> list[PutResult]:
     Raises:
         DuplicateIds: two of them have the same id.
 
-    Cost: three statements, however many documents.
+    Cost: four statements, however many documents.
     """
     ids = [document.id or uuid4().hex for document in documents]
     repeated = [id for id, n in Counter(ids).items() if n > 1]
@@ -135,16 +150,20 @@ def put(lane: Lane, documents: Sequence[NewDocument]) -> list[PutResult]:
         raise DuplicateIds(repeated)
     before = _revisions(lane, ids)
     rows = [to_row(document.content) for document in documents]
+    first = lane.draw(len(ids))
     _UPSERT.run(
         lane.connection,
         [lane.collection_id] * len(ids),
         ids,
-        [text for text, _ in rows],
-        [data for _, data in rows],
+        *([row[column] for row in rows] for column in range(3)),
         [_metadata_json(document.metadata) for document in documents],
+        list(range(first, first + len(ids))),
     )
     after = _revisions(lane, ids)
-    return [PutResult(after[id][0], id, id not in before, before.get(id) != after[id]) for id in ids]
+    return [
+        PutResult(after[id][0], id, id not in before, before.get(id) != after[id], seq)
+        for seq, id in enumerate(ids, first)
+    ]
 
 
 def get(connection: Connection, collection_id: int, id: str) -> Document:
@@ -161,8 +180,8 @@ def get(connection: Connection, collection_id: int, id: str) -> Document:
 
 def of_row(row: Sequence[Any]) -> Document:
     """The document of a row of `COLUMNS`."""
-    key, id, text, metadata, revision, created_at, updated_at, data = row
-    return Document(key, id, from_row(text, data), metadata, revision, created_at, updated_at)
+    key, id, text, metadata, revision, created_at, updated_at, data, title = row
+    return Document(key, id, from_row(text, data, title), metadata, revision, created_at, updated_at)
 
 
 def locate(connection: Connection, collection: str, id: str) -> DocumentRef:
@@ -189,22 +208,24 @@ def summaries(
         TooMuchToRead: content and metadata have more than `max_chars` characters in all; it stops reading there.
     """
     rows = _bounded(_SUMMARIES[shown], connection, integers(keys), max_chars)
-    metadata = _parsed([row[4] for row in rows])
+    metadata = _parsed([row[-1] for row in rows])
     return {
-        key: DocumentSummary(key, id, from_row(text, data) if shown.text else None, about, _length(text, data, json))
-        for (key, id, text, data, json), about in zip(rows, metadata, strict=True)
+        key: DocumentSummary(
+            key, id, from_row(text, data, title) if shown.text else None, about, _length(text, data, title, json)
+        )
+        for (key, id, text, data, title, json), about in zip(rows, metadata, strict=True)
     }
 
 
 def _bounded(
     statement: DriverQuery, connection: Connection, keys: list[int], max_chars: int | None
 ) -> list[tuple[Any, ...]]:
-    """Rows, read in parts of a few megabytes, whose last three columns have up to `max_chars` characters in all."""
+    """Rows, read in parts of a few megabytes, whose last four columns have up to `max_chars` characters in all."""
     found: list[tuple[Any, ...]] = []
     n_chars, start, n_keys = 0, 0, _FIRST_KEYS
     while start < len(keys):
         for row in statement.each(connection, keys[start : start + n_keys]):
-            n_chars += _length(*row[-3:])
+            n_chars += _length(*row[-4:])
             if max_chars is not None and n_chars > max_chars:
                 raise TooMuchToRead(max_chars)
             found.append(row)
@@ -239,7 +260,7 @@ def contents(connection: Connection, keys: Keys, max_chars: int | None = None) -
         TooMuchToRead: the contents have more than `max_chars` characters in all; it stops reading there.
     """
     rows = _bounded(_CONTENTS, connection, integers(keys), max_chars)
-    return {key: (revision, from_row(text, data)) for key, revision, _, text, data in rows}
+    return {key: (revision, from_row(text, data, title)) for key, revision, _, text, data, title in rows}
 
 
 def by_keys(connection: Connection, keys: Keys) -> dict[int, Document]:
@@ -257,7 +278,11 @@ def present(lane: Lane, ids: Sequence[str]) -> list[str]:
 def delete(lane: Lane, ids: Sequence[str]) -> list[int]:
     """Delete documents, and return the keys of those that existed; their codes are for `codes.discard`."""
     keys = sorted(key for key, _ in _revisions(lane, ids).values())
-    lane.connection.execute(_DELETE, {"keys": keys})
+    if keys:
+        lane.connection.execute(_DELETE, {"keys": keys})
+        first = lane.draw(len(keys))
+        seqs = list(range(first, first + len(keys)))
+        _NOTE_DELETED.run(lane.connection, [lane.collection_id] * len(keys), seqs, keys)
     return keys
 
 
@@ -284,6 +309,38 @@ def bounded_page(
         if len(rows) < wanted:
             return found, False
         step = max(1, min(_ROWS_AT_ONCE, _CHARS_AT_ONCE * len(found) // max(n_chars, 1)))
+
+
+def texts(connection: Connection, collection_id: int, after_key: int, max_chars: int) -> list[ChangedText]:
+    """Texts of the documents after a key, in the order of their keys; an empty list only where there are no more.
+
+    The list ends with the document with which texts pass `max_chars`.
+    """
+    return _texts(connection, _TEXTS, {"collection": collection_id, "after": after_key}, max_chars)
+
+
+def changed_texts(connection: Connection, collection_id: int, after_seq: int, max_chars: int) -> list[ChangedText]:
+    """Texts of the documents whose last change came after a seq, in the order of their seqs; as `texts` otherwise."""
+    return _texts(connection, _CHANGED_TEXTS, {"collection": collection_id, "after": after_seq}, max_chars)
+
+
+def _texts(
+    connection: Connection, statement: Select[Any], parameters: dict[str, int], max_chars: int
+) -> list[ChangedText]:
+    found: list[ChangedText] = []
+    n_chars = 0
+    with connection.execute(statement, parameters, execution_options={"yield_per": _FIRST_KEYS}) as rows:
+        for row in rows:
+            found.append(ChangedText(*row))
+            n_chars += _length(row.text, row.title) + 1
+            if n_chars > max_chars:
+                break
+    return found
+
+
+def deleted_keys(connection: Connection, collection_id: int, after_seq: int) -> list[int]:
+    """Keys of the documents that were deleted after a seq, as far back as the collection's `compacted_seq`."""
+    return [*connection.scalars(_DELETED, {"collection": collection_id, "after": after_seq})]
 
 
 def count(connection: Connection, collection_id: int) -> int:
@@ -343,7 +400,8 @@ _BY_ID = select(*COLUMNS).where(_OF_COLLECTION, TABLE.c.id == bindparam("id"))
 
 
 def _summaries(shown: Shown) -> DriverQuery:
-    content, metadata = "text, content" if shown.text else "NULL, NULL", "metadata" if shown.metadata else "'{}'"
+    content = "text, content, title" if shown.text else "NULL, NULL, NULL"
+    metadata = "metadata" if shown.metadata else "'{}'"
     return DriverQuery(
         sqlite=f"SELECT key, id, {content}, {metadata} FROM documents WHERE key IN (SELECT value FROM json_each(?))",  # noqa: S608
         postgresql=f"SELECT key, id, {content}, {metadata}::text FROM documents WHERE key = ANY(%s)",  # noqa: S608
@@ -356,8 +414,9 @@ _REVISIONS_OF = DriverQuery(
     postgresql="SELECT key, revision FROM documents WHERE key = ANY(%s)",
 )
 _CONTENTS = DriverQuery(
-    sqlite="SELECT key, revision, NULL, text, content FROM documents WHERE key IN (SELECT value FROM json_each(?))",
-    postgresql="SELECT key, revision, NULL, text, content FROM documents WHERE key = ANY(%s)",
+    sqlite="SELECT key, revision, NULL, text, content, title FROM documents"
+    " WHERE key IN (SELECT value FROM json_each(?))",
+    postgresql="SELECT key, revision, NULL, text, content, title FROM documents WHERE key = ANY(%s)",
 )
 _LOCATED = DriverQuery(
     sqlite="""
@@ -379,6 +438,14 @@ _PAGE = (
     .order_by(TABLE.c.key)
     .limit(bindparam("limit"))
 )
+_TEXT_COLUMNS = (TABLE.c.key, TABLE.c.seq, TABLE.c.text, TABLE.c.title)
+_TEXTS = select(*_TEXT_COLUMNS).where(_OF_COLLECTION, TABLE.c.key > bindparam("after")).order_by(TABLE.c.key)
+_CHANGED_TEXTS = select(*_TEXT_COLUMNS).where(_OF_COLLECTION, TABLE.c.seq > bindparam("after")).order_by(TABLE.c.seq)
+_DELETED = (
+    select(schema.deletions.c.document_key)
+    .where(schema.deletions.c.collection_id == bindparam("collection"), schema.deletions.c.seq > bindparam("after"))
+    .order_by(schema.deletions.c.seq)
+)
 _COUNT = select(func.count()).select_from(TABLE).where(_OF_COLLECTION)
 _LAST_KEY = select(func.max(TABLE.c.key)).where(_OF_COLLECTION)
 _KEYS = select(TABLE.c.key).where(_OF_COLLECTION).order_by(TABLE.c.key)
@@ -386,24 +453,35 @@ _DELETE = delete_from(TABLE).where(is_one_of(TABLE.c.key, "keys"))
 
 _UPSERT = BulkStatement(
     sqlite="""
-        INSERT INTO documents (collection_id, id, text, content, metadata, revision, created_at, updated_at)
-        SELECT ?, ?, ?, ?, ?, 1, clock.now, clock.now
+        INSERT INTO documents
+            (collection_id, id, text, content, title, metadata, seq, revision, created_at, updated_at)
+        SELECT ?, ?, ?, ?, ?, ?, ?, 1, clock.now, clock.now
         FROM (SELECT strftime('%Y-%m-%d %H:%M:%f+00:00', 'now') AS now) AS clock WHERE true
         ON CONFLICT (collection_id, id) DO UPDATE SET
             revision = documents.revision
-                + (documents.text IS NOT excluded.text OR documents.content IS NOT excluded.content),
-            text = excluded.text, content = excluded.content, metadata = excluded.metadata,
-            updated_at = excluded.updated_at
+                + (documents.text IS NOT excluded.text OR documents.content IS NOT excluded.content
+                    OR documents.title IS NOT excluded.title),
+            text = excluded.text, content = excluded.content, title = excluded.title, metadata = excluded.metadata,
+            seq = excluded.seq, updated_at = excluded.updated_at
     """,
     postgresql="""
-        INSERT INTO documents (collection_id, id, text, content, metadata, revision, created_at, updated_at)
+        INSERT INTO documents
+            (collection_id, id, text, content, title, metadata, seq, revision, created_at, updated_at)
         SELECT rows.*, 1, clock.now, clock.now
-        FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bytea[], %s::jsonb[]) AS rows,
+        FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bytea[], %s::text[], %s::jsonb[], %s::bigint[]) AS rows,
              (SELECT clock_timestamp() AS now) AS clock
         ON CONFLICT (collection_id, id) DO UPDATE SET
             revision = documents.revision
-                + ((documents.text, documents.content) IS DISTINCT FROM (excluded.text, excluded.content))::integer,
-            text = excluded.text, content = excluded.content, metadata = excluded.metadata,
-            updated_at = excluded.updated_at
+                + ((documents.text, documents.content, documents.title)
+                    IS DISTINCT FROM (excluded.text, excluded.content, excluded.title))::integer,
+            text = excluded.text, content = excluded.content, title = excluded.title, metadata = excluded.metadata,
+            seq = excluded.seq, updated_at = excluded.updated_at
+    """,
+)
+_NOTE_DELETED = BulkStatement(
+    sqlite="INSERT INTO deletions (collection_id, seq, document_key) VALUES (?, ?, ?)",
+    postgresql="""
+        INSERT INTO deletions (collection_id, seq, document_key)
+        SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[])
     """,
 )

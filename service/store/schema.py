@@ -119,6 +119,9 @@ collections = Table(
     Column("last_version", Integer, nullable=False, server_default="0"),
     Column("created_at", Instant, nullable=False),
     Column("dropped_at", Instant),  # deleted by a user: gone for everyone but the job that deletes its rows
+    Column("compacted_seq", BigInteger, nullable=False, server_default="0"),  # up to it, deletions may be forgotten
+    Column("words", JSON(none_as_null=True)),  # how texts become words and words a rank; service.store.words
+    Column("words_version", Integer, nullable=False, server_default="0"),
     CheckConstraint("n_bits BETWEEN 8 AND 256 AND n_bits % 8 = 0", name="n_bits"),
     sqlite_autoincrement=True,
 )
@@ -135,10 +138,23 @@ documents = Table(
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Column("content", LargeBinary),  # of any other; service.hashing.content knows its form
+    Column("title", Text),
+    Column("seq", BigInteger, nullable=False, server_default="0"),  # of its last change; 0 before there were any
     CheckConstraint("text IS NOT NULL OR content IS NOT NULL", name="content"),
     UniqueConstraint("collection_id", "id"),
     Index(None, "collection_id", "key"),
+    Index(None, "collection_id", "seq"),
     sqlite_autoincrement=True,  # a key is never given twice: a tombstone of it may still be on its way to a replica
+)
+
+# Documents that are gone, for replicas of what is made of documents themselves: their words and their metadata.
+deletions = Table(
+    "deletions",
+    metadata,
+    Column("collection_id", Key, ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("document_key", Key, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 hash_functions = Table(
@@ -214,6 +230,16 @@ snapshots = Table(
     "snapshots",
     metadata,
     Column("space_id", Key, ForeignKey("code_spaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("token", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+# The same for the files that hold the words of a collection.
+word_snapshots = Table(
+    "word_snapshots",
+    metadata,
+    Column("collection_id", Key, ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True),
     Column("token", Text, primary_key=True),
     Column("seq", BigInteger, nullable=False),
     Column("created_at", Instant, nullable=False),

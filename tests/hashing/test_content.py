@@ -70,11 +70,13 @@ def test_any_other_text_is_content():
     assert Text("naïve 🙂 数").text == "naïve 🙂 数"
 
 
-@pytest.mark.parametrize("content", [Text("a"), Image(b"\xff\xd8\xff..."), Embedding([1.5, -2])])
+@pytest.mark.parametrize(
+    "content", [Text("a"), Text("a", "its title"), Image(b"\xff\xd8\xff..."), Embedding([1.5, -2])]
+)
 def test_content_survives_its_row_and_is_stored_in_one_of_two_columns(content):
     row = to_row(content)
     assert from_row(*row) == content
-    assert [value is None for value in row].count(True) == 1
+    assert [value is None for value in row[:2]].count(True) == 1
 
 
 def test_what_a_row_holds_is_not_checked_again_and_an_unknown_kind_is_refused():
@@ -85,6 +87,7 @@ def test_what_a_row_holds_is_not_checked_again_and_an_unknown_kind_is_refused():
 
 def test_a_text_survives_the_wire_and_no_answer_shows_another_kind_yet():
     assert to_wire(from_wire(text="naïve 🙂")) == {"text": "naïve 🙂"}
+    assert to_wire(from_wire(text="a", title="b")) == {"title": "b", "text": "a"}
     with pytest.raises(TypeError, match="no answer shows content of the kind Embedding"):
         to_wire(Embedding([1]))
 

@@ -13,8 +13,9 @@ from structlog.testing import capture_logs
 
 from service.index import replicas as replica_module
 from service.index.replicas import Follower
-from service.store import nodes, schema, snapshots
+from service.store import nodes, schema
 from service.store.database import Database
+from service.store.snapshots import OF_CODES
 from tests.backups import Backup, back_up, restore
 from tests.index.histories import History, contents
 
@@ -197,13 +198,13 @@ def test_tokens_of_snapshots_are_known_for_their_space_and_seq_alone_and_go_with
     history, other = History(database), History(database)
     space, elsewhere = history.active.id, other.active.id
     with database.write() as connection:
-        token, second = snapshots.record(connection, space, 7), snapshots.record(connection, space, 9)
-        assert snapshots.is_known(connection, space, token, 7)
-        assert not snapshots.is_known(connection, space, token, 8)
-        assert not snapshots.is_known(connection, elsewhere, token, 7)
-        snapshots.forget(connection, space, token)
-        assert not snapshots.is_known(connection, space, token, 7)
-        assert snapshots.is_known(connection, space, second, 9)
-        latest = [snapshots.record(connection, space, 10) for _ in range(300)]
-        assert snapshots.is_known(connection, space, latest[-1], 10)
-        assert sum(snapshots.is_known(connection, space, one, 10) for one in latest) <= 257
+        token, second = OF_CODES.record(connection, space, 7), OF_CODES.record(connection, space, 9)
+        assert OF_CODES.is_known(connection, space, token, 7)
+        assert not OF_CODES.is_known(connection, space, token, 8)
+        assert not OF_CODES.is_known(connection, elsewhere, token, 7)
+        OF_CODES.forget(connection, space, token)
+        assert not OF_CODES.is_known(connection, space, token, 7)
+        assert OF_CODES.is_known(connection, space, second, 9)
+        latest = [OF_CODES.record(connection, space, 10) for _ in range(300)]
+        assert OF_CODES.is_known(connection, space, latest[-1], 10)
+        assert sum(OF_CODES.is_known(connection, space, one, 10) for one in latest) <= 257

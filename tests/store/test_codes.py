@@ -55,16 +55,16 @@ def test_appended_codes_are_changes_in_order_and_load_as_they_were(database: Dat
     collection, space = new_collection(database)
     keys = put(database, collection, "a", "b", "c")
     with database.lane(collection.id) as lane:
-        assert codes.append(lane, space.id, keys, code(1, 2, 3)) == 3
-        assert codes.append(lane, space.id, keys[:1], code(4)) == 4
+        assert codes.append(lane, space.id, keys, code(1, 2, 3)) == 6  # the documents took three seqs
+        assert codes.append(lane, space.id, keys[:1], code(4)) == 7
     with database.read() as connection:
         changes = codes.changes(connection, space.id, 0, 100)
-        assert changes.seqs.tolist() == [2, 3, 4]
+        assert changes.seqs.tolist() == [5, 6, 7]
         assert changes.keys.tolist() == [keys[1], keys[2], keys[0]]
         assert (changes.codes == code(2, 3, 4)).all()
         assert not changes.deleted.any()
-        assert codes.changes(connection, space.id, 2, 1).seqs.tolist() == [3]
-        assert len(codes.changes(connection, space.id, 4, 100)) == 0
+        assert codes.changes(connection, space.id, 5, 1).seqs.tolist() == [6]
+        assert len(codes.changes(connection, space.id, 7, 100)) == 0
         assert loaded(connection, space.id, 8) == dict(zip(keys, map(bytes, code(4, 2, 3)), strict=True))
         assert n_codes(connection, space.id) == 3
 
@@ -76,16 +76,16 @@ def test_discarded_codes_are_deletions_in_every_space_but_the_one_kept(database:
         built = spaces.start(lane.connection, collection.id, 16, "semantic_hashing")
         codes.append(lane, active.id, keys, code(1, 2))
         codes.append(lane, built.id, keys, code(1, 2, n_bytes=2))
-        assert codes.discard(lane, keys[:1], keep_space_id=active.id) == 5
+        assert codes.discard(lane, keys[:1], keep_space_id=active.id) == 7
         assert codes.discard(lane, keys[:1], keep_space_id=active.id) is None
     with database.read() as connection:
         assert set(loaded(connection, active.id, 8)) == set(keys)
         assert set(loaded(connection, built.id, 2)) == {keys[1]}
-        gone = codes.changes(connection, built.id, 4, 100)
+        gone = codes.changes(connection, built.id, 6, 100)
         assert (gone.keys.tolist(), gone.deleted.tolist(), gone.codes.shape) == ([keys[0]], [True], (1, 2))
         assert {key for *_, key in bucket_rows(connection, built.id)} == {keys[1]}
     with database.lane(collection.id) as lane:
-        assert codes.discard(lane, keys) == 8
+        assert codes.discard(lane, keys) == 10
     with database.read() as connection:
         assert loaded(connection, active.id, 8) == loaded(connection, built.id, 2) == {}
         assert bucket_rows(connection, active.id) == bucket_rows(connection, built.id) == set()
@@ -96,7 +96,7 @@ def test_other_collections_keep_their_codes(database: Database) -> None:
     for collection, space in ((one, space_of_one), (two, space_of_two)):
         keys = put(database, collection, "a")
         with database.lane(collection.id) as lane:
-            assert codes.append(lane, space.id, keys, code(1)) == 1
+            assert codes.append(lane, space.id, keys, code(1)) == 2
     with database.lane(one.id) as lane:
         codes.discard(lane, documents.delete(lane, ["a"]))
     with database.read() as connection:

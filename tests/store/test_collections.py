@@ -8,10 +8,11 @@ from sqlalchemy import Connection, func, select
 
 from service.errors import CollectionDiffers, InvalidInput, NotFound
 from service.hashing.content import Text
-from service.store import codes, collections, documents, jobs, schema, snapshots, spaces
+from service.store import codes, collections, documents, jobs, schema, spaces
 from service.store.database import Database
 from service.store.deletion import Deletion
 from service.store.documents import NewDocument
+from service.store.snapshots import OF_CODES, OF_WORDS
 from tests.conftest import new_collection
 from tests.oracles import clustered_codes
 
@@ -70,7 +71,9 @@ def test_dropping_a_collection_leaves_nothing_of_it_and_all_of_the_others(databa
             building = spaces.start(lane.connection, collection.id, 64, "semantic_hashing")
             job = jobs.enqueue(lane.connection, collection, "retrain", {})
             jobs.attach_space(lane.connection, job.id, building.id)
-            snapshots.record(lane.connection, space.id, lane.last_seq)
+            OF_CODES.record(lane.connection, space.id, lane.last_seq)
+            OF_WORDS.record(lane.connection, collection.id, lane.last_seq)
+            documents.delete(lane, ["0"])
     with database.write() as connection:
         before = n_rows(connection)
         dropped = collections.drop(connection, "dropped")

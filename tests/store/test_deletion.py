@@ -229,7 +229,7 @@ def test_tombstones_of_deleted_documents_are_compacted_where_every_live_process_
     remove(database, collection, keys[10:30])
     with database.write() as connection:
         nodes.heartbeat(connection, "behind", {space.id: seq})
-        nodes.heartbeat(connection, "ahead", {space.id: seq + 20})
+        nodes.heartbeat(connection, "ahead", {space.id: seq + 40})
     Deletion(database, quietly, n_rows=7).compact(collection.id, space.id, lag=0)
     assert tombstones(database) == 20
     with database.write() as connection:
@@ -247,6 +247,20 @@ def test_the_tombstone_of_a_document_that_exists_stays(database: Database) -> No
         codes.discard(lane, keys[:4])  # their texts changed
     Deletion(database, quietly).compact(collection.id, space.id, lag=0)
     assert tombstones(database) == 4
+
+
+def test_deletions_are_noted_and_forgotten_once_nobody_needs_them(database: Database) -> None:
+    collection, _, keys = filled(database, 100)
+    before = last_seq(database, collection)
+    remove(database, collection, keys[:10])
+    with database.read() as connection:
+        assert documents.deleted_keys(connection, collection.id, before) == keys[:10]
+        assert documents.deleted_keys(connection, collection.id, before + 4) == keys[4:10]
+    Deletion(database, quietly).prune(collection.id, lag=15)
+    with database.read() as connection:
+        assert documents.deleted_keys(connection, collection.id, 0) == keys[5:10]
+        overview = next(o for o in overviews.read(connection) if o.collection_id == collection.id)
+    assert overview.compacted_seq == before + 5
 
 
 def reference(space: CodeSpace) -> SpaceReference:

@@ -100,7 +100,7 @@ def test_a_document_is_located_by_the_names_of_it_and_its_collection(database: D
     other, _ = new_collection(database)
     (done,) = put(database, collection, [NewDocument("a", Text("one"), {"n": 1})])
     with database.read() as connection:
-        assert documents.locate(connection, collection.name, "a") == DocumentRef(collection.id, 16, 0, done.key)
+        assert documents.locate(connection, collection.name, "a") == DocumentRef(collection.id, 16, 1, done.key)
         assert documents.summaries(connection, [done.key, 10**15]) == {
             done.key: DocumentSummary(done.key, "a", Text("one"), {"n": 1})
         }
@@ -119,8 +119,8 @@ def test_putting_an_id_again_replaces_text_and_metadata_and_keeps_the_key(databa
     time.sleep(0.002)
     (again,) = put(database, collection, [NewDocument("a", Text("one"), {"n": 2})])
     (other,) = put(database, collection, [NewDocument("a", Text("two"), {"n": 3})])
-    assert again == PutResult(first.key, "a", created=False, changed=False)
-    assert other == PutResult(first.key, "a", created=False, changed=True)
+    assert again == PutResult(first.key, "a", created=False, changed=False, seq=2)
+    assert other == PutResult(first.key, "a", created=False, changed=True, seq=3)
     with database.read() as connection:
         found = documents.get(connection, collection.id, "a")
     assert (found.content.text, found.metadata, found.revision) == ("two", {"n": 3}, 2)
