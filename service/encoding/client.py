@@ -93,7 +93,7 @@ class EncoderClient:
         """Send contents in parts that the encoder process takes, one after another; return its answers."""
         found: list[T] = []
         n_sent = 0
-        for texts in _parts([content.text for content in of_kind(contents, Text)], self.max_texts):
+        for texts in _parts([content.whole for content in of_kind(contents, Text)], self.max_texts):
             try:
                 found += await self._request_part(path, digest, texts, read)
             except InvalidContent as error:

@@ -115,13 +115,13 @@ def from_wire(*, text: str, title: str | None = None) -> Content:
 
 
 def to_wire(content: Content) -> dict[str, str]:
-    """The fields of an answer that show a content.
+    """The fields of an answer that show a content, without its title.
 
     Raises:
         TypeError: it is of a kind that no answer shows.
     """
     if isinstance(content, Text):
-        return {"text": content.text} if content.title is None else {"title": content.title, "text": content.text}
+        return {"text": content.text}
     raise TypeError(f"no answer shows content of the kind {type(content).__name__}")
 
 

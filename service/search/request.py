@@ -17,7 +17,7 @@ from service.store.documents import ALL_SHOWN, Shown
 DEFAULT_SHORTLIST = 100
 """Documents that are re-ranked unless the query says how many, or asks for more than a tenth of that."""
 
-FieldName = Literal["id", "distance", "score", "text", "metadata"]
+FieldName = Literal["id", "distance", "score", "text", "title", "metadata"]
 
 
 def _apart(fields: object) -> object:
@@ -33,7 +33,7 @@ class SearchOptions(BaseModel):
     k: int = Field(10, ge=1, description="Most matches of each query; the installation sets the highest.")
     radius: int | None = Field(None, ge=0, description="Only matches within this many bits, at most n_bits.")
     fields: Annotated[list[FieldName] | None, BeforeValidator(_apart)] = Field(
-        None, description="Which of text and metadata come back, as in `fields=id,metadata`; both if not given."
+        None, description="Which of title, text and metadata come back, as in `fields=id,title`; all if not given."
     )
     at_least_seq: int | None = Field(
         None,
@@ -56,7 +56,8 @@ class SearchOptions(BaseModel):
     @property
     def shown(self) -> Shown:
         """What of each document is read and answered with."""
-        return ALL_SHOWN if self.fields is None else Shown("text" in self.fields, "metadata" in self.fields)
+        fields = self.fields
+        return ALL_SHOWN if fields is None else Shown("text" in fields, "metadata" in fields, "title" in fields)
 
 
 class TextOptions(SearchOptions):

@@ -79,7 +79,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class DocumentSummary:
-    """What an answer shows of a stored document: no content and empty metadata where they were not asked for.
+    """What an answer shows of a stored document: no content, title and metadata where they were not asked for.
 
     `n_chars` is the length of content and metadata, as stored, in characters.
     """
@@ -88,15 +88,17 @@ class DocumentSummary:
     id: str
     content: Content | None
     metadata: dict[str, Any]
+    title: str | None = None
     n_chars: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Which of a document's content and metadata an answer shows; `text` is the content."""
+    """Which of a document's content, metadata and title an answer shows; `text` is the content."""
 
     text: bool = True
     metadata: bool = True
+    title: bool = True
 
 
 ALL_SHOWN = Shown()
@@ -211,7 +213,12 @@ def summaries(
     metadata = _parsed([row[-1] for row in rows])
     return {
         key: DocumentSummary(
-            key, id, from_row(text, data, title) if shown.text else None, about, _length(text, data, title, json)
+            key,
+            id,
+            from_row(text, data, title) if shown.text else None,
+            about,
+            title,
+            n_chars=_length(text, data, title, json),
         )
         for (key, id, text, data, title, json), about in zip(rows, metadata, strict=True)
     }
@@ -400,7 +407,8 @@ _BY_ID = select(*COLUMNS).where(_OF_COLLECTION, TABLE.c.id == bindparam("id"))
 
 
 def _summaries(shown: Shown) -> DriverQuery:
-    content = "text, content, title" if shown.text else "NULL, NULL, NULL"
+    content = "text, content" if shown.text else "NULL, NULL"
+    content += ", title" if shown.title else ", NULL"
     metadata = "metadata" if shown.metadata else "'{}'"
     return DriverQuery(
         sqlite=f"SELECT key, id, {content}, {metadata} FROM documents WHERE key IN (SELECT value FROM json_each(?))",  # noqa: S608
@@ -408,7 +416,7 @@ def _summaries(shown: Shown) -> DriverQuery:
     )
 
 
-_SUMMARIES = {Shown(*chosen): _summaries(Shown(*chosen)) for chosen in product((True, False), repeat=2)}
+_SUMMARIES = {Shown(*chosen): _summaries(Shown(*chosen)) for chosen in product((True, False), repeat=3)}
 _REVISIONS_OF = DriverQuery(
     sqlite="SELECT key, revision FROM documents WHERE key IN (SELECT value FROM json_each(?))",
     postgresql="SELECT key, revision FROM documents WHERE key = ANY(%s)",

@@ -103,7 +103,7 @@ def _weighted_rows(
     ids_of: Callable[[str], list[int]], contents: Contents, n_features: int, idf: NDArray[np.float32] | None
 ) -> csr_matrix:
     """Count feature ids per content, weight them, scale rows to unit length: `(n, n_features)` float32 CSR."""
-    rows = [ids_of(content.text) for content in of_kind(contents, Text)]
+    rows = [ids_of(content.whole) for content in of_kind(contents, Text)]
     indptr = np.zeros(len(rows) + 1, dtype=np.int64)
     np.cumsum([len(row) for row in rows], out=indptr[1:])
     indices = np.fromiter(chain.from_iterable(rows), dtype=np.int64, count=int(indptr[-1]))
@@ -149,7 +149,7 @@ class TextFeaturizer:
         """
         counter = CountVectorizer(analyzer=tokens, max_features=self.max_features, min_df=self.min_df, dtype=np.int32)
         try:
-            counts = counter.fit_transform([content.text for content in of_kind(contents, Text)])
+            counts = counter.fit_transform([content.whole for content in of_kind(contents, Text)])
         except ValueError as error:
             raise InvalidInput(
                 f"the documents must share words to be learned from: no word occurs in {self.min_df} of the "

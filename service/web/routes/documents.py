@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
 from service.errors import InvalidInput
-from service.hashing.content import from_wire, to_wire
+from service.hashing.content import Text, from_wire, to_wire
 from service.ingest.documents import Added
 from service.store.documents import Document as StoredDocument
 from service.store.documents import NewDocument
@@ -62,7 +62,7 @@ async def put_documents(request: Request, collection: CollectionName) -> Respons
                 raise InvalidInput(f"documents[{position}]: metadata must be at most {limit} bytes of JSON")
 
     body = await read_json_body(request, NewDocuments, services.settings.max_batch, check)
-    new = [NewDocument(d.id, from_wire(text=d.text), d.metadata) for d in body.documents]
+    new = [NewDocument(d.id, from_wire(text=d.text, title=d.title), d.metadata) for d in body.documents]
     added = await services.documents.add(collection, new)
     created = any(put.created for put in added.documents)
     return Response(to_json(_put_documents(added)), 201 if created else 200, media_type="application/json")
@@ -137,5 +137,6 @@ def _document(document: StoredDocument) -> Document:
         revision=document.revision,
         created_at=document.created_at,
         updated_at=document.updated_at,
+        title=document.content.title if isinstance(document.content, Text) else None,
         **to_wire(document.content),
     )

@@ -136,6 +136,8 @@ def _pieces(result: SearchResult, shown: Shown) -> Iterator[bytes]:
         members: dict[str, Any] = {"id": match.document.id, "distance": match.distance}
         if match.score is not None:
             members["score"] = match.score
+        if match.document.title is not None:
+            members["title"] = match.document.title
         if match.document.content is not None:
             members |= to_wire(match.document.content)
         if shown.metadata:

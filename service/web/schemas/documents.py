@@ -9,6 +9,7 @@ from unicodedata import category
 from fastapi import Path
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
+from service.hashing.content import MAX_TITLE_CHARS
 from service.web.metadata import MAX_DEPTH, MAX_MEMBERS
 from service.web.schemas.pages import NEXT_CURSOR
 from service.web.schemas.request_body import RequestBody
@@ -73,6 +74,11 @@ class NewDocument(RequestBody):
     text: str = Field(
         description="Not blank: it must hold a visible character; the installation sets the greatest length."
     )
+    title: str | None = Field(
+        None,
+        max_length=MAX_TITLE_CHARS,
+        description="Its words are found as those of the text are, and count more; null and empty mean none.",
+    )
     metadata: Metadata = Field(
         default_factory=dict,
         description=f"A JSON object of at most {MAX_MEMBERS} members in all, nested at most {MAX_DEPTH} levels deep, "
@@ -99,7 +105,7 @@ class PutDocument(BaseModel):
 
     id: str
     created: bool = Field(description="False: a document of that id was replaced.")
-    changed: bool = Field(description="False: the stored document has the same text.")
+    changed: bool = Field(description="False: the stored document has the same title and text.")
     known: bool = Field(description="False: the hash function knows no word of it, so its code means little.")
 
 
@@ -115,9 +121,10 @@ class Document(BaseModel):
     """A stored document."""
 
     id: str
+    title: str | None = None
     text: str
     metadata: dict[str, Any]
-    revision: int = Field(description="Starts at 1 and grows by one with each change of the text.")
+    revision: int = Field(description="Starts at 1 and grows by one with each change of title or text.")
     created_at: datetime
     updated_at: datetime
 

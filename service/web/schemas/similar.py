@@ -28,6 +28,7 @@ class Match(BaseModel):
     score: float | None = Field(
         None, description="Only with `rerank`: the cosine of its features with the query's, to six decimals."
     )
+    title: str | None = Field(None, description="Left out if it has none, or `fields` does not name it.")
     text: str | None = Field(None, description="Left out if `fields` does not name it.")
     metadata: dict[str, Any] | None = Field(None, description="Left out if `fields` does not name it.")
 
