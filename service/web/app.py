@@ -65,8 +65,9 @@ def create_app(settings: Settings) -> FastAPI:
             log.info("stopped")
 
     app = _app(settings, "nearbit", lifespan, lambda: _gauges(app.state.services))
-    for router in (similar.router, documents.router, collections.router, spaces.router, jobs.router, health.router):
-        app.include_router(router)
+    routers = (similar.router, documents.router, collections.router, spaces.router, jobs.router, health.router)
+    # Not `include_router`, of which FastAPI tries each route twice: once to choose the router, then in the router.
+    app.router.routes[:0] = [route for router in routers for route in router.routes]
     return app
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_type_hints
 from urllib.parse import unquote_plus
 
+from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
@@ -49,6 +50,12 @@ class GuardedRoute(APIRoute):
             [field.alias for field in self.dependant.query_params]
             + [parameter["name"] for parameter in extra.get("parameters", ()) if parameter["in"] == "query"]
         )
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """What makes the response: the endpoint itself if it takes and gives just that, else FastAPI around it."""
+        if get_type_hints(self.endpoint) == {"request": Request, "return": Response}:
+            return self.endpoint
+        return super().get_route_handler()
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request that matched the path.
