@@ -1,47 +1,16 @@
-"""Snapshots: the base of a table as a file that processes map into memory and share through the page cache.
-
-    page 0:  magic | format u32 | crc32 u32 of all that follows | JSON: name, token, seq, n_words | zeros
-    then:    the array that `service.index.hamming.layout` describes, little-endian words
-
-A snapshot may be thrown away at any time: SQL is the truth. So whatever is off about a file (cut short, a flipped byte,
-another space, another format, a history that SQL does not know) makes `load` say so in the log and return nothing, and
-the caller reads SQL instead.
-"""
+"""Snapshots of tables: the base as a file that processes map into memory and share."""
 
 from __future__ import annotations
 
-import json
-import mmap
-import os
-import struct
-import sys
-import time
-import zlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
-from uuid import uuid4
 
-import numpy as np
-import structlog
-
-from service.errors import CorruptArtifact
 from service.index.hamming import layout
-from service.index.hamming.layout import Words
 from service.index.hamming.table import HammingTable
+from service.index.snapshot_file import SnapshotFile
 
-log = structlog.get_logger(__name__)
-
-MAGIC = b"nearbit\x00"
-PAGE = 4096
-_HEAD = struct.Struct("<8sII")
-_SUFFIX, _DRAFT = ".index", ".draft"
-_ABANDONED_S = 3600.0
-"""Age at which a draft is no longer being written: its process was killed."""
-
-
-def path_of(folder: Path, name: str) -> Path:
-    """Where the snapshot of that name lies."""
-    return folder / f"{name}{_SUFFIX}"
+FILE = SnapshotFile(b"nearbit\x00", layout.FORMAT, ".index", owner="space", content="codes")
+path_of, peek, names, age_s, prune = FILE.path_of, FILE.peek, FILE.names, FILE.age_s, FILE.prune
 
 
 def save(table: HammingTable, folder: Path, name: str, seq: int, token: str = "") -> Path:
@@ -53,23 +22,7 @@ def save(table: HammingTable, folder: Path, name: str, seq: int, token: str = ""
     Raises:
         OSError: the folder cannot be written, or the disk is full; the older snapshot is left as it was.
     """
-    words = table.base()
-    folder.mkdir(parents=True, exist_ok=True)
-    target = path_of(folder, name)
-    draft = target.with_suffix(f".{uuid4().hex}{_DRAFT}")  # process ids are not unique: containers share a folder
-    about = json.dumps({"name": name, "token": token, "seq": seq, "n_words": len(words)}).encode()
-    page = about.ljust(PAGE - _HEAD.size, b"\0")
-    try:
-        with draft.open("wb") as file:
-            file.write(_HEAD.pack(MAGIC, layout.FORMAT, zlib.crc32(words.data, zlib.crc32(page))))
-            file.write(page)
-            file.write(words.data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
-    return target
+    return FILE.save(table.base(), folder, name, seq, token)
 
 
 def load(
@@ -86,76 +39,5 @@ def load(
 
     Cost: one pass over the file for its checksum, at the speed of memory if it is in the page cache.
     """
-    path = path_of(folder, name)
-    try:
-        words, seq = _mapped(path, name, is_ours)
-    except FileNotFoundError:
-        return None
-    except (OSError, CorruptArtifact) as error:
-        log.warning("snapshot refused, codes are read from SQL", path=str(path), reason=str(error))
-        return None
-    return HammingTable.of_base(words), seq
-
-
-def peek(folder: Path, name: str) -> tuple[int, str] | None:
-    """The seq and the token that a snapshot claims, unchecked; None if there is none that can be read."""
-    try:
-        with path_of(folder, name).open("rb") as file:
-            about = json.loads(file.read(PAGE)[_HEAD.size :].rstrip(b"\0"))
-        return int(about["seq"]), str(about["token"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def names(folder: Path) -> list[str]:
-    """The names of the snapshots there are."""
-    return sorted(path.stem for path in folder.glob(f"*{_SUFFIX}"))
-
-
-def age_s(folder: Path, name: str) -> float:
-    """Seconds since a snapshot was written; endless if it is gone."""
-    try:
-        return time.time() - path_of(folder, name).stat().st_mtime
-    except FileNotFoundError:
-        return float("inf")
-
-
-def prune(folder: Path, keep: Collection[str]) -> list[Path]:
-    """Delete all snapshots but those to keep, and drafts whose process was killed; return what was deleted.
-
-    Processes that have mapped a deleted file go on with it.
-    """
-    gone = [path_of(folder, name) for name in names(folder) if name not in keep]
-    for draft in folder.glob(f"*{_DRAFT}"):
-        try:
-            if time.time() - draft.stat().st_mtime > _ABANDONED_S:
-                gone.append(draft)
-        except FileNotFoundError:  # it has just become a snapshot
-            continue
-    for path in gone:
-        path.unlink(missing_ok=True)
-    return gone
-
-
-def _mapped(path: Path, name: str, is_ours: Callable[[int, str], bool]) -> tuple[Words, int]:
-    with path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        if size < PAGE:
-            raise CorruptArtifact(path.name, f"it has {size} bytes, a snapshot has at least {PAGE}")
-        # a private mapping: nobody writes to it, but the compiled loops take writable arrays only
-        pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-    magic, version, checksum = _HEAD.unpack_from(pages)
-    if magic != MAGIC or version != layout.FORMAT:
-        raise CorruptArtifact(path.name, f"it is {magic!r} format {version}, this release reads {layout.FORMAT}")
-    try:
-        about = json.loads(pages[_HEAD.size : PAGE].rstrip(b"\0"))
-        n_words, seq, token, saved_as = int(about["n_words"]), int(about["seq"]), str(about["token"]), about["name"]
-    except (ValueError, KeyError, TypeError):
-        raise CorruptArtifact(path.name, "its first page, and so its checksum, is damaged") from None
-    if saved_as == name and not is_ours(seq, token):
-        raise CorruptArtifact(path.name, "it is of another history than the database's, or of one that was lost")
-    if sys.byteorder != "little" or zlib.crc32(memoryview(pages)[_HEAD.size :]) != checksum:
-        raise CorruptArtifact(path.name, "its checksum does not match its bytes")
-    if saved_as != name or n_words * 8 + PAGE != size:
-        raise CorruptArtifact(path.name, f"it is of space {saved_as}, or cut short")
-    return np.frombuffer(pages, np.uint64, offset=PAGE), seq
+    found = FILE.load(folder, name, is_ours)
+    return None if found is None else (HammingTable.of_base(found[0]), found[1])
