@@ -1,0 +1,1 @@
+"""The inner loops of the inverted index: compiled, or in plain numpy."""
