@@ -18,6 +18,7 @@ from service.ingest.collections import CollectionWriter
 from service.ingest.documents import DocumentWriter
 from service.ingest.spaces import SpaceWriter
 from service.search.lookup import Lookup
+from service.search.query_search import QuerySearch
 from service.search.search import Search
 from service.store import spaces
 from service.store.database import Database
@@ -38,7 +39,8 @@ class Services:
         documents: puts and deletes documents.
         spaces: retrains, promotes and rolls back.
         lookup: reads what is stored.
-        search: answers queries.
+        search: finds what is similar.
+        queries: answers queries as people type them.
     """
 
     settings: Settings
@@ -50,6 +52,7 @@ class Services:
     spaces: SpaceWriter
     lookup: Lookup
     search: Search
+    queries: QuerySearch
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -85,6 +88,7 @@ class Services:
             SpaceWriter(database, encoder, follower, settings),
             Lookup(database),
             Search(database, encoder, follower, settings),
+            QuerySearch(database, encoder, follower, settings),
         )
 
     def start(self) -> None:

@@ -30,6 +30,8 @@ from service.errors import CorruptArtifact, NearbitError, Unavailable, explained
 from service.hashing.function import digest_of
 from service.index.hamming import snapshot
 from service.index.replica import HistoryLost, Replica
+from service.index.word_replica import WordReplica
+from service.index.word_replicas import WordReplicas, WordState
 from service.store import nodes, overviews, spaces
 from service.store.database import Database
 from service.store.overviews import Overview, SpaceReference
@@ -80,6 +82,7 @@ class Follower:
         poll_interval_s: seconds between two looks at the database; `wake` shortens a wait.
         snapshots: folder of the snapshots of this database alone; None keeps none.
         snapshot_from: codes from which a space is worth a snapshot; below it SQL is as fast.
+        words_snapshot_from: the same for its words, in documents.
         unload_after_s: seconds after which the replica of a collection that nobody asked for is dropped; 0 never does.
         unload_from_bytes: replicas that take less memory are kept all the same.
 
@@ -94,6 +97,7 @@ class Follower:
     poll_interval_s: float = 0.2
     snapshots: Path | None = None
     snapshot_from: int = 50_000
+    words_snapshot_from: int = 5_000
     unload_after_s: float = 0.0
     unload_from_bytes: int = 0
     error: str | None = "not polled yet"
@@ -117,10 +121,18 @@ class Follower:
     _pruned_at: float = float("-inf")
     _pruned_spaces: frozenset[int] = frozenset()
     _patience: float = field(default_factory=lambda: random.uniform(1.0, 1.5))  # not as the processes beside it
+    _words: WordReplicas = field(init=False)
+
+    def __post_init__(self) -> None:
+        def is_followed(connection: Connection) -> bool:
+            return self._is_followed(connection, self.history)
+
+        self._words = WordReplicas(self.database, self.snapshots, self.words_snapshot_from, is_followed)
 
     def start(self) -> None:
         """Follow in a thread of its own; replicas appear as they are loaded."""
         self._loader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="replica-loader")
+        self._words.start()
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
         self._thread.start()
 
@@ -132,6 +144,7 @@ class Follower:
             return
         self._thread.join()
         self._loader.shutdown(cancel_futures=True)
+        self._words.stop()
         self._thread = None
         try:
             with self.database.write() as connection:
@@ -153,6 +166,14 @@ class Follower:
             self._unloaded.discard(collection_id)
             self.wake()
         return self._answering.get(collection_id)
+
+    def words(self, collection_id: int) -> WordReplica | None:
+        """The words of a collection, for a query; None if this process has not loaded them."""
+        return self._words.get(collection_id)
+
+    def state_of_words(self, collection_id: int) -> tuple[WordState, str | None]:
+        """How this process serves the words of a collection now, and what is wrong, if something is."""
+        return self._words.state(collection_id)
 
     def overview(self) -> list[tuple[Overview, Replica | None]]:
         """Every collection as last seen in the database, with the replica that answers for it."""
@@ -233,6 +254,8 @@ class Follower:
             self._unload_if_idle(collection)
             if collection.collection_id not in self._unloaded:
                 self._step(collection)
+                if collection.kind == "text":
+                    self._words.step(collection)
         with self._moved:
             self._moved.notify_all()
         self._forget()
@@ -252,6 +275,11 @@ class Follower:
                     raise HistoryLost(
                         f"{collection.collection} is at change {collection.last_seq}, {replica.read_seq} was applied"
                     )
+            words = self._words.get(collection.collection_id)
+            if words is not None and words.read_seq > collection.last_seq:
+                raise HistoryLost(
+                    f"{collection.collection} is at change {collection.last_seq}, words of {words.read_seq} were read"
+                )
 
     def _start_over(self, reason: str) -> None:
         """Drop all that came from another database than the one that is there now."""
@@ -261,6 +289,7 @@ class Follower:
         self._heartbeat_at = float("-inf")
         for held in (self._answering, self._replicas, self._loading, self._renewing, self._failures, self._unloaded):
             held.clear()
+        self._words.keep(())
 
     def _step(self, collection: Overview) -> None:
         """Bring one collection's replicas up to its last seq; answer from the active space once it is loaded."""
@@ -426,7 +455,9 @@ class Follower:
         answering = self._answering.get(collection.collection_id)
         if answering is None or time.monotonic() - asked_at < self.unload_after_s:
             return
-        if answering.table.memory_bytes < self.unload_from_bytes:
+        words = self._words.get(collection.collection_id)
+        n_bytes = answering.table.memory_bytes + (0 if words is None else words.index.memory_bytes)
+        if n_bytes < self.unload_from_bytes:
             return
         log.info("collection unloaded: nobody asked for it", collection=collection.collection)
         self._save_before_unloading(answering)
@@ -450,6 +481,7 @@ class Follower:
         for gone in self._asked_at.keys() - collections:
             self._asked_at.pop(gone, None)
         self._unloaded &= collections
+        self._words.keep(collections - self._unloaded)
         wanted = {s.id for c in self._overview for s in c.wanted if c.collection_id not in self._unloaded}
         wanted |= {replica.space.id for replica in self._answering.values()}
         for unwanted in self._replicas.keys() - wanted:
@@ -500,6 +532,7 @@ class Follower:
             ]
             for path in snapshot.prune(self.snapshots, keep):
                 log.info("snapshot deleted, its space is gone", path=str(path))
+            self._words.prune({collection.collection_id for collection in self._overview})
         except OSError as error:
             log.warning("snapshots not pruned", folder=str(self.snapshots), error=str(error))
 

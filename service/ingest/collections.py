@@ -1,39 +1,63 @@
-"""Create and drop collections; get one by its name."""
+"""Create, change and drop collections; get one by its name."""
 
 from __future__ import annotations
 
-from service.errors import NotFound
+from dataclasses import dataclass, replace
+
+from service.errors import CollectionDiffers, InvalidInput, NotFound
+from service.hashing.analysis import LANGUAGES
 from service.hashing.codes import check_n_bits
 from service.hashing.function import digest_of
 from service.hashing.untrained import untrained_hash_function
 from service.index.replicas import Follower
-from service.store import collections, deletion, spaces
+from service.store import collections, deletion, spaces, words
 from service.store.collections import Collection
 from service.store.database import Database
+from service.store.words import WordSettings
 from service.threads import run_in_thread, run_read
 
 
+@dataclass(frozen=True)
+class WordChanges:
+    """What of the word settings of a collection is to change; None leaves it as it is."""
+
+    language: str | None = None
+    k1: float | None = None
+    b: float | None = None
+    title_weight: float | None = None
+    synonyms: tuple[tuple[str, ...], ...] | None = None
+
+    def applied_to(self, settings: WordSettings) -> WordSettings:
+        """The settings with these changes."""
+        changes = {name: value for name, value in vars(self).items() if value is not None}
+        return replace(settings, **changes)
+
+
 class CollectionWriter:
-    """Creates and drops collections."""
+    """Creates, changes and drops collections."""
 
     def __init__(self, database: Database, follower: Follower) -> None:
         self.database = database
         self.follower = follower
 
-    async def create(self, name: str, kind: str, n_bits: int) -> tuple[Collection, bool]:
+    async def create(
+        self, name: str, kind: str, n_bits: int, changes: WordChanges | None = None
+    ) -> tuple[Collection, bool]:
         """The collection of that name, and whether it is new; a new one answers at once from the untrained space.
 
         Raises:
-            CollectionDiffers: it exists with another kind or n_bits.
-            InvalidInput: codes cannot have that width.
+            CollectionDiffers: it exists with another kind, n_bits or word settings.
+            InvalidInput: codes cannot have that width, or there is no such language.
         """
         check_n_bits(n_bits)
-        collection, created = await run_in_thread(self._create, name, kind, n_bits)
+        changes = changes or WordChanges()
+        check_language(changes.language)
+        collection, created = await run_in_thread(self._create, name, kind, n_bits, changes)
         if created:
             self.follower.wake()
         return collection, created
 
-    def _create(self, name: str, kind: str, n_bits: int) -> tuple[Collection, bool]:
+    def _create(self, name: str, kind: str, n_bits: int, changes: WordChanges) -> tuple[Collection, bool]:
         content = untrained_hash_function(n_bits).to_bytes()
         with self.database.write() as connection:
             collection = collections.create(connection, name, kind, n_bits)
@@ -41,7 +65,33 @@ class CollectionWriter:
             if created:
                 spaces.put_function(connection, content, digest_of(content))
                 spaces.create_untrained(connection, collection, digest_of(content))
+            settings, _ = words.get(connection, collection.id)
+            wanted = changes.applied_to(settings)
+            for setting, value in wanted.given.items():
+                if not created and value != settings.given[setting]:
+                    raise CollectionDiffers(name, setting, settings.given[setting], value)
+            if wanted != settings:
+                words.put(connection, collection.id, wanted)
         return collection, created
+
+    async def change(self, name: str, changes: WordChanges) -> None:
+        """Change how words are found. Another language has the words read anew, while the old ones answer.
+
+        Raises:
+            NotFound: there is no such collection.
+            InvalidInput: there is no such language.
+        """
+        check_language(changes.language)
+        collection = await get_collection(self.database, name)
+        await run_in_thread(self._change, collection.id, changes)
+        self.follower.wake()
+
+    def _change(self, collection_id: int, changes: WordChanges) -> None:
+        with self.database.write() as connection:
+            settings, _ = words.lock(connection, collection_id)
+            wanted = changes.applied_to(settings)
+            if wanted != settings:
+                words.put(connection, collection_id, wanted)
 
     async def drop(self, name: str) -> None:
         """Drop a collection: its name is free at once, and a job deletes everything that it had.
@@ -59,6 +109,16 @@ class CollectionWriter:
             if dropped is None:  # by another call, a moment ago
                 raise NotFound("collection", name)
             deletion.enqueue(connection, dropped, "drop_collection")
+
+
+def check_language(language: str | None) -> None:
+    """Refuse a language that words cannot be analyzed by.
+
+    Raises:
+        InvalidInput: there is no such language.
+    """
+    if language is not None and language not in ("auto", "none", *LANGUAGES):
+        raise InvalidInput(f"language must be auto, none or one of {', '.join(LANGUAGES)}, got {language!r}")
 
 
 async def get_collection(database: Database, name: str) -> Collection:

@@ -20,6 +20,7 @@ from service.hashing.content import check_contents
 from service.hashing.function import Encoded
 from service.index.replicas import Follower
 from service.ingest.collections import get_collection
+from service.ingest.language import decide_language_of, is_new_magnitude
 from service.store import codes, documents, spaces
 from service.store.database import Database
 from service.store.documents import NewDocument, PutResult
@@ -79,6 +80,8 @@ class DocumentWriter:
             encoded = await self.encoder.encode(str(space.digest), contents)
             added = await run_in_thread(self._commit, stored.id, new, space, encoded)
             if added is not None:
+                if is_new_magnitude(stored.last_seq, added.seq):
+                    await run_in_thread(decide_language_of, self.database, stored.id)
                 self.follower.wake()
                 return added
         raise Conflict(f"the active code space of {collection!r} changed {_ATTEMPTS} times during one request")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service.store import collections, documents, jobs, spaces
+from service.store import collections, documents, jobs, spaces, words
 from service.store.collections import Collection
 from service.store.database import Database
 from service.store.documents import Document
 from service.store.jobs import Job
 from service.store.spaces import CodeSpace
+from service.store.words import WordSettings
 from service.threads import run_in_thread, run_read
 
 _PAGE_CHARS = 4 << 20
@@ -22,6 +23,7 @@ class CollectionSummary:
     collection: Collection
     n_documents: int
     active_space: CodeSpace
+    words: WordSettings
 
 
 class Lookup:
@@ -41,7 +43,8 @@ class Lookup:
             with self.database.read() as connection:
                 collection = collections.get(connection, name)
                 n_documents = documents.count(connection, collection.id)
-                return CollectionSummary(collection, n_documents, spaces.active(connection, collection.id))
+                settings, _ = words.get(connection, collection.id)
+                return CollectionSummary(collection, n_documents, spaces.active(connection, collection.id), settings)
 
         return await run_in_thread(read)
 

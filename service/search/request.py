@@ -31,7 +31,6 @@ class SearchOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     k: int = Field(10, ge=1, description="Most matches of each query; the installation sets the highest.")
-    radius: int | None = Field(None, ge=0, description="Only matches within this many bits, at most n_bits.")
     fields: Annotated[list[FieldName] | None, BeforeValidator(_apart)] = Field(
         None, description="Which of title, text and metadata come back, as in `fields=id,title`; all if not given."
     )
@@ -41,6 +40,32 @@ class SearchOptions(BaseModel):
         lt=1 << 63,
         description="Answer only from a state that includes every change up to this seq, which a write has answered.",
     )
+
+    @property
+    def shown(self) -> Shown:
+        """What of each document is read and answered with."""
+        fields = self.fields
+        return ALL_SHOWN if fields is None else Shown("text" in fields, "metadata" in fields, "title" in fields)
+
+    def check_matches(self, n_queries: int, settings: Settings, name: str) -> None:
+        """Refuse more matches than the installation allows, of each query or in all.
+
+        Raises:
+            InvalidInput: k, or the queries times k, is out of range.
+        """
+        if not 1 <= self.k <= settings.max_k:
+            raise InvalidInput(f"k must be between 1 and {settings.max_k}, got {self.k}")
+        if n_queries * self.k > settings.max_matches:
+            raise InvalidInput(
+                f"{name} times k must be at most {settings.max_matches} (max_matches) in one request, got "
+                f"{n_queries} x {self.k} = {n_queries * self.k}"
+            )
+
+
+class SimilarOptions(SearchOptions):
+    """How a query for similar documents is answered."""
+
+    radius: int | None = Field(None, ge=0, description="Only matches within this many bits, at most n_bits.")
     rerank: Literal["features"] | None = Field(
         None,
         description="`features`: put a shortlist of the nearest in the order of the cosine of their features (TF-IDF) "
@@ -53,14 +78,8 @@ class SearchOptions(BaseModel):
         "given, 10 `k` and at least 100, or with `radius` all within it, up to that most.",
     )
 
-    @property
-    def shown(self) -> Shown:
-        """What of each document is read and answered with."""
-        fields = self.fields
-        return ALL_SHOWN if fields is None else Shown("text" in fields, "metadata" in fields, "title" in fields)
 
-
-class TextOptions(SearchOptions):
+class TextOptions(SimilarOptions):
     """How a query by text is answered: its code comes with the confidence of each bit."""
 
     ties: Literal["arrival", "confidence"] = Field(
@@ -86,7 +105,7 @@ class SearchRequest(TextOptions):
     is_batch: bool = False
 
     @classmethod
-    def of(cls, options: SearchOptions, **query: Any) -> SearchRequest:
+    def of(cls, options: SimilarOptions, **query: Any) -> SearchRequest:
         """The request of options that were checked, and of what is asked: `collection`, `texts` or `document_id`."""
         given = {name: value for name, value in options if name in TextOptions.model_fields}
         return cls.model_construct(**given, **query)
@@ -114,13 +133,7 @@ class SearchRequest(TextOptions):
         Raises:
             InvalidInput: k, radius or shortlist out of range, or too many matches in all.
         """
-        if not 1 <= self.k <= settings.max_k:
-            raise InvalidInput(f"k must be between 1 and {settings.max_k}, got {self.k}")
-        if self.n_matches > settings.max_matches:
-            raise InvalidInput(
-                f"texts times k must be at most {settings.max_matches} (max_matches) in one request, got "
-                f"{self.n_queries} x {self.k} = {self.n_matches}"
-            )
+        self.check_matches(self.n_queries, settings, "texts")
         if self.radius is not None and not 0 <= self.radius <= n_bits:
             raise InvalidInput(f"radius must be between 0 and n_bits = {n_bits}, got {self.radius}")
         if self.shortlist is None:
@@ -131,3 +144,46 @@ class SearchRequest(TextOptions):
             raise InvalidInput(
                 f"shortlist must be between k = {self.k} and {settings.max_shortlist}, got {self.shortlist}"
             )
+
+
+class QueryOptions(SearchOptions):
+    """How a query as people type it is answered: by words, by codes, or by both."""
+
+    rank: Literal["hybrid", "words", "code"] = Field(
+        "hybrid",
+        description="`words`: by the words of the query (BM25). `code`: by the code of the query. `hybrid`: by both, "
+        "where the documents that the words find also tell the code where to look.",
+    )
+    prefix: bool = Field(False, description="The last word may be the beginning of one, as while a person types.")
+    typos: bool = Field(
+        True, description="A word that no document has stands for the nearest ones that some have; `corrected` tells."
+    )
+    highlight: bool = Field(False, description="Each match comes with its best passage, and where its words stand.")
+
+
+class QueryRequest(QueryOptions):
+    """What is asked, of which collection, and how it is answered.
+
+    Attributes:
+        collection: its name.
+        queries: one or more, as people type them.
+        is_batch: the queries came as a list, in which errors name a position.
+    """
+
+    collection: str
+    queries: Sequence[str] = ()
+    is_batch: bool = False
+
+    @classmethod
+    def of(cls, options: QueryOptions, **query: Any) -> QueryRequest:
+        """The request of options that were checked, and of what is asked: `collection`, `queries`, `is_batch`."""
+        given = {name: value for name, value in options if name in QueryOptions.model_fields}
+        return cls.model_construct(**given, **query)
+
+    def check(self, settings: Settings) -> None:
+        """Refuse what the installation does not allow.
+
+        Raises:
+            InvalidInput: k out of range, or too many matches in all.
+        """
+        self.check_matches(len(self.queries), settings, "queries")

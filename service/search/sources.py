@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from service.hashing.codes import Codes
 from service.index.hamming.answers import Neighbors, Stats
 from service.index.replica import Replica
-from service.store import buckets, spaces
+from service.store import buckets, codes, spaces
 from service.store.overviews import SpaceReference
 
 SourceName = Literal["memory", "sql"]
@@ -60,6 +60,10 @@ class MemorySource:
         logits = None if queries.confidence is None else queries.confidence.astype(np.float32)
         return list(self.replica.table.search(queries.codes, k, logits=logits, radius=radius))
 
+    def codes(self, connection: Connection, keys: NDArray[np.int64]) -> tuple[Codes, NDArray[np.bool_]]:
+        """The codes of `(n,)` documents, `(n, n_bytes)`, zeros where they have none, and the `(n,)` mask of those."""
+        return self.replica.table.get(keys)
+
 
 @dataclass(frozen=True, slots=True)
 class SqlSource:
@@ -87,6 +91,17 @@ class SqlSource:
         else:
             found = [buckets.within(connection, self.space.id, code, radius, bits) for code, bits in pairs]
         return [Neighbors(f.keys[:k], f.distances[:k], Stats(f.path, f.probes, f.candidates, f.radius)) for f in found]
+
+    def codes(self, connection: Connection, keys: NDArray[np.int64]) -> tuple[Codes, NDArray[np.bool_]]:
+        """The codes of `(n,)` documents, `(n, n_bytes)`, zeros where they have none, and the `(n,)` mask of those."""
+        stored = codes.states(connection, self.space.id, keys) if len(keys) else {}
+        found = np.zeros((len(keys), self.space.n_bits // 8), dtype=np.uint8)
+        has_code = np.zeros(len(keys), dtype=np.bool_)
+        for row, key in enumerate(keys.tolist()):
+            _, code = stored.get(key, (0, None))
+            if code is not None:
+                found[row], has_code[row] = np.frombuffer(code, dtype=np.uint8), True
+        return found, has_code
 
 
 SearchSource = MemorySource | SqlSource

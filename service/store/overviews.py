@@ -35,6 +35,7 @@ class Overview:
         preloading: retired spaces that are about to be active again (`ask_preload`).
         retired_seqs: by the id of each retired space, the seq at which it was retired. Later changes of the collection
             may exist in other spaces only.
+        kind: what its documents are, "text".
         words_version: of the settings of its words.
         compacted_seq: deletions of documents up to it may be noted no more.
     """
@@ -47,6 +48,7 @@ class Overview:
     building: SpaceReference | None
     preloading: tuple[SpaceReference, ...] = ()
     retired_seqs: Mapping[int, int] = field(default_factory=dict)
+    kind: str = "text"
     words_version: int = 0
     compacted_seq: int = 0
 
@@ -66,10 +68,8 @@ def read(connection: Connection) -> list[Overview]:
     for collection_id, seq, is_asked_for, *space in connection.execute(_ALL_RETIRED):
         retired.setdefault(collection_id, []).append((SpaceReference(*space), seq, is_asked_for))
     overviews = []
-    for collection_id, name, n_bits, last_seq, words_version, compacted_seq, *of_spaces in connection.execute(
-        _OVERVIEW
-    ):
-        live, following = of_spaces[:4], of_spaces[4:]
+    for collection_id, name, n_bits, last_seq, *rest in connection.execute(_OVERVIEW):
+        live, following, of_documents = rest[:4], rest[4:8], rest[8:]
         building = None if following[0] is None else SpaceReference(*following)
         before = retired.get(collection_id, [])
         preloading = tuple(space for space, _, is_asked_for in before if is_asked_for)
@@ -84,8 +84,7 @@ def read(connection: Connection) -> list[Overview]:
                 building,
                 preloading,
                 retired_seqs,
-                words_version,
-                compacted_seq,
+                *of_documents,
             )
         )
     return overviews
@@ -95,9 +94,9 @@ _LIVE, _NEXT = TABLE.alias("live"), TABLE.alias("next")
 _OVERVIEW = (
     select(
         *(COLLECTIONS.c.id, COLLECTIONS.c.name, COLLECTIONS.c.n_bits, COLLECTIONS.c.last_seq),
-        *(COLLECTIONS.c.words_version, COLLECTIONS.c.compacted_seq),
         *(_LIVE.c.id, _LIVE.c.version, _LIVE.c.n_bits, _LIVE.c.digest),
         *(_NEXT.c.id, _NEXT.c.version, _NEXT.c.n_bits, _NEXT.c.digest),
+        *(COLLECTIONS.c.kind, COLLECTIONS.c.words_version, COLLECTIONS.c.compacted_seq),
     )
     .join(_LIVE, (_LIVE.c.collection_id == COLLECTIONS.c.id) & (_LIVE.c.state == "active"))
     .outerjoin(

@@ -63,7 +63,7 @@ def get(connection: Connection, collection_id: int) -> tuple[WordSettings, int]:
     Raises:
         NotFound: the collection is gone.
     """
-    return _of_row(connection.execute(_GET, {"id": collection_id}).first(), collection_id)
+    return _of_row(connection.execute(_GET, {"collection": collection_id}).first(), collection_id)
 
 
 def lock(connection: Connection, collection_id: int) -> tuple[WordSettings, int]:
@@ -72,12 +72,12 @@ def lock(connection: Connection, collection_id: int) -> tuple[WordSettings, int]
     Raises:
         NotFound: the collection is gone.
     """
-    return _of_row(connection.execute(_LOCK, {"id": collection_id}).first(), collection_id)
+    return _of_row(connection.execute(_LOCK, {"collection": collection_id}).first(), collection_id)
 
 
 def put(connection: Connection, collection_id: int, settings: WordSettings) -> None:
     """Replace the settings of a collection; what follows it reads them anew."""
-    connection.execute(_PUT, {"id": collection_id, "new": settings.to_row()})
+    connection.execute(_PUT, {"collection": collection_id, "new": settings.to_row()})
 
 
 def _of_row(row: Any, collection_id: int) -> tuple[WordSettings, int]:
@@ -86,10 +86,10 @@ def _of_row(row: Any, collection_id: int) -> tuple[WordSettings, int]:
     return WordSettings.of_row(row.words), row.words_version
 
 
-_GET = select(TABLE.c.words, TABLE.c.words_version).where(TABLE.c.id == bindparam("id"), TABLE.c.dropped_at.is_(None))
+_GET = select(TABLE.c.words, TABLE.c.words_version).where(TABLE.c.id == bindparam("collection"), TABLE.c.dropped_at.is_(None))
 _LOCK = _GET.with_for_update(key_share=True)
 _PUT = (
     update(TABLE)
-    .where(TABLE.c.id == bindparam("id"))
+    .where(TABLE.c.id == bindparam("collection"))
     .values(words=bindparam("new", type_=TABLE.c.words.type), words_version=TABLE.c.words_version + 1)
 )

@@ -27,11 +27,12 @@ from service.web.guarded_route import SECURITY_SCHEME, security
 from service.web.metrics import RequestMetrics, Sample
 from service.web.middleware import RequestMiddleware
 from service.web.problems import install_problems, problem_responses
-from service.web.routes import collections, documents, health, jobs, similar, spaces
+from service.web.routes import collections, documents, health, jobs, search, similar, spaces
 from service.web.routes.encoder import encoder_routes
 from service.web.schemas.documents import Ids, NewDocuments
 from service.web.schemas.health import Health
 from service.web.schemas.problem import Problem
+from service.web.schemas.search import Queries
 from service.web.schemas.similar import Texts
 
 log = structlog.get_logger(__name__)
@@ -40,7 +41,7 @@ _DESCRIPTION = """Stores documents, learns binary codes of them, and finds simil
 
 Errors are problem details (RFC 9457, `application/problem+json`); `type` names the kind of error."""
 
-_MODELS = (Problem, NewDocuments, Ids, Texts)
+_MODELS = (Problem, NewDocuments, Ids, Texts, Queries)
 """Models that FastAPI does not see: that of problems, and bodies that their routes read themselves."""
 
 
@@ -65,7 +66,15 @@ def create_app(settings: Settings) -> FastAPI:
             log.info("stopped")
 
     app = _app(settings, "nearbit", lifespan, lambda: _gauges(app.state.services))
-    routers = (similar.router, documents.router, collections.router, spaces.router, jobs.router, health.router)
+    routers = (
+        search.router,
+        similar.router,
+        documents.router,
+        collections.router,
+        spaces.router,
+        jobs.router,
+        health.router,
+    )
     # Not `include_router`, of which FastAPI tries each route twice: once to choose the router, then in the router.
     app.router.routes[:0] = [route for router in routers for route in router.routes]
     return app

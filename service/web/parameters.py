@@ -7,12 +7,21 @@ declare their parameters in the OpenAPI document only, and read them here; the r
 from __future__ import annotations
 
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import Field, ValidationError
 
-from service.search.request import SearchOptions, SearchRequest, TextOptions
+from service.errors import InvalidContent
+from service.search.request import (
+    QueryOptions,
+    QueryRequest,
+    SearchOptions,
+    SearchRequest,
+    SimilarOptions,
+    TextOptions,
+)
 from service.web.schemas.collections import COLLECTION_PATTERN, COLLECTION_RULE
 from service.web.schemas.documents import MAX_ID_CHARS, PATH_ID_PATTERN, PATH_ID_RULE, IdInPath
 
@@ -30,7 +39,7 @@ class SimilarToText(TextOptions):
         return SearchRequest.of(self, collection=self.collection, texts=(self.q,))
 
 
-class SimilarToDocument(SearchOptions):
+class SimilarToDocument(SimilarOptions):
     """Parameters of a query for documents similar to a stored one."""
 
     collection: str = Field(pattern=COLLECTION_PATTERN, description=COLLECTION_RULE)
@@ -44,6 +53,19 @@ class SimilarToDocument(SearchOptions):
     def request(self) -> SearchRequest:
         """The request for the search."""
         return SearchRequest.of(self, collection=self.collection, document_id=self.id)
+
+
+class SearchQuery(QueryOptions):
+    """Parameters of a query as a person types it."""
+
+    collection: str = Field(pattern=COLLECTION_PATTERN, description=COLLECTION_RULE)
+    q: str = Field(
+        description='Words; `"a phrase"`, `+required`, `-excluded`, `beginn*` of a word may be among them.',
+    )
+
+    def request(self) -> QueryRequest:
+        """The request for the search."""
+        return QueryRequest.of(self, collection=self.collection, queries=(self.q,))
 
 
 Model = TypeVar("Model", bound=SearchOptions)
@@ -61,6 +83,18 @@ def read_parameters(model: type[Model], request: Request) -> Model:
         raise RequestValidationError(
             [{**e, "loc": (_location(str(e["loc"][0])), *e["loc"])} for e in error.errors()]
         ) from None
+
+
+def check_utf8(request: Request, q: str) -> None:
+    """Refuse a text that was not UTF-8 in the URL: each byte that was not was read as U+FFFD."""
+    if "\ufffd" not in q:
+        return
+    query = request.scope["query_string"].decode("latin-1")
+    raw = dict(parse_qsl(query, keep_blank_values=True, encoding="latin-1")).get("q", "")  # one character per byte
+    try:
+        raw.encode("latin-1").decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidContent(f"text must be valid UTF-8, got another byte at {error.start}") from None
 
 
 def openapi_parameters(model: type[SearchOptions]) -> dict[str, Any]:

@@ -13,7 +13,10 @@ from fastapi import Response
 from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
 from starlette.types import Receive, Scope, Send
 
+from service.store.documents import DocumentSummary
+
 _PART_BYTES = 256 << 10
+_SHORT_MATCHES, _SHORT_CHARS = 1_000, 1_000_000
 
 
 def json_response(content: object, status: int = 200) -> Response:
@@ -53,6 +56,13 @@ def object_pieces(
             yield b","
         yield from item
     yield b"]," + json_bytes(members)[1:] if members else b"]}"
+
+
+def are_short(results: Sequence[Sequence[DocumentSummary]]) -> bool:
+    """Whether writing the documents of results takes a few milliseconds at most."""
+    if sum(map(len, results)) > _SHORT_MATCHES:
+        return False
+    return sum(document.n_chars for documents in results for document in documents) <= _SHORT_CHARS
 
 
 def join_pieces(pieces: Iterable[bytes]) -> list[bytes]:

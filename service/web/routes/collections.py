@@ -6,8 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response
 
-from service.index.replicas import ReplicaState
 from service.search.lookup import CollectionSummary
+from service.services import Services
 from service.store.collections import Collection as StoredCollection
 from service.web.auth import needs
 from service.web.cursor import from_cursor, to_cursor
@@ -21,6 +21,8 @@ from service.web.schemas.collections import (
     CollectionPage,
     NewCollection,
     Replica,
+    Words,
+    WordSettings,
 )
 from service.web.schemas.pages import Cursor, Limit
 from service.web.schemas.spaces import SpaceRef
@@ -47,7 +49,9 @@ async def put_collection(
 ) -> Collection:
     """201 if it is new, 200 if it exists with these settings, 409 if it exists with others."""
     settings = body or NewCollection()
-    stored, created = await services_of(request).collections.create(collection, settings.kind, settings.n_bits)
+    stored, created = await services_of(request).collections.create(
+        collection, settings.kind, settings.n_bits, settings.changes()
+    )
     response.status_code = 201 if created else 200
     return _collection(stored)
 
@@ -67,7 +71,16 @@ async def get_collection(request: Request, collection: CollectionName) -> Collec
     """The collection, the number of its documents and the active code space."""
     services = services_of(request)
     summary = await services.lookup.collection(collection)
-    return _detail(summary, services.follower.state(summary.collection.id))
+    return _detail(services, summary)
+
+
+@router.patch("/{collection}", summary="Change how words are found", responses=problem_responses(400, 404))
+@needs("admin")
+async def patch_collection(request: Request, collection: CollectionName, body: WordSettings) -> CollectionDetail:
+    """Changes what is given. Another language has the words read anew in the background, while the old ones answer."""
+    services = services_of(request)
+    await services.collections.change(collection, body.changes())
+    return _detail(services, await services.lookup.collection(collection))
 
 
 @router.delete(
@@ -82,12 +95,22 @@ async def delete_collection(request: Request, collection: CollectionName) -> Non
     await services_of(request).collections.drop(collection)
 
 
-def _detail(summary: CollectionSummary, state: ReplicaState) -> CollectionDetail:
+def _detail(services: Services, summary: CollectionSummary) -> CollectionDetail:
+    follower, id = services.follower, summary.collection.id
+    state, (state_of_words, error), words = follower.state(id), follower.state_of_words(id), follower.words(id)
     return CollectionDetail(
         **dict(_collection(summary.collection)),
         n_documents=summary.n_documents,
         space=SpaceRef(version=summary.active_space.version, digest=str(summary.active_space.digest)),
         replica=Replica(state=state.state, seq=state.seq, error=state.error),
+        words=Words(
+            **summary.words.given,
+            analyzed_as=summary.words.analyzer_language,
+            state=state_of_words,
+            n_documents=None if words is None else len(words.index),
+            memory_bytes=None if words is None else words.index.memory_bytes,
+            error=error,
+        ),
     )
 
 

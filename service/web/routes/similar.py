@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any
-from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request, Response
 
-from service.errors import InvalidContent
 from service.hashing.content import to_wire
 from service.search.request import SearchRequest
 from service.search.search import Match, SearchResult
-from service.store.documents import Shown
+from service.store.documents import DocumentSummary, Shown
 from service.threads import run_in_large_thread
 from service.web import parameters
 from service.web.auth import needs
@@ -24,7 +22,7 @@ from service.web.guarded_route import GuardedRoute
 from service.web.problems import problem_responses
 from service.web.request_json import openapi_body, read_json_body
 from service.web.request_services import services_of
-from service.web.response_json import JsonPartsResponse, join_pieces, json_bytes, object_pieces
+from service.web.response_json import JsonPartsResponse, are_short, join_pieces, json_bytes, object_pieces
 from service.web.schemas.collections import CollectionName
 from service.web.schemas.similar import Answer, Answers, Texts
 
@@ -34,8 +32,6 @@ router = APIRouter(
     route_class=GuardedRoute,
     responses=problem_responses(401, 403, 404, 409, 413, 414, 415, 421, 422, 503),
 )
-
-_SHORT_MATCHES, _SHORT_CHARS = 1_000, 1_000_000
 
 
 @router.get(
@@ -51,7 +47,7 @@ async def similar_to_text(request: Request) -> Response:
     With `rerank`, the `k` documents of a shortlist of the nearest whose features are most similar to those of the text.
     """
     query = parameters.read_parameters(parameters.SimilarToText, request)
-    _check_utf8(request, query.q)
+    parameters.check_utf8(request, query.q)
     return await _one_answer(request, query.request())
 
 
@@ -85,33 +81,18 @@ async def similar_to_texts(request: Request, collection: CollectionName) -> Resp
     def write() -> list[bytes]:
         return join_pieces(object_pieces("answers", (_pieces(result, search_request.shown) for result in results)))
 
-    return JsonPartsResponse(write() if _are_short(results) else await run_in_large_thread(write))
+    return JsonPartsResponse(write() if are_short(_documents(results)) else await run_in_large_thread(write))
 
 
 async def _one_answer(request: Request, search_request: SearchRequest) -> Response:
     (result,) = await services_of(request).search.similar(search_request)
-    if _are_short([result]):
+    if are_short(_documents([result])):
         return Response(b"".join(_pieces(result, search_request.shown)), media_type="application/json")
     return JsonPartsResponse(await run_in_large_thread(lambda: join_pieces(_pieces(result, search_request.shown))))
 
 
-def _check_utf8(request: Request, q: str) -> None:
-    """Refuse a text that was not UTF-8 in the URL: each byte that was not was read as U+FFFD."""
-    if "\ufffd" not in q:
-        return
-    query = request.scope["query_string"].decode("latin-1")
-    raw = dict(parse_qsl(query, keep_blank_values=True, encoding="latin-1")).get("q", "")  # one character per byte
-    try:
-        raw.encode("latin-1").decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InvalidContent(f"text must be valid UTF-8, got another byte at {error.start}") from None
-
-
-def _are_short(results: Sequence[SearchResult]) -> bool:
-    """Whether writing results takes a few milliseconds at most."""
-    if sum(len(result.matches) for result in results) > _SHORT_MATCHES:
-        return False
-    return sum(match.document.n_chars for result in results for match in result.matches) <= _SHORT_CHARS
+def _documents(results: Sequence[SearchResult]) -> list[list[DocumentSummary]]:
+    return [[match.document for match in result.matches] for result in results]
 
 
 def _pieces(result: SearchResult, shown: Shown) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ from fastapi import Path
 from pydantic import BaseModel, Field
 
 from service.hashing.codes import BITS_STEP, MAX_BITS, MIN_BITS
+from service.ingest.collections import WordChanges
 from service.web.schemas.pages import NEXT_CURSOR
 from service.web.schemas.request_body import RequestBody
 from service.web.schemas.spaces import SpaceRef
@@ -19,8 +20,36 @@ COLLECTION_RULE = "Up to 64 letters, digits, dots, hyphens and underscores; the 
 CollectionName = Annotated[str, Path(pattern=COLLECTION_PATTERN, description=COLLECTION_RULE)]
 
 
-class NewCollection(RequestBody):
-    """Settings of a collection; they never change."""
+Synonym = Annotated[str, Field(min_length=1, max_length=200)]
+SynonymGroup = Annotated[list[Synonym], Field(min_length=2, max_length=100)]
+
+
+class WordSettings(RequestBody):
+    """How words are found, and what they count; what is left out stays as it is."""
+
+    language: str | None = Field(
+        None,
+        description="Of stems and stop words: `none`, a code such as `en`, or `auto`: decided from the documents.",
+    )
+    k1: float | None = Field(
+        None, ge=0, le=100, allow_inf_nan=False, description="BM25: how soon more occurrences of a word count no more."
+    )
+    b: float | None = Field(None, ge=0, le=1, description="BM25: how much the length of a document counts.")
+    title_weight: float | None = Field(
+        None, ge=0, le=100, allow_inf_nan=False, description="How many times a word in a title counts."
+    )
+    synonyms: list[SynonymGroup] | None = Field(
+        None, max_length=10_000, description="Groups of words or phrases: a query with one finds the others too."
+    )
+
+    def changes(self) -> WordChanges:
+        """What of the settings changes."""
+        synonyms = None if self.synonyms is None else tuple(map(tuple, self.synonyms))
+        return WordChanges(self.language, self.k1, self.b, self.title_weight, synonyms)
+
+
+class NewCollection(WordSettings):
+    """Settings of a collection; kind and n_bits never change."""
 
     kind: Literal["text"] = Field("text", description="What its documents are.")
     n_bits: int = Field(
@@ -49,12 +78,30 @@ class Replica(BaseModel):
     error: str | None = Field(description="What is wrong with a code space of the collection; null if nothing is.")
 
 
+class Words(BaseModel):
+    """How the words of a collection are found, and how the process that answered serves them."""
+
+    language: str = Field(description="As it was set.")
+    analyzed_as: str = Field(description="The language of stems and stop words: that one, or what `auto` decided.")
+    k1: float
+    b: float
+    title_weight: float
+    synonyms: list[list[str]]
+    state: Literal["following", "loading", "failed"] = Field(
+        description="`following`: in memory. `loading` and `failed`: codes alone answer, and answers are `partial`."
+    )
+    n_documents: int | None = Field(description="Documents whose words are in memory.")
+    memory_bytes: int | None = Field(description="What their words take.")
+    error: str | None
+
+
 class CollectionDetail(Collection):
     """A named set of documents with their number and the active code space."""
 
     n_documents: int
     space: SpaceRef
     replica: Replica
+    words: Words
 
 
 class CollectionPage(BaseModel):

@@ -1,0 +1,190 @@
+"""Word replica: the words of one collection in memory, and how they follow SQL.
+
+As a replica of codes it may be thrown away at any time. It belongs to the collection, not to a code space: a retrain
+leaves it as it is. Documents carry the seq of their last change and deletions are noted with theirs, so whoever has
+read everything up to a seq asks for what came after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import structlog
+from sqlalchemy import Connection, exc
+
+from service.errors import Unavailable
+from service.hashing.analysis import Analyzer
+from service.index.words import WordIndex, snapshot
+from service.store import documents, words
+from service.store.database import Database
+from service.store.documents import ChangedText
+from service.store.overviews import Overview
+from service.store.snapshots import OF_WORDS
+from service.store.words import WordSettings
+
+log = structlog.get_logger(__name__)
+
+_CHARS_AT_ONCE = 1_000_000
+
+Synonyms = Mapping[tuple[str, ...], Sequence[tuple[str, ...]]]
+"""Terms of a word or phrase, and the terms of each of its synonyms."""
+
+
+@dataclass
+class WordReplica:
+    """The words of a collection in memory.
+
+    Attributes:
+        collection_id: the collection.
+        settings: how words are found and weighed.
+        version: of the settings.
+        analyzer: makes words of texts.
+        index: the words.
+        synonyms: by the terms of each, the terms of all others of its group.
+        read_seq: every change of the collection up to this seq is in the index.
+        saved_seq: that of the snapshot that the index was mapped from or written to; 0 if there is none.
+    """
+
+    collection_id: int
+    settings: WordSettings
+    version: int
+    analyzer: Analyzer
+    index: WordIndex
+    read_seq: int
+    saved_seq: int = 0
+    synonyms: Synonyms = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.use(self.settings, self.version)
+
+    @property
+    def synonym_lengths(self) -> list[int]:
+        """How many terms the synonyms have: 1, 2, ..."""
+        return sorted({len(terms) for terms in self.synonyms})
+
+    @classmethod
+    def load(cls, database: Database, collection: Overview, snapshots: Path | None = None) -> Self:
+        """All words of a collection: mapped from its snapshot if there is one, else made of its texts. Blocks.
+
+        The seq was read before the texts, so they hold every change up to it; changes committed in between are applied
+        twice, which changes nothing.
+
+        Raises:
+            NotFound: the collection is gone.
+        """
+        with database.read() as connection:
+            settings, version = words.get(connection, collection.collection_id)
+        replica = cls.empty(collection, settings, version)
+        if snapshots is not None and (mapped := replica.mapped(database, snapshots)) is not None:
+            return mapped
+        replica._read_all(database)
+        return replica
+
+    @classmethod
+    def empty(cls, collection: Overview, settings: WordSettings, version: int) -> Self:
+        """A replica that holds no document yet."""
+        analyzer = Analyzer(settings.analyzer_language)
+        return cls(collection.collection_id, settings, version, analyzer, WordIndex(), collection.last_seq)
+
+    def _read_all(self, database: Database) -> None:
+        after_key = 0
+        while True:
+            with database.read() as connection:
+                part = documents.texts(connection, self.collection_id, after_key, _CHARS_AT_ONCE)
+            if not part:
+                return
+            self._put(part)
+            after_key = part[-1].key
+
+    def mapped(self, database: Database, snapshots: Path) -> Self | None:
+        """A replica that is a map of the snapshot of these words, which may be behind.
+
+        None if there is no snapshot that is known to be of this history.
+        """
+        last_seq = self.read_seq
+
+        def is_ours(seq: int, token: str) -> bool:
+            with database.read() as connection:
+                return seq <= last_seq and OF_WORDS.is_known(connection, self.collection_id, token, seq)
+
+        found = snapshot.load(snapshots, self.snapshot_name, is_ours)
+        if found is None:
+            return None
+        index, seq = found
+        return type(self)(self.collection_id, self.settings, self.version, self.analyzer, index, seq, saved_seq=seq)
+
+    @property
+    def snapshot_name(self) -> str:
+        """The name of its snapshot, in which other ways to analyze texts have other names."""
+        return f"words-{self.collection_id}-{self.analyzer.language}-{self.analyzer.version}"
+
+    def use(self, settings: WordSettings, version: int) -> None:
+        """Take other settings, of the same language."""
+        self.index.configure(settings.k1, settings.b, settings.title_weight)
+        self.settings, self.version = settings, version
+        groups = [[tuple(self.analyzer.all_terms(one)) for one in group] for group in settings.synonyms]
+        others: dict[tuple[str, ...], dict[tuple[str, ...], None]] = {}
+        for group in groups:
+            for terms in filter(None, group):
+                others.setdefault(terms, {}).update(dict.fromkeys(o for o in group if o and o != terms))
+        self.synonyms = {terms: tuple(found) for terms, found in others.items()}
+
+    def follow(self, database: Database, collection: Overview) -> int:
+        """Apply every change up to the collection's last seq and what was committed since; return how many there were.
+
+        Where deletions that it has not heard of may be noted no more, everything is read anew.
+        """
+        n_applied = 0
+        while self.read_seq < collection.last_seq:
+            if self.read_seq < collection.compacted_seq:
+                fresh = self.empty(collection, self.settings, self.version)
+                fresh._read_all(database)
+                self.index, self.read_seq, self.saved_seq = fresh.index, fresh.read_seq, 0
+                continue
+            with database.read() as connection:
+                changed = documents.changed_texts(connection, self.collection_id, self.read_seq, _CHARS_AT_ONCE)
+                gone = documents.deleted_keys(connection, self.collection_id, self.read_seq)
+            self._put(changed)
+            if gone:
+                self.index.delete(np.array(gone, dtype=np.int64))
+            n_applied += len(changed) + len(gone)
+            # what came after last_seq is no claim: of changes and deletions, two statements may have seen two states
+            self.read_seq = min(changed[-1].seq, collection.last_seq) if changed else collection.last_seq
+        return n_applied
+
+    def _put(self, changed: Sequence[ChangedText]) -> None:
+        if not changed:
+            return
+        analyze = self.analyzer.all_terms
+        bodies = [analyze(one.text) if one.text else [] for one in changed]
+        titles = [analyze(one.title) if one.title else [] for one in changed]
+        self.index.put(np.array([one.key for one in changed], dtype=np.int64), bodies, titles)
+
+    def save(self, database: Database, snapshots: Path, is_ours: Callable[[Connection], bool]) -> None:
+        """Keep the index as a snapshot, for the next start of a process to map; without room for it there is none.
+
+        SQL learns of it first, and only if `is_ours` says that it still is the database that was followed.
+        """
+        seq, name = self.read_seq, self.snapshot_name
+        before = snapshot.peek(snapshots, name)
+        try:
+            with database.write() as connection:
+                if not is_ours(connection):
+                    return
+                token = OF_WORDS.record(connection, self.collection_id, seq)
+            try:
+                snapshot.save(self.index, snapshots, name, seq, token)
+                outdated = None if before is None else before[1]
+            except OSError as error:
+                log.warning("snapshot of words not written", folder=str(snapshots), error=str(error))
+                outdated = token
+            if outdated is not None:
+                with database.write() as connection:
+                    OF_WORDS.forget(connection, self.collection_id, outdated)
+        except (Unavailable, exc.IntegrityError) as error:  # the latter: the collection is gone by now
+            log.warning("snapshot of words not written", folder=str(snapshots), error=str(error))
+        self.saved_seq = seq

@@ -1,0 +1,239 @@
+"""Word replicas: the words of which collections this process has in memory.
+
+The follower's thread steps them, collection by collection, as it does the replicas of codes. A load or a snapshot of
+many words runs in a thread of its own, one at a time; a lock file makes one process of a machine read the texts, and
+the others map what it has written.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import structlog
+from sqlalchemy import Connection
+
+from service.errors import Unavailable
+from service.index.word_replica import WordReplica
+from service.index.words import snapshot
+from service.store import words
+from service.store.database import Database
+from service.store.overviews import Overview
+
+log = structlog.get_logger(__name__)
+
+_RETRY_S, _STALE_S = 5.0, 3600.0
+_SMALL_SEQ = 500
+"""Changes of a collection up to which its words are read at once, by whoever finds them missing."""
+
+WordState = Literal["following", "loading", "failed"]
+
+
+class WordReplicas:
+    """Keeps the words of every collection that is in use.
+
+    Args:
+        database: where the truth is.
+        snapshots: folder of the snapshots of this database alone; None keeps none.
+        snapshot_from: documents from which words are worth a snapshot.
+        is_followed: says whether this still is the database that was followed.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        snapshots: Path | None,
+        snapshot_from: int,
+        is_followed: Callable[[Connection], bool],
+    ) -> None:
+        self.database = database
+        self.snapshots = snapshots
+        self.snapshot_from = snapshot_from
+        self.is_followed = is_followed
+        self._loader: ThreadPoolExecutor | None = None
+        self._replicas: dict[int, WordReplica] = {}
+        self._loading: dict[int, Future[WordReplica]] = {}
+        self._renewing: dict[int, Future[WordReplica | None]] = {}
+        self._failures: dict[int, tuple[str, float]] = {}
+        self._patience = random.uniform(1.0, 1.5)  # not as the processes beside it
+
+    def start(self) -> None:
+        """Load in a thread of its own from now on."""
+        self._loader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="word-loader")
+
+    def stop(self) -> None:
+        """End the thread; what it was loading is lost."""
+        if self._loader is not None:
+            self._loader.shutdown(cancel_futures=True)
+
+    def get(self, collection_id: int) -> WordReplica | None:
+        """The words of a collection; None while they are not in memory."""
+        return self._replicas.get(collection_id)
+
+    def state(self, collection_id: int) -> tuple[WordState, str | None]:
+        """How the words of a collection are served, and what is wrong, if something is."""
+        failure = self._failures.get(collection_id)
+        if collection_id in self._replicas:
+            return "following", None
+        return ("failed", failure[0]) if failure is not None else ("loading", None)
+
+    def prune(self, collection_ids: set[int]) -> None:
+        """Delete the snapshots of words of collections that are gone, and old ones that are not used here.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        folder = self.snapshots
+        assert folder is not None
+        used = {replica.snapshot_name for replica in self._replicas.values()}
+
+        def is_kept(name: str) -> bool:
+            exists = name.split("-")[1] in map(str, collection_ids)
+            return name in used or (exists and snapshot.age_s(folder, name) < _STALE_S)
+
+        for path in snapshot.prune(folder, list(filter(is_kept, snapshot.names(folder)))):
+            log.info("snapshot of words deleted", path=str(path))
+
+    def step(self, collection: Overview) -> None:
+        """Bring the words of one collection up to its last seq; load them first if they are not there.
+
+        A failure is the collection's own: it is tried again a little later, and codes alone answer meanwhile.
+        """
+        failure = self._failures.get(collection.collection_id)
+        if failure is not None and time.monotonic() < failure[1]:
+            return
+        try:
+            self._step(collection)
+            self._failures.pop(collection.collection_id, None)
+        except Unavailable:
+            raise
+        except Exception as error:  # the others are followed
+            self._fail(collection, error)
+
+    def _fail(self, collection: Overview, error: Exception) -> None:
+        reason = f"{type(error).__name__}: {error}"
+        before = self._failures.get(collection.collection_id)
+        if before is None or before[0] != reason:
+            log.error("words cannot be followed", collection=collection.collection, error=reason, exc_info=True)
+        self._failures[collection.collection_id] = reason, time.monotonic() + _RETRY_S
+        self.forget([collection.collection_id], failures=False)
+
+    def _step(self, collection: Overview) -> None:
+        id = collection.collection_id
+        replica = self._replicas.get(id)
+        if replica is not None and replica.version != collection.words_version:
+            replica = self._changed(replica)
+        if replica is None or replica.version != collection.words_version:
+            self._load(collection)
+            replica = self._replicas.get(id)
+        if replica is None:
+            return
+        renewing = self._renewing.get(id)
+        if renewing is not None and renewing.done():
+            del self._renewing[id]
+            renewed = renewing.result()
+            if renewed is not None and renewed.analyzer.language == replica.analyzer.language:
+                renewed.use(replica.settings, replica.version)
+                replica = renewed
+        replica.follow(self.database, collection)
+        self._replicas[id] = replica
+        self._save_if_due(replica)
+
+    def _changed(self, replica: WordReplica) -> WordReplica:
+        """The replica with the settings that SQL holds now, if it can take them as it is."""
+        with self.database.read() as connection:
+            settings, version = words.get(connection, replica.collection_id)
+        if settings.analyzer_language == replica.analyzer.language:
+            replica.use(settings, version)
+        return replica
+
+    def _load(self, collection: Overview) -> None:
+        """Have a replica of the words by their present settings; one with earlier settings answers meanwhile."""
+        id = collection.collection_id
+        if self._loader is None or collection.last_seq <= _SMALL_SEQ:
+            self._replicas[id] = WordReplica.load(self.database, collection, self.snapshots)
+            return
+        loading = self._loading.get(id)
+        if loading is None:
+            loading = self._loading[id] = self._loader.submit(self._loaded, collection)
+        if loading.done():
+            del self._loading[id]
+            self._replicas[id] = loading.result()
+
+    def _loaded(self, collection: Overview) -> WordReplica:
+        began = time.monotonic()
+        with self._alone():
+            replica = WordReplica.load(self.database, collection, self.snapshots)
+            if not replica.saved_seq:
+                replica = self._saved(replica)
+        log.info(
+            "words answer",
+            collection=collection.collection,
+            documents=len(replica.index),
+            language=replica.analyzer.language,
+            took_s=round(time.monotonic() - began, 2),
+        )
+        return replica
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the lock of words among the processes that share the snapshots."""
+        if self.snapshots is None:
+            yield
+            return
+        self.snapshots.mkdir(parents=True, exist_ok=True)
+        with (self.snapshots / "words.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _saved(self, replica: WordReplica) -> WordReplica:
+        """The same words as a map of their snapshot, if they are worth one and could be written."""
+        if self.snapshots is None or len(replica.index) < self.snapshot_from:
+            return replica
+        replica.save(self.database, self.snapshots, self.is_followed)
+        return replica.mapped(self.database, self.snapshots) or replica
+
+    def _save_if_due(self, replica: WordReplica) -> None:
+        """Have a snapshot written and mapped when a tenth of the documents have changed."""
+        id = replica.collection_id
+        n = len(replica.index)
+        if self.snapshots is None or n < self.snapshot_from or id in self._renewing:
+            return
+        if replica.read_seq - replica.saved_seq < self._patience * n / 10:
+            return
+        if self._loader is not None:
+            self._renewing[id] = self._loader.submit(self._renewed, replica)
+        else:
+            renewing = self._renewing[id] = Future()
+            renewing.set_result(self._renewed(replica))
+
+    def _renewed(self, replica: WordReplica) -> WordReplica | None:
+        """A map of the latest snapshot, another process's if it has just written one."""
+        with self._alone():
+            assert self.snapshots is not None
+            there = replica.mapped(self.database, self.snapshots)
+            if there is not None and there.saved_seq > replica.saved_seq:
+                return there
+            saved = self._saved(replica)
+        return None if saved is replica else saved
+
+    def keep(self, collection_ids: Iterable[int]) -> None:
+        """Forget the words of all other collections."""
+        known = self._replicas.keys() | self._loading.keys() | self._renewing.keys() | self._failures.keys()
+        self.forget(known - set(collection_ids))
+
+    def forget(self, collection_ids: Iterable[int], failures: bool = True) -> None:
+        """Drop the words of some collections; a load that is running ends, and nobody keeps its result."""
+        for id in list(collection_ids):
+            self._replicas.pop(id, None)
+            for future in (self._loading.pop(id, None), self._renewing.pop(id, None)):
+                if future is not None:
+                    future.cancel()
+            if failures:
+                self._failures.pop(id, None)

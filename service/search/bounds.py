@@ -1,0 +1,46 @@
+"""Bounds: where a step of a search runs, and how much it may read there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from service.config import Settings
+from service.errors import TooMuchToRead
+from service.store.database import Database
+from service.threads import run_in_large_thread, run_in_thread
+
+T = TypeVar("T")
+
+_BRIEF_CHARS = 1_000_000
+"""Characters of documents that may be read on the event loop."""
+
+
+class Bounds:
+    """Runs steps whose last argument bounds the characters that they read: little on the event loop, more in a thread.
+
+    Attributes:
+        brief_chars: most characters that are read on the event loop.
+    """
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self.embedded = database.embedded
+        self.max_chars = settings.max_read_bytes
+        self.brief_chars = min(_BRIEF_CHARS, settings.max_read_bytes)
+
+    async def run(self, is_brief: bool, large: bool, step: Callable[..., T], *args: Any) -> T:
+        """The result of a step, computed where it belongs.
+
+        Args:
+            is_brief: the step takes a few milliseconds at most, unless it reads too much, which it then raises.
+            large: otherwise it waits for one of the threads for large work.
+            step: called with `args` and the most characters that it may read.
+
+        Raises:
+            TooMuchToRead: it would read more than the installation allows.
+        """
+        if is_brief and self.embedded:
+            with suppress(TooMuchToRead):
+                return step(*args, self.brief_chars)
+        return await (run_in_large_thread if large else run_in_thread)(step, *args, self.max_chars)
