@@ -13,7 +13,6 @@ from service.hashing.analysis.chunks import (
     FIRST_OTHER,
     ascii_chunks,
     chunks,
-    is_hangul,
     is_short,
     is_symbol,
     is_unspaced,
@@ -21,7 +20,7 @@ from service.hashing.analysis.chunks import (
     parts,
 )
 from service.hashing.analysis.stems import LANGUAGES
-from service.hashing.analysis.unspaced import Place, places_of_hangul, places_of_run
+from service.hashing.analysis.unspaced import Place, places_of_run
 from service.hashing.analysis.words import NO_LANGUAGE, words_in
 
 VERSION = 1
@@ -127,8 +126,6 @@ class Analyzer:
     def _places_of(self, chunk: str) -> Iterator[Place]:
         if is_unspaced(chunk):
             return places_of_run(chunk)
-        if is_hangul(chunk):
-            return places_of_hangul(chunk)
         if is_symbol(chunk):
             return self._words.places_of_symbol(chunk)
         return self._words.places_of(chunk)

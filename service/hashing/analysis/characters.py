@@ -11,21 +11,25 @@ _SCRIPTS_WITHOUT_SPACES = (
     (0x0E80, 0x0EFF),  # Lao
     (0x0F00, 0x0FFF),  # Tibetan
     (0x1000, 0x109F),  # Burmese
+    (0x1100, 0x11FF),  # Hangul
     (0x1780, 0x17FF),  # Khmer
     (0x3005, 0x3007),  # marks of repetition, Han
     (0x3031, 0x3035),
     (0x3040, 0x30FF),  # kana
-    (0x31F0, 0x31FF),
+    (0x3130, 0x318F),  # Hangul
+    (0x31F0, 0x31FF),  # kana
     (0x3400, 0x4DBF),  # Han
     (0x4E00, 0x9FFF),
+    (0xA960, 0xA97F),  # Hangul
     (0xA9E0, 0xA9FF),  # Burmese
     (0xAA60, 0xAA7F),
+    (0xAC00, 0xD7FF),  # Hangul
     (0xF900, 0xFAFF),  # Han
-    (0xFF66, 0xFF9F),  # half-width kana
+    (0xFF66, 0xFF9F),  # half-width kana and Hangul
+    (0xFFA0, 0xFFDC),
     (0x1B000, 0x1B16F),  # kana
     (0x20000, 0x3FFFF),  # Han
 )
-_HANGUL = ((0x1100, 0x11FF), (0x3130, 0x318F), (0xA960, 0xA97F), (0xAC00, 0xD7FF), (0xFFA0, 0xFFDC))
 _BASIC_PLANE = ((0x30, 0xFFFF),)
 _RARE_LETTERS = "\U00010000-\U0001afff\U0001b170-\U0001cfff\U0001d400-\U0001efff"
 """Beyond the basic plane by block: a class of hundreds of ranges is slow where it does not match."""
@@ -58,9 +62,13 @@ def _is_of_a_word(c: str) -> bool:
 
 
 UNSPACED = _within(_SCRIPTS_WITHOUT_SPACES, _is_of_a_word)
-HANGUL = _within(_HANGUL, _is_of_a_word)
-_is_of_other_script = re.compile(f"[{UNSPACED}{HANGUL}]").match
-WORD_STARTS = "_" + _RARE_LETTERS + _within(_BASIC_PLANE, lambda c: c.isalnum() and not _is_of_other_script(c))
+"""Scripts without spaces, and Hangul, whose words are found better by their syllables."""
+UNSPACED_MARKS = "\u1160-\u11ff\uff9e\uff9f" + _within(
+    _SCRIPTS_WITHOUT_SPACES, lambda c: unicodedata.category(c)[0] == "M"
+)
+"""What belongs to the character before it: vowel signs, tones, voiced sound marks, later letters of a syllable."""
+_is_unspaced = re.compile(f"[{UNSPACED}]").match
+WORD_STARTS = "_" + _RARE_LETTERS + _within(_BASIC_PLANE, lambda c: c.isalnum() and not _is_unspaced(c))
 """Letters, digits and the underscore, of scripts with spaces."""
 MARKS = _within(_BASIC_PLANE, lambda c: unicodedata.category(c)[0] == "M")
 WORD = WORD_STARTS + FORMATS + MARKS

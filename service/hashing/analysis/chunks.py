@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from service.hashing.analysis.characters import FORMATS, HANGUL, SKIN_TONES, SYMBOLS, TSHEG, UNSPACED, WORD, WORD_STARTS
+from service.hashing.analysis.characters import FORMATS, SKIN_TONES, SYMBOLS, TSHEG, UNSPACED, WORD, WORD_STARTS
 
 LONGEST_CHUNK = 256
 """Of a longer chunk of words the rest is left out."""
@@ -25,7 +25,7 @@ ascii_chunks = re.compile(rf"\w+(?:[.']\w+)*{_SIGNS}|{_AFTER_SPACE}\.[A-Za-z]\w*
 _WORDS = rf"[{WORD_STARTS}][{WORD}]*(?:[.'’ʼ＇][{WORD_STARTS}][{WORD}]*)*"
 chunks = re.compile(
     rf"{_WORDS}{_SIGNS}"
-    rf"|[{UNSPACED}][{UNSPACED}{TSHEG}{FORMATS}]*|[{HANGUL}][{HANGUL}{FORMATS}]*"
+    rf"|[{UNSPACED}][{UNSPACED}{TSHEG}{FORMATS}]*"
     rf"|{_AFTER_SPACE}\.(?=[^\W\d_]){_WORDS}"
     rf"|[\U0001f1e6-\U0001f1ff]{{2}}|(?![{SKIN_TONES}])[{SYMBOLS}]"
 )
@@ -34,7 +34,6 @@ FIRST_OTHER = "\u0e00"
 """Below it a chunk is one of words."""
 is_unspaced = re.compile(rf"[{UNSPACED}]").match
 is_word = re.compile(rf"[{WORD_STARTS}.]").match
-is_hangul = re.compile(rf"[{HANGUL}]").match
 is_symbol = re.compile(rf"[{SYMBOLS}]").match
 
 
