@@ -88,7 +88,7 @@ def corrections(view: View, term: str, max_edits: int, limit: int, engine: Engin
     """The terms within some edits of a term, the nearest first, then those of most documents, then by code points."""
     if len(term) > MOST_CHARS:
         return []
-    signature = signature_of(term)
+    signature = reference.signature_of(term)
     near: dict[str, int] = {}
     for part in view.parts:
         for number, edits in engine.near_terms(part.segment, term, signature, max_edits):
@@ -103,14 +103,6 @@ def corrections(view: View, term: str, max_edits: int, limit: int, engine: Engin
     found = zip(names, frequencies(view, names, engine), strict=True)
     best = nsmallest(limit, ((near[name], -n, name) for name, n in found if n))
     return [(name, edits) for edits, _, name in best]
-
-
-def signature_of(term: str) -> int:
-    """The code points of a term as a set, modulo 64."""
-    signature = 0
-    for character in term:
-        signature |= 1 << (ord(character) & 63)
-    return signature
 
 
 def _encoded(term: str) -> bytes:

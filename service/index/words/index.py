@@ -296,8 +296,9 @@ class WordIndex:
             if sum(part.segment.n_postings for part in due) > IN_A_THREAD:
                 if not self._merging:
                     self._merging = tuple(part.segment for part in due)
-                    self._merge = threading.Thread(target=self._renew, args=(due,), name="word-merge", daemon=True)
-                    self._merge.start()
+                    merge = threading.Thread(target=self._renew, args=(due,), name="word-merge", daemon=True)
+                    merge.start()
+                    self._merge = merge  # the thread ends by taking it away, for which it needs the lock held here
                 break
             parts = (*(part for part in parts if part not in due), Part(build.merged(due, self._engine)))
         self._view = replace(view, parts=tuple(sorted(parts, key=_size, reverse=True)))

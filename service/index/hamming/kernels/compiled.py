@@ -10,8 +10,8 @@ What one query knows so far lies in its frame: the fields named below, a histogr
 kept, each a distance with a place in a bucket or an id. Its `bound` is such that the k nearest of what was met lie
 within it.
 
-This is the only module that imports numba; `kernels.select` refuses it if it answers otherwise than
-`kernels.reference`. What it takes from other files, numba compiles in as constants: `kernels.cache` names them.
+`kernels.select` refuses this module if it answers otherwise than `kernels.reference`. What it takes from other files,
+numba compiles in as constants: `COMPILED_IN` names them.
 """
 
 # numba infers the types of what it compiles
@@ -20,19 +20,21 @@ This is the only module that imports numba; `kernels.select` refuses it if it an
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
-from numba.core import config as _config
 from numba.cpython.unsafe.tuple import tuple_setitem as _tuple_setitem
 from numba.extending import intrinsic as _intrinsic
 from numpy.typing import NDArray
 
+from service.hashing import codes as code_module
 from service.hashing.codes import Codes
-from service.index.hamming.kernels.cache import cache_folder
+from service.index import compiler
+from service.index.hamming import layout, view
 from service.index.hamming.layout import (
     ANSWER_WORDS,
     CANDIDATE_NS,
@@ -74,7 +76,11 @@ from service.index.hamming.view import R_ALLOWED, R_DEAD, R_DELTA, R_DELTA_STRID
 # their stubs take the functions for what they compile to
 intrinsic: Any = _intrinsic
 tuple_setitem: Any = _tuple_setitem
-config: Any = _config
+
+COMPILED_IN = tuple(
+    Path(str(module)) for module in (__file__, compiler.__file__, layout.__file__, view.__file__, code_module.__file__)
+)
+"""Every file of ours that the loops take something from, this one first."""
 
 AHEAD = 1024  # how many codes a scan fetches before it gets there
 TRIAL = 0.03  # the part of a scan's cost that probing may take before its prospects are looked at
@@ -209,22 +215,8 @@ def near_32(typingctx: Any, address: Any, stride: Any, query: Any, bound: Any) -
     return types.uint64(types.int64, types.int64, query, types.int64), _near_codegen(BLOCK // LANES)
 
 
-def _compiled(**options: Any) -> Any:
-    """A decorator that compiles at the first call and, if a folder can be written, keeps the result for later."""
-
-    def decorate(function: Any) -> Any:
-        before, config.CACHE_DIR = config.CACHE_DIR, str(_CACHE or "")  # numba takes the folder from there, now
-        try:
-            cache = _CACHE is not None
-            return njit(cache=cache, nogil=True, error_model="numpy", boundscheck=False, **options)(function)
-        finally:
-            config.CACHE_DIR = before
-
-    return decorate
-
-
-_CACHE = cache_folder()
-jit, inlined = _compiled(), _compiled(forceinline=True)
+_CACHE = compiler.cache_folder(COMPILED_IN)
+jit, inlined = compiler.compiling(_CACHE), compiler.compiling(_CACHE, forceinline=True)
 
 _ONE = np.uint64(1)
 

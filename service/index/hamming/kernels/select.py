@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from functools import lru_cache
-from typing import Protocol
+from functools import lru_cache, partial
+from typing import Protocol, cast
 
 import numpy as np
-import structlog
 from numpy.typing import NDArray
 
-from service.errors import ConfigurationError
 from service.hashing.codes import Codes
+from service.index.engines import chosen
 from service.index.hamming import layout
 from service.index.hamming.kernels import reference
 from service.index.hamming.layout import ANSWER_WORDS, AUTO, PROBE, SCAN, UNLIMITED, Words
 from service.index.hamming.view import View, bitmap
-
-log = structlog.get_logger(__name__)
 
 
 class Engine(Protocol):
@@ -45,31 +41,19 @@ def engine_for(n_bits: int) -> Engine:
     Raises:
         ConfigurationError: NEARBIT_KERNEL is neither "numba" nor "numpy".
     """
-    wanted = os.environ.get("NEARBIT_KERNEL", "numba")
-    if wanted not in ("numba", "numpy"):
-        raise ConfigurationError(f"NEARBIT_KERNEL must be numba or numpy, got {wanted}")
+    loops, reason = chosen(
+        f"codes of {n_bits} bits", cast(Engine, reference), _compiled, partial(answers_alike, n_bits=n_bits)
+    )
     fallbacks.pop(n_bits, None)
-    if wanted == "numpy":
-        return reference
-    try:
-        from service.index.hamming.kernels import compiled as kernel
-
-        if answers_alike(kernel, n_bits):
-            return kernel
-    except ImportError as error:
-        log.warning("numba cannot be loaded, the index runs on numpy", error=str(error))
-        fallbacks[n_bits] = f"numba cannot be loaded: {_in_one_line(error)}"
-    except Exception as error:  # whatever a compiler raises: without it the same answers are to be had
-        log.error("the index runs on numpy: its loops cannot be compiled", n_bits=n_bits, exc_info=True)
-        fallbacks[n_bits] = f"numba cannot compile the loops: {_in_one_line(error)}"
-    else:
-        log.error("the compiled loops answer otherwise than numpy and are not used", n_bits=n_bits)
-        fallbacks[n_bits] = "the compiled loops answer otherwise than numpy"
-    return reference
+    if reason is not None:
+        fallbacks[n_bits] = reason
+    return loops
 
 
-def _in_one_line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+def _compiled() -> Engine:
+    from service.index.hamming.kernels import compiled
+
+    return cast(Engine, compiled)
 
 
 def answers_alike(engine: Engine, n_bits: int) -> bool:

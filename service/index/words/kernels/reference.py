@@ -176,6 +176,14 @@ def n_edits(one: str, other: str, most: int) -> int:
     return last[-1]
 
 
+def signature_of(term: str) -> int:
+    """The code points of a term as a set, modulo 64."""
+    signature = 0
+    for character in term:
+        signature |= 1 << (ord(character) & 63)
+    return signature
+
+
 def signatures_of(points: NDArray[np.uint32], starts: Ints) -> Words:
     """The code points of each term as a set, modulo 64; the term i is from `starts[i]` to `starts[i + 1]`."""
     marks = np.uint64(1) << (points & 63).astype(np.uint64)

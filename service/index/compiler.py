@@ -1,0 +1,73 @@
+"""Compiler: numba with our options, and with a cache whose name is a hash of every file that is compiled in.
+
+numba looks at the file of a function only, but the loops hold constants of other files too: after an upgrade that moves
+a field of a layout, loops from its cache would read raw memory at the old offsets.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from numba import njit
+from numba.core import config as _config
+
+config: Any = _config
+
+
+def folder_name(sources: Iterable[Path]) -> str:
+    """A name that another content of any of the files changes.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    digest = sha256()
+    for source in sources:
+        digest.update(sha256(source.read_bytes()).digest())
+    return f"nearbit-{digest.hexdigest()[:16]}"
+
+
+def cache_folder(sources: Sequence[Path]) -> Path | None:
+    """A folder that can be written to; None if there is none, and the loops are then compiled in each process.
+
+    `NUMBA_CACHE_DIR` says where; without it, beside the first of the sources or, where they are read-only, in the
+    user's cache.
+    """
+    try:
+        name = folder_name(sources)
+    except OSError:  # no files to read: the program was packed into one
+        return None
+    if given := os.environ.get("NUMBA_CACHE_DIR"):
+        places = [Path(given)]
+    else:
+        home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+        places = [sources[0].parent / "__pycache__", Path(home) / "nearbit"]
+    return next((place / name for place in places if _is_writable(place / name)), None)
+
+
+def compiling(cache: Path | None, **options: Any) -> Any:
+    """A decorator that compiles at the first call and, if there is a folder, keeps the result in it for later."""
+
+    def decorate(function: Any) -> Any:
+        before, config.CACHE_DIR = config.CACHE_DIR, str(cache or "")  # numba takes the folder from there, now
+        try:
+            return njit(cache=cache is not None, nogil=True, error_model="numpy", boundscheck=False, **options)(
+                function
+            )
+        finally:
+            config.CACHE_DIR = before
+
+    return decorate
+
+
+def _is_writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,76 @@
+"""The compiled loops serve only where they are there and answer as numpy does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from structlog.testing import capture_logs
+
+from service.index.words.kernels import reference, select
+from service.index.words.kernels.select import answers_alike, engine
+
+
+@pytest.fixture(autouse=True)
+def forgotten(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delenv("NEARBIT_KERNEL", raising=False)
+    engine.cache_clear()
+    yield
+    engine.cache_clear()
+    select.fallback.clear()
+
+
+def test_the_compiled_loops_answer_as_numpy_does() -> None:
+    assert engine().search.__module__ == "service.index.words.kernels.compiled"
+    assert select.fallback == []
+
+
+def test_numpy_serves_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEARBIT_KERNEL", "numpy")
+    assert engine() is reference
+
+
+def test_numpy_serves_where_numba_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("service.index.words.kernels.compiled", raising=False)
+    monkeypatch.setitem(sys.modules, "service.index.words.kernels.compiled", None)
+    with capture_logs() as logs:
+        assert engine() is reference
+    assert [line["log_level"] for line in logs] == ["warning"]
+    assert select.fallback[0].startswith("numba cannot be loaded")
+
+
+class Wrong:
+    """Loops that are wrong in one of their answers."""
+
+    def __init__(self, which: str) -> None:
+        self.which = which
+
+    def __getattr__(self, name: str) -> Any:
+        def changed(*arguments: object) -> object:
+            found = getattr(reference, name)(*arguments)
+            if name in ("ordered", "search"):
+                found[1][-1] = np.nextafter(found[1][-1], 99, dtype=found[1].dtype) if name == "search" else 0
+            elif name == "merged":
+                found.texts[0] += 1
+            elif name == "scores_of":
+                found[3] += 1
+            else:
+                found = found[1:]
+            return found
+
+        return changed if name == self.which else getattr(reference, name)
+
+
+@pytest.mark.parametrize("loop", ["ordered", "merged", "find", "near_terms", "search", "scores_of"])
+def test_loops_that_answer_otherwise_are_noticed(loop: str) -> None:
+    assert answers_alike(reference)  # type: ignore[arg-type]
+    assert not answers_alike(Wrong(loop))  # type: ignore[arg-type]
+
+
+def test_importing_the_index_does_not_load_numba() -> None:
+    code = "import sys, service.index.words; sys.exit('numba' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
