@@ -13,12 +13,14 @@ import safetensors
 import safetensors.numpy
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from service.errors import CorruptArtifact
 from service.hashing.codes import Codes, pack
 from service.hashing.content import Contents
 from service.hashing.featurizers import Features, Featurizer, restore_featurizer
-from service.hashing.network import EncoderNetwork, network_input
+from service.hashing.featurizers.text import HashedTextFeaturizer, TextFeaturizer
+from service.hashing.network import EncoderNetwork, SparseBatch, network_input
 
 FORMAT = "nearbit-hash-function-1"
 _ROWS_AT_ONCE = 4096
@@ -78,9 +80,15 @@ class HashFunction:
 
     def encode(self, contents: Contents) -> Encoded:
         """Codes of contents; no content, no codes."""
-        features = self.features(contents)
-        margins = self.logits(features) - self.thresholds
-        return Encoded(pack(margins > 0), n_known_features(features), confidence(margins))
+        if len(contents) == 1 and isinstance(self.featurizer, TextFeaturizer | HashedTextFeaturizer):
+            bag = self.featurizer.bag(contents[0])
+            logits = self._outputs(SparseBatch.of_one(bag, self.device))
+            n_known = np.array([len(bag[0])], dtype=np.int64)
+        else:
+            features = self.features(contents)
+            logits, n_known = self.logits(features), n_known_features(features)
+        margins = logits - self.thresholds
+        return Encoded(pack(margins > 0), n_known, confidence(margins))
 
     def features(self, contents: Contents) -> Features:
         """Features of contents, `(n, n_features)`: what the network sees of them."""
@@ -93,11 +101,16 @@ class HashFunction:
     def logits(self, features: Features) -> NDArray[np.float32]:
         """Real-valued outputs of the network, `(n, n_bits)` float32, before the sigmoid and the thresholds."""
         out = np.empty((features.shape[0], self.n_bits), dtype=np.float32)
-        with torch.inference_mode():
-            for rows in _slices(features.shape[0]):
-                part = features if rows == slice(0, features.shape[0]) else features[rows]
-                out[rows] = self.network(network_input(part, self.device)).cpu().numpy()
+        for rows in _slices(features.shape[0]):
+            part = features if rows == slice(0, features.shape[0]) else features[rows]
+            out[rows] = self._outputs(network_input(part, self.device))
         return out
+
+    def _outputs(self, rows: SparseBatch | Tensor) -> NDArray[np.float32]:
+        """The logits of what the network takes."""
+        with torch.inference_mode():
+            outputs: NDArray[np.float32] = self.network(rows).cpu().numpy()
+        return outputs
 
     def to(self, device: torch.device | str) -> HashFunction:
         """The same hash function on another device."""

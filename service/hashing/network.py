@@ -14,8 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from service.errors import InvalidInput
+from service.hashing.featurizers.text import Bag
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
+_SUM = 0  # of the modes of torch's embedding bag
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,13 @@ class SparseBatch:
             torch.from_numpy(features.data).to(device, torch.float32),
             torch.from_numpy(features.indptr).to(device, torch.int64),
         )
+
+    @classmethod
+    def of_one(cls, bag: Bag, device: torch.device | str = "cpu") -> SparseBatch:
+        """One row, on a device."""
+        indices, values = bag
+        offsets = np.array([0, len(indices)], dtype=np.int64)
+        return cls(*(torch.from_numpy(array).to(device) for array in (indices, values, offsets)))
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -108,14 +117,15 @@ class EncoderNetwork(nn.Module):
     def layers(self, features: SparseBatch | Tensor) -> list[Tensor]:
         """What every layer gives before its activation, `(n, width)` each; the last are the logits."""
         if isinstance(features, SparseBatch):
-            h = F.embedding_bag(
-                features.indices,
+            # Not by `F.embedding_bag`, whose checks take as long as the sum for one text.
+            h = torch.embedding_bag(
                 self.first,
+                features.indices,
                 features.offsets,
-                mode="sum",
+                mode=_SUM,
                 per_sample_weights=features.values,
                 include_last_offset=True,
-            )
+            )[0]
         else:
             h = features @ self.first
         outputs = [h + self.first_bias]

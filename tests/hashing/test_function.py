@@ -24,6 +24,15 @@ def test_a_bit_is_one_where_its_logit_passes_its_threshold(function):
     assert (np.unpackbits(function.encode(CORPUS).codes, axis=1) == (logits > 0.01)).all()
 
 
+def test_one_text_is_encoded_as_it_is_among_others(function):
+    texts = [*CORPUS[:20], Text("zebra"), Text("cats cats ships")]
+    whole = function.encode(texts)
+    for row, text in enumerate(texts):
+        alone = function.encode([text])
+        assert alone.codes.tolist() == whole.codes[row : row + 1].tolist()
+        assert alone.n_known_features.tolist() == whole.n_known_features[row : row + 1].tolist()
+
+
 def test_it_counts_the_known_words_of_each_content(function):
     assert function.encode([Text("document cats cats zebra"), Text("zebra")]).n_known_features.tolist() == [2, 0]
 

@@ -100,3 +100,14 @@ def test_a_long_text_without_white_space_loses_a_token_in_thousands():
     text = "".join(map(chr, range(0x4E00, 0x4E00 + 20_000)))
     wanted = {text[i : i + 2] for i in range(len(text) - 1)}
     assert len(wanted - set(tokens(text))) <= 2
+
+
+@pytest.mark.parametrize("featurizer", [TextFeaturizer(min_df=1).fit(CORPUS), HashedTextFeaturizer(n_features=64)])
+@given(words=st.lists(st.sampled_from(["the", "cat", "sat", "dogs", "tokyo", "天气", "weather", "zebra", "9"])))
+def test_a_bag_is_the_row_of_its_text_to_the_last_digit(featurizer, words):
+    text = Text(" ".join([*words, "."]))
+    indices, values = featurizer.bag(text)
+    row = featurizer.transform([text])
+    assert (indices.dtype, values.dtype) == (np.int64, np.float32)
+    assert indices.tolist() == row.indices.tolist()
+    assert values.tolist() == row.data.tolist()
