@@ -89,6 +89,9 @@ class TextOptions(SimilarOptions):
     )
 
 
+_OPTION_NAMES = frozenset(TextOptions.model_fields)
+
+
 class SearchRequest(TextOptions):
     """What is asked, of which collection, and how it is answered: by texts, or by a stored document.
 
@@ -107,7 +110,7 @@ class SearchRequest(TextOptions):
     @classmethod
     def of(cls, options: SimilarOptions, **query: Any) -> SearchRequest:
         """The request of options that were checked, and of what is asked: `collection`, `texts` or `document_id`."""
-        given = {name: value for name, value in options if name in TextOptions.model_fields}
+        given = {name: value for name, value in vars(options).items() if name in _OPTION_NAMES}
         return cls.model_construct(**given, **query)
 
     @property

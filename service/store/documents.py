@@ -242,7 +242,7 @@ def _bounded(
 
 
 def _length(*values: str | bytes | None) -> int:
-    return sum(len(value) for value in values if value is not None)
+    return sum(map(len, filter(None, values)))
 
 
 def _parsed(metadata: list[str]) -> Iterator[dict[str, Any]]:

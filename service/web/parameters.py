@@ -77,8 +77,9 @@ def read_parameters(model: type[Model], request: Request) -> Model:
     Raises:
         RequestValidationError: they break a rule of the model.
     """
+    query = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
     try:
-        return model.model_validate({**request.query_params, **request.path_params})
+        return model.model_validate({**dict(query), **request.path_params})
     except ValidationError as error:
         raise RequestValidationError(
             [{**e, "loc": (_location(str(e["loc"][0])), *e["loc"])} for e in error.errors()]
