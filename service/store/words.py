@@ -86,7 +86,9 @@ def _of_row(row: Any, collection_id: int) -> tuple[WordSettings, int]:
     return WordSettings.of_row(row.words), row.words_version
 
 
-_GET = select(TABLE.c.words, TABLE.c.words_version).where(TABLE.c.id == bindparam("collection"), TABLE.c.dropped_at.is_(None))
+_GET = select(TABLE.c.words, TABLE.c.words_version).where(
+    TABLE.c.id == bindparam("collection"), TABLE.c.dropped_at.is_(None)
+)
 _LOCK = _GET.with_for_update(key_share=True)
 _PUT = (
     update(TABLE)
