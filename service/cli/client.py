@@ -252,6 +252,10 @@ class Client:
         parameters = {"q": q, "k": k} | ({} if rerank is None else {"rerank": rerank})
         return self.call("GET", self._path_of(collection) + "/similar", None, parameters)
 
+    def search(self, collection: str, q: str, k: int, **options: Any) -> dict[str, Any]:
+        """The best documents for what a person types."""
+        return self.call("GET", self._path_of(collection) + "/search", None, {"q": q, "k": k, **options})
+
     def retrain(self, collection: str, **options: object) -> dict[str, Any]:
         """Queue a retrain, and return its job."""
         return self.call("POST", self._path_of(collection) + "/retrain", options)

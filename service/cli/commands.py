@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack, closing
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +17,7 @@ from rich.text import Text
 
 from service.cli.client import Client
 from service.cli.demo.tour import tour
-from service.cli.output import import_documents, matches_table, watch_retrain
+from service.cli.output import found_table, import_documents, matches_table, watch_retrain
 from service.config import Settings
 from service.errors import ConfigurationError, NearbitError, explained
 from service.logs import configure_logging
@@ -42,6 +43,14 @@ ReadKey = Annotated[
 CollectionOption = Annotated[str, typer.Option("--collection", "-c", help="Name of the collection.")]
 DatabaseUrl = Annotated[str | None, typer.Option(help="URL of the database, instead of NEARBIT_DATABASE_URL.")]
 DEFAULT_URL = "http://127.0.0.1:8000"
+
+
+class Rank(StrEnum):
+    """By what a search ranks."""
+
+    hybrid = "hybrid"
+    words = "words"
+    code = "code"
 
 
 @cli.command()
@@ -104,7 +113,9 @@ def migrate_database(database_url: DatabaseUrl = None) -> None:
 def import_file(
     file: Annotated[
         Path,
-        typer.Argument(help='JSONL, plain or gzipped, one {"id", "text", "metadata"} per line; - for standard input.'),
+        typer.Argument(
+            help='JSONL, plain or gzipped, one {"id", "title", "text", "metadata"} per line; - for standard input.'
+        ),
     ],
     collection: CollectionOption,
     url: Url = DEFAULT_URL,
@@ -138,8 +149,27 @@ def export(
     with Client(url, key) as client, ExitStack() as stack:
         target = stack.enter_context(out.open("wb")) if out else sys.stdout.buffer
         for document in client.documents(collection):
-            kept = {name: document[name] for name in ("id", "text", "metadata")}
+            kept = {name: document[name] for name in ("id", "title", "text", "metadata") if document[name] is not None}
             target.write(f"{safe_json(kept)}\n".encode())
+
+
+@cli.command()
+def search(
+    text: Annotated[str, typer.Argument(help='What to look for: words, "a phrase", +required, -excluded, beginn*.')],
+    collection: CollectionOption,
+    k: Annotated[int, typer.Option("--k", "-k", help="Number of documents.")] = 10,
+    url: Url = DEFAULT_URL,
+    rank: Annotated[Rank, typer.Option(help="By words and codes together, or by one of them.")] = Rank.hybrid,
+    key: ReadKey = None,
+) -> None:
+    """Print the best documents for what a person types."""
+    with Client(url, key) as client:
+        result = client.search(collection, text, k, rank=rank.value)
+    Console().print(found_table(result))
+    for typed, found in result["corrected"].items():
+        say(console, f"no document has {typed!r}: looked for {found!r}", style="yellow")
+    if result["partial"]:
+        say(console, "words are still being read: codes alone answered", style="yellow")
 
 
 @cli.command()

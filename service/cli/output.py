@@ -144,6 +144,21 @@ def matches_table(result: dict[str, Any], title: str | None = None) -> Table:
     return table
 
 
+def found_table(result: dict[str, Any], title: str | None = None) -> Table:
+    """What a search found, as a table: score, BM25 of its words, agreement of its code, id, title or first line."""
+    table = Table("score", "words", "code", "id", "text", title=cell(title, "bold") if title else None)
+    table.title_justify = "left"
+    for match in result["matches"]:
+        scores = match["scores"]
+        parts = ("" if scores[part] is None else f"{scores[part]:.2f}" for part in ("words", "code"))
+        named = match.get("title")
+        text = _first_line(match["text"])
+        if named and named != match["id"]:
+            text = f"{_first_line(named)}: {text}"
+        table.add_row(f"{match['score']:.3f}", *parts, cell(match["id"]), cell(text))
+    return table
+
+
 def _first_line(text: str) -> str:
     """The first line that is not blank, cut to the width of a terminal, with tabs as spaces."""
     lines = text.lstrip()[:1_000].splitlines()

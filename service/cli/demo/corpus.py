@@ -130,7 +130,10 @@ def write(path: Path) -> int:
     with partial.open("w", encoding="utf-8") as out:
         for d in docstrings():
             metadata = {"package": d.package, "module": d.module, "kind": d.kind}
-            out.write(json.dumps({"id": d.name, "text": d.text, "metadata": metadata}, ensure_ascii=False) + "\n")
+            out.write(
+                json.dumps({"id": d.name, "title": d.name, "text": d.text, "metadata": metadata}, ensure_ascii=False)
+                + "\n"
+            )
             n += 1
     partial.replace(path)
     return n

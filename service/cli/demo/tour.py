@@ -13,13 +13,14 @@ from rich.console import Console
 from rich.text import Text
 
 from service.cli.client import Client
-from service.cli.output import import_documents, matches_table, watch_retrain
+from service.cli.output import found_table, import_documents, matches_table, watch_retrain
 from service.config import Settings
 from service.errors import ConfigurationError, Unavailable
 from service.safe_text import say
 
 COLLECTION = "docstrings"
-QUERIES = ("solve a linear system of equations", "shortest path in a graph", "parse a date string")
+QUERIES = ("matrix inverse", "read a csv file", "shortest path in a graph")
+SIMILAR_TO = "draw random numbers from a normal distribution"
 OPTIONS = {"neighbors": 5, "first_share": 0}
 """Training options for a collection that is searched by short queries: the codes then keep words, not only topics."""
 _START_S = 60.0
@@ -95,16 +96,20 @@ def _learn(client: Client, file: Path, console: Console) -> None:
 
 def _run_queries(client: Client, console: Console) -> None:
     for query in QUERIES:
-        result = client.similar(COLLECTION, query, 5)
+        result = client.search(COLLECTION, query, 5)
         console.print()
-        console.print(matches_table(result, f"similar to {query!r}, space {result['space']['version']}"))
+        console.print(found_table(result, f"search for {query!r}, space {result['space']['version']}"))
+    result = client.similar(COLLECTION, SIMILAR_TO, 5)
+    console.print()
+    console.print(matches_table(result, f"similar to {SIMILAR_TO!r}, space {result['space']['version']}"))
 
 
 def _next_steps(url: str, with_key: bool) -> str:
     similar = f"{url}/v1/collections/{COLLECTION}"
     curl = 'curl -H "Authorization: Bearer $NEARBIT_ADMIN_KEY"' if with_key else "curl"
     more = f"{curl} {url}/openapi.json" if with_key else f"open {url}/docs"
-    return f"""  {curl} '{similar}/similar?q=read+a+csv+file&k=5'
+    return f"""  {curl} '{similar}/search?q=temporary+directory&k=5'
+  {curl} '{similar}/similar?q=read+a+csv+file&k=5'
   {curl} '{similar}/documents/numpy.linalg.solve/similar?k=5'
   {curl} -X POST '{similar}/documents' -H 'Content-Type: application/json' \\
        -d '{{"documents": [{{"id": "mine", "text": "Sort a list of numbers in place."}}]}}'
