@@ -93,7 +93,7 @@ class Analyzer:
         return term in self._words.stop_words
 
     def places(self, text: str) -> list[Term]:
-        """The terms of `all_terms` with their places, ordered by start within each chunk: for highlights, phrases."""
+        """The terms of `all_terms` with their places, in order of their start: for highlights and phrases."""
         stop_words = self._words.stop_words
         return [
             Term(term, base + start, base + end, term in stop_words)

@@ -97,7 +97,7 @@ STOP_WORDS: dict[str, frozenset[str]] = {
             minut minä missä mistä mitä mutta muttei myös mukaan ne niiden niille niin niissä niistä niitä
             noin nuo nyt näiden näissä näitä nämä oli olen olemme olet olette olisi olivat olla ollut on
             ovat poikki se sekä sen siinä siihen siitä sille sillä sinun sinut sinä sitä tai te teidän
-            teitä tuo tuon tämä tämän tässä tästä tätä vaan vai vaikka voi yli""",
+            teitä tuo tuon tämä tämän tässä tästä tätä vaan vai vaikka yli""",
         "fr": """
             à ai au aucun aussi autre autres aux avait avec avez avons ayant ce ceci cela celle celles
             celui ces cet cette ceux chez comme dans de depuis des dont du elle elles en encore entre es
@@ -123,8 +123,7 @@ STOP_WORDS: dict[str, frozenset[str]] = {
             erre és fel felé hanem hiszen hogy hogyan ha ide igen ill illetve ilyen is itt jól ki kell
             között közül le lehet legyen lenne lesz lett meg még mely mert mi miért mikor mind minden mit
             mivel most ne nekem neki nem nincs ő ők olyan ön össze ott pedig rá s saját se sem során
-            szerint számára tehát több te ti úgy után utolsó vagy vagyok van vannak velem vele volna volt
-            voltak""",
+            szerint számára tehát több te ti úgy után vagy vagyok van vannak velem vele volna volt voltak""",
         "hy": """
             և ու է են եմ ես ենք եք էր էին այս այդ այն այնպես այստեղ այնտեղ որ որը որի որոնք որպես թե եթե
             կամ բայց իսկ ի ից մեջ մոտ հետ համար մասին վրա տակ նա նրա նրանք նրանց մենք մեր դուք ձեր դու քո
@@ -160,8 +159,8 @@ STOP_WORDS: dict[str, frozenset[str]] = {
             ge geen had hadden haar hebben hebt heb heeft hem het hier hij hoe hun iemand iets ik in is ja
             je jij jouw jullie kan kon kunnen maar me men met mij mijn moet moeten na naar niet niets nog
             nu of om omdat onder ons onze ook op over reeds te tegen toch toen tot u uit uw van veel voor
-            waren was wat we wel welke werd werden wezen wie wij wil worden wordt zal ze zelf zich zij
-            zijn zo zonder zou zouden""",
+            waren was wat we wel welke werd werden wie wij wil worden wordt zal ze zelf zich zij zijn zo
+            zonder zou zouden""",
         "no": """
             alle at av bare ble bli blir både da de deg dei dem den denne der deres det dette di din disse
             ditt du eit eller en er et etter for fordi fra før ha hadde han hans har hennes her hun hva
@@ -224,13 +223,12 @@ STOP_WORDS: dict[str, frozenset[str]] = {
             själv ska skall skulle som så sådan sådana till under upp ut utan vad var vara varför varit
             varje vars vem vi vid vilka vilken vilket vill vår våra än är åt över""",
         "ta": """
-            ஒரு என்று மற்றும் இந்த இது என்ற கொண்டு என்பது பல ஆகும் அல்லது அவர் நான் உள்ள அந்த இவர் என
-            முதல் என்ன இருந்து சில என் போன்ற வேண்டும் வந்து இதன் அது அவன் தான் பலரும் என்னும் மேலும்
-            பின்னர் கொண்ட இருக்கும் தனது உள்ளது போது என்றும் அதன் தன் பிறகு அவர்கள் வரை அவள் நீ ஆகிய
-            இருந்தது உள்ளன வந்த இருந்த மிகவும் இங்கு மீது ஓர் இவை இந்தக் பற்றி வரும் வேறு இரு இதில் போல்
-            இப்போது அவரது மட்டும் இந்தப் எனும் மேல் பின் சேர்ந்த ஆகியோர் எனக்கு இன்னும் அந்தப் அன்று ஒரே
-            மிக அங்கு பல்வேறு விட்டு பெரும் அதை பற்றிய உன் அதிக அந்தக் பேர் இதனால் அவை அதே ஏன் முறை யார்
-            என்பதை எல்லாம் இங்கே அங்கே இடம் இடத்தில் அதில் நாம் அதற்கு எனவே""",
+            ஒரு என்று மற்றும் இந்த இது என்ற கொண்டு என்பது பல ஆகும் அல்லது அவர் நான் உள்ள அந்த இவர் என என்ன
+            இருந்து சில என் போன்ற வேண்டும் வந்து இதன் அது அவன் தான் பலரும் என்னும் மேலும் பின்னர் கொண்ட
+            இருக்கும் தனது உள்ளது போது என்றும் அதன் தன் பிறகு அவர்கள் வரை அவள் நீ ஆகிய இருந்தது உள்ளன வந்த
+            இருந்த மிகவும் இங்கு மீது ஓர் இவை இந்தக் பற்றி வரும் வேறு இரு இதில் போல் இப்போது அவரது மட்டும்
+            இந்தப் எனும் பின் சேர்ந்த ஆகியோர் எனக்கு இன்னும் அந்தப் அன்று ஒரே மிக அங்கு பல்வேறு விட்டு அதை
+            பற்றிய உன் அந்தக் இதனால் அவை அதே ஏன் யார் என்பதை எல்லாம் இங்கே அங்கே அதில் நாம் அதற்கு எனவே""",
         "tr": """
             acaba ama ancak artık bana bazı belki ben benden beni benim bile bir biri biz bize bizim böyle
             bu buna bunda bundan bunlar bunu bunun burada çok çünkü da daha de değil diye dolayı eğer en

@@ -54,7 +54,7 @@ class Words:
         if chunk[-1] in "+#":
             signed = _SIGNED.fullmatch(chunk)
             if signed and (signed[2] == "++" or len(signed[1]) == 1):
-                yield normalized(chunk[:LONGEST_TERM]), 0, len(chunk)
+                yield _whole(chunk), 0, len(chunk)
                 if len(signed[1]) <= 2:
                     return
             chunk = chunk.rstrip("+#")
@@ -63,7 +63,8 @@ class Words:
             return
         spans = split_spans(chunk, ".")
         if len(spans) > 1 and all(end - start == 1 and chunk[start].isalpha() for start, end in spans):
-            yield _whole(chunk.replace(".", "")), 0, len(chunk)  # U.S.A.
+            joined = _whole(chunk.replace(".", ""))  # U.S.A.; the U.S. are no stop word
+            yield _whole(chunk) if joined in self.stop_words else joined, 0, len(chunk)
             return
         yield _whole(chunk), 0, len(chunk)
         for start, end in spans:
@@ -81,7 +82,7 @@ class Words:
             return
         spans = split_spans(segment, _APOSTROPHES)
         words = [normalized(segment[start:end]) for start, end in spans]
-        whole = folded("".join(words))[:LONGEST_TERM]
+        whole = _whole("".join(words))
         if whole in self.stop_words or (words[-1:] == ["t"] and whole.endswith("nt")):  # don't
             yield whole, offset, offset + len(segment)
             return

@@ -40,7 +40,7 @@ mixed = st.text(
         ("sort_values", ["sort_values", "sort", "values"]),
         ("numpy.linalg.inv", ["numpy.linalg.inv", "numpy", "linalg", "inv"]),
         ("KMeans HTTPServer URLs", ["kmeans", "k", "means", "httpserver", "http", "server", "urls"]),
-        ("utf8 2nd", ["utf8", "utf", "8", "2nd"]),
+        ("utf8 2nd utf8Decode", ["utf8", "2nd", "utf8decode", "utf8", "decode"]),
         ("机器学习", ["机", "机器", "器", "器学", "学", "学习", "习"]),
         ("用Python排序", ["用", "python", "排", "排序", "序"]),
         ("ﾃｽﾄ ガ ｶﾞ", ["テ", "テス", "ス", "スト", "ト", "ガ", "ガ"]),
@@ -65,6 +65,7 @@ def test_terms_without_a_language(text, expected):
         ("en", "The matrices are INVERTED by it", ["matric", "invert"]),
         ("en", "TemporaryDirectory", ["temporarydirectory", "temporarydirectori", "temporari", "directori"]),
         ("en", "willing wills will", ["willing", "wills"]),
+        ("en", "U.S. economy, e.g. of us", ["u.s", "economi", "eg"]),
         ("en", "C++ developers, C# developer and R developer", ["c++", "develop", "c#", "develop", "r", "develop"]),
         ("de", "Die Häuser des Hauses", ["haus", "haus"]),
         ("es", "la información", ["inform"]),
@@ -100,12 +101,14 @@ def test_short_words_and_signs_tell_texts_apart(one, other):
 
 
 @given(mixed | st.text(), st.sampled_from(["none", "en", "fr", "tr", "ar"]))
-@example("\ufdfa.x", "none")
+@example("\ufdfa.x 1\ufdfa's x'\ufdfa \ufdfa++", "none")
 def test_every_text_has_terms_without_white_space_at_places_within_it(text, language):
     analyzer = Analyzer(language)
     places = analyzer.places(text)
     assert [place.text for place in places] == analyzer.all_terms(text)
     assert [place.text for place in places if not place.is_stop] == analyzer.terms(text)
+    starts = [place.start for place in places]
+    assert starts == sorted(starts)
     for place in places:
         assert place.text.split() == [place.text]
         assert len(place.text) <= 128
