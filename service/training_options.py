@@ -37,6 +37,11 @@ NoiseKind = Literal["fresh", "fixed"]
 Sparsity = Literal["kl", "l1"]
 Jacobian = Literal["exact", "hutchinson"]
 Pretraining = Literal["autoencoder", "rbm"]
+Language = Literal[
+    "auto", "none", "ar", "ca", "cs", "da", "de", "el", "en", "eo", "es", "et", "eu", "fa", "fi", "fr", "ga", "hi",
+    "hu", "hy", "id", "it", "lt", "ne", "nl", "no", "pl", "pt", "ro", "ru", "sr", "st", "sv", "ta", "tr", "yi",
+]  # fmt: skip
+WordParts = Literal["auto", "on", "off"]
 Width = Annotated[int, Field(ge=1, le=8_192)]
 
 _MAX_WEIGHT = 1_000
@@ -153,6 +158,14 @@ class TrainingOptions(BaseModel):
 
     max_features: int = Field(20_000, ge=1, le=200_000, description="Size of the vocabulary, the commonest words.")
     min_df: int = Field(2, ge=1, le=100_000, description="A word must occur in this many documents.")
+    language: Language = Field(
+        "auto",
+        description="Of stems and stop words of texts; auto: decided from the training documents; none: neither.",
+    )
+    word_parts: WordParts = Field(
+        "auto",
+        description="Parts of words, of 3 and 4 characters, beside words; auto: on where words of a sample are rare.",
+    )
 
     hidden: Annotated[tuple[Width, ...], Field(max_length=8)] | None = Field(
         None, description="Widths of the encoder's hidden layers."

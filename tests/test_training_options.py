@@ -4,12 +4,13 @@ import json
 import re
 import subprocess
 import sys
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from service.errors import InvalidInput
-from service.training_options import VARIANTS, TrainingOptions
+from service.hashing.analysis import LANGUAGES
+from service.training_options import VARIANTS, Language, TrainingOptions
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,8 @@ from service.training_options import VARIANTS, TrainingOptions
         ({"mirrored": "perhaps"}, 'mirrored must be true or false, got "perhaps"'),
         ({"device": "gpu"}, 'device must be auto, cpu, cuda or cuda:N, got "gpu"'),
         ({"noise_kind": []}, "noise_kind must be one of fresh, fixed, got []"),
+        ({"language": "xx"}, "language must be one of auto, none, ar, ca, "),
+        ({"word_parts": True}, "word_parts must be one of auto, on, off, got true"),
         ({"seed": -1}, "seed must be an integer at least 0 and below 4,294,967,296, got -1"),
     ],
 )
@@ -103,3 +106,7 @@ def test_options_are_read_without_torch() -> None:
     code = f"import service.training_options, sys, json; print(json.dumps({loaded}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == []
+
+
+def test_the_languages_of_a_training_are_those_of_the_analyzer() -> None:
+    assert get_args(Language) == ("auto", "none", *LANGUAGES)

@@ -175,6 +175,8 @@ def show(report: Report) -> None:
     table = Table(title=f"{report.n_queries:,} held-out queries, {report.n_database:,} documents", show_header=False)
     for name, recall in report.recall.items():
         table.add_row(f"recall@10 among {report.shortlist} nearest, {name}", f"{recall:.3f}")
+    if report.language is not None:
+        table.add_row("language, parts of words", f"{report.language}, {'on' if report.word_parts else 'off'}")
     table.add_row("saturated units", f"{report.saturated:.1%}")
     if report.reconstruction_loss is not None:
         table.add_row("reconstruction loss (nats)", f"{report.reconstruction_loss:.3f}")

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from service.hashing.analysis import NO_LANGUAGE
 from service.hashing.codes import Codes, substrings, unpack
 from service.hashing.content import Contents
 from service.hashing.featurizers.text import HashedTextFeaturizer, TextFeaturizer
@@ -62,6 +63,8 @@ class Report:
         substring_load: bucket load with substrings of about 16 bits as addresses.
         share_of_shared_codes: share of the database documents whose code another document has too.
         without_features: share of the held-out documents without any known word.
+        language: of the analyzer of texts, "none" for one without stems and stop words; None: not of texts.
+        word_parts: whether parts of words are features.
     """
 
     n_queries: int
@@ -77,6 +80,8 @@ class Report:
     substring_load: BucketLoad
     share_of_shared_codes: float
     without_features: float
+    language: str | None
+    word_parts: bool
 
     def to_dict(self) -> dict[str, object]:
         """The report as values that JSON can hold."""
@@ -135,6 +140,8 @@ def evaluate(
         substring_load=_load([_occupancy(table) for table in substrings(codes, -(-function.n_bits // 16)).T]),
         share_of_shared_codes=float(occupancy[occupancy > 1].sum() / len(database)),
         without_features=float(np.mean(n_known_features(query_features) == 0)),
+        language=_language(function),
+        word_parts=isinstance(function.featurizer, TextFeaturizer) and function.featurizer.uses_parts,
     )
 
 
@@ -182,6 +189,13 @@ def saturated_share(logits: NDArray[np.float32]) -> float:
     """Share of the code units whose sigmoid lies within 0.05 of 0 or 1."""
     edge = np.log((1 - SATURATED_WITHIN) / SATURATED_WITHIN)
     return float(np.mean(np.abs(logits) > edge))
+
+
+def _language(function: HashFunction) -> str | None:
+    if not isinstance(function.featurizer, TextFeaturizer | HashedTextFeaturizer):
+        return None
+    analyzer = function.featurizer.analyzer
+    return NO_LANGUAGE if analyzer is None else analyzer.language
 
 
 def _untrained(function: HashFunction) -> HashFunction:

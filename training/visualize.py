@@ -91,7 +91,7 @@ def draw_maps(
     if len(collection) < 50:
         raise InvalidInput(f"a map needs at least 50 contents, got {len(collection)}")
     pyplot = _pyplot()
-    featurizer, output = featurizer_for(collection.contents[0], config)
+    featurizer, output = featurizer_for(collection.contents, config)
     report_progress("features")
     features = featurizer.fit(collection.contents).transform(collection.contents)
     shown = np.linspace(0, len(collection) - 1, min(len(collection), sample)).astype(np.int64)

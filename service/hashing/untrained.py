@@ -1,7 +1,7 @@
 """The untrained hash function of a new collection: random hyperplanes over hashed features.
 
-It answers from the first document on and needs no stored weights: they follow from a seed. The probability that two
-texts differ in a bit is their angle over pi.
+It answers from the first document on and needs no stored weights: they follow from a seed. Its analyzer has no
+language, for none is known yet. The probability that two texts differ in a bit is their angle over pi.
 
 Source: Charikar (2002), "Similarity estimation techniques from rounding algorithms"; signs in place of Gaussians:
 Achlioptas (2003), "Database-friendly random projections".

@@ -1,5 +1,8 @@
+import json
+
 import numpy as np
 import pytest
+import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +15,17 @@ from tests.oracles import distances as oracle_distances
 def test_its_codes_are_the_same_on_every_machine_and_release():
     code = untrained_hash_function(64).encode([Text("the same on every machine")]).codes[0]
     assert code.tobytes().hex() == "6265ce7c089be812"
+
+
+def test_a_stored_one_of_the_first_release_keeps_its_codes():
+    parameters = {"name": "text-hashed", "parameters": {"n_features": 1 << 16}}
+    sizes = {"n_features": 1 << 16, "hidden": (), "n_bits": 64, "activation": "relu", "seed": 2002}
+    about = {"format": "nearbit-hash-function-1", "featurizer": parameters, "network": sizes}
+    thresholds = {"thresholds": np.zeros(64, dtype=np.float32)}
+    stored = safetensors.numpy.save(thresholds, {"nearbit": json.dumps(about, sort_keys=True)})
+    function = HashFunction.from_bytes(stored, "35baeb06f33c8ee450fa94e8433b3dd421d4db929611d35029fb8c2d69c79797")
+    assert function.encode([Text("the same on every machine")]).codes[0].tobytes().hex() == "6265ce7c089be812"
+    assert function.to_bytes() == stored
 
 
 def test_it_stores_no_weights():

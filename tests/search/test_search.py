@@ -45,6 +45,7 @@ def test_memory_and_sql_re_rank_to_the_same_matches(use_cases: UseCases, max_byt
     wants = [
         TextOptions(k=7, rerank="features"),
         TextOptions(k=20, rerank="features", shortlist=20),
+        TextOptions(k=20, rerank="features", shortlist=150),
         TextOptions(k=50, radius=8, rerank="features"),
         TextOptions(k=5, radius=9, rerank="features", shortlist=12),
         TextOptions(k=5, rerank="features", shortlist=12, ties="confidence"),

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from service.hashing.content import Content, Contents, Image, Text
+from service.hashing.analysis import Analyzer, decide_language
+from service.hashing.content import Contents, Image, Text, of_kind
 from service.hashing.featurizers import Features, Featurizer
 from service.hashing.featurizers.embedding import EmbeddingFeaturizer
 from service.hashing.featurizers.image import ImageFeaturizer
@@ -81,8 +82,9 @@ def fit(
     clock = _Clock()
     check_cancelled = _raise_if(cancelled)
     parts = split(ids)
-    featurizer, output = featurizer_for(contents[0], config)
-    featurizer.fit([contents[i] for i in parts.train])
+    learned_from = [contents[i] for i in parts.train]
+    featurizer, output = featurizer_for(learned_from, config)
+    featurizer.fit(learned_from)
     judged = [first_by_id(rows, ids, MAX_JUDGED) for rows in (parts.validation, parts.held_out)]
     train, validation, held_out = (  # each (n, F)
         featurizer.transform([contents[i] for i in rows]) for rows in (parts.train, *judged)
@@ -150,11 +152,13 @@ def learn(
     return run, graph
 
 
-def featurizer_for(content: Content, config: TrainingConfig) -> tuple[Featurizer, str]:
-    """The featurizer for contents of this kind, and the kind of its features: counts, bits or reals."""
-    if isinstance(content, Text):
-        return TextFeaturizer(config.max_features, config.min_df), "counts"
-    if isinstance(content, Image):
+def featurizer_for(contents: Contents, config: TrainingConfig) -> tuple[Featurizer, str]:
+    """The featurizer, not yet fitted, for at least one content, and the kind of its features: counts, bits or reals."""
+    if isinstance(contents[0], Text):
+        texts = [content.whole for content in of_kind(contents, Text)]
+        analyzer = Analyzer(decide_language(texts) if config.language == "auto" else config.language)
+        return TextFeaturizer(config.max_features, config.min_df, analyzer, config.word_parts), "counts"
+    if isinstance(contents[0], Image):
         return ImageFeaturizer(config.image_size, config.image_color), "bits"
     return EmbeddingFeaturizer(), "reals"
 

@@ -1,7 +1,8 @@
-"""Text to sparse features: words where the script has spaces, character bigrams where it has none.
+"""Text to sparse features: the terms of an analyzer, weighted.
 
 `TextFeaturizer` learns a vocabulary and its idf; `HashedTextFeaturizer` learns nothing and serves untrained spaces.
-Both share one tokenizer and one weighting: sublinear term frequency, `1 + ln(tf)`, rows of unit Euclidean length.
+Both share one weighting: sublinear term frequency, `1 + ln(tf)`, rows of unit Euclidean length. A stored featurizer
+that names no analyzer has the tokenizer of the first release.
 
 Source: Manning, Raghavan, Schuetze (2008), "Introduction to Information Retrieval", section 6.4 (ltc weighting);
 Weinberger et al. (2009), "Feature hashing for large scale multitask learning".
@@ -9,13 +10,11 @@ Weinberger et al. (2009), "Feature hashing for large scale multitask learning".
 
 from __future__ import annotations
 
-import re
-import sys
-import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import chain
-from typing import Self, cast
+from typing import Literal, Self, cast
 from zlib import crc32
 
 import numpy as np
@@ -23,84 +22,46 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
-from service.errors import InvalidInput
+from service.errors import CorruptArtifact, InvalidInput
+from service.hashing.analysis import Analyzer
 from service.hashing.content import Content, Contents, Text, of_kind
+from service.hashing.featurizers.first_tokens import first_tokens
+from service.hashing.featurizers.word_parts import parts_of_word, parts_would_help
 
-# Thai, Hangul, kana, Han: runs of these scripts are cut into character bigrams.
-_UNSPACED = (
-    "\u0e00-\u0e7f\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f"
-    "\uac00-\ud7ff\uf900-\ufaff\uff66-\uff9f\U0001b000-\U0001b16f\U00020000-\U0003ffff"
-)
-
-
-def _marks() -> str:
-    """All combining marks: Python's \\w leaves them out, and would cut Hindi or Arabic words apart."""
-    marks = [c for c in range(0x300, min(sys.maxunicode, 0xFFFF)) if unicodedata.category(chr(c))[0] == "M"]
-    return "".join(map(chr, marks))
-
-
-def _sorted_marks() -> str:
-    """All characters of which normalisation leaves nothing but characters that it sorts within their run."""
-    return "".join(filter(_is_sorted_in_its_run, map(chr, range(0x300, 0x20000))))
-
-
-def _is_sorted_in_its_run(c: str) -> bool:
-    if not unicodedata.decomposition(c):
-        return unicodedata.combining(c) != 0
-    return all(map(unicodedata.combining, unicodedata.normalize("NFKD", c)))
-
-
-_PART_CHARS = 8_000
-_CUT_WITHIN_CHARS = 2_000
-_LONGEST_RUN = 100
-_SORTED_MARKS = _sorted_marks()
-_LONG_RUN = re.compile(rf"([{_SORTED_MARKS}]{{{_LONGEST_RUN}}})[{_SORTED_MARKS}]+")
-_has_none_of_the_sorted = frozenset(_SORTED_MARKS).isdisjoint
-_CUT = re.compile(r"[\s、。，]")
-_WORD = re.compile(rf"[^\W_{_UNSPACED}](?:[^\W_{_UNSPACED}]|[{_marks()}])+|[{_UNSPACED}]+")
-_ASCII_WORD = re.compile(r"[a-z0-9]{2,}")
-_is_unspaced = re.compile(rf"[{_UNSPACED}]").match
+Parts = Literal["auto", "on", "off"]
+TermsOf = Callable[[str], list[str]]
+_CACHED_TERMS = 1 << 16
+_ANALYZER = Analyzer()
 
 Bag = tuple[NDArray[np.int64], NDArray[np.float32]]
 """One sparse row: `(m,)` columns, ascending, and `(m,)` values."""
 
 
-def tokens(text: str) -> list[str]:
-    """Tokens of a text, in order: lower-case words of two or more letters or digits, bigrams of unspaced scripts.
+def _terms_of(analyzer: Analyzer | None) -> TermsOf:
+    return first_tokens if analyzer is None else analyzer.terms
 
-    Text is normalised first (NFKC: full-width letters, ligatures). A lone character of an unspaced script is a token.
-    A long text is taken in parts, cut before white space or punctuation, so that no call holds the interpreter's lock
-    for long; one that has neither for thousands of characters is cut where it stands, through a word if need be.
 
-    Cost: linear. Normalisation sorts each run of combining marks by insertion, which takes 9 s for 100,000 marks: of a
-    run longer than `_LONGEST_RUN` the rest is dropped.
+def _analyzer_state(analyzer: Analyzer | None) -> dict[str, object]:
+    return {} if analyzer is None else {"analyzer": {"version": analyzer.version, "language": analyzer.language}}
+
+
+def _stored_analyzer(parameters: dict[str, object]) -> Analyzer | None:
+    """The analyzer that a state names; None for the tokenizer of the first release.
+
+    Raises:
+        CorruptArtifact: a version or language that this release does not have.
     """
-    if len(text) <= _PART_CHARS:
-        return _tokens_of_part(text)
-    return list(chain.from_iterable(map(_tokens_of_part, _parts(text))))
-
-
-def _tokens_of_part(text: str) -> list[str]:
-    if text.isascii():
-        return _ASCII_WORD.findall(text.lower())
-    if not _has_none_of_the_sorted(text[::_LONGEST_RUN]):  # a longer run would show there
-        text = _LONG_RUN.sub(r"\1", text)
-    found = _WORD.findall(unicodedata.normalize("NFKC", text).lower())
-    return list(chain.from_iterable(_bigrams(t) if _is_unspaced(t) else (t,) for t in found))
-
-
-def _parts(text: str) -> Iterator[str]:
-    start = 0
-    while start < len(text):
-        latest = start + _PART_CHARS + _CUT_WITHIN_CHARS
-        cut = _CUT.search(text, start + _PART_CHARS, latest)
-        stop = cut.start() if cut else latest
-        yield text[start:stop]
-        start = stop
-
-
-def _bigrams(run: str) -> Iterable[str]:
-    return (run[i : i + 2] for i in range(max(1, len(run) - 1)))
+    if "analyzer" not in parameters:
+        return None
+    stored = cast("dict[str, object]", parameters["analyzer"])
+    if stored["version"] != Analyzer.version:
+        raise CorruptArtifact(
+            "hash function", f"analyzer version must be {Analyzer.version}, got {stored['version']!r}"
+        )
+    try:
+        return Analyzer(str(stored["language"]))
+    except InvalidInput as error:
+        raise CorruptArtifact("hash function", str(error)) from error
 
 
 def _weighted_rows(
@@ -140,18 +101,34 @@ class TextFeaturizer:
     """TF-IDF over a vocabulary learned from the collection.
 
     Args:
-        max_features: size of the vocabulary, the commonest tokens by count (5,000 to 50,000 are sensible).
-        min_df: a token must occur in at least this many documents.
+        max_features: size of the vocabulary, the commonest terms by count (5,000 to 50,000 are sensible); as many parts
+            of words come on top.
+        min_df: a term must occur in at least this many documents.
+        analyzer: gives the terms of a text; None: the tokenizer of the first release.
+        parts: whether parts of words, 3 or 4 characters each, are features beside words; "auto" lets `fit` decide
+            without labels (see `word_parts`).
+
+    Attributes:
+        uses_parts: whether it has parts of words, once fitted.
     """
 
     name = "text"
 
-    def __init__(self, max_features: int = 20_000, min_df: int = 2) -> None:
+    def __init__(
+        self,
+        max_features: int = 20_000,
+        min_df: int = 2,
+        analyzer: Analyzer | None = _ANALYZER,
+        parts: Parts = "off",
+    ) -> None:
         self.max_features = max_features
         self.min_df = min_df
+        self.analyzer = analyzer
+        self.parts = parts
+        self.uses_parts = parts == "on"
         self.vocabulary: list[str] = []
         self.idf: NDArray[np.float32] = np.empty(0, dtype=np.float32)
-        self._index: dict[str, int] = {}
+        self._learned([], self.idf)
 
     @property
     def n_features(self) -> int:
@@ -162,62 +139,98 @@ class TextFeaturizer:
         """Learn vocabulary and smoothed idf, `ln((1 + n) / (1 + df)) + 1`.
 
         Raises:
-            InvalidInput: no token occurs in `min_df` documents.
+            InvalidInput: no term occurs in `min_df` documents.
         """
-        counter = CountVectorizer(analyzer=tokens, max_features=self.max_features, min_df=self.min_df, dtype=np.int32)
-        try:
-            counts = counter.fit_transform([content.whole for content in of_kind(contents, Text)])
-        except ValueError as error:
+        texts = [content.whole for content in of_kind(contents, Text)]
+        terms_of = _terms_of(self.analyzer)
+        words, idf = self._count(texts, terms_of)
+        self.uses_parts = self.parts == "on" or (
+            self.parts == "auto" and parts_would_help(texts, terms_of, self.min_df)
+        )
+        if self.uses_parts:
+            parts, idf_of_parts = self._count(texts, lambda text: _parts_of_words(terms_of(text)))
+            words, idf = words + parts, np.concatenate([idf, idf_of_parts])
+        if not words:
             raise InvalidInput(
                 f"the documents must share words to be learned from: no word occurs in {self.min_df} of the "
                 f"{len(contents)} documents"
-            ) from error
-        weights = TfidfTransformer(sublinear_tf=True).fit(counts)
-        self._learned(counter.get_feature_names_out().tolist(), weights.idf_.astype(np.float32))
+            )
+        self._learned(words, idf)
         return self
+
+    def _count(self, texts: Sequence[str], terms_of: TermsOf) -> tuple[list[str], NDArray[np.float32]]:
+        """The commonest terms, sorted, and their idf; none, if no term occurs in `min_df` documents."""
+        counter = CountVectorizer(analyzer=terms_of, max_features=self.max_features, min_df=self.min_df, dtype=np.int32)
+        try:
+            counts = counter.fit_transform(texts)
+        except ValueError:
+            return [], np.empty(0, dtype=np.float32)
+        weights = TfidfTransformer(sublinear_tf=True).fit(counts)
+        return counter.get_feature_names_out().tolist(), weights.idf_.astype(np.float32)
 
     def _learned(self, vocabulary: list[str], idf: NDArray[np.float32]) -> None:
         self.vocabulary = vocabulary
         self.idf = idf
-        self._index = {token: i for i, token in enumerate(vocabulary)}
+        get = {term: i for i, term in enumerate(vocabulary)}.get
+
+        @lru_cache(_CACHED_TERMS)
+        def ids_of_word(term: str) -> tuple[int, ...]:
+            return tuple(i for one in (term, *parts_of_word(term)) if (i := get(one)) is not None)
+
+        self._ids_of_word = ids_of_word
+        self._id_of = get
 
     def _ids_of(self, text: str) -> list[int]:
-        get = self._index.get
-        return [i for token in tokens(text) if (i := get(token)) is not None]
+        terms = _terms_of(self.analyzer)(text)
+        if self.uses_parts:
+            return list(chain.from_iterable(map(self._ids_of_word, terms)))
+        get = self._id_of
+        return [i for term in terms if (i := get(term)) is not None]
 
     def transform(self, contents: Contents) -> csr_matrix:
-        """TF-IDF rows of contents: `(n, n_features)` float32; a content without a known word has an empty row."""
+        """TF-IDF rows of contents: `(n, n_features)` float32; a content without a known term has an empty row."""
         return _weighted_rows(self._ids_of, contents, self.n_features, self.idf)
 
     def bag(self, content: Content) -> Bag:
         """The row that `transform` gives one content, without a matrix around it, which takes most of the time."""
-        return _weighted_bag(self._ids_of(of_kind([content], Text)[0].text), self.idf)
+        return _weighted_bag(self._ids_of(of_kind([content], Text)[0].whole), self.idf)
 
     def state(self) -> tuple[dict[str, object], dict[str, NDArray[np.generic]]]:
-        """Hyper-parameters, and the vocabulary (UTF-8, one token a line) with its idf."""
+        """Hyper-parameters, and the vocabulary (UTF-8, one term a line) with its idf."""
         words = np.frombuffer("\n".join(self.vocabulary).encode(), dtype=np.uint8)
-        return {"max_features": self.max_features, "min_df": self.min_df}, {"vocabulary": words, "idf": self.idf}
+        parameters: dict[str, object] = {"max_features": self.max_features, "min_df": self.min_df}
+        if self.analyzer is not None:
+            parameters |= _analyzer_state(self.analyzer) | {"parts": "on" if self.uses_parts else "off"}
+        return parameters, {"vocabulary": words, "idf": self.idf}
 
     @classmethod
     def restore(cls, parameters: dict[str, object], arrays: dict[str, NDArray[np.generic]]) -> Self:
         """The featurizer whose `state` that was."""
-        featurizer = cls(**cast("dict[str, int]", parameters))
+        sizes = cast("dict[str, int]", parameters)
+        parts = cast("Parts", parameters.get("parts", "off"))
+        featurizer = cls(sizes["max_features"], sizes["min_df"], _stored_analyzer(parameters), parts)
         vocabulary = arrays["vocabulary"].tobytes().decode().split("\n")
         featurizer._learned(vocabulary, arrays["idf"].astype(np.float32))
         return featurizer
 
 
+def _parts_of_words(terms: Sequence[str]) -> list[str]:
+    return list(chain.from_iterable(map(parts_of_word, terms)))
+
+
 class HashedTextFeaturizer:
-    """Hashed term frequencies: every token is known, nothing is learned, nothing is stored.
+    """Hashed term frequencies: every term is known, nothing is learned, nothing is stored.
 
     Args:
         n_features: number of hash buckets, a power of two.
+        analyzer: gives the terms of a text; None: the tokenizer of the first release.
     """
 
     name = "text-hashed"
 
-    def __init__(self, n_features: int = 1 << 16) -> None:
+    def __init__(self, n_features: int = 1 << 16, analyzer: Analyzer | None = _ANALYZER) -> None:
         self.n_features = n_features
+        self.analyzer = analyzer
 
     def fit(self, contents: Contents) -> Self:
         """Nothing to learn."""
@@ -225,7 +238,7 @@ class HashedTextFeaturizer:
 
     def _ids_of(self, text: str) -> list[int]:
         mask = self.n_features - 1
-        return [crc32(token.encode()) & mask for token in tokens(text)]
+        return [crc32(term.encode()) & mask for term in _terms_of(self.analyzer)(text)]
 
     def transform(self, contents: Contents) -> csr_matrix:
         """Hashed rows of contents: `(n, n_features)` float32."""
@@ -233,13 +246,13 @@ class HashedTextFeaturizer:
 
     def bag(self, content: Content) -> Bag:
         """The row that `transform` gives one content, without a matrix around it, which takes most of the time."""
-        return _weighted_bag(self._ids_of(of_kind([content], Text)[0].text), None)
+        return _weighted_bag(self._ids_of(of_kind([content], Text)[0].whole), None)
 
     def state(self) -> tuple[dict[str, object], dict[str, NDArray[np.generic]]]:
         """Hyper-parameters; there are no arrays."""
-        return {"n_features": self.n_features}, {}
+        return {"n_features": self.n_features} | _analyzer_state(self.analyzer), {}
 
     @classmethod
     def restore(cls, parameters: dict[str, object], arrays: dict[str, NDArray[np.generic]]) -> Self:
         """The featurizer whose `state` that was."""
-        return cls(**cast("dict[str, int]", parameters))
+        return cls(cast("int", parameters["n_features"]), _stored_analyzer(parameters))

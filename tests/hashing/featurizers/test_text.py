@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from service.errors import InvalidInput
+from service.errors import CorruptArtifact, InvalidInput
+from service.hashing.analysis import Analyzer
 from service.hashing.content import Text
-from service.hashing.featurizers.text import HashedTextFeaturizer, TextFeaturizer, tokens
+from service.hashing.featurizers.text import HashedTextFeaturizer, TextFeaturizer
 
 CORPUS = [
     Text("The cat sat on the mat, the cat slept."),
@@ -19,33 +20,11 @@ CORPUS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("Sort an ARRAY: sort_values(x, 2nd)!", ["sort", "an", "array", "sort", "values", "2nd"]),
-        ("a b c", []),
-        ("naïve Café", ["naïve", "café"]),
-        ("机器学习", ["机器", "器学", "学习"]),
-        ("ภาษา", ["ภา", "าษ", "ษา"]),
-        ("한국어 검색", ["한국", "국어", "검색"]),
-        ("日", ["日"]),
-        ("用Python排序list", ["用", "python", "排序", "list"]),
-        ("ＦＵＬＬ ﬁne", ["full", "fine"]),
-        ("हिन्दी में", ["हिन्दी", "में"]),
-    ],
-)
-def test_words_where_the_script_has_spaces_bigrams_where_it_has_none(text, expected):
-    assert tokens(text) == expected
-
-
-@given(st.text())
-def test_every_text_has_tokens_and_they_survive_a_line_based_file(text):
-    assert all(token and "\n" not in token for token in tokens(text))
-
-
 def test_features_equal_those_of_scikit_learn():
     ours = TextFeaturizer(max_features=100, min_df=1).fit(CORPUS)
-    theirs = TfidfVectorizer(analyzer=tokens, sublinear_tf=True, max_features=100).fit([c.text for c in CORPUS])
+    theirs = TfidfVectorizer(analyzer=Analyzer().terms, sublinear_tf=True, max_features=100).fit(
+        [c.text for c in CORPUS]
+    )
     assert ours.vocabulary == theirs.get_feature_names_out().tolist()
     np.testing.assert_allclose(
         ours.transform(CORPUS).toarray(), theirs.transform([c.text for c in CORPUS]).toarray(), rtol=1e-5
@@ -53,7 +32,7 @@ def test_features_equal_those_of_scikit_learn():
 
 
 def test_the_vocabulary_is_the_commonest_words_that_enough_documents_share():
-    assert set(TextFeaturizer(max_features=2, min_df=2).fit(CORPUS).vocabulary) == {"the", "cat"}
+    assert set(TextFeaturizer(max_features=2, min_df=2).fit(CORPUS).vocabulary) == {"cat", "the"}
     assert "mat" not in TextFeaturizer(max_features=100, min_df=2).fit(CORPUS).vocabulary
 
 
@@ -76,33 +55,81 @@ def test_a_repeated_word_counts_by_the_logarithm_of_its_count():
     assert row[0] / row[1] == pytest.approx(1 + math.log(3))
 
 
-@pytest.mark.parametrize("marks", ["\u0301\u0323", "\u0301\u0323\u0334\u05b0\U0001d165", "\u0f73\uff9e\u0301\u0344"])
-def test_a_text_of_nothing_but_combining_marks_takes_no_longer_than_any_other(marks):
-    """Normalisation sorts a run of marks in quadratic time: 9 s for 100,000, in which no other thread runs."""
-    text = "a" + marks * (100_000 // len(marks))
-    assert max(map(len, tokens(text))) < 1_000
-    assert tokens(text + " said") == [*tokens(text), "said"]
-    stacked = "a" + marks * (100 // len(marks))
-    assert tokens(stacked + " said") == [*tokens(stacked), "said"]
+def test_the_language_of_the_analyzer_stems_words_and_leaves_stop_words_out():
+    featurizer = TextFeaturizer(min_df=1, analyzer=Analyzer("en")).fit(CORPUS)
+    assert {"cat", "dog", "sat", "weather"} <= set(featurizer.vocabulary)
+    assert not {"cats", "dogs", "the", "and"} & set(featurizer.vocabulary)
 
 
-@given(
-    st.lists(
-        st.text(alphabet="aAΣσ é\u0301\u0323\ufb01\ufdfa好東。ไทย한İ_1٣\u200d", max_size=40), min_size=1, max_size=20
-    )
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("C++ developer", "C# developer"), ("C# developer", "R developer"), ("iphone 6 case", "iphone 5 case")],
 )
-def test_a_long_text_has_the_tokens_of_its_lines(lines):
-    lines *= 1 + 20_000 // (1 + sum(map(len, lines)) + len(lines))
-    assert tokens("\n".join(lines)) == [token for line in lines for token in tokens(line)]
+def test_texts_that_differ_in_a_sign_or_a_digit_differ_in_features(one, other):
+    contents = [Text(one), Text(other)]
+    for featurizer in (TextFeaturizer(min_df=1), HashedTextFeaturizer()):
+        rows = featurizer.fit(contents).transform(contents).toarray()
+        assert rows[0] @ rows[1] < 0.99
 
 
-def test_a_long_text_without_white_space_loses_a_token_in_thousands():
-    text = "".join(map(chr, range(0x4E00, 0x4E00 + 20_000)))
-    wanted = {text[i : i + 2] for i in range(len(text) - 1)}
-    assert len(wanted - set(tokens(text))) <= 2
+def test_parts_of_words_meet_where_words_do_not():
+    one, other = Text("hyppääminen"), Text("hyppäämisen")
+    words, parts = (TextFeaturizer(min_df=1, parts=parts).fit([one, other]) for parts in ("off", "on"))
+    for featurizer, meets in ((words, False), (parts, True)):
+        rows = featurizer.transform([one, other]).toarray()
+        assert (rows[0] @ rows[1] > 0.3) == meets
+    assert len(set(parts.vocabulary)) == len(parts.vocabulary) > len(words.vocabulary)
 
 
-@pytest.mark.parametrize("featurizer", [TextFeaturizer(min_df=1).fit(CORPUS), HashedTextFeaturizer(n_features=64)])
+def test_parts_do_not_push_words_out_of_the_vocabulary():
+    words, parts = (TextFeaturizer(max_features=20, parts=parts).fit(CORPUS * 2) for parts in ("off", "on"))
+    assert parts.vocabulary[: words.n_features] == words.vocabulary
+    assert words.n_features < parts.n_features <= 40
+
+
+def test_documents_that_share_parts_of_words_only_can_be_learned_from():
+    featurizer = TextFeaturizer(min_df=2, parts="on").fit([Text("alphabet"), Text("alphabetic")])
+    assert featurizer.transform([Text("alphabetize")]).nnz
+
+
+@pytest.mark.parametrize(
+    ("analyzer", "parts"), [(Analyzer(), "off"), (Analyzer("en"), "on"), (None, "off"), (Analyzer("de"), "auto")]
+)
+def test_what_is_restored_has_the_analyzer_and_the_parts(analyzer, parts):
+    featurizer = TextFeaturizer(min_df=1, analyzer=analyzer, parts=parts).fit(CORPUS)
+    restored = TextFeaturizer.restore(*featurizer.state())
+    assert (restored.analyzer, restored.uses_parts) == (analyzer, featurizer.uses_parts)
+    assert (restored.transform(CORPUS) != featurizer.transform(CORPUS)).nnz == 0
+    assert restored.state()[0] == featurizer.state()[0]
+
+
+def test_a_state_without_an_analyzer_has_the_tokens_of_the_first_release():
+    text = [Text("C# ünder_score")]
+    hashed = HashedTextFeaturizer.restore({"n_features": 1 << 16}, {})
+    assert hashed.transform(text).nnz == 2  # ünder, score
+    vocabulary = np.frombuffer(b"score\nc#", dtype=np.uint8)
+    arrays = {"vocabulary": vocabulary, "idf": np.ones(2, dtype=np.float32)}
+    learned = TextFeaturizer.restore({"max_features": 9, "min_df": 1}, arrays)
+    assert learned.transform(text).toarray().tolist() == [[1, 0]]
+    assert learned.state()[0] == {"max_features": 9, "min_df": 1}
+
+
+@pytest.mark.parametrize(
+    "stored", [{"version": 99, "language": "en"}, {"version": 1, "language": "xx"}], ids=["version", "language"]
+)
+def test_an_analyzer_of_another_release_is_a_corrupt_artifact(stored):
+    with pytest.raises(CorruptArtifact, match=r"version must be 1, got 99|language must be none or"):
+        HashedTextFeaturizer.restore({"n_features": 8, "analyzer": stored}, {})
+
+
+@pytest.mark.parametrize(
+    "featurizer",
+    [
+        TextFeaturizer(min_df=1).fit(CORPUS),
+        TextFeaturizer(min_df=1, parts="on").fit(CORPUS),
+        HashedTextFeaturizer(n_features=64),
+    ],
+)
 @given(words=st.lists(st.sampled_from(["the", "cat", "sat", "dogs", "tokyo", "天气", "weather", "zebra", "9"])))
 def test_a_bag_is_the_row_of_its_text_to_the_last_digit(featurizer, words):
     text = Text(" ".join([*words, "."]))
@@ -111,3 +138,10 @@ def test_a_bag_is_the_row_of_its_text_to_the_last_digit(featurizer, words):
     assert (indices.dtype, values.dtype) == (np.int64, np.float32)
     assert indices.tolist() == row.indices.tolist()
     assert values.tolist() == row.data.tolist()
+
+
+def test_the_title_of_a_text_is_among_its_words_in_every_way():
+    text = Text("sat", title="cat")
+    featurizer = TextFeaturizer(min_df=1).fit([text])
+    assert featurizer.vocabulary == ["cat", "sat"]
+    assert featurizer.bag(text)[0].tolist() == featurizer.transform([text]).indices.tolist() == [0, 1]

@@ -10,6 +10,8 @@ from training.evaluate import evaluate
 from training.fit.fit import Cancelled, fit
 from training.neighbors.approximate import InvertedFile
 
+COLORS = ("red", "green", "blue", "black")
+
 
 def untimed(history):
     return [astuple(epoch)[:-2] for epoch in history]
@@ -167,3 +169,17 @@ def test_only_the_network_of_n_bits_learns_likeness(corpus, quick):
     history = fit(corpus.contents, corpus.ids, quick()).history
     assert ["likeness" in epoch.parts for epoch in history] == [False] * 3 + [True] * 3
     assert "likeness" not in fit(corpus.contents, corpus.ids, quick(likeness=0.0)).history[-1].parts
+
+
+@pytest.mark.parametrize(
+    ("options", "language", "has_parts"),
+    [({}, "en", False), ({"language": "none"}, "none", False), ({"language": "de", "word_parts": "on"}, "de", True)],
+)
+def test_the_language_and_parts_of_words_are_options_and_reported(quick, options, language, has_parts):
+    contents = [Text(f"the {a} of the {b} and its {c}") for a in COLORS for b in COLORS for c in COLORS]
+    ids = [str(i) for i in range(len(contents))]
+    function = fit(contents, ids, quick(epochs=2, min_df=1, **options)).function
+    assert function.featurizer.analyzer.language == language
+    assert ("the" in function.featurizer.vocabulary) == (language != "en")
+    report = evaluate(function, contents, ids)
+    assert (report.language, report.word_parts) == (language, has_parts)
