@@ -52,23 +52,23 @@ def assembled(
 ) -> Segment:
     """A segment of occurrences, in any order: of term `names[term[i]]` in document `doc[i]`; equal pairs add up."""
     by_key = np.argsort(keys, kind="stable")
-    texts = [name.encode("utf-8", "surrogatepass") for name in names]
-    by_text = sorted(range(len(texts)), key=texts.__getitem__)
+    by_text = sorted(range(len(names)), key=names.__getitem__)  # code points order as their UTF-8 bytes do
     new_doc, new_term = _inverse(by_key), _inverse(np.array(by_text, np.int64))
-    starts, docs, tf_body, tf_title = engine.ordered(
-        new_term[term], new_doc[doc], in_body, in_title, len(names), len(keys)
-    )
-    segment = allocate(len(keys), len(names), len(docs), sum(map(len, texts)))
+    postings = engine.ordered(new_term[term], new_doc[doc], in_body, in_title, len(names), len(keys))
+    ordered = [names[i] for i in by_text]
+    texts = "".join(ordered)
+    ends = np.append(0, np.cumsum(np.fromiter(map(len, ordered), np.int64, len(ordered))))
+    points = np.frombuffer(texts.encode("utf-32-le", "surrogatepass"), np.uint32)
+    n_bytes = 1 + (points >= 0x80).astype(np.int64) + (points >= 0x800) + (points >= 0x10000)
+    text_starts = np.append(0, np.cumsum(n_bytes))[ends]
+    segment = allocate(len(keys), len(names), len(postings[1]), int(text_starts[-1]))
     segment.keys[:] = keys[by_key]
     segment.body_lengths[:], segment.title_lengths[:] = body_lengths[by_key], title_lengths[by_key]
-    segment.starts[:], segment.docs[:], segment.tf_body[:], segment.tf_title[:] = starts, docs, tf_body, tf_title
-    segment.text_starts[1:] = np.cumsum(np.array([len(texts[i]) for i in by_text], np.int64))
-    segment.texts[:] = np.frombuffer(b"".join([texts[i] for i in by_text]), np.uint8)
-    lengths = np.array([len(names[i]) for i in by_text], np.int64)
-    points = "".join([names[i] for i in by_text]).encode("utf-32-le", "surrogatepass")
-    ends = np.cumsum(lengths)
-    segment.n_chars[:] = np.minimum(lengths, MOST_CHARS)
-    segment.signatures[:] = reference.signatures_of(np.frombuffer(points, np.uint32), np.append(0, ends))
+    segment.starts[:], segment.docs[:], segment.tf_body[:], segment.tf_title[:] = postings
+    segment.text_starts[:] = text_starts
+    segment.texts[:] = np.frombuffer(texts.encode("utf-8", "surrogatepass"), np.uint8)
+    segment.n_chars[:] = np.minimum(np.diff(ends), MOST_CHARS)
+    segment.signatures[:] = reference.signatures_of(points, ends)
     return segment
 
 

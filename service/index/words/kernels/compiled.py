@@ -47,12 +47,13 @@ def is_in(bitmap, number):
 
 
 @inlined
-def weight(in_body, in_title, body_length, title_length, norms):
+def weight(place, doc, tf_body, tf_title, body_lengths, title_lengths, norms):
     """The share of a term's weight that a document gets, 0 to 1."""
-    body_norm = norms[0] + norms[1] * body_length
+    in_body, in_title = np.float64(tf_body[place]), np.int64(tf_title[place])
+    body_norm = norms[0] + norms[1] * body_lengths[doc]
     if in_title == 0:
         return in_body / (norms[5] * body_norm + in_body)
-    title_norm = norms[2] + norms[3] * title_length
+    title_norm = norms[2] + norms[3] * title_lengths[doc]  # read only here: each costs a cache miss
     weighted = norms[4] * in_title
     if in_body == 0:
         return weighted / (norms[5] * title_norm + weighted) if weighted > 0 else 0.0
@@ -130,13 +131,7 @@ def search_part(
                 place, end, factor = at[first], ends[first], factors[first]
                 while place < end and docs[place] < high:
                     doc = np.int64(docs[place])
-                    share = weight(
-                        np.float64(tf_body[place]),
-                        np.int64(tf_title[place]),
-                        body_lengths[doc],
-                        title_lengths[doc],
-                        norms,
-                    )
+                    share = weight(place, doc, tf_body, tf_title, body_lengths, title_lengths, norms)
                     sums[doc - low] += factor * share
                     states[doc - low] += hit
                     place += 1
@@ -149,13 +144,7 @@ def search_part(
                     if kind == EXCLUDED:
                         states[doc - low] |= _OUT
                     else:
-                        share = weight(
-                            np.float64(tf_body[place]),
-                            np.int64(tf_title[place]),
-                            body_lengths[doc],
-                            title_lengths[doc],
-                            norms,
-                        )
+                        share = weight(place, doc, tf_body, tf_title, body_lengths, title_lengths, norms)
                         best[doc - low] = max(best[doc - low], factor * share)
                     place += 1
                 window_end[alternative] = place
@@ -179,14 +168,13 @@ def search_part(
                     continue
                 if len(shown) > 0 and not is_in(shown, doc):
                     continue
-                key = all_keys[doc]
                 if is_masked:
-                    bit = key - first_key
+                    bit = all_keys[doc] - first_key
                     if bit < 0 or bit >= 8 * len(allowed) or not is_in(allowed, bit):
                         continue
                 n_matching += 1
                 if n < len(scores) or score >= scores[0]:
-                    n = keep(scores, keys, n, score, key)
+                    n = keep(scores, keys, n, score, all_keys[doc])
             at[alternative] = window_end[alternative]
     for last in range(n - 1, 0, -1):
         score, key = scores[last], keys[last]
@@ -224,13 +212,7 @@ def score_docs(
                 end = ends[alternative]
                 place = lower_bound(docs, starts[alternative], end, doc)
                 if place < end and docs[place] == doc:
-                    share = weight(
-                        np.float64(tf_body[place]),
-                        np.int64(tf_title[place]),
-                        body_lengths[doc],
-                        title_lengths[doc],
-                        norms,
-                    )
+                    share = weight(place, doc, tf_body, tf_title, body_lengths, title_lengths, norms)
                     best = max(best, factors[alternative] * share)
             if best >= 0:
                 if kinds[clause] == EXCLUDED:
