@@ -39,6 +39,13 @@ def of_documents(keys: Ints, bodies: Texts, titles: Texts, body_lengths: NDArray
     return assembled(list(numbers), term, doc, in_body, in_title, keys, body_lengths, title_lengths, engine)
 
 
+def of_names(names: list[str], engine: Engine) -> Segment:
+    """A segment of different terms that no document has: a dictionary."""
+    none = np.empty(0, np.int32)
+    nowhere = np.empty(0, np.uint16), np.empty(0, np.uint8), np.empty(0, np.int64)
+    return assembled(names, none, none, *nowhere, none, none, engine)
+
+
 def assembled(
     names: list[str],
     term: NDArray[np.int32],

@@ -7,6 +7,7 @@ from heapq import nsmallest
 
 import numpy as np
 
+from service.index.words import build
 from service.index.words.kernels import reference
 from service.index.words.kernels.select import Engine
 from service.index.words.part import Part
@@ -41,8 +42,9 @@ def n_terms(view: View, engine: Engine) -> int:
 def frequencies(view: View, terms: Sequence[str], engine: Engine) -> list[int]:
     """How many live documents have each of some terms."""
     encoded = [_encoded(term) for term in terms]
-    newest = view.delta.postings(terms)
-    counts: list[int] = (newest.ends - newest.starts).tolist()
+    newest, numbers = view.delta.frequencies().tolist(), view.delta.arrays.numbers
+    places = [numbers.get(term, len(newest)) for term in terms]  # the delta may know terms that this view does not show
+    counts: list[int] = [newest[place] if place < len(newest) else 0 for place in places]
     for part in view.parts:
         for place, number in enumerate(engine.find(part.segment, encoded)):
             if number >= 0:
@@ -94,11 +96,15 @@ def corrections(view: View, term: str, max_edits: int, limit: int, engine: Engin
         for number, edits in engine.near_terms(part.segment, term, signature, max_edits):
             near[part.segment.text(number)] = edits
     characters = set(term)
-    for name in view.delta.arrays.names[: view.delta.n_terms]:
-        if abs(len(name) - len(term)) <= max_edits and len(characters.symmetric_difference(name)) <= 2 * max_edits:
-            edits = reference.n_edits(term, name, max_edits)
-            if edits <= max_edits:
-                near[name] = edits
+    newest = [
+        name
+        for name in view.delta.arrays.names[: view.delta.n_terms]
+        if abs(len(name) - len(term)) <= max_edits and len(characters.symmetric_difference(name)) <= 2 * max_edits
+    ]
+    if newest:
+        segment = build.of_names(newest, engine)
+        for number, edits in engine.near_terms(segment, term, signature, max_edits):
+            near[segment.text(number)] = edits
     names = list(near)
     found = zip(names, frequencies(view, names, engine), strict=True)
     best = nsmallest(limit, ((near[name], -n, name) for name, n in found if n))

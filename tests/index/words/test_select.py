@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
+from service.index.words import Clause, KeyMask, WordIndex
 from service.index.words.kernels import reference, select
 from service.index.words.kernels.select import answers_alike, engine
 
@@ -41,6 +42,39 @@ def test_numpy_serves_where_numba_is_missing(monkeypatch: pytest.MonkeyPatch) ->
         assert engine() is reference
     assert [line["log_level"] for line in logs] == ["warning"]
     assert select.fallback[0].startswith("numba cannot be loaded")
+
+
+@pytest.mark.parametrize("k", [1, 100, 50_000])
+def test_answers_over_many_documents_are_those_of_numpy_to_the_bit(monkeypatch: pytest.MonkeyPatch, k: int) -> None:
+    rng, n = np.random.default_rng(k), 15_000
+    words = np.minimum(rng.zipf(1.2, (n, 12)), 2_000).tolist()
+    bodies, titles = ([[f"w{word}" for word in row] for row in part] for part in (words, [row[:2] for row in words]))
+    mine = WordIndex()
+    monkeypatch.setenv("NEARBIT_KERNEL", "numpy")
+    engine.cache_clear()
+    theirs = WordIndex()
+    for index in (mine, theirs):
+        index.put(np.arange(n) * 2, bodies, titles)
+        index.delete(np.arange(0, n, 50))
+    assert (mine._engine is reference, theirs._engine is reference) == (False, True)
+    mask = KeyMask(1_000, np.packbits(rng.random(25_000) < 0.7, bitorder="little"))
+    common, rare = [tuple((f"w{i}", 1.0 + i % 3) for i in row) for row in ((1, 2, 3), (150, 300, 900))]
+    for clauses in (
+        [Clause((word,)) for word in common],
+        [Clause((word,)) for word in rare],
+        [Clause(common), Clause(rare, weight=3.0), Clause((rare[0],), is_required=True)],
+        [Clause(common, is_required=True), Clause(rare), Clause((("w4", 1.0),), is_excluded=True)],
+        [
+            Clause((common[0],), is_required=True),
+            Clause((common[1],), is_required=True),
+            Clause(rare, is_excluded=True),
+        ],
+    ):
+        for allowed in (None, mask):
+            found, expected = (index.search(clauses, k, allowed, leave_out=[502, 1_004]) for index in (mine, theirs))
+            assert found.keys.tolist() == expected.keys.tolist()
+            assert found.scores.tobytes() == expected.scores.tobytes()
+            assert found.n_matching == expected.n_matching
 
 
 class Wrong:

@@ -1,9 +1,9 @@
 """The inner loops of the inverted index, compiled by numba; `reference` says what each does.
 
 A search goes through the documents in windows of `WINDOW`, whose sums stay in the fastest cache. In a window, the
-postings of one clause after another are weighed and added; then they are gone through again, and each document that was
-met is looked at once, compared with the k-th best so far, and its sum set back to zero. So nothing is ever cleared or
-looked at that no posting names, and no array is as long as the collection.
+postings of one clause after another are weighed and added; then each document that was met is compared with the k-th
+best so far, and its sum set back to zero: where most documents were met by going through them, without a branch that
+cannot be foreseen, and where few were by going through the postings again. No array is as long as the collection.
 
 Sums are made in the order of the clauses in 64 bits, and rounded to 32 before they are compared: the same query gives
 the same bits wherever a document lies, here and in numpy.
@@ -31,6 +31,8 @@ from service.index.words.plan import EXCLUDED, REQUIRED, Plan
 COMPILED_IN = tuple(Path(str(module)) for module in (__file__, compiler.__file__, layout.__file__, plan.__file__))
 """Every file of ours that the loops take something from, this one first."""
 WINDOW = 4096
+DENSE = 4
+"""A window is gone through document by document where at least one in so many has a posting."""
 _HIT, _REQUIRED_HIT, _OUT = 1, 1 << 24, 1 << 60
 _HITS = (1 << 24) - 1
 
@@ -116,6 +118,7 @@ def search_part(
     at, window_end = starts.copy(), starts.copy()
     sums, best, states = np.zeros(WINDOW), np.full(WINDOW, -1.0), np.zeros(WINDOW, np.int64)
     n, n_matching = 0, 0
+    needed = n_required * _REQUIRED_HIT + 1  # a document matches whose state is this or up to _HITS - 1 more
     while True:
         low = n_docs
         for alternative in range(n_alternatives):
@@ -156,6 +159,33 @@ def search_part(
                             sums[cell] += best[cell]
                             states[cell] += hit
                             best[cell] = -1.0
+        n_postings = 0
+        for alternative in range(n_alternatives):
+            n_postings += window_end[alternative] - at[alternative]
+        size = n_docs - low if n_docs - low < WINDOW else WINDOW
+        if n_postings * DENSE > size:
+            if len(shown) > 0:
+                for cell in range(size):
+                    states[cell] *= is_in(shown, low + cell)
+            if is_masked:
+                for cell in range(size):
+                    bit = all_keys[low + cell] - first_key
+                    states[cell] *= 0 <= bit < 8 * len(allowed) and is_in(allowed, bit)
+            for cell in range(size):  # without branches, so that it takes several at a time
+                is_match = np.uint64(states[cell] - needed) < np.uint64(_HITS)
+                n_matching += int(is_match)
+                sums[cell] = sums[cell] if is_match else -1.0
+            worst = scores[0] if n == len(scores) else np.float32(0.0)
+            for cell in range(size):
+                score = np.float32(sums[cell])
+                if score >= worst:
+                    n = keep(scores, keys, n, score, all_keys[low + cell])
+                    worst = scores[0] if n == len(scores) else np.float32(0.0)
+            states[:size] = 0
+            sums[:size] = 0.0
+            for alternative in range(n_alternatives):
+                at[alternative] = window_end[alternative]
+            continue
         for alternative in range(n_alternatives):
             for place in range(at[alternative], window_end[alternative]):
                 doc = np.int64(docs[place])
@@ -164,7 +194,7 @@ def search_part(
                     continue
                 score = np.float32(sums[doc - low])
                 states[doc - low], sums[doc - low] = 0, 0.0
-                if state >= _OUT or state // _REQUIRED_HIT != n_required or state & _HITS == 0:
+                if np.uint64(state - needed) >= np.uint64(_HITS):
                     continue
                 if len(shown) > 0 and not is_in(shown, doc):
                     continue
