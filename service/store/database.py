@@ -9,7 +9,7 @@ import sqlite3
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -58,6 +58,7 @@ class Database:
         self._closed = False
         # SQLite has one writer anyway; waiting for it here is immediate, its own busy handler sleeps and polls.
         self._writer = threading.Lock() if self.embedded else None
+        self._kept: list[Connection] = []  # to a file, for the next reads; the last one first
         self._reading: Engine = engine
         if not self.embedded:
             self._reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -142,7 +143,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection that sees one snapshot of the database until the block ends, and takes no write lock."""
-        with self._translated(), self._reading.connect() as connection, connection.begin() as transaction:
+        with self._translated(), self._reader() as connection, connection.begin() as transaction:
             self._bound_waits(connection)
             yield connection
             transaction.rollback()
@@ -222,9 +223,38 @@ class Database:
     def close(self) -> None:
         """Release every file handle, those of transactions under way as they end; closing twice is fine."""
         self._closed = True
+        self._close_kept()
         self.engine.pool.dispose()
         if self._scratch is not None:
             self._scratch.cleanup()
+
+    @contextmanager
+    def _reader(self) -> Iterator[Connection]:
+        """A connection to read from; one to a file is kept, as the pool takes longer to give it than a short read."""
+        if not self.embedded:
+            with self._reading.connect() as connection:
+                yield connection
+            return
+        try:
+            connection = self._kept.pop()
+        except IndexError:
+            connection = self.engine.connect()
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        if len(self._kept) < _POOL["pool_size"]:
+            self._kept.append(connection)
+        else:
+            connection.close()
+        if self._closed:
+            self._close_kept()
+
+    def _close_kept(self) -> None:
+        with suppress(IndexError):
+            while True:
+                self._kept.pop().close()
 
     def _bound_waits(self, connection: Connection) -> None:
         """Bound how long the transaction waits for a lock, where that could not be set for the whole session."""
