@@ -1,10 +1,10 @@
 """Words and codes together: what the documents that words have found tell a code where to look, and one score of both.
 
-    p = (1 - s) q + s c      q: the query's logits, c: the mean of the bits (+-1) of the best documents by words,
-                             weighed by their scores; each divided by its mean absolute value
+    p = .3 q + .7 c      q: the query's logits, c: the mean of the bits (+-1) of the best five documents by words,
+                         weighed by their squared scores; each divided by its mean absolute value
     score = BM25 / best BM25 + a sum_j p_j s_j(d) / sum_j |p_j|        s(d): the bits (+-1) of a document
 
-The code that is searched is the sign of p, |p| is its confidence.
+The code that is searched is the sign of p, |p| is its confidence. docs/experiments.md has what else was tried.
 
 Source: Rocchio (1971), "Relevance feedback in information retrieval", here without a judge and in the space of codes.
 """
@@ -19,19 +19,17 @@ from service.hashing.codes import Codes, pack, unpack
 Direction = NDArray[np.float32]
 """`(n_bits,)` float32: towards which side each bit is looked for, and how surely; zeros where nothing is known."""
 
-FEEDBACK_DOCUMENTS = 10
-"""Documents found by words whose codes tell where to look."""
+FEEDBACK_DOCUMENTS = 5
+"""Documents found by words whose codes tell where to look: few, for whoever looks for one thing."""
 FEEDBACK_SHARE = 0.7
 """How much they tell beside the query's own code."""
-CODE_WEIGHT = 0.5
+CODE_WEIGHT, UNTRAINED_WEIGHT = 0.5, 0.1
 """What the agreement of codes counts where the best document by words counts 1; for 64 bits."""
 
 
 def code_weight(n_bits: int, is_trained: bool) -> float:
-    """What the agreement of codes counts: more bits tell more; those that learned nothing decide between equals."""
-    if not is_trained:
-        return 0.02
-    return CODE_WEIGHT if n_bits <= 64 else 0.8
+    """What the agreement of codes counts: more bits tell more, and those that learned nothing tell little."""
+    return float((CODE_WEIGHT if is_trained else UNTRAINED_WEIGHT) * np.sqrt(n_bits / 64))
 
 
 def signs(codes: Codes) -> NDArray[np.float32]:
@@ -45,10 +43,11 @@ def direction_of(code: Codes, confidence: NDArray[np.uint8]) -> Direction:
 
 
 def feedback(codes: Codes, scores: NDArray[np.float32]) -> Direction:
-    """The mean of the bits of documents `(n, n_bytes)`, weighed by their scores `(n,)`; zeros if there are none."""
+    """The mean of the bits of documents `(n, n_bytes)`, weighed by their squared scores `(n,)`; zeros without any."""
     if not len(codes):
         return np.zeros(codes.shape[1] * 8, dtype=np.float32)
-    return np.asarray(scores @ signs(codes) / scores.sum(), dtype=np.float32)
+    weights = np.square(scores / scores.max())
+    return np.asarray(weights @ signs(codes) / weights.sum(), dtype=np.float32)
 
 
 def blend(query: Direction, found: Direction, share: float = FEEDBACK_SHARE) -> Direction:

@@ -31,7 +31,7 @@ class WordSettings:
     decided: str | None = None
     k1: float = 1.2
     b: float = 0.75
-    title_weight: float = 2.0
+    title_weight: float = 3.0
     synonyms: tuple[tuple[str, ...], ...] = ()
 
     @property

@@ -58,7 +58,7 @@ class WordIndex:
         InvalidInput: a setting is out of its range.
     """
 
-    def __init__(self, k1: float = 1.2, b: float = 0.75, title_weight: float = 2.0) -> None:
+    def __init__(self, k1: float = 1.2, b: float = 0.75, title_weight: float = 3.0) -> None:
         self.configure(k1, b, title_weight)
         self._engine: Engine = engine()
         self._lock = threading.Lock()
@@ -245,7 +245,7 @@ class WordIndex:
         return build.merged(parts or (Part(build.of_documents(*_NOTHING, self._engine)),), self._engine)
 
     @classmethod
-    def of_base(cls, segment: Segment, k1: float = 1.2, b: float = 0.75, title_weight: float = 2.0) -> WordIndex:
+    def of_base(cls, segment: Segment, k1: float = 1.2, b: float = 0.75, title_weight: float = 3.0) -> WordIndex:
         """The index of a segment, of which every document is alive."""
         index = cls(k1, b, title_weight)
         totals = Totals().plus(segment.body_lengths, segment.title_lengths)

@@ -15,7 +15,7 @@ Document = tuple[list[str], list[str], int]
 class Oracle:
     """The documents by key."""
 
-    def __init__(self, k1: float = 1.2, b: float = 0.75, title_weight: float = 2.0) -> None:
+    def __init__(self, k1: float = 1.2, b: float = 0.75, title_weight: float = 3.0) -> None:
         self.k1, self.b, self.title_weight = k1, b, title_weight
         self.documents: dict[int, Document] = {}
 

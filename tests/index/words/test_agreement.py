@@ -49,7 +49,7 @@ class Histories(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.settings = 1.2, 0.75, 2.0
+        self.settings = 1.2, 0.75, 3.0
         self.index, self.oracle = WordIndex(), Oracle()
 
     @initialize(documents=DOCUMENTS)
