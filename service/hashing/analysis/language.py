@@ -68,10 +68,8 @@ def decide_language(texts: Sequence[str]) -> str:
 
 
 def _sample(texts: Sequence[str]) -> Iterator[str]:
-    step = max(1, -(-len(texts) // _MAX_TEXTS))
-    chosen = texts[::step]
-    most = _MAX_CHARS // max(1, len(chosen))
-    return (text[:most] for text in chosen)
+    n = min(len(texts), _MAX_TEXTS)
+    return (texts[i * len(texts) // n][: _MAX_CHARS // n] for i in range(n))
 
 
 def _words_of(texts: Iterable[str]) -> Iterator[str]:

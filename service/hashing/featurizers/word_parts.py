@@ -16,7 +16,8 @@ _SIZES = (3, 4)
 _SHORTEST_WORD = 3
 _MAX_TEXTS = 4_000
 _LEAST_UNKNOWN = 0.45
-"""Parts help where at least this share of the words of one half of a sample is unknown in the other half."""
+"""Parts help where this share of the words of one half of a sample is unknown in the other half: in small samples of
+short texts, and longer in languages that inflect (docs/experiments.md, 2026-11-25)."""
 _LEAST_WORDS = 0.5
 """They help only where at least this share of the terms are words."""
 
@@ -44,10 +45,10 @@ def parts_would_help(texts: Sequence[str], terms_of: Callable[[str], list[str]],
 
     Counts the words of every second text that the other texts do not have in `min_df` texts.
 
-    Cost: linear in the first `_MAX_TEXTS` texts, evenly spaced.
+    Cost: linear in at most `_MAX_TEXTS` texts, evenly spaced.
     """
-    step = max(1, -(-len(texts) // _MAX_TEXTS))
-    terms = [terms_of(text) for text in texts[::step]]
+    n = min(len(texts), _MAX_TEXTS)
+    terms = [terms_of(texts[i * len(texts) // n]) for i in range(n)]
     words = [[term for term in of_text if is_word(term)] for of_text in terms]
     if sum(map(len, words)) < max(1, _LEAST_WORDS * sum(map(len, terms))):
         return False
