@@ -47,7 +47,9 @@ _WITHOUT_STEMMER = {
     }.items()
 }
 """Words of languages that look like one with a stemmer: where they lead, there is no language."""
-_STOP_WORDS = {**STOP_WORDS, **_WITHOUT_STEMMER}
+_STOP_WORDS = {
+    language: frozenset(map(normalized, words)) for language, words in {**STOP_WORDS, **_WITHOUT_STEMMER}.items()
+}
 _N_LANGUAGES = Counter(word for words in _STOP_WORDS.values() for word in words)
 
 

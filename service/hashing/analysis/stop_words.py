@@ -1,7 +1,7 @@
 """Stop words of each language: articles, pronouns, prepositions, conjunctions, auxiliary verbs; no word of content.
 
 Lists of our own, short on purpose: the published ones drop words that people search for ("computer", "system").
-Words are as `normalization.normalized` gives them; a word whose form without accents is a word of content is left out.
+A word whose form without accents is a word of content is left out.
 """
 
 from __future__ import annotations
