@@ -148,6 +148,15 @@ class Delta:
             return np.zeros(self.n_terms, np.int64)
         return np.bincount(terms[bits.are_in(self.alive, arrays.docs[:n])], minlength=self.n_terms)
 
+    def frequencies_of(self, terms: Sequence[str]) -> list[int]:
+        """How many live documents have each of some terms; the dictionary may know terms that are not visible here."""
+        numbers = [self.arrays.numbers.get(term, self.n_terms) for term in terms]
+        if not any(number < self.n_terms for number in numbers):
+            return [0] * len(terms)
+        counts = np.append(self.frequencies(), 0)
+        found: list[int] = counts[np.minimum(numbers, self.n_terms)].tolist()
+        return found
+
     def segment(self, engine: Engine) -> Segment:
         """The live documents as a segment."""
         arrays, n, live = self.arrays, self.n_postings, self.live()

@@ -42,9 +42,7 @@ def n_terms(view: View, engine: Engine) -> int:
 def frequencies(view: View, terms: Sequence[str], engine: Engine) -> list[int]:
     """How many live documents have each of some terms."""
     encoded = [_encoded(term) for term in terms]
-    newest, numbers = view.delta.frequencies().tolist(), view.delta.arrays.numbers
-    places = [numbers.get(term, len(newest)) for term in terms]  # the delta may know terms that this view does not show
-    counts: list[int] = [newest[place] if place < len(newest) else 0 for place in places]
+    counts = view.delta.frequencies_of(terms)
     for part in view.parts:
         for place, number in enumerate(engine.find(part.segment, encoded)):
             if number >= 0:

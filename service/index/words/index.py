@@ -257,8 +257,7 @@ class WordIndex:
         view, terms = self._view, plan.terms_of(clauses)
         encoded = [term.encode("utf-8", "surrogatepass") for term in terms]
         numbers = [self._engine.find(part.segment, encoded) for part in view.parts]
-        newest = view.delta.postings(terms)
-        frequencies: list[int] = (newest.ends - newest.starts).tolist()
+        frequencies = view.delta.frequencies_of(terms)
         for part, mine in zip(view.parts, numbers, strict=True):
             for place, number in enumerate(mine):
                 if number >= 0:
@@ -267,11 +266,13 @@ class WordIndex:
         if made is None:
             return None
         kept = made.kept.tolist()
-        postings = [_postings(part, [mine[i] for i in kept]) for part, mine in zip(view.parts, numbers, strict=True)]
-        ends = newest.ends[made.kept]
-        starts = newest.starts[made.kept] if len(newest.docs) else ends
-        newest = newest._replace(starts=starts, ends=ends)
-        return _Asked(made, [*zip(view.parts, postings, strict=True), (view.delta, newest)])
+        found: list[tuple[Part | Delta, Postings]] = [
+            (part, _postings(part, [mine[i] for i in kept])) for part, mine in zip(view.parts, numbers, strict=True)
+        ]
+        newest = view.delta.postings([terms[i] for i in kept])
+        if not len(newest.docs):
+            newest = newest._replace(starts=newest.ends)
+        return _Asked(made, [*found, (view.delta, newest)])
 
     def _put(self, keys: Keys, bodies: build.Texts, titles: build.Texts, lengths: NDArray[np.int32]) -> None:
         view = self._view.without(np.sort(keys))
