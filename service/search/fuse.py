@@ -1,15 +1,17 @@
 """Words and codes together: what the documents that words have found tell a code where to look, and one score of both.
 
-    p = .3 q + .7 c      q: the query's logits, c: the mean of the bits (+-1) of the best five documents by words,
-                         weighed by their squared scores; each divided by its mean absolute value
+    p = (1 - s) q + s c      q: the query's logits, c: the mean of the bits (+-1) of the best documents by words,
+                             weighed by their squared scores; each divided by its mean absolute value
     score = BM25 / best BM25 + a sum_j p_j s_j(d) / sum_j |p_j|        s(d): the bits (+-1) of a document
 
-The code that is searched is the sign of p, |p| is its confidence. docs/experiments.md has what else was tried.
+The code that is searched is the sign of p, |p| is its confidence.
 
 Source: Rocchio (1971), "Relevance feedback in information retrieval", here without a judge and in the space of codes.
 """
 
 from __future__ import annotations
+
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,16 +22,19 @@ Direction = NDArray[np.float32]
 """`(n_bits,)` float32: towards which side each bit is looked for, and how surely; zeros where nothing is known."""
 
 FEEDBACK_DOCUMENTS = 5
-"""Documents found by words whose codes tell where to look: few, for whoever looks for one thing."""
-FEEDBACK_SHARE = 0.7
+"""Documents found by words whose codes tell where to look: few, or who looks for one thing gets its whole topic."""
+FEEDBACK_SHARE = 0.6
 """How much they tell beside the query's own code."""
 CODE_WEIGHT, UNTRAINED_WEIGHT = 0.5, 0.1
 """What the agreement of codes counts where the best document by words counts 1; for 64 bits."""
 
 
 def code_weight(n_bits: int, is_trained: bool) -> float:
-    """What the agreement of codes counts: more bits tell more, and those that learned nothing tell little."""
-    return float((CODE_WEIGHT if is_trained else UNTRAINED_WEIGHT) * np.sqrt(n_bits / 64))
+    """What the agreement of codes counts: little if they learned nothing, and more the more bits there are.
+
+    The agreement of codes that have nothing to do with each other has a deviation of about `1 / sqrt(n_bits)`.
+    """
+    return (CODE_WEIGHT if is_trained else UNTRAINED_WEIGHT) * sqrt(n_bits / 64)
 
 
 def signs(codes: Codes) -> NDArray[np.float32]:
@@ -43,11 +48,12 @@ def direction_of(code: Codes, confidence: NDArray[np.uint8]) -> Direction:
 
 
 def feedback(codes: Codes, scores: NDArray[np.float32]) -> Direction:
-    """The mean of the bits of documents `(n, n_bytes)`, weighed by their squared scores `(n,)`; zeros without any."""
-    if not len(codes):
+    """The mean of the bits of documents `(n, n_bytes)`, weighed by their squared scores `(n,)`; zeros if none."""
+    weights = np.square(scores, dtype=np.float32)
+    total = float(weights.sum())
+    if not total:
         return np.zeros(codes.shape[1] * 8, dtype=np.float32)
-    weights = np.square(scores / scores.max())
-    return np.asarray(weights @ signs(codes) / weights.sum(), dtype=np.float32)
+    return np.asarray(weights @ signs(codes) / total, dtype=np.float32)
 
 
 def blend(query: Direction, found: Direction, share: float = FEEDBACK_SHARE) -> Direction:
@@ -62,7 +68,7 @@ def code_to_search(direction: Direction) -> tuple[Codes, NDArray[np.uint8]]:
     """The code `(n_bytes,)` that lies there, and the confidence of its bits, `(n_bits,)` uint8."""
     size = np.abs(direction)
     largest = float(size.max(initial=0))
-    confidence = (size * (255 / largest)).astype(np.uint8) if largest else np.zeros(len(size), np.uint8)
+    confidence = np.rint(size * (255 / largest)).astype(np.uint8) if largest else np.zeros(len(size), np.uint8)
     return pack(direction[None] > 0)[0], confidence
 
 
