@@ -22,7 +22,7 @@ from service.config import Settings
 from service.errors import TooFewDocuments, WorseThanActive
 from service.hashing.content import Content
 from service.hashing.function import HashFunction, digest_of
-from service.store import codes, collections, deletion, documents, jobs, nodes, spaces
+from service.store import codes, collections, deletion, documents, jobs, nodes, spaces, words
 from service.store.collections import Collection
 from service.store.database import Database
 from service.store.jobs import Job
@@ -82,7 +82,10 @@ class Retrain:
 
     def _config(self, collection: Collection) -> TrainingConfig:
         options = {name: value for name, value in self.job.params.items() if name != "force"}
-        return TrainingConfig.parse({"device": self.settings.device, **options, "n_bits": collection.n_bits})
+        with self.database.read() as connection:
+            language = words.get(connection, collection.id)[0].language
+        defaults = {"device": self.settings.device, "language": language}
+        return TrainingConfig.parse({**defaults, **options, "n_bits": collection.n_bits})
 
     def _space(self, collection: Collection, config: TrainingConfig) -> CodeSpace:
         """The space that this job makes: the one it started before it was interrupted, else a new one."""
