@@ -15,7 +15,7 @@ from service.hashing.analysis.chunks import is_unspaced
 _SIZES = (3, 4)
 _SHORTEST_WORD = 3
 _MAX_TEXTS = 4_000
-_LEAST_UNKNOWN = 0.45
+_LEAST_UNKNOWN = 0.5
 """Parts help where this share of the words of one half of a sample is unknown in the other half: in small samples of
 short texts, and longer in languages that inflect (docs/experiments.md, 2026-11-25)."""
 _LEAST_WORDS = 0.5
