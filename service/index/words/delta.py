@@ -22,6 +22,8 @@ from service.index.words.layout import MOST_IN_BODY, MOST_IN_TITLE, Bytes, Ints,
 from service.index.words.part import Docs, Postings
 
 MOST_DOCS, MOST_POSTINGS = 256, 8192
+_FEW = 4
+"""Terms of which each is looked for; for more, all are counted."""
 
 
 def fits(n_docs: int, n_postings: int) -> bool:
@@ -150,12 +152,15 @@ class Delta:
 
     def frequencies_of(self, terms: Sequence[str]) -> list[int]:
         """How many live documents have each of some terms; the dictionary may know terms that are not visible here."""
-        numbers = [self.arrays.numbers.get(term, self.n_terms) for term in terms]
-        if not any(number < self.n_terms for number in numbers):
+        arrays, n = self.arrays, self.n_postings
+        numbers = [arrays.numbers.get(term, self.n_terms) for term in terms]
+        n_known = sum(number < self.n_terms for number in numbers)
+        if not n_known:
             return [0] * len(terms)
-        counts = np.append(self.frequencies(), 0)
-        found: list[int] = counts[np.minimum(numbers, self.n_terms)].tolist()
-        return found
+        if n_known > _FEW:
+            return np.append(self.frequencies(), 0)[np.minimum(numbers, self.n_terms)].tolist()  # type: ignore[no-any-return]
+        runs = [arrays.docs[:n][arrays.terms[:n] == number] for number in numbers]
+        return [int(np.count_nonzero(bits.are_in(self.alive, run))) if len(run) else 0 for run in runs]
 
     def segment(self, engine: Engine) -> Segment:
         """The live documents as a segment."""

@@ -21,22 +21,20 @@ _FIRST_LOOK = 32
 
 def n_terms(view: View, engine: Engine) -> int:
     """Different terms, those of dead documents among them."""
-    seen: list[Part] = []
+    names, counts = view.delta.arrays.names[: view.delta.n_terms], view.delta.frequencies().tolist()
+    texts = [_encoded(name) for name, n in zip(names, counts, strict=True) if n]
     total = 0
-    for part in view.parts:
-        texts = reference.texts_of(part.segment)
+    for place in range(len(view.parts), -1, -1):  # the smallest first, each compared with those larger than it
+        larger = view.parts[:place]
         is_new = np.ones(len(texts), bool)
-        for larger in seen:
-            is_new &= np.array(engine.find(larger.segment, texts), np.int64) < 0
-        total += int(is_new.sum())
-        seen.append(part)
-    frequencies = view.delta.frequencies()
-    names = [name for name, n in zip(view.delta.arrays.names[: view.delta.n_terms], frequencies, strict=True) if n]
-    encoded = [_encoded(name) for name in names]
-    is_new = np.ones(len(encoded), bool)
-    for part in seen:
-        is_new &= np.array(engine.find(part.segment, encoded), np.int64) < 0
-    return total + int(is_new.sum())
+        for part in larger:
+            is_new &= np.array(engine.find(part.segment, texts), np.int64) < 0
+        total += int(np.count_nonzero(is_new))
+        if place == 1:
+            return total + view.parts[0].segment.n_terms
+        if place:
+            texts = reference.texts_of(view.parts[place - 1].segment)
+    return total
 
 
 def frequencies(view: View, terms: Sequence[str], engine: Engine) -> list[int]:

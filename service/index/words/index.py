@@ -207,7 +207,11 @@ class WordIndex:
 
     def document_frequency(self, term: str) -> int:
         """How many documents have a term."""
-        return dictionary.frequencies(self._view, [term], self._engine)[0]
+        return self.document_frequencies([term])[0]
+
+    def document_frequencies(self, terms: Sequence[str]) -> list[int]:
+        """How many documents have each of some terms, all at one moment."""
+        return dictionary.frequencies(self._view, terms, self._engine)
 
     def completions(self, prefix: str, limit: int) -> list[str]:
         """The terms that begin so, those of most documents first; among equals in the order of the alphabet.

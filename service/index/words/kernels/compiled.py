@@ -116,7 +116,9 @@ def search_part(
     norms = (norms_given[0], norms_given[1], norms_given[2], norms_given[3], norms_given[4], norms_given[5])
     n_alternatives, n_clauses, n_docs = len(starts), len(kinds), len(all_keys)
     at, window_end = starts.copy(), starts.copy()
-    sums, best, states = np.zeros(WINDOW), np.full(WINDOW, -1.0), np.zeros(WINDOW, np.int64)
+    width = n_docs if n_docs < WINDOW else WINDOW
+    sums, states = np.zeros(width), np.zeros(width, np.int64)
+    best = np.full(width if n_alternatives > n_clauses else 1, -1.0)  # of a clause with more than one alternative
     n, n_matching = 0, 0
     needed = n_required * _REQUIRED_HIT + 1  # a document matches whose state is this or up to _HITS - 1 more
     while True:
