@@ -2,6 +2,9 @@
 
 A stop word counts less the more languages have it, and a language is decided on only where its stop words are a fair
 share of the words and clearly more than those of the next one.
+
+Texts from which stop words were taken out before, and titles that do without, are common in English alone: there its
+endings decide.
 """
 
 from __future__ import annotations
@@ -53,6 +56,13 @@ _STOP_WORDS = {
 _N_LANGUAGES = Counter(word for words in _STOP_WORDS.values() for word in words)
 
 
+_ENGLISH_ENDINGS = {"ing": 0.02, "ed": 0.015, "tion": 0.01, "s": 0.1}
+"""Least shares of the long words of English that end so; other languages have less of at least one of them."""
+_LONG, _LEAST_LONG = 4, 0.6
+_FEWEST_LONG = 200
+"""Long words that are enough to judge by their endings."""
+
+
 def decide_language(texts: Sequence[str]) -> str:
     """Code of the language of most of the texts, or "none" if unsure: code, mixtures, languages without a stemmer.
 
@@ -66,7 +76,23 @@ def decide_language(texts: Sequence[str]) -> str:
     }
     best, second = sorted(scores, key=lambda language: -scores[language])[:2]
     is_sure = best in STOP_WORDS and shares[best] >= _LEAST_SHARE and scores[best] >= _LEAST_LEAD * scores[second]
-    return best if is_sure else NO_LANGUAGE
+    if is_sure:
+        return best
+    return "en" if max(shares.values()) < _LEAST_SHARE and _ends_as_english(counts) else NO_LANGUAGE
+
+
+def _ends_as_english(counts: Counter[str]) -> bool:
+    """Whether most words are long and as many of them as in English end in -ing, -ed, -tion and -s."""
+    endings: Counter[str] = Counter()
+    n_long = 0
+    for word, n in counts.items():
+        if len(word) >= _LONG and word.isascii() and word.isalpha():
+            n_long += n
+            for ending in _ENGLISH_ENDINGS:
+                endings[ending] += n * word.removesuffix("s" if ending == "tion" else "").endswith(ending)
+    return n_long >= max(_FEWEST_LONG, _LEAST_LONG * counts.total()) and all(
+        endings[ending] >= least * n_long for ending, least in _ENGLISH_ENDINGS.items()
+    )
 
 
 def _sample(texts: Sequence[str]) -> Iterator[str]:

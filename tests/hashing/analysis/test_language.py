@@ -50,3 +50,27 @@ def test_code_mixtures_and_languages_without_a_stemmer_have_none(texts):
 def test_only_a_bounded_sample_is_looked_at():
     assert decide_language([SENTENCES["en"] * 100_000] * 3) == "en"
     assert decide_language([SENTENCES["en"]] * 100_000) == "en"
+
+
+def test_english_without_stop_words_shows_in_its_endings():
+    text = (
+        "elevated phosphate levels advanced renal failure dysregulated calcium hormone vitamin levels contribute "
+        "complex chronic kidney disease studies suggest increased vascular calcification mortality vessels exposed "
+        "conditions developing calcification clinical studies children showing increased wall thickness concentrations"
+    )
+    assert decide_language([text] * 10) == "en"
+    assert decide_language([text]) == "none"  # too little to judge by
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Grundwasser Verordnung Bundesregierung Haushaltsplan Entwicklung Untersuchung Ergebnisse Krankenhaus Kinder",
+        "études concentrations régions organisations systèmes protection gouvernement développement analyses niveaux",
+        "regering ontwikkeling onderzoek resultaten ziekenhuis kinderen gebied verhoogd goed bevolking lidstaten",
+        "regeringen utveckling undersökning resultat sjukhus områden höjning befolkning verksamhet ökningen",
+        "wireless charger bluetooth speaker portable black silver leather wallet phone cover screen protector glass",
+    ],
+)
+def test_nothing_else_without_stop_words_is_english(text):
+    assert decide_language([text] * 40) == "none"
