@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from math import log
 
 from service.errors import InvalidInput
 from service.hashing.analysis import Analyzer, Term
@@ -193,5 +195,8 @@ class _Builder:
 
 
 def _merged(clauses: Iterable[Clause]) -> tuple[Clause, ...]:
-    """Clauses without repetition; a word that is typed twice counts once."""
-    return tuple(dict.fromkeys(clauses))
+    """Clauses without repetition; of a word that comes n times, as in a text as query, the weight is 1 + ln n times."""
+    return tuple(
+        replace(clause, weight=clause.weight * (1 + log(n))) if n > 1 else clause
+        for clause, n in Counter(clauses).items()
+    )

@@ -157,7 +157,7 @@ class WordIndex:
         at all that is not excluded. Its score is the sum over the clauses that are not excluded.
 
         Args:
-            clauses: the query; of those neither required nor excluded the 64 with the rarest terms count.
+            clauses: the query; of those neither required nor excluded the 64 of the greatest weight times idf count.
             k: how many, at least 1.
             allowed: the keys an answer may hold; never fewer than k come back when k of them match.
             leave_out: keys an answer must not hold, a few.

@@ -16,7 +16,8 @@ from service.index.words.query import Clause
 
 OPTIONAL, REQUIRED, EXCLUDED = range(3)
 MOST_OPTIONAL = 64
-"""Clauses of a query, neither required nor excluded, that are looked up; those with the rarest terms."""
+"""Clauses of a query, neither required nor excluded, that are looked up: those of the greatest weight times idf."""
+_SINGLE = 0.3
 
 
 class Settings(NamedTuple):
@@ -68,6 +69,11 @@ def idf(n_docs: int, frequency: int) -> float:
     return log(1 + (n_docs - frequency + 0.5) / (frequency + 0.5))
 
 
+def _value(n_docs: int, frequency: int) -> float:
+    """What a term does for a query that has too many: one that a single document has finds no other."""
+    return idf(n_docs, frequency) * (_SINGLE if frequency == 1 else 1.0)
+
+
 def make(clauses: Sequence[Clause], frequencies: Sequence[int], totals: Totals, settings: Settings) -> Plan | None:
     """The plan of a query; None if no document can match.
 
@@ -77,17 +83,17 @@ def make(clauses: Sequence[Clause], frequencies: Sequence[int], totals: Totals, 
         totals: of the live documents.
         settings: of the index.
     """
-    places, rarest, at = [], [], 0
+    places, values, at = [], [], 0
     for clause in clauses:
         here = [place for place in range(at, at + len(clause.alternatives)) if frequencies[place]]
         at += len(clause.alternatives)
         if clause.is_required and not clause.is_excluded and not here:
             return None
         places.append(here)
-        rarest.append(min((frequencies[place] for place in here), default=0))
+        values.append(clause.weight * max((_value(totals.n_docs, frequencies[place]) for place in here), default=0.0))
     is_optional = [not clause.is_required and not clause.is_excluded for clause in clauses]
     optional = [i for i, here in enumerate(places) if here and is_optional[i]]
-    kept = set(sorted(optional, key=lambda i: (rarest[i], i))[:MOST_OPTIONAL])
+    kept = set(sorted(optional, key=lambda i: (-values[i], i))[:MOST_OPTIONAL])
     factors, starts, kinds, chosen = [], [0], [], []
     weights = [weight for clause in clauses for _, weight in clause.alternatives]
     for i, (clause, here) in enumerate(zip(clauses, places, strict=True)):
