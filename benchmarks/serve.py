@@ -211,12 +211,16 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def queries(port: int, bare_port: int, documents: list[dict[str, Any]], rng: random.Random) -> dict[str, Any]:
     similar = "/v1/collections/one/similar?k=10&q="
+    search = "/v1/collections/one/search?k=10&q="
     first_lines = [d["text"].split("\n", 1)[0][:120] for d in documents]
     kinds: dict[str, tuple[int, Callable[[], str]]] = {
         "bare endpoint": (bare_port, lambda: "/ok"),
         "by text": (port, lambda: similar + quote(rng.choice(first_lines))),
         "by id": (port, lambda: f"/v1/collections/one/documents/{quote(rng.choice(documents)['id'], safe='')}/similar"),
         "by text, ids only": (port, lambda: similar + quote(rng.choice(first_lines)) + "&fields=id"),
+        "search, a line": (port, lambda: search + quote(rng.choice(first_lines))),
+        "search, three words": (port, lambda: search + quote(" ".join(rng.choice(first_lines).split()[:3]))),
+        "search, words alone": (port, lambda: search + quote(rng.choice(first_lines)) + "&rank=words"),
     }
     times: dict[str, list[float]] = {kind: [] for kind in kinds}
     medians: dict[str, list[float]] = {kind: [] for kind in kinds}

@@ -16,6 +16,7 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from math import log
 from typing import Literal
 
 import numpy as np
@@ -427,7 +428,9 @@ class QuerySearch:
         if not isinstance(content, Text):
             return match
         n = len(replica.index) + 1
-        weights = {term: float(np.log(n / (1 + replica.index.document_frequency(term)))) + 1 for term in query.terms}
+        terms = sorted(query.terms)
+        frequencies = replica.index.document_frequencies(terms)
+        weights = {term: 1 + log(n / (1 + found)) for term, found in zip(terms, frequencies, strict=True)}
         made = highlight(replica.analyzer, weights, content.text, content.title)
         return QueryMatch(match.document, match.score, match.words, match.code, match.distance, made)
 

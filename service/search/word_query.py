@@ -112,6 +112,8 @@ class _Builder:
         places = [self.analyzer.places(part.text) for part in parts]
         of_wanted = [term for part, terms in zip(parts, places, strict=True) if not part.is_excluded for term in terms]
         only_stop_words = all(term.is_stop for term in of_wanted)
+        asked = [*dict.fromkeys(term.text for term in of_wanted)]
+        has_documents = {t for t, n in zip(asked, self.index.document_frequencies(asked), strict=True) if n}
         clauses: list[Clause] = []
         phrases: list[Phrase] = []
         excluded_phrases: list[Phrase] = []
@@ -137,7 +139,7 @@ class _Builder:
                 clauses.append(self._prefix(part.text, found))
                 continue
             texts = dict.fromkeys(term.text for term in found)
-            if found and not part.is_required and not any(map(self.index.document_frequency, texts)):
+            if found and not part.is_required and has_documents.isdisjoint(texts):
                 corrected = self._correct(part.text, list(texts))
                 if corrected is not None:
                     clauses.append(corrected)
@@ -146,12 +148,8 @@ class _Builder:
             clauses += [Clause(self._alternatives(text)) for text in texts]
         clauses += self._of_phrases_with_synonyms([term.text for term in of_wanted])
         merged = _merged(clauses)
-        known = any(
-            self.index.document_frequency(term)
-            for clause in merged
-            if not clause.is_excluded
-            for term, _ in clause.alternatives
-        )
+        others = [t for c in merged if not c.is_excluded for t, _ in c.alternatives] if not has_documents else []
+        known = bool(has_documents) or any(self.index.document_frequencies(others))
         words += [part.text for part in rest if not part.is_excluded]
         return WordQuery(merged, " ".join(words), tuple(phrases), tuple(excluded_phrases), self.corrected, known)
 
