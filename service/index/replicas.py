@@ -32,6 +32,7 @@ from service.index.hamming import snapshot
 from service.index.replica import HistoryLost, Replica
 from service.index.word_replica import WordReplica
 from service.index.word_replicas import WordReplicas, WordState
+from service.index.words import WordIndex
 from service.store import nodes, overviews, spaces
 from service.store.database import Database
 from service.store.overviews import Overview, SpaceReference
@@ -537,6 +538,7 @@ class Follower:
             log.warning("snapshots not pruned", folder=str(self.snapshots), error=str(error))
 
     def _run(self) -> None:
+        WordIndex()  # loads the compiled loops, which would keep the first collection waiting
         while not self._stopping.is_set():
             try:
                 self.poll()
