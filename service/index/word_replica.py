@@ -7,6 +7,7 @@ read everything up to a seq asks for what came after it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,14 +30,23 @@ from service.store.words import WordSettings
 log = structlog.get_logger(__name__)
 
 _CHARS_AT_ONCE = 1_000_000
+_FIRST_SENTENCE = re.compile(r"\s*(?:(?![.!?]\s|[\u3002\uff01\uff1f]|\n\s*\n).){1,120}", re.DOTALL)
 
 Synonyms = Mapping[tuple[str, ...], Sequence[tuple[str, ...]]]
 """Terms of a word or phrase, and the terms of each of its synonyms."""
 
 
+def first_sentence(text: str) -> str:
+    """The first sentence of a text, at most 120 characters of it: in a titled document it counts as its title does."""
+    found = _FIRST_SENTENCE.match(text)
+    return found[0] if found is not None else ""
+
+
 @dataclass
 class WordReplica:
     """The words of a collection in memory.
+
+    The title of a document is followed by the first sentence of its text, which mostly says again what it is about.
 
     Attributes:
         collection_id: the collection.
@@ -161,7 +171,7 @@ class WordReplica:
             return
         analyze = self.analyzer.all_terms
         bodies = [analyze(one.text) if one.text else [] for one in changed]
-        titles = [analyze(one.title) if one.title else [] for one in changed]
+        titles = [analyze(f"{one.title}\n{first_sentence(one.text or '')}") if one.title else [] for one in changed]
         self.index.put(np.array([one.key for one in changed], dtype=np.int64), bodies, titles)
 
     def save(self, database: Database, snapshots: Path, is_ours: Callable[[Connection], bool]) -> None:
