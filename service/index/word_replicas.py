@@ -20,6 +20,7 @@ import structlog
 from sqlalchemy import Connection
 
 from service.errors import Unavailable
+from service.index.word_build import WordBuild
 from service.index.word_replica import WordReplica
 from service.index.words import snapshot
 from service.store import words
@@ -29,6 +30,8 @@ from service.store.overviews import Overview
 log = structlog.get_logger(__name__)
 
 _RETRY_S, _STALE_S = 5.0, 3600.0
+_BUILD_FROM = 10_000
+"""Changes of a collection from which its words are read by a process of its own."""
 _SMALL_SEQ = 500
 """Changes of a collection up to which its words are read at once, by whoever finds them missing."""
 
@@ -61,6 +64,8 @@ class WordReplicas:
         self._loading: dict[int, Future[WordReplica]] = {}
         self._renewing: dict[int, Future[WordReplica | None]] = {}
         self._failures: dict[int, tuple[str, float]] = {}
+        self.build_from = _BUILD_FROM
+        self._build = None if snapshots is None else WordBuild(database, snapshots)
         self._patience = random.uniform(1.0, 1.5)  # not as the processes beside it
 
     def start(self) -> None:
@@ -69,6 +74,8 @@ class WordReplicas:
 
     def stop(self) -> None:
         """End the thread; what it was loading is lost."""
+        if self._build is not None:
+            self._build.stop()
         if self._loader is not None:
             self._loader.shutdown(cancel_futures=True)
 
@@ -169,6 +176,8 @@ class WordReplicas:
     def _loaded(self, collection: Overview) -> WordReplica:
         began = time.monotonic()
         with self._alone():
+            if self._build is not None and collection.last_seq >= self.build_from and not self._has_one(collection):
+                self._build.run(collection.collection_id)
             replica = WordReplica.load(self.database, collection, self.snapshots)
             if not replica.saved_seq:
                 replica = self._saved(replica)
@@ -180,6 +189,13 @@ class WordReplicas:
             took_s=round(time.monotonic() - began, 2),
         )
         return replica
+
+    def _has_one(self, collection: Overview) -> bool:
+        """Whether there is a snapshot of a collection's words by its present settings."""
+        assert self.snapshots is not None
+        with self.database.read() as connection:
+            settings, version = words.get(connection, collection.collection_id)
+        return WordReplica.empty(collection, settings, version).mapped(self.database, self.snapshots) is not None
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
