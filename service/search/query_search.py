@@ -53,6 +53,8 @@ _PHRASE_CANDIDATES = 2_000
 """Best documents by words whose texts are read to find a phrase."""
 _BRIEF_MATCHES, _BRIEF_DOCUMENTS, _BRIEF_CHARS = 200, 50_000, 1_000
 """Matches, documents of a collection, and characters of a query that are searched on the event loop."""
+_READ_SOON_SEQ = 2_000
+"""Changes of a collection up to which its words are read in well under a second."""
 _WAIT_STEP_S = 0.005
 _SURFACE_CHARS = 2_000
 _DIGITS = 6
@@ -220,7 +222,10 @@ class QuerySearch:
         return sources
 
     def _locate(self, request: QueryRequest, *, is_last: bool = False) -> _Sources | None:
-        """Where the request is answered; None if a replica is behind the seq that it asks for, and may catch up."""
+        """Where the request is answered; None if a replica is behind the seq that it asks for, and may catch up.
+
+        So it is for a small collection whose words are not there: it was made, or the process started, a moment ago.
+        """
         with self.database.read() as connection:
             collection = collections.get(connection, request.collection)
             seq = request.at_least_seq or 0
@@ -229,7 +234,8 @@ class QuerySearch:
             replica, words = self.follower.replica(collection.id), self.follower.words(collection.id)
             has_codes = replica is not None and replica.applied_seq >= seq
             has_words = words is not None and words.read_seq >= seq
-            if seq and not (has_codes and has_words) and not is_last:
+            comes_soon = words is None and collection.last_seq <= _READ_SOON_SEQ and request.rank != "code"
+            if ((seq and not (has_codes and has_words)) or comes_soon) and not is_last:
                 return None
             codes: SearchSource
             codes = (
