@@ -51,8 +51,8 @@ _CANDIDATES = 100
 """Best documents by words, and as many by codes, of which the first k are taken; more where k is more."""
 _PHRASE_CANDIDATES = 2_000
 """Best documents by words whose texts are read to find a phrase."""
-_BRIEF_MATCHES, _BRIEF_DOCUMENTS, _BRIEF_CHARS = 200, 50_000, 1_000
-"""Matches, documents of a collection, and characters of a query that are searched on the event loop."""
+_BRIEF_MATCHES, _BRIEF_HIGHLIGHTS, _BRIEF_DOCUMENTS, _BRIEF_CHARS = 200, 10, 50_000, 1_000
+"""Matches, those with highlights, documents of a collection, and characters of a query: searched on the event loop."""
 _READ_SOON_SEQ = 2_000
 """Changes of a collection up to which its words are read in well under a second."""
 _WAIT_STEP_S = 0.005
@@ -187,7 +187,7 @@ class QuerySearch:
         if request.rank != "words" or sources.words is None:
             texts = [from_wire(text=words.text) for words in asked]
             encoded = await self.encoder.encode(str(sources.codes.space.digest), texts)
-        is_brief = is_brief and not any(words.query and words.query.phrases for words in asked)
+        is_brief = is_brief and not any(words.query and words.query.needs_texts for words in asked)
         large = len(request.queries) > 1 or request.k > _BRIEF_MATCHES
         return await self.bounds.run(is_brief, large, self._answer, sources, request, asked, encoded)
 
@@ -200,7 +200,8 @@ class QuerySearch:
             check_content(contents[0], self.settings.max_text_chars)
 
     def _is_brief(self, sources: _Sources, request: QueryRequest) -> bool:
-        if len(request.queries) > 1 or request.k > _BRIEF_MATCHES or len(request.queries[0]) > _BRIEF_CHARS:
+        most = _BRIEF_HIGHLIGHTS if request.highlight else _BRIEF_MATCHES
+        if len(request.queries) > 1 or request.k > most or len(request.queries[0]) > _BRIEF_CHARS:
             return False
         if not isinstance(sources.codes, MemorySource) or len(sources.codes.replica.table) > _BRIEF_DOCUMENTS:
             return False
@@ -380,7 +381,7 @@ class QuerySearch:
     ) -> Iterator[int]:
         """The documents among those that hold the phrases of a query, and none of the excluded ones."""
         query = words.query
-        if query is None or sources.words is None or not (query.phrases or query.excluded_phrases):
+        if query is None or sources.words is None or not query.needs_texts:
             yield from keys
             return
         for start in range(0, len(keys), 64):

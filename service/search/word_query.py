@@ -52,6 +52,11 @@ class WordQuery:
         return {term for clause in self.clauses if not clause.is_excluded for term, _ in clause.alternatives}
 
     @property
+    def needs_texts(self) -> bool:
+        """Whether the texts of matches must be read to know that they are."""
+        return bool(self.phrases or self.excluded_phrases)
+
+    @property
     def filters(self) -> tuple[Clause, ...]:
         """The clauses that a match must meet, whatever its score."""
         return tuple(clause for clause in self.clauses if clause.is_required or clause.is_excluded)
