@@ -16,6 +16,7 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from math import log
 from typing import Literal
 
@@ -53,6 +54,8 @@ _PHRASE_CANDIDATES = 2_000
 """Best documents by words whose texts are read to find a phrase."""
 _BRIEF_MATCHES, _BRIEF_HIGHLIGHTS, _BRIEF_DOCUMENTS, _BRIEF_CHARS = 200, 10, 50_000, 1_000
 """Matches, those with highlights, documents of a collection, and characters of a query: searched on the event loop."""
+_READ_TOGETHER = 256
+"""Documents whose texts are read for phrases, before those that hold them are shown."""
 _READ_SOON_SEQ = 2_000
 """Changes of a collection up to which its words are read in well under a second."""
 _WAIT_STEP_S = 0.005
@@ -361,10 +364,13 @@ class QuerySearch:
     ) -> list[int]:
         """Places in the ranking of the first `k` that exist and hold the phrases; their documents are in `present`."""
         chosen: list[int] = []
-        step = request.k
+        needs_texts = words.query is not None and words.query.needs_texts
+        step = _READ_TOGETHER if needs_texts else request.k
         for start in range(0, len(ranking.keys), step):
             keys = ranking.keys[start : start + step]
-            keys = [*self._with_phrases(connection, sources, words, keys, max_chars)]
+            if needs_texts:
+                with_phrases = self._with_phrases(connection, sources, words, keys, max_chars)
+                keys = [*islice(with_phrases, request.k - len(chosen))]
             ranking.present |= documents.summaries(connection, keys, max_chars, shown)
             chosen += [
                 i for i in range(start, min(start + step, len(ranking.keys))) if ranking.keys[i] in ranking.present
@@ -381,13 +387,16 @@ class QuerySearch:
     ) -> Iterator[int]:
         """The documents among those that hold the phrases of a query, and none of the excluded ones."""
         query = words.query
-        if query is None or sources.words is None or not query.needs_texts:
-            yield from keys
-            return
-        for start in range(0, len(keys), 64):
-            contents = documents.contents(connection, keys[start : start + 64], max_chars)
-            for key, (_, content) in contents.items():
-                if holds(sources.words.analyzer, content, query.phrases, query.excluded_phrases):
+        assert query is not None
+        assert sources.words is not None
+        n = _READ_TOGETHER // 4
+        for start in range(0, len(keys), n):
+            part = keys[start : start + n]
+            contents = documents.contents(connection, part, max_chars)
+            for key in part:
+                if key in contents and holds(
+                    sources.words.analyzer, contents[key][1], query.phrases, query.excluded_phrases
+                ):
                     yield key
 
     def _result(
