@@ -30,6 +30,8 @@ from service.store.words import WordSettings
 log = structlog.get_logger(__name__)
 
 _CHARS_AT_ONCE = 1_000_000
+_RELATED_FROM, _RELATED_LONGER, _RELATED_MOST = 4, 3, 8
+_RELATED_LOOKED_AT, _RELATED_KEPT = 50, 10_000
 _FIRST_SENTENCE = re.compile(r"\s*(?:(?![.!?]\s|[\u3002\uff01\uff1f]|\n\s*\n).){1,120}", re.DOTALL)
 
 Synonyms = Mapping[tuple[str, ...], Sequence[tuple[str, ...]]]
@@ -67,6 +69,8 @@ class WordReplica:
     read_seq: int
     saved_seq: int = 0
     synonyms: Synonyms = field(default_factory=dict)
+    _related: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _related_seq: int = 0
 
     def __post_init__(self) -> None:
         self.use(self.settings, self.version)
@@ -142,6 +146,24 @@ class WordReplica:
             for terms in filter(None, group):
                 others.setdefault(terms, {}).update(dict.fromkeys(o for o in group if o and o != terms))
         self.synonyms = {terms: tuple(found) for terms, found in others.items()}
+
+    def related(self, term: str) -> tuple[str, ...]:
+        """The commonest terms that a term begins and that are a little longer: "reader" of "read", which no stem joins.
+
+        What is found is kept until a hundredth of the documents have changed.
+        """
+        if len(term) < _RELATED_FROM or not term.isalpha():
+            return ()
+        if self.read_seq - self._related_seq > len(self.index) // 100 or len(self._related) > _RELATED_KEPT:
+            self._related, self._related_seq = {}, self.read_seq
+        kept = self._related
+        found = kept.get(term)
+        if found is None:
+            longest = len(term) + _RELATED_LONGER
+            others = self.index.completions(term, _RELATED_LOOKED_AT)
+            near = [other for other in others if other != term and len(other) <= longest and other.isalpha()]
+            found = kept[term] = tuple(near[:_RELATED_MOST])
+        return found
 
     def follow(self, database: Database, collection: Overview) -> int:
         """Apply every change up to the collection's last seq and what was committed since; return how many there were.

@@ -19,7 +19,7 @@ _MOST_PARTS, _MOST_NEEDED = 1_000, 64
 """Words of a query that are looked up; and terms of a phrase, or of a part that is required or excluded."""
 _MOST_CORRECTED = 8
 """Unknown words of a query that are corrected."""
-_COMPLETED, _SYNONYM, _SYNONYM_WORD = 0.9, 1.0, 0.5
+_COMPLETED, _RELATED, _SYNONYM, _SYNONYM_WORD = 0.9, 0.5, 1.0, 0.5
 _CORRECTED = {1: 0.8, 2: 0.6}
 _ONE_EDIT_CHARS, _TWO_EDITS_CHARS = 4, 8
 _SHOWN = 100
@@ -150,7 +150,7 @@ class _Builder:
                     clauses.append(corrected)
                     words[-1] = self.corrected[part.text]
                     continue
-            clauses += [Clause(self._alternatives(text)) for text in texts]
+            clauses += [Clause((*self._alternatives(text), *self._related(text))) for text in texts]
         clauses += self._of_phrases_with_synonyms([term.text for term in of_wanted])
         merged = _merged(clauses)
         others = [t for c in merged if not c.is_excluded for t, _ in c.alternatives] if not has_documents else []
@@ -161,6 +161,9 @@ class _Builder:
     def _alternatives(self, term: str) -> tuple[tuple[str, float], ...]:
         synonyms = self.replica.synonyms.get((term,), ())
         return ((term, 1.0), *((other[0], _SYNONYM) for other in synonyms if len(other) == 1))
+
+    def _related(self, term: str) -> list[tuple[str, float]]:
+        return [(other, _RELATED) for other in self.replica.related(term)]
 
     def _of_phrases_with_synonyms(self, terms: Sequence[str]) -> list[Clause]:
         """Clauses for synonyms of several words, either in the query or of what it says."""
