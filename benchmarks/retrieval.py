@@ -290,12 +290,11 @@ def _with_interval(values: NDArray[np.float64], form: str) -> str:
     return f"{form.format(values.mean())} [{form.format(low)}, {form.format(high)}]"
 
 
-def missed(task: Task, row: Row) -> Iterator[str]:
-    """The queries for known items that no right document in the first ten answers."""
-    if task.is_known_item:
-        for query, figures in zip(task.queries, row.figures, strict=True):
-            if not figures[1]:
-                yield query
+def missed(task: Task, row: Row) -> Iterator[tuple[str, str]]:
+    """The queries for known items without a right document in the first ten, and those in the first three."""
+    for name in task.figures[1:3] if task.is_known_item else ():
+        column = task.figures.index(name)
+        yield name, "; ".join(q for q, figures in zip(task.queries, row.figures, strict=True) if not figures[column])
 
 
 def main() -> None:
@@ -315,8 +314,8 @@ def main() -> None:
             task = read(data, arguments.judgments, Path(name))
             rows = asyncio.run(measure(task, arguments.n_bits, arguments.options, Path(name)))
         console.print(table_of(task, rows))
-        if lost := [*missed(task, rows[-1])]:
-            console.print(f"not in the first ten of {rows[-1].method}: {'; '.join(lost)}", highlight=False)
+        for figure, lost in missed(task, rows[-1]):
+            console.print(f"{rows[-1].method}: not among the {figure}: {lost}", highlight=False)
         written[task.name] = [
             {"method": r.method, "cpu_ms": r.cpu_ms, **dict(zip(task.figures, r.means(), strict=True))} for r in rows
         ]
