@@ -113,7 +113,7 @@ VARIANTS: Mapping[str, Variant] = {
             "start_dims": 64,
             "first_share": 0.45,
             "first_bits": 128,
-            "refined_neighbors": 100,
+            "refined_neighbors": 10,
             "drawn_neighbors": 15,
             "output_words": 4_000,
             "corruption": 0.5,

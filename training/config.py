@@ -19,6 +19,8 @@ MANY_WORDS = 4_000
 
 Each step updates the vectors of all words, however few documents are in its batch: with many words, steps take time.
 """
+REFINED_WITHOUT_WORDS = 100
+"""Most refined neighbors of pictures and vectors. Those of texts are few, so that a code keeps what queries name."""
 
 
 def options_of(pairs: Sequence[str]) -> dict[str, Any]:
@@ -82,7 +84,8 @@ class TrainingConfig(TrainingOptions):
         if "neighbors" not in explicit:
             merged["neighbors"] = min(merged["neighbors"], max(3, n_documents // 75))
         if "refined_neighbors" not in explicit:
-            merged["refined_neighbors"] = min(merged["refined_neighbors"], max(5, n_documents // 75))
+            most = merged["refined_neighbors"] if output == "counts" else REFINED_WITHOUT_WORDS
+            merged["refined_neighbors"] = min(most, max(5, n_documents // 75))
         merged["first_epochs"] = 0
         if merged["neighbors"] and merged["first_share"]:  # each of the two networks gets at least one epoch of two
             share = max(1, round(merged["first_share"] * merged["epochs"]))

@@ -105,12 +105,10 @@ def test_what_is_said_of_epochs_batches_and_steps_goes_before_the_number_of_word
 
 
 @pytest.mark.parametrize(
-    ("n_documents", "batch_size", "first_epochs", "epochs", "refined_neighbors"),
-    [(1_801, 128, 42, 51, 24), (5_000, 128, 16, 19, 66), (11_000, 128, 7, 9, 100), (200_000, 128, 2, 2, 100)],
+    ("n_documents", "batch_size", "first_epochs", "epochs"),
+    [(1_801, 128, 42, 51), (5_000, 128, 16, 19), (11_000, 128, 7, 9), (200_000, 128, 2, 2)],
 )
-def test_larger_collections_keep_the_plan_of_the_published_figures(
-    n_documents, batch_size, first_epochs, epochs, refined_neighbors
-):
+def test_larger_collections_have_one_plan(n_documents, batch_size, first_epochs, epochs):
     assert TrainingConfig().plan(n_documents, n_features=20_000) == Plan(
         n_bits=64,
         hidden=(500, 500),
@@ -134,8 +132,15 @@ def test_larger_collections_keep_the_plan_of_the_published_figures(
         balance=0.3,
         output_words=4_000,
         drawn_neighbors=15,
-        refined_neighbors=refined_neighbors,
+        refined_neighbors=10,
         first_epochs=first_epochs,
         first_bits=128,
         likeness=0.3,
     )
+
+
+@pytest.mark.parametrize("output", ["bits", "reals"])
+def test_pictures_and_vectors_have_more_refined_neighbors_than_texts(output):
+    assert [TrainingConfig().plan(n, output).refined_neighbors for n in (300, 3_000, 30_000)] == [5, 40, 100]
+    assert [TrainingConfig().plan(n).refined_neighbors for n in (300, 3_000, 30_000)] == [5, 10, 10]
+    assert TrainingConfig(refined_neighbors=50).plan(3_000, output).refined_neighbors == 50

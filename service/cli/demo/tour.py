@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -21,8 +20,6 @@ from service.safe_text import say
 COLLECTION = "docstrings"
 QUERIES = ("matrix inverse", "read a csv file", "shortest path in a graph")
 SIMILAR_TO = "draw random numbers from a normal distribution"
-OPTIONS = {"neighbors": 5, "first_share": 0}
-"""Training options for a collection that is searched by short queries: the codes then keep words, not only topics."""
 _START_S = 60.0
 
 
@@ -85,7 +82,7 @@ def _learn(client: Client, file: Path, console: Console) -> None:
     say(console, Text("2", "bold"), f"  putting them into collection '{COLLECTION}': each can be found at once")
     import_documents(client, file, COLLECTION, 64, console)
     say(console, Text("3", "bold"), "  learning 64-bit codes on them, then swapping them in")
-    watch_retrain(client, client.retrain(COLLECTION, **OPTIONS), console)
+    watch_retrain(client, client.retrain(COLLECTION), console)
     report = client.spaces(COLLECTION)[0]["report"]
     say(
         console,
@@ -113,7 +110,7 @@ def _next_steps(url: str, with_key: bool) -> str:
   {curl} '{similar}/documents/numpy.linalg.solve/similar?k=5'
   {curl} -X POST '{similar}/documents' -H 'Content-Type: application/json' \\
        -d '{{"documents": [{{"id": "mine", "text": "Sort a list of numbers in place."}}]}}'
-  {curl} -X POST '{similar}/retrain' -H 'Content-Type: application/json' -d '{json.dumps(OPTIONS)}'
+  {curl} -X POST '{similar}/retrain'
   {curl} -X POST '{similar}/rollback'
   {more}
 
