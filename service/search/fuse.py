@@ -25,7 +25,7 @@ FEEDBACK_DOCUMENTS = 5
 """Documents found by words whose codes tell where to look: few, or who looks for one thing gets its whole topic."""
 FEEDBACK_SHARE = 0.6
 """How much they tell beside the query's own code."""
-CODE_WEIGHT, UNTRAINED_WEIGHT = 0.5, 0.05
+CODE_WEIGHT, UNTRAINED_WEIGHT = 0.5, 0.02
 """What the agreement of codes counts where the best document by words counts 1; for 64 bits."""
 
 
