@@ -25,16 +25,16 @@ FEEDBACK_DOCUMENTS = 5
 """Documents found by words whose codes tell where to look: few, or who looks for one thing gets its whole topic."""
 FEEDBACK_SHARE = 0.6
 """How much they tell beside the query's own code."""
-CODE_WEIGHT, UNTRAINED_WEIGHT = 0.5, 0.02
+CODE_WEIGHT = 0.5
 """What the agreement of codes counts where the best document by words counts 1; for 64 bits."""
 
 
 def code_weight(n_bits: int, is_trained: bool) -> float:
-    """What the agreement of codes counts: little if they learned nothing, and more the more bits there are.
+    """What the agreement of codes counts: the more the more bits there are, and nothing if they learned nothing.
 
     The agreement of codes that have nothing to do with each other has a deviation of about `1 / sqrt(n_bits)`.
     """
-    return (CODE_WEIGHT if is_trained else UNTRAINED_WEIGHT) * sqrt(n_bits / 64)
+    return CODE_WEIGHT * sqrt(n_bits / 64) if is_trained else 0.0
 
 
 def signs(codes: Codes) -> NDArray[np.float32]:
