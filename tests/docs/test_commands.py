@@ -110,6 +110,7 @@ def test_every_command_of_the_documents_works_as_it_is_written(sqlite_url: str, 
                 retire_a_space(sqlite_url)
             shell = re.sub(r"(?:http://)?(?:localhost|127\.0\.0\.1):8000", url, command.shell)
             shell = shell.replace("/docstrings/", "/notes/")  # the demonstration's, which takes a training to make
+            shell = shell.replace("temporary+directory", "bread")  # a word of those
             ended = subprocess.run(
                 shell, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
             )
