@@ -149,7 +149,7 @@ def export(
     with Client(url, key) as client, ExitStack() as stack:
         target = stack.enter_context(out.open("wb")) if out else sys.stdout.buffer
         for document in client.documents(collection):
-            kept = {name: document[name] for name in ("id", "title", "text", "metadata") if document[name] is not None}
+            kept = {name: document[name] for name in ("id", "title", "text", "metadata") if name in document}
             target.write(f"{safe_json(kept)}\n".encode())
 
 

@@ -108,7 +108,7 @@ def test_a_call_without_a_key_is_answered_while_its_body_is_still_to_come(port: 
 
 
 @pytest.mark.parametrize(
-    "path", [b"/healthz", TEXTS, TEXTS + b"/documents", b"/v1/collections?limit=5", b"/openapi.json"]
+    "path", [b"/healthz", TEXTS + b"/spaces", TEXTS + b"/documents", b"/v1/collections?limit=5", b"/openapi.json"]
 )
 def test_head_is_answered_as_get_is_without_the_body(port: int, path: bytes) -> None:
     status, headers, body = ask(port, b"GET", path)
@@ -129,7 +129,11 @@ def test_head_of_what_is_not_there_says_so(port: int) -> None:
 
 
 def test_options_names_the_methods_that_there_are(port: int) -> None:
-    for path, allowed in ((TEXTS, "GET, PUT, DELETE"), (TEXTS + b"/documents", "GET, POST"), (b"/healthz", "GET")):
+    for path, allowed in (
+        (TEXTS, "GET, PUT, PATCH, DELETE"),
+        (TEXTS + b"/documents", "GET, POST"),
+        (b"/healthz", "GET"),
+    ):
         answer = ask(port, b"OPTIONS", path)
         assert allowed in refused(answer, 405)["detail"]
         assert answer[1]["allow"] == allowed

@@ -130,13 +130,16 @@ def _put_documents(added: Added) -> dict[str, object]:
     }
 
 
-def _document(document: StoredDocument) -> Document:
-    return Document(
-        id=document.id,
-        metadata=document.metadata,
-        revision=document.revision,
-        created_at=document.created_at,
-        updated_at=document.updated_at,
-        title=document.content.title if isinstance(document.content, Text) else None,
-        **to_wire(document.content),
-    )
+def _document(document: StoredDocument) -> dict[str, object]:
+    """A `Document`, without a title where it has none."""
+    content = document.content
+    titled = {"title": content.title} if isinstance(content, Text) and content.title is not None else {}
+    return {
+        "id": document.id,
+        **titled,
+        **to_wire(content),
+        "metadata": document.metadata,
+        "revision": document.revision,
+        "created_at": document.created_at,
+        "updated_at": document.updated_at,
+    }

@@ -121,7 +121,7 @@ class Document(BaseModel):
     """A stored document."""
 
     id: str
-    title: str | None = None
+    title: str = Field("", description="Left out if it has none.")
     text: str
     metadata: dict[str, Any]
     revision: int = Field(description="Starts at 1 and grows by one with each change of title or text.")
