@@ -44,7 +44,6 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.rerank import ndcg
 from service.config import Settings
 from service.hashing.content import from_wire
 from service.ingest.collections import WordChanges
@@ -102,6 +101,16 @@ class Task:
             return [value, len(found) / len(right)]
         first = int(found[0]) if len(found) else len(gains) + 10
         return [value, float(first < 10), float(first < 3), 1 / (first + 1) if first < 10 else 0.0]
+
+
+def ndcg(gains: NDArray[np.float32], depth: int) -> float:
+    """Normalized discounted cumulative gain of a ranking's gains, with linear gains.
+
+    Source: Jarvelin, Kekalainen (2002), as trec_eval computes `ndcg_cut`.
+    """
+    discounts = 1 / np.log2(np.arange(2, depth + 2))
+    best = np.sort(gains)[::-1][:depth]
+    return float((gains[:depth] * discounts[: len(gains)]).sum() / (best * discounts[: len(best)]).sum())
 
 
 @dataclass

@@ -49,10 +49,7 @@ class Settings(BaseSettings):
     max_shortlist: int = Field(5_000, ge=1, description="Greatest shortlist of one query that is re-ranked.")
     max_matches: int = Field(100_000, ge=1, description="Most matches of one request: texts times k.")
     max_read_bytes: int = Field(
-        64 << 20, ge=1024, description="Most text and metadata that one query may return or re-rank, in bytes."
-    )
-    vector_cache_bytes: int = Field(
-        64 << 20, ge=0, description="Memory in bytes for the vectors of re-ranked documents."
+        64 << 20, ge=1024, description="Most text and metadata that one query may return, in bytes."
     )
 
     encoder_url: str | None = Field(None, description="URL of an encoder process; without it, the API process encodes.")

@@ -12,7 +12,6 @@ import pytest
 from service.config import Settings
 from service.encoding.batcher import Batcher
 from service.hashing.content import Contents, from_wire
-from service.hashing.featurizers import Features
 from service.hashing.function import Encoded, digest_of
 from service.hashing.untrained import untrained_hash_function
 from service.index.replicas import Follower
@@ -74,9 +73,6 @@ class Interrupted:
 
     async def health(self) -> str | None:
         return await self.batcher.health()
-
-    async def features(self, digest: str, contents: Contents) -> Features:
-        return await self.batcher.features(digest, contents)
 
     async def close(self) -> None:
         await self.batcher.close()

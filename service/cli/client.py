@@ -248,7 +248,7 @@ class Client:
         return self.send("POST", path, body, patience_s=PATIENCE_S, on_wait=on_wait, retry_on=retry_on)
 
     def similar(self, collection: str, q: str, k: int, rerank: str | None = None) -> dict[str, Any]:
-        """The nearest documents to a text; with `rerank="features"`, ordered by their features."""
+        """The nearest documents to a text; with `rerank="features"`, ordered by their words."""
         parameters = {"q": q, "k": k} | ({} if rerank is None else {"rerank": rerank})
         return self.call("GET", self._path_of(collection) + "/similar", None, parameters)
 

@@ -178,13 +178,15 @@ def query(
     collection: CollectionOption,
     k: Annotated[int, typer.Option("--k", "-k", help="Number of documents.")] = 10,
     url: Url = DEFAULT_URL,
-    rerank: Annotated[bool, typer.Option("--rerank", help="Order a shortlist by the similarity of its words.")] = False,
+    rerank: Annotated[bool, typer.Option("--rerank", help="Order a shortlist by its words (BM25).")] = False,
     key: ReadKey = None,
 ) -> None:
     """Print the documents most similar to a text."""
     with Client(url, key) as client:
         result = client.similar(collection, text, k, "features" if rerank else None)
     Console().print(matches_table(result))
+    if result["partial"]:
+        say(console, "the words are not in memory: these matches are in the order of their codes", style="yellow")
     if not result["known"]:
         say(console, "the hash function knows no word of the query: these matches mean little", style="yellow")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Protocol
 
 from service.hashing.content import Contents
-from service.hashing.featurizers import Features
 from service.hashing.function import Encoded
 
 MAX_TEXTS = 1_000
@@ -15,13 +14,10 @@ MAX_CHARS = 1 << 20
 
 
 class Encoder(Protocol):
-    """Gives codes and features to contents: in this process (`Batcher`) or through another one (`EncoderClient`)."""
+    """Gives codes to contents: in this process (`Batcher`) or through another one (`EncoderClient`)."""
 
     async def encode(self, digest: str, contents: Contents) -> Encoded:
         """Codes of contents by the hash function of that digest."""
-
-    async def features(self, digest: str, contents: Contents) -> Features:
-        """Features of contents, `(n, n_features)`, by the featurizer of that hash function."""
 
     async def health(self) -> str | None:
         """Why it cannot encode now, in one line; None if it can. Loads no hash function and unloads none."""

@@ -25,19 +25,12 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Literal
-
-import numpy as np
-from scipy.sparse import vstack
+from typing import Any
 
 from service.errors import EncoderUnavailable, QueueFull
 from service.hashing.content import Contents, Text, size_of
 from service.hashing.device import resolve_device
-from service.hashing.featurizers import Features
 from service.hashing.function import Encoded, HashFunction
-
-Work = Literal["encode", "features"]
-"""What a hash function is asked to do."""
 
 _OLDEST_SHARE = 4
 """The oldest request gets one in this many contents of a call."""
@@ -60,16 +53,15 @@ class BatcherStats:
 
 @dataclass(slots=True, eq=False)
 class _Request:
-    work: Work
     digest: str
     function: HashFunction
     contents: Contents
     sizes: list[int]
-    future: asyncio.Future[Any]
+    future: asyncio.Future[Encoded]
     size_left: int
     n_taken: int = 0
     n_done: int = 0
-    parts: list[Any] = field(default_factory=list)
+    parts: list[Encoded] = field(default_factory=list)
 
     @property
     def n_left(self) -> int:
@@ -126,7 +118,7 @@ class _Group:
 
 
 class Batcher:
-    """Encodes for many callers at once; waiting requests of one hash function for the same work share one call of it.
+    """Encodes for many callers at once; waiting requests of one hash function share one call of it.
 
     Args:
         load: gives the stored bytes of a hash function by its digest; runs in a thread, once for callers that ask
@@ -163,7 +155,7 @@ class Batcher:
         self._load = load
         self._functions: OrderedDict[str, HashFunction] = OrderedDict()
         self._loads: dict[str, set[asyncio.Future[HashFunction]]] = {}
-        self._groups: OrderedDict[tuple[str, Work], _Group] = OrderedDict()
+        self._groups: OrderedDict[str, _Group] = OrderedDict()
         self._n_waiting = 0
         self._n_running = 0
         self._closed = False
@@ -199,23 +191,14 @@ class Batcher:
             CorruptArtifact: the stored bytes do not match the digest.
             NotFound: from `load`, no hash function of that digest.
         """
-        encoded: Encoded = await self._done("encode", digest, contents)
-        return encoded
-
-    async def features(self, digest: str, contents: Contents) -> Features:
-        """Features of contents, `(n, n_features)`, by the featurizer of that hash function; raises as `encode` does."""
-        features: Features = await self._done("features", digest, contents)
-        return features
-
-    async def _done(self, work: Work, digest: str, contents: Contents) -> Any:
         function = await self._function(digest, len(contents))
         if self._is_short(contents):
             self.stats.n_calls += 1
             self.stats.n_encoded += len(contents)
-            return _run(function, work, contents)
+            return function.encode(contents)
         sizes = [size_of(content) for content in contents]
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        request = _Request(work, digest, function, contents, sizes, future, sum(sizes))
+        future: asyncio.Future[Encoded] = asyncio.get_running_loop().create_future()
+        request = _Request(digest, function, contents, sizes, future, sum(sizes))
         self._offer(request)
         try:
             return await future
@@ -298,7 +281,7 @@ class Batcher:
             if self._ended:
                 raise EncoderUnavailable(_ENDED)
             self._check_room(request.n_left)
-            self._groups.setdefault((request.digest, request.work), _Group()).requests.append(request)
+            self._groups.setdefault(request.digest, _Group()).requests.append(request)
             self._n_waiting += request.n_left
             self._changed.notify()
 
@@ -319,14 +302,13 @@ class Batcher:
 
     def _forget(self, request: _Request) -> bool:
         """Take the rest of a request out of the queue, if it is there; the caller holds the lock."""
-        key = request.digest, request.work
-        group = self._groups.get(key)
+        group = self._groups.get(request.digest)
         if group is None or request not in group.requests:
             return False
         group.requests.remove(request)
         self._n_waiting -= request.n_left
         if not group.requests:
-            del self._groups[key]
+            del self._groups[request.digest]
         return True
 
     def _run(self) -> None:
@@ -355,19 +337,19 @@ class Batcher:
                 if self._closed:
                     return []
                 self._changed.wait()
-            key, group = self._groups.popitem(last=False)
+            digest, group = self._groups.popitem(last=False)
             batch = group.next_batch(self.max_batch, self.max_chars)
             self._n_waiting -= sum(piece.stop - piece.start for piece in batch)
             if group.requests:
-                self._groups[key] = group
+                self._groups[digest] = group
             return batch
 
     def _encode(self, batch: list[_Slice]) -> None:
         n = self._n_running = sum(piece.stop - piece.start for piece in batch)
-        outcome: Any
+        outcome: Encoded | Exception
         # An error of a request is delivered to its caller; this thread goes on for the others.
         try:
-            outcome = _run(batch[0].request.function, batch[0].request.work, _contents_of(batch))
+            outcome = batch[0].request.function.encode(_contents_of(batch))
         except Exception as error:
             outcome = error
         self._n_running = 0
@@ -384,11 +366,11 @@ class Batcher:
                 self._fail(piece.request, error)
             start = stop
 
-    def _add_part(self, request: _Request, part: Any, n: int) -> None:
+    def _add_part(self, request: _Request, part: Encoded, n: int) -> None:
         request.parts.append(part)
         request.n_done += n
         if request.n_done == len(request.contents):
-            _deliver(request.future, part if len(request.parts) == 1 else _joined(request.parts))
+            _deliver(request.future, part if len(request.parts) == 1 else Encoded.joined(request.parts))
 
     def _fail(self, request: _Request, error: Exception) -> None:
         with self._changed:  # what is left of it is not encoded in vain
@@ -399,16 +381,6 @@ class Batcher:
 def _contents_of(batch: list[_Slice]) -> Contents:
     pieces = [piece.request.contents[piece.start : piece.stop] for piece in batch]
     return pieces[0] if len(pieces) == 1 else [content for piece in pieces for content in piece]
-
-
-def _run(function: HashFunction, work: Work, contents: Contents) -> Encoded | Features:
-    return function.encode(contents) if work == "encode" else function.features(contents)
-
-
-def _joined(parts: list[Any]) -> Encoded | Features:
-    if isinstance(parts[0], Encoded):
-        return Encoded.joined(parts)
-    return np.concatenate(parts) if isinstance(parts[0], np.ndarray) else vstack(parts, format="csr")
 
 
 def _deliver(future: asyncio.Future[Any], outcome: Any) -> None:

@@ -5,21 +5,18 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import httpx2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, vstack
 
 from service.config import Settings
 from service.encoding import MAX_CHARS, MAX_TEXTS
 from service.errors import CorruptArtifact, EncoderUnavailable, InvalidContent, NearbitError, NotFound, QueueFull
 from service.hashing.content import Contents, Text, of_kind
 from service.hashing.function import Encoded
-
-T = TypeVar("T")
 
 KEEPALIVE_S = 30.0
 """Idle connections are closed by this side first: an encoder process keeps them for 60 s, none ends under a request."""
@@ -79,47 +76,34 @@ class EncoderClient:
             EncoderUnavailable: it does not answer, not in time, or not what was agreed.
             CorruptArtifact, NotFound, InvalidContent: as the encoder process refused.
         """
-        parts = await self._request("/v1/encode", digest, contents, _encoded)
-        return parts[0] if len(parts) == 1 else Encoded.joined(parts)
-
-    async def features(self, digest: str, contents: Contents) -> csr_matrix:
-        """Features of contents, `(n, n_features)`, by the featurizer of that hash function; raises as `encode` does."""
-        parts = await self._request("/v1/features", digest, contents, _features)
-        return parts[0] if len(parts) == 1 else csr_matrix(vstack(parts, format="csr"))
-
-    async def _request(
-        self, path: str, digest: str, contents: Contents, read: Callable[[Mapping[str, Any], int], T]
-    ) -> list[T]:
-        """Send contents in parts that the encoder process takes, one after another; return its answers."""
-        found: list[T] = []
+        found: list[Encoded] = []
         n_sent = 0
         for texts in _parts([content.whole for content in of_kind(contents, Text)], self.max_texts):
             try:
-                found += await self._request_part(path, digest, texts, read)
+                found += await self._encode_part(digest, texts)
             except InvalidContent as error:
                 position = None if error.position is None else error.position + n_sent
                 raise InvalidContent(error.reason, position) from None
             n_sent += len(texts)
-        return found
+        return found[0] if len(found) == 1 else Encoded.joined(found)
 
-    async def _request_part(
-        self, path: str, digest: str, texts: Sequence[bytes], read: Callable[[Mapping[str, Any], int], T]
-    ) -> list[T]:
+    async def _encode_part(self, digest: str, texts: Sequence[bytes]) -> list[Encoded]:
+        """Send one part, in halves where it is too large; return the answers."""
         body = b'{"digest":%s,"texts":[%s]}' % (_json(digest), b",".join(texts))
         try:
-            response = await self._client.post(path, content=body, headers={"content-type": "application/json"})
+            response = await self._client.post("/v1/encode", content=body, headers={"content-type": "application/json"})
         except httpx2.TimeoutException:
             raise EncoderUnavailable(f"encoder {self.url} did not answer within {self.timeout_s:g} s") from None
         except httpx2.HTTPError as error:
             raise EncoderUnavailable(f"encoder {self.url} does not answer: {error!r}") from error
         if response.status_code == 413 and len(texts) > 1:  # it, or a proxy before it, takes less than this side sends
             half = len(texts) // 2
-            first = await self._request_part(path, digest, texts[:half], read)
-            return first + await self._request_part(path, digest, texts[half:], read)
+            first = await self._encode_part(digest, texts[:half])
+            return first + await self._encode_part(digest, texts[half:])
         try:
             content = response.json()
             if response.status_code == 200:
-                return [read(content, len(texts))]
+                return [_encoded(content, len(texts))]
             raise self._refusal(response.status_code, content)
         except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
             raise EncoderUnavailable(
@@ -182,20 +166,9 @@ def _encoded(answer: Mapping[str, Any], n: int) -> Encoded:
     n_known_features, n_bits = np.array(answer["n_known"], dtype=np.int64), int(answer["n_bits"])
     if n_known_features.shape != (n,):
         raise ValueError(f"asked for {n} codes, got {n_known_features.shape}")
-    codes = _array(answer["codes"], np.uint8).reshape(n, n_bits // 8)
-    return Encoded(codes, n_known_features, _array(answer["confidence"], np.uint8).reshape(n, n_bits))
+    codes = _bytes(answer["codes"]).reshape(n, n_bits // 8)
+    return Encoded(codes, n_known_features, _bytes(answer["confidence"]).reshape(n, n_bits))
 
 
-def _features(answer: Mapping[str, Any], n: int) -> csr_matrix:
-    ends, indices = _array(answer["ends"], np.int32), _array(answer["indices"], np.int32)
-    if len(ends) != n:
-        raise ValueError(f"asked for {n} rows of features, got {len(ends)}")
-    indptr = np.concatenate([np.zeros(1, np.int32), ends])
-    rows = csr_matrix((_array(answer["values"], np.float32), indices, indptr), shape=(n, int(answer["n_features"])))
-    rows.check_format(full_check=True)
-    return rows
-
-
-def _array(encoded: str, dtype: type[np.generic]) -> NDArray[Any]:
-    little_endian = np.dtype(dtype).newbyteorder("<")
-    return np.frombuffer(base64.b64decode(encoded, validate=True), little_endian).astype(dtype, copy=False)
+def _bytes(encoded: str) -> NDArray[np.uint8]:
+    return np.frombuffer(base64.b64decode(encoded, validate=True), np.uint8)

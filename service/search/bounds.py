@@ -13,6 +13,8 @@ from service.threads import run_in_large_thread, run_in_thread
 
 T = TypeVar("T")
 
+READ_SOON_SEQ = 2_000
+"""Changes of a collection up to which its words are read in well under a second."""
 _BRIEF_CHARS = 1_000_000
 """Characters of documents that may be read on the event loop."""
 

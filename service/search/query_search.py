@@ -35,7 +35,7 @@ from service.index.replicas import Follower
 from service.index.word_replica import WordReplica
 from service.index.words import Clause, WordMatches
 from service.search import fuse
-from service.search.bounds import Bounds
+from service.search.bounds import READ_SOON_SEQ, Bounds
 from service.search.fuse import Direction
 from service.search.highlight import Highlight, highlight
 from service.search.phrases import holds
@@ -56,8 +56,6 @@ _BRIEF_MATCHES, _BRIEF_HIGHLIGHTS, _BRIEF_DOCUMENTS, _BRIEF_CHARS = 200, 10, 50_
 """Matches, those with highlights, documents of a collection, and characters of a query: searched on the event loop."""
 _READ_TOGETHER = 256
 """Documents whose texts are read for phrases, before those that hold them are shown."""
-_READ_SOON_SEQ = 2_000
-"""Changes of a collection up to which its words are read in well under a second."""
 _WAIT_STEP_S = 0.005
 _SURFACE_CHARS = 2_000
 _DIGITS = 6
@@ -238,7 +236,7 @@ class QuerySearch:
             replica, words = self.follower.replica(collection.id), self.follower.words(collection.id)
             has_codes = replica is not None and replica.applied_seq >= seq
             has_words = words is not None and words.read_seq >= seq
-            comes_soon = words is None and collection.last_seq <= _READ_SOON_SEQ and request.rank != "code"
+            comes_soon = words is None and collection.last_seq <= READ_SOON_SEQ and request.rank != "code"
             if ((seq and not (has_codes and has_words)) or comes_soon) and not is_last:
                 return None
             codes: SearchSource

@@ -68,8 +68,8 @@ class SimilarOptions(SearchOptions):
     radius: int | None = Field(None, ge=0, description="Only matches within this many bits, at most n_bits.")
     rerank: Literal["features"] | None = Field(
         None,
-        description="`features`: put a shortlist of the nearest in the order of the cosine of their features (TF-IDF) "
-        "with the query's, then take the first `k`.",
+        description="`features`: put a shortlist of the nearest in the order of the words that they share with the "
+        "query (BM25), then take the first `k`.",
     )
     shortlist: int | None = Field(
         None,

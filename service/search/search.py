@@ -3,11 +3,12 @@
     locate      which collection, which source, and the key and code of a stored document
     encode      codes of texts
     candidates  the nearest by code, from that source
-    rerank      a shortlist in the order of its features, where the request asks for it
+    rerank      a shortlist in the order of its words, where the request asks for it
     fetch       the documents of the first k
 
 One source is taken per request and kept to its end. Where the replica has not reached the seq that a caller asks for,
-or is still being loaded, the hash table in SQL answers, with the same matches.
+or is still being loaded, the hash table in SQL answers, with the same matches. Words are in memory or not at all: where
+they are missing, nothing is re-ranked, and the result says so.
 
 The steps are synchronous functions that block; `similar` runs them, on the event loop where what they read is sure to
 be short, else in a thread.
@@ -20,21 +21,24 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
+import numpy as np
 from sqlalchemy import Connection
 
 from service.config import Settings
 from service.encoding import Encoder
 from service.errors import SeqNotReached, TooMuchToRead
 from service.hashing.codes import Codes
-from service.hashing.content import Content, Contents, check_content, check_contents, from_wire
+from service.hashing.content import Content, Contents, Text, check_content, check_contents, from_wire, size_of
 from service.index.hamming.answers import Stats
 from service.index.replicas import Follower
+from service.index.word_replica import WordReplica
+from service.search.bounds import READ_SOON_SEQ
 from service.search.candidates import Shortlist, nearest_existing
 from service.search.request import SearchRequest
-from service.search.rerank import Reranker, ScoredDocument, rank_shortlist
 from service.search.sources import MemorySource, QueryCodes, SearchSource, SourceName, SqlSource
+from service.search.word_query import text_clauses
 from service.store import codes, collections, documents
 from service.store.database import Database
 from service.store.documents import DocumentRef, DocumentSummary, Keys
@@ -44,17 +48,20 @@ from service.threads import run_in_large_thread, run_in_thread, run_read
 T = TypeVar("T")
 
 _RERANKED_AT_ONCE = 10_000
-"""Documents whose vectors the queries of one request hold at a time."""
-_BRIEF_MATCHES, _BRIEF_SHORTLIST, _BRIEF_CHARS = 200, 1_000, 1_000_000
-"""What may be read on the event loop: matches, documents to re-rank, and characters of them."""
+"""Documents of shortlists that the queries of one request hold at a time."""
+_BRIEF_MATCHES, _BRIEF_CHARS = 200, 1_000_000
+"""What may be read on the event loop: matches, and characters of them."""
+_BRIEF_SHORTLIST, _BRIEF_QUERY_CHARS = 1_000, 2_000
+"""Documents that may be re-ranked on the event loop, and characters of queries that are taken apart for that."""
 _SMALL_MATCHES = 1_000
 """Matches up to which a search does not wait for one of the threads for large ones."""
 _WAIT_STEP_S = 0.005
+_DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A document, its distance in bits from the query, and, where it was re-ranked, the cosine of their features."""
+    """A document, its distance in bits from the query, and, where it was re-ranked, the BM25 of its words."""
 
     document: DocumentSummary
     distance: int
@@ -77,6 +84,7 @@ class SearchResult:
         source: who answered, the replica in memory or the hash table in SQL.
         n_known: distinct known features of the query; None when the query was a stored document.
         n_reranked: documents that were re-ranked.
+        partial: what was asked for and not at hand: the words, without which the order is that of the codes.
     """
 
     matches: list[Match]
@@ -86,6 +94,7 @@ class SearchResult:
     source: SourceName
     n_known: int | None = None
     n_reranked: int = 0
+    partial: tuple[Literal["words"], ...] = ()
 
 
 class Search:
@@ -93,8 +102,8 @@ class Search:
 
     Args:
         database: where the truth is.
-        encoder: gives codes and features to texts.
-        follower: has the replicas.
+        encoder: gives codes to texts.
+        follower: has the replicas of codes and words.
         settings: bounds of what a request may ask for.
     """
 
@@ -103,7 +112,6 @@ class Search:
         self.encoder = encoder
         self.follower = follower
         self.settings = settings
-        self.reranker = Reranker(encoder, settings.vector_cache_bytes)
         self._brief_chars = min(_BRIEF_CHARS, settings.max_read_bytes)
 
     async def similar(self, request: SearchRequest) -> list[SearchResult]:
@@ -124,12 +132,10 @@ class Search:
         query = await self._encoded(target, request)
         if request.rerank is None:
             return await self._nearest_documents(target, query, request)
-        n = request.n_shortlisted(self.settings)
-        step = max(1, _RERANKED_AT_ONCE // n)
-        results: list[SearchResult] = []
-        for start in range(0, len(query.contents), step):
-            results += await self._reranked(target, query[start : start + step], request, n)
-        return results
+        if target.words is None:
+            nearest = await self._nearest_documents(target, query, request)
+            return [replace(result, partial=("words",)) for result in nearest]
+        return await self._reranked(target, target.words, query, request)
 
     def _of_document(self, request: SearchRequest) -> list[SearchResult] | None:
         """All steps for a stored document in one short transaction; None where it is not sure to be short."""
@@ -145,7 +151,7 @@ class Search:
     # locate
 
     async def _located(self, request: SearchRequest) -> _Target:
-        """Where the request is answered; a replica that is behind has a moment to catch up, then SQL answers."""
+        """Where the request is answered; replicas that are behind have a moment to catch up, then SQL answers."""
         target = await run_read(self.database, self._locate, request)
         deadline = time.monotonic() + self.settings.read_your_writes_s
         while target is None and time.monotonic() < deadline:
@@ -158,7 +164,10 @@ class Search:
         return target
 
     def _locate(self, request: SearchRequest, *, in_sql: bool = False) -> _Target | None:
-        """Where the request is answered; None if the replica is behind the seq that it asks for."""
+        """Where the request is answered; None if a replica is behind the seq that it asks for.
+
+        So it is where words are asked for and not there, and the collection is so small that they are read in a moment.
+        """
         with self.database.read() as connection:
             return self._target(connection, request, in_sql=in_sql)
 
@@ -172,16 +181,19 @@ class Search:
         if request.at_least_seq is not None and request.at_least_seq > found.last_seq:
             raise SeqNotReached(request.collection, found.last_seq, request.at_least_seq)
         source: SearchSource | None = self._in_memory(found.collection_id, request)
-        if source is None and request.at_least_seq is not None and not in_sql:
+        words = None if request.rerank is None else self._words(found.collection_id, request)
+        lacks_words = words is None and request.rerank is not None
+        is_behind = request.at_least_seq is not None and (source is None or lacks_words)
+        if (is_behind or (lacks_words and found.last_seq <= READ_SOON_SEQ)) and not in_sql:
             return None
         source = source or SqlSource.of(connection, found.collection_id)
         if found.key is None:
-            return _Target(source)
+            return _Target(source, words=words)
         code = codes.get(connection, source.space.id, found.key)
         content: Content | None = None
         if code is None or request.rerank is not None:  # without a code: stored a moment ago, not yet known here
             content = documents.get(connection, found.collection_id, request.document_id or "").content
-        return _Target(source, found.key, code, content)
+        return _Target(source, found.key, code, content, words)
 
     def _in_memory(self, collection_id: int, request: SearchRequest) -> MemorySource | None:
         """The replica, if it is loaded and recent enough."""
@@ -189,6 +201,11 @@ class Search:
         if replica is None or replica.applied_seq < (request.at_least_seq or 0):
             return None
         return MemorySource(replica)
+
+    def _words(self, collection_id: int, request: SearchRequest) -> WordReplica | None:
+        """The words of a collection, if they are loaded and recent enough."""
+        words = self.follower.words(collection_id)
+        return None if words is None or words.read_seq < (request.at_least_seq or 0) else words
 
     # encode
 
@@ -231,60 +248,46 @@ class Search:
         matches = [[Match(hit, distance) for _, distance, hit in one.entries] for one in shortlists]
         return _results(target, query, shortlists, matches, max_chars)
 
-    def _shortlists(
-        self, target: _Target, query: _Query, n: int, radius: int | None, max_chars: int
-    ) -> list[Shortlist[int]]:
-        """The `n` nearest documents of each query with their revisions."""
-        with self.database.read() as connection:
-            return nearest_existing(connection, target.source, query.codes, n, radius, documents.revisions, target.key)
-
     # rerank
 
-    async def _reranked(self, target: _Target, query: _Query, request: SearchRequest, n: int) -> list[SearchResult]:
-        is_brief = n * len(query.contents) <= _BRIEF_SHORTLIST and target.source.is_brief(query.codes)
-        shortlists = await self._bounded(is_brief, True, self._shortlists, target, query, n, request.radius)
-        digest = str(target.source.space.digest)
-        revisions = {key: revision for one in shortlists for key, _, revision in one.entries}
-        self.reranker.begin(self.follower.history)
-        vectors = self.reranker.kept(digest, revisions)
-        missing = [key for key in revisions if key not in vectors]
-        stored = await self._bounded(is_brief, True, self._contents, missing) if missing else {}
-        of_queries, made = await self.reranker.vectors(digest, query.contents, stored)
-        vectors |= made
-
-        def rank() -> list[list[ScoredDocument]]:
-            return [
-                rank_shortlist(one, shortlist, vectors) for one, shortlist in zip(of_queries, shortlists, strict=True)
-            ]
-
-        ranked = rank() if is_brief else await run_in_thread(rank)
-        return await self._bounded(is_brief, True, self._fetch, target, query, request, shortlists, ranked)
-
-    def _contents(self, keys: Keys, max_chars: int) -> dict[int, tuple[int, Content]]:
-        with self.database.read() as connection:
-            return documents.contents(connection, keys, max_chars)
-
-    # fetch
-
-    def _fetch(
-        self,
-        target: _Target,
-        query: _Query,
-        request: SearchRequest,
-        shortlists: Sequence[Shortlist[int]],
-        ranked: Sequence[Sequence[ScoredDocument]],
-        max_chars: int,
+    async def _reranked(
+        self, target: _Target, words: WordReplica, query: _Query, request: SearchRequest
     ) -> list[SearchResult]:
-        """The documents of the first `k` of each ranking that still exist."""
+        """The results of all queries, a few at a time."""
+        n = request.n_shortlisted(self.settings)
+        step = max(1, _RERANKED_AT_ONCE // n)
+        results: list[SearchResult] = []
+        max_chars = self.settings.max_read_bytes
+        for start in range(0, len(query.contents), step):
+            part = query[start : start + step]
+            n_chars = sum(map(size_of, part.contents))
+            is_brief = n * len(part.contents) <= _BRIEF_SHORTLIST and n_chars <= _BRIEF_QUERY_CHARS
+            is_brief = is_brief and target.source.is_brief(part.codes)
+            results += await self._bounded(is_brief, True, self._rerank_and_fetch, target, words, part, request, n)
+            if sum(match.document.n_chars for result in results for match in result.matches) > max_chars:
+                raise TooMuchToRead(max_chars)
+        return results
+
+    def _rerank_and_fetch(
+        self, target: _Target, words: WordReplica, query: _Query, request: SearchRequest, n: int, max_chars: int
+    ) -> list[SearchResult]:
+        """The `n` nearest documents of each query in the order of its words, and of these the first `k` that exist."""
         k = request.k
 
         def fetch(keys: Keys) -> dict[int, DocumentSummary]:
             return documents.summaries(connection, keys, max_chars, request.shown)
 
         with self.database.read() as connection:
-            present = fetch(list({one.key for ranking in ranked for one in ranking[:k]}))
+            shortlists = nearest_existing(
+                connection, target.source, query.codes, n, request.radius, documents.revisions, target.key
+            )
+            rankings = [
+                _ranked(content, words, shortlist)
+                for content, shortlist in zip(query.contents, shortlists, strict=True)
+            ]
+            present = fetch(list({one.key for ranking in rankings for one in ranking[:k]}))
             matches = []
-            for ranking in ranked:
+            for ranking in rankings:
                 first, n_seen = _matches(ranking[:k], present), k
                 while len(first) < k and n_seen < len(ranking):
                     following = ranking[n_seen : n_seen + k]
@@ -292,7 +295,7 @@ class Search:
                     n_seen += k
                 matches.append(first[:k])
         results = _results(target, query, shortlists, matches, max_chars)
-        return [replace(one, n_reranked=len(r)) for one, r in zip(results, ranked, strict=True)]
+        return [replace(one, n_reranked=len(r)) for one, r in zip(results, rankings, strict=True)]
 
     async def _bounded(self, is_brief: bool, large: bool, step: Callable[..., T], *args: Any) -> T:
         """What a step gives whose last argument bounds what it reads: a little on the event loop, more in a thread."""
@@ -305,12 +308,25 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """Where a request is answered; of a stored document its key, its code if known, its content where it is needed."""
+    """Where a request is answered; of a stored document its key, its code if known, its content where it is needed.
+
+    Words are there where they are asked for and at hand.
+    """
 
     source: SearchSource
     key: int | None = None
     code: Codes | None = None
     content: Content | None = None
+    words: WordReplica | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _ScoredDocument:
+    """A document of a shortlist with its distance and its score."""
+
+    key: int
+    distance: int
+    score: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,5 +362,17 @@ def _results(
     ]
 
 
-def _matches(ranking: Sequence[ScoredDocument], present: Mapping[int, DocumentSummary]) -> list[Match]:
+def _ranked(content: Content, words: WordReplica, shortlist: Shortlist[Any]) -> list[_ScoredDocument]:
+    """A shortlist by descending BM25 of the words of a content; equal scores as they were.
+
+    Rounded to what is shown, so that what shows as equal is a tie.
+    """
+    keys = np.array([key for key, _, _ in shortlist.entries], dtype=np.int64)
+    clauses = text_clauses(content.whole, words) if isinstance(content, Text) else ()
+    scores = np.round(words.index.scores(clauses, keys).astype(np.float64), _DIGITS)
+    order = np.argsort(-scores, kind="stable").tolist()
+    return [_ScoredDocument(int(keys[i]), shortlist.entries[i][1], float(scores[i])) for i in order]
+
+
+def _matches(ranking: Sequence[_ScoredDocument], present: Mapping[int, DocumentSummary]) -> list[Match]:
     return [Match(present[one.key], one.distance, one.score) for one in ranking if one.key in present]

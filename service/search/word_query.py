@@ -93,6 +93,20 @@ def word_query(query: str, replica: WordReplica, *, is_prefix: bool, with_typos:
     return _Builder(replica, with_typos).build(parts)
 
 
+def text_clauses(text: str, replica: WordReplica) -> tuple[Clause, ...]:
+    """The clauses of a text that is no query as a person types it: its words, the more often the more weight.
+
+    No sign means anything, and no word is corrected, completed or followed by longer ones. Of nothing but stop words
+    they are looked for. Blocks.
+
+    Cost: linear in the text.
+    """
+    terms = replica.analyzer.all_terms(text)
+    wanted = [term for term in terms if not replica.analyzer.is_stop(term)] or terms
+    clauses = [Clause(_alternatives(term, replica), weight=_weight(n)) for term, n in Counter(wanted).items()]
+    return (*clauses, *_merged(_of_phrases_with_synonyms(terms, replica)))
+
+
 def _wanted(query: str, parts: Sequence[QueryPart]) -> list[QueryPart]:
     wanted = [part for part in parts if not part.is_excluded]
     if parts and not wanted:
@@ -137,7 +151,7 @@ class _Builder:
                 phrases.append(needed)
             if part.is_required or part.is_phrase:
                 required = dict.fromkeys(needed)
-                clauses += [Clause(self._alternatives(term), is_required=True) for term in required]
+                clauses += [Clause(_alternatives(term, self.replica), is_required=True) for term in required]
                 terms = [term for term in terms if term.text not in required]
             found = [term for term in terms if only_stop_words or not term.is_stop or part.is_prefix]
             if part.is_prefix:
@@ -150,31 +164,16 @@ class _Builder:
                     clauses.append(corrected)
                     words[-1] = self.corrected[part.text]
                     continue
-            clauses += [Clause((*self._alternatives(text), *self._related(text))) for text in texts]
-        clauses += self._of_phrases_with_synonyms([term.text for term in of_wanted])
+            clauses += [Clause((*_alternatives(text, self.replica), *self._related(text))) for text in texts]
+        clauses += _of_phrases_with_synonyms([term.text for term in of_wanted], self.replica)
         merged = _merged(clauses)
         others = [t for c in merged if not c.is_excluded for t, _ in c.alternatives] if not has_documents else []
         known = bool(has_documents) or any(self.index.document_frequencies(others))
         words += [part.text for part in rest if not part.is_excluded]
         return WordQuery(merged, " ".join(words), tuple(phrases), tuple(excluded_phrases), self.corrected, known)
 
-    def _alternatives(self, term: str) -> tuple[tuple[str, float], ...]:
-        synonyms = self.replica.synonyms.get((term,), ())
-        return ((term, 1.0), *((other[0], _SYNONYM) for other in synonyms if len(other) == 1))
-
     def _related(self, term: str) -> list[tuple[str, float]]:
         return [(other, _RELATED) for other in self.replica.related(term)]
-
-    def _of_phrases_with_synonyms(self, terms: Sequence[str]) -> list[Clause]:
-        """Clauses for synonyms of several words, either in the query or of what it says."""
-        clauses: list[Clause] = []
-        for length in self.replica.synonym_lengths:
-            for start in range(len(terms) - length + 1):
-                for other in self.replica.synonyms.get(tuple(terms[start : start + length]), ()):
-                    if length > 1 or len(other) > 1:
-                        weight = _SYNONYM if len(other) == 1 else _SYNONYM_WORD
-                        clauses += [Clause(((term, weight),)) for term in other if not self.analyzer.is_stop(term)]
-        return clauses
 
     def _prefix(self, text: str, terms: Sequence[Term]) -> Clause:
         beginnings = _PLAIN.all_terms(text)
@@ -200,9 +199,31 @@ class _Builder:
         return Clause(tuple((term, _CORRECTED[n]) for term, n in found if n == nearest and n in _CORRECTED))
 
 
+def _alternatives(term: str, replica: WordReplica) -> tuple[tuple[str, float], ...]:
+    synonyms = replica.synonyms.get((term,), ())
+    return ((term, 1.0), *((other[0], _SYNONYM) for other in synonyms if len(other) == 1))
+
+
+def _of_phrases_with_synonyms(terms: Sequence[str], replica: WordReplica) -> list[Clause]:
+    """Clauses for synonyms of several words, either in the query or of what it says."""
+    clauses: list[Clause] = []
+    for length in replica.synonym_lengths:
+        for start in range(len(terms) - length + 1):
+            for other in replica.synonyms.get(tuple(terms[start : start + length]), ()):
+                if length > 1 or len(other) > 1:
+                    weight = _SYNONYM if len(other) == 1 else _SYNONYM_WORD
+                    clauses += [Clause(((term, weight),)) for term in other if not replica.analyzer.is_stop(term)]
+    return clauses
+
+
 def _merged(clauses: Iterable[Clause]) -> tuple[Clause, ...]:
-    """Clauses without repetition; of a word that comes n times, as in a text as query, the weight is 1 + ln n times."""
+    """Clauses without repetition; one that comes n times weighs as a word that does."""
     return tuple(
-        replace(clause, weight=clause.weight * (1 + log(n))) if n > 1 else clause
+        replace(clause, weight=clause.weight * _weight(n)) if n > 1 else clause
         for clause, n in Counter(clauses).items()
     )
+
+
+def _weight(n: int) -> float:
+    """What a word that comes `n` times in a query counts there."""
+    return 1 + log(n)

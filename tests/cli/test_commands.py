@@ -82,7 +82,7 @@ def test_what_is_imported_is_found_and_exported_as_it_was(sqlite_url: str, corpu
         found = nearbit("query", "text number 7", "-c", "texts", "-k", "3", "--url", url)
         assert (found.returncode, found.stdout.count("d/")) == (0, 3), found.stderr
         reranked = nearbit("query", "number 77", "-c", "texts", "-k", "1", "--url", url, "--rerank")
-        assert re.search(r"0\.\d{3} .*d/77 ", reranked.stdout), reranked.stdout
+        assert re.search(r"\d\.\d{3} .*d/77 ", reranked.stdout), reranked.stdout
         out = tmp_path / "out.jsonl"
         assert nearbit("export", "-c", "texts", "--url", url, "--out", str(out)).returncode == 0
         exported, given = ([json.loads(line) for line in f.read_text().splitlines()] for f in (out, corpus))

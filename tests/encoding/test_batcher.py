@@ -6,7 +6,6 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_matrix
 
 from service.encoding.batcher import Batcher
 from service.errors import ConfigurationError, CorruptArtifact, EncoderUnavailable, NotFound, QueueFull
@@ -70,21 +69,6 @@ def test_codes_are_those_of_the_hash_function() -> None:
         np.testing.assert_array_equal(got[0].codes, wanted.codes)
         np.testing.assert_array_equal(got[0].n_known_features, wanted.n_known_features)
         np.testing.assert_array_equal(np.concatenate([one.codes for one in got[1:]]), wanted.codes)
-        await encoder.close()
-
-    asyncio.run(scenario())
-
-
-def test_features_are_those_of_the_featurizer() -> None:
-    async def scenario() -> None:
-        encoder = batcher(max_batch=7)
-        wanted = FUNCTIONS[32].featurizer.transform(texts(40))
-        answers = await asyncio.gather(
-            encoder.features(D32, texts(40)), encoder.encode(D32, texts(40)), encoder.features(D32, texts(3))
-        )
-        assert (csr_matrix(answers[0]) != wanted).nnz == 0
-        assert (csr_matrix(answers[2]) != wanted[:3]).nnz == 0
-        np.testing.assert_array_equal(answers[1].confidence, FUNCTIONS[32].encode(texts(40)).confidence)
         await encoder.close()
 
     asyncio.run(scenario())

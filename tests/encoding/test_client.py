@@ -6,7 +6,6 @@ import httpx2
 import numpy as np
 import pytest
 from fastapi import FastAPI
-from scipy.sparse import csr_matrix
 
 from service.encoding.batcher import Batcher
 from service.encoding.client import EncoderClient
@@ -83,54 +82,10 @@ def test_an_encoder_process_is_never_sent_more_texts_than_it_takes() -> None:
         texts = [Text(f"text {i}") for i in range(5)]
         got, wanted = await client.encode(DIGEST, texts), FUNCTION.encode(texts)
         np.testing.assert_array_equal(got.codes, wanted.codes)
-        features = await client.features(DIGEST, texts)
-        assert (features != FUNCTION.featurizer.transform(texts)).nnz == 0
         await client.close()
         await batcher.close()
 
     asyncio.run(scenario())
-
-
-def test_features_over_http_are_those_of_the_featurizer() -> None:
-    async def scenario() -> None:
-        batcher = Batcher(load, device="cpu")
-        app = FastAPI()
-        app.include_router(encoder_routes(batcher))
-        client = EncoderClient("http://e", transport=httpx2.ASGITransport(app))
-        got, wanted = await client.features(DIGEST, TEXTS), FUNCTION.featurizer.transform(TEXTS)
-        assert got.shape == wanted.shape
-        assert got.dtype == np.float32
-        assert (got != wanted).nnz == 0
-        assert (await client.features(DIGEST, [])).shape[0] == 0
-        await client.close()
-        await batcher.close()
-
-    asyncio.run(scenario())
-
-
-@pytest.mark.parametrize(
-    "rows",
-    [
-        {"ends": [1], "indices": [0], "values": [1]},
-        {"ends": [1, 2, 3], "indices": [0, 1], "values": [1, 1]},
-        {"ends": [1, 2, 3], "indices": [0, 1, 9], "values": [1, 1, 1]},
-        {"ends": [3, 2, 3], "indices": [0, 1, 2], "values": [1, 1, 1]},
-    ],
-)
-def test_features_that_are_no_matrix_say_that_the_encoder_is_unavailable(rows: dict[str, list[int]]) -> None:
-    types = {"ends": np.int32, "indices": np.int32, "values": np.float32}
-    answer = {name: base64.b64encode(np.array(row, types[name]).tobytes()).decode() for name, row in rows.items()}
-    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, json={"n_features": 4, **answer}))
-
-    async def scenario() -> None:
-        client = EncoderClient("http://e", transport=transport)
-        try:
-            await client.features(DIGEST, TEXTS)
-        finally:
-            await client.close()
-
-    with pytest.raises(EncoderUnavailable, match="something else than agreed"):
-        asyncio.run(scenario())
 
 
 def test_a_corrupt_hash_function_is_named_on_this_side_too() -> None:
@@ -236,33 +191,31 @@ class Recorded(httpx2.AsyncBaseTransport):
         return httpx2.Response(response.status_code, headers=response.headers, content=answer)
 
 
-def over_http(contents: list[Text], max_body_bytes: int = 16 << 20) -> tuple[Encoded, csr_matrix, Recorded]:
-    """Codes and features of contents by an encoder process, and the sizes of what went over the wire."""
+def over_http(contents: list[Text], max_body_bytes: int = 16 << 20) -> tuple[Encoded, Recorded]:
+    """Codes of contents by an encoder process, and the sizes of what went over the wire."""
     batcher = Batcher(load, device="cpu")
     app = FastAPI()
     app.include_router(encoder_routes(batcher))
     install_problems(app)
     transport = Recorded(app, max_body_bytes)
 
-    async def scenario() -> tuple[Encoded, csr_matrix]:
+    async def scenario() -> Encoded:
         client = EncoderClient("http://e", transport=transport)
         try:
-            return await client.encode(DIGEST, contents), await client.features(DIGEST, contents)
+            return await client.encode(DIGEST, contents)
         finally:
             await client.close()
             await batcher.close()
 
-    codes, features = asyncio.run(scenario())
-    return codes, features, transport
+    return asyncio.run(scenario()), transport
 
 
-def same(got: tuple[Encoded, csr_matrix], contents: list[Text]) -> bool:
+def same(got: Encoded, contents: list[Text]) -> bool:
     wanted = FUNCTION.encode(contents)
     return (
-        np.array_equal(got[0].codes, wanted.codes)
-        and np.array_equal(got[0].n_known_features, wanted.n_known_features)
-        and np.array_equal(got[0].confidence, wanted.confidence)
-        and (got[1] != FUNCTION.featurizer.transform(contents)).nnz == 0
+        np.array_equal(got.codes, wanted.codes)
+        and np.array_equal(got.n_known_features, wanted.n_known_features)
+        and np.array_equal(got.confidence, wanted.confidence)
     )
 
 
@@ -278,22 +231,22 @@ LONG = [
     ids=["long", "many", "escapes", "mixed"],
 )
 def test_many_or_long_texts_travel_in_parts_of_bounded_size(contents: list[Text]) -> None:
-    codes, features, transport = over_http(contents)
-    assert same((codes, features), contents)
+    codes, transport = over_http(contents)
+    assert same(codes, contents)
     assert max(sent for sent, _ in transport.sizes) < 1 << 20
     assert max(answered for _, answered in transport.sizes) < 8 << 20
 
 
 def test_one_text_longer_than_a_part_travels_alone() -> None:
     contents = [Text("one"), Text("東 " * 200_000), Text("two")]
-    codes, features, _ = over_http(contents)
-    assert same((codes, features), contents)
+    codes, _ = over_http(contents)
+    assert same(codes, contents)
 
 
 def test_an_encoder_process_that_takes_less_at_a_time_is_sent_less_at_a_time() -> None:
     contents = [Text(f"word {i} " * 10) for i in range(200)]
-    codes, features, transport = over_http(contents, max_body_bytes=2_000)
-    assert same((codes, features), contents)
+    codes, transport = over_http(contents, max_body_bytes=2_000)
+    assert same(codes, contents)
     assert max(sent for sent, _ in transport.sizes) <= 2_000
     with pytest.raises(EncoderUnavailable, match="413"):
         over_http([Text("x" * 3_000), *TEXTS], max_body_bytes=2_000)

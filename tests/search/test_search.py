@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from itertools import chain
+from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
-from service.hashing.content import Contents
-from service.hashing.featurizers import Features
+from service.config import Settings
+from service.errors import TooMuchToRead
+from service.hashing.content import from_wire
 from service.search.request import TextOptions
-from service.search.rerank import Reranker
 from service.search.search import SearchResult
+from service.store import documents
+from service.store.documents import DocumentSummary, Keys, NewDocument
 from tests.use_cases import UseCases, by_document, by_texts, run
 
 
@@ -37,38 +40,64 @@ def test_memory_and_sql_give_the_same_matches_in_the_same_order(use_cases: UseCa
         ]
 
 
-@pytest.mark.parametrize("max_bytes", [0, 1 << 20])
-def test_memory_and_sql_re_rank_to_the_same_matches(use_cases: UseCases, max_bytes: int) -> None:
-    use_cases.search.reranker = Reranker(use_cases.encoder, max_bytes)
+RERANKED = [
+    TextOptions(k=7, rerank="features"),
+    TextOptions(k=20, rerank="features", shortlist=20),
+    TextOptions(k=20, rerank="features", shortlist=150),
+    TextOptions(k=50, radius=8, rerank="features"),
+    TextOptions(k=5, radius=9, rerank="features", shortlist=12),
+    TextOptions(k=5, rerank="features", shortlist=12, ties="confidence"),
+]
+
+
+@pytest.mark.parametrize("brief_chars", [0, 1_000_000])
+def test_a_shortlist_by_memory_or_by_sql_is_put_in_the_same_order(
+    use_cases: UseCases, brief_chars: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.search.search._BRIEF_QUERY_CHARS", brief_chars)
     ids: list[str | None] = [f"d{i}" for i in range(150)]
     use_cases.add(*(f"text {i} of {i % 7} and {i % 3} with {i % 11}" for i in range(150)), ids=ids)
-    wants = [
-        TextOptions(k=7, rerank="features"),
-        TextOptions(k=20, rerank="features", shortlist=20),
-        TextOptions(k=20, rerank="features", shortlist=150),
-        TextOptions(k=50, radius=8, rerank="features"),
-        TextOptions(k=5, radius=9, rerank="features", shortlist=12),
-        TextOptions(k=5, rerank="features", shortlist=12, ties="confidence"),
-    ]
     queries = ["text 5 of 3 with 4", "nothing alike", "text 7 of 0 and 1"]
 
     def ask() -> list[SearchResult]:
-        answers = [by_texts(use_cases, queries, want) for want in wants]
-        return [
-            *chain(*answers),
-            *(by_document(use_cases, "d77", want) for want in wants),
-        ]
+        answers = [by_texts(use_cases, queries, want) for want in RERANKED]
+        return [*chain(*answers), *(by_document(use_cases, "d77", want) for want in RERANKED)]
 
-    from_sql = ask()
     use_cases.follower.poll()
     from_memory = ask()
+    monkeypatch.setattr(use_cases.follower, "replica", lambda collection_id: None)
+    from_sql = ask()
     assert ({a.source for a in from_sql}, {a.source for a in from_memory}) == ({"sql"}, {"memory"})
     for ours, theirs in zip(from_memory, from_sql, strict=True):
         assert ours.matches == theirs.matches
-        assert ours.n_reranked == theirs.n_reranked
+        assert ours.n_reranked == theirs.n_reranked >= len(ours.matches)
+        assert ours.partial == theirs.partial == ()
         scores = [match.score for match in ours.matches]
-        assert scores == sorted(scores, reverse=True)
-    assert len(use_cases.search.reranker.cache) == (150 if max_bytes else 0)
+        assert None not in scores
+        assert scores == sorted(scores, key=lambda score: -(score or 0))
+
+
+@pytest.mark.parametrize("options", RERANKED)
+def test_without_words_the_nearest_come_in_the_order_of_their_codes(use_cases: UseCases, options: TextOptions) -> None:
+    use_cases.add(*(f"text {i} of {i % 7}" for i in range(50)), ids=[f"d{i}" for i in range(50)])
+    plain = options.model_copy(update={"rerank": None, "shortlist": None})
+    for ours, theirs in (
+        (by_texts(use_cases, ["text 5"], options)[0], by_texts(use_cases, ["text 5"], plain)[0]),
+        (by_document(use_cases, "d7", options), by_document(use_cases, "d7", plain)),
+    ):
+        assert (ours.partial, theirs.partial) == (("words",), ())
+        assert (ours.matches, ours.n_reranked) == (theirs.matches, 0)
+        assert {match.score for match in ours.matches} == {None}
+
+
+def test_words_that_are_behind_what_is_asked_for_re_rank_nothing(use_cases: UseCases) -> None:
+    use_cases.add("bread and butter")
+    use_cases.follower.poll()
+    added = use_cases.add("bread")
+    (stale,) = by_texts(use_cases, ["bread"], TextOptions(rerank="features"))
+    (fresh,) = by_texts(use_cases, ["bread"], TextOptions(rerank="features", at_least_seq=added.seq))
+    assert (stale.partial, stale.n_reranked, len(stale.matches)) == ((), 1, 1)
+    assert (fresh.partial, fresh.n_reranked, len(fresh.matches)) == (("words",), 0, 2)
 
 
 def test_a_changed_document_is_re_ranked_by_its_new_text(use_cases: UseCases) -> None:
@@ -81,24 +110,44 @@ def test_a_changed_document_is_re_ranked_by_its_new_text(use_cases: UseCases) ->
         use_cases.add("wind", ids=["a"])
 
 
-def test_documents_that_go_while_a_shortlist_is_re_ranked_make_room_for_the_next(use_cases: UseCases) -> None:
+def test_a_stored_document_asks_with_its_title_too(use_cases: UseCases) -> None:
+    contents = [from_wire(text="of the sea", title="lighthouse"), from_wire(text="bread"), from_wire(text="lighthouse")]
+    new = [NewDocument(id, content, {}) for id, content in zip("abc", contents, strict=True)]
+    run(use_cases.documents.add(use_cases.collection.name, new))
+    use_cases.follower.poll()
+    answer = by_document(use_cases, "a", TextOptions(rerank="features"))
+    assert answer.matches[0].document.id == "c"
+    assert [match.score == 0 for match in answer.matches] == [False, True]
+
+
+def test_documents_that_go_while_a_shortlist_is_re_ranked_make_room_for_the_next(
+    use_cases: UseCases, monkeypatch: pytest.MonkeyPatch
+) -> None:
     use_cases.add(*(f"bread {'and water ' * i}" for i in range(12)), ids=[f"d{i}" for i in range(12)])
     use_cases.follower.poll()
-    want = TextOptions(k=3, rerank="features")
-    (before,) = by_texts(use_cases, ["bread"], want)
+    want = TextOptions(k=3, rerank="features", shortlist=12)
+    (before,) = by_texts(use_cases, ["bread"], TextOptions(k=12, rerank="features"))
     best = [m.document.id for m in before.matches]
-    encode = use_cases.encoder.features
+    keys = [m.document.key for m in before.matches]
+    summaries = documents.summaries
 
-    async def features(digest: str, contents: Contents) -> Features:
-        found = await encode(digest, contents)
-        await asyncio.to_thread(lambda: run(use_cases.documents.delete(use_cases.collection.name, best[:2])))
-        return found
+    def without_the_best(connection: Connection, wanted: Keys, *rest: Any) -> dict[int, DocumentSummary]:
+        return summaries(connection, [key for key in wanted if key not in keys[:2]], *rest)
 
-    use_cases.encoder.features = features  # type: ignore[method-assign]
+    monkeypatch.setattr("service.search.search.documents.summaries", without_the_best)
     (answer,) = by_texts(use_cases, ["bread"], want)
-    assert len(answer.matches) == 3
-    assert answer.matches[0].document.id == best[2]
-    assert not {m.document.id for m in answer.matches} & set(best[:2])
+    assert [m.document.id for m in answer.matches] == best[2:5]
+
+
+def test_answers_of_several_parts_are_bounded_together(use_cases: UseCases, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.search.search._RERANKED_AT_ONCE", 1)
+    use_cases.search.settings = Settings(read_your_writes_s=0, max_read_bytes=5_000)
+    use_cases.add("bread " * 300)
+    use_cases.follower.poll()
+    want = TextOptions(k=1, rerank="features")
+    assert len(by_texts(use_cases, ["bread"] * 2, want)) == 2
+    with pytest.raises(TooMuchToRead):
+        by_texts(use_cases, ["bread"] * 3, want)
 
 
 def test_a_replica_that_is_behind_fills_the_shortlist_with_documents_that_exist(use_cases: UseCases) -> None:

@@ -14,12 +14,10 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.sparse import csr_matrix
 
 from service.encoding import MAX_CHARS, MAX_TEXTS, Encoder
 from service.errors import InvalidContent, InvalidInput
 from service.hashing.content import Text
-from service.hashing.featurizers import Features
 from service.hashing.function import Encoded
 from service.web.auth import needs
 from service.web.guarded_route import GuardedRoute
@@ -55,17 +53,8 @@ class EncodeResponse(BaseModel):
     confidence: str = Field(description="Base64 of n_bits bytes per text: how sure each bit is, from 0 to 255.")
 
 
-class FeaturesResponse(BaseModel):
-    """The features of the texts, a row each, as a sparse matrix (CSR); numbers are little-endian, in base64."""
-
-    n_features: int = Field(description="Columns of the matrix.")
-    ends: str = Field(description="int32: where each row ends in `indices` and `values`.")
-    indices: str = Field(description="int32: the columns that are not zero, row after row.")
-    values: str = Field(description="float32: the values in these columns.")
-
-
 def encoder_routes(encoder: Encoder, max_texts: int = MAX_TEXTS, max_text_chars: int | None = None) -> APIRouter:
-    """The routes `POST /v1/encode`, `POST /v1/features` and `GET /readyz` of an encoder process.
+    """The routes `POST /v1/encode` and `GET /readyz` of an encoder process.
 
     Args:
         encoder: does the work.
@@ -90,20 +79,6 @@ def encoder_routes(encoder: Encoder, max_texts: int = MAX_TEXTS, max_text_chars:
             codes=_base64(encoded.codes),
             n_known=encoded.n_known_features.tolist(),
             confidence=_base64(encoded.confidence),
-        )
-
-    @router.post("/v1/features", summary="Features of texts", tags=["encoder"])
-    @needs("read")
-    async def get_features(body: EncodeRequest, request: Request) -> FeaturesResponse:
-        """Features of texts, by the featurizer of the hash function; otherwise as `encode`."""
-        contents = contents_of(body)
-        features: Features = await unless_caller_leaves(request, encoder.features(body.digest, contents))
-        rows = csr_matrix(features)
-        return FeaturesResponse(
-            n_features=rows.shape[1],
-            ends=_base64(rows.indptr[1:].astype("<i4")),
-            indices=_base64(rows.indices.astype("<i4")),
-            values=_base64(rows.data.astype("<f4")),
         )
 
     @router.get("/readyz", summary="Whether it can encode", tags=["health"], responses={503: {"description": "No."}})

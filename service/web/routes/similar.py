@@ -44,7 +44,7 @@ router = APIRouter(
 async def similar_to_text(request: Request) -> Response:
     """The `k` nearest documents; with `radius`, only those within that many bits.
 
-    With `rerank`, the `k` documents of a shortlist of the nearest whose features are most similar to those of the text.
+    With `rerank`, the `k` documents of a shortlist of the nearest that have the words of the text (BM25).
     """
     query = parameters.read_parameters(parameters.SimilarToText, request)
     parameters.check_utf8(request, query.q)
@@ -103,6 +103,7 @@ def _pieces(result: SearchResult, shown: Shown) -> Iterator[bytes]:
         "code": result.code.hex(),
         "known": None if result.n_known is None else result.n_known > 0,
         "exact": True,
+        "partial": result.partial,
         "work": {
             "source": result.source,
             "path": stats.path,

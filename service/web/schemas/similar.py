@@ -26,7 +26,8 @@ class Match(BaseModel):
     id: str
     distance: int = Field(description="Bits in which its code differs from the query's.")
     score: float | None = Field(
-        None, description="Only with `rerank`: the cosine of its features with the query's, to six decimals."
+        None,
+        description="Only with `rerank`: BM25 of the query's words, to six decimals; left out where `partial` says so.",
     )
     title: str | None = Field(None, description="Left out if it has none, or `fields` does not name it.")
     text: str | None = Field(None, description="Left out if `fields` does not name it.")
@@ -41,7 +42,7 @@ class Work(BaseModel):
     probes: int = Field(description="Number of buckets that were read.")
     candidates: int = Field(description="Number of codes whose distance was computed.")
     radius: int = Field(description="Every code within this many bits was seen.")
-    reranked: int = Field(description="Documents whose features were compared with the query's; 0 without `rerank`.")
+    reranked: int = Field(description="Documents whose words were compared with the query's; 0 without `rerank`.")
 
 
 class Answer(BaseModel):
@@ -53,6 +54,10 @@ class Answer(BaseModel):
     known: bool | None = Field(
         description="False: the hash function knows no word of the query, so the matches mean little. "
         "Null for a stored document."
+    )
+    partial: list[Literal["words"]] = Field(
+        description="What `rerank` asks for and was not at hand: `words` while a process that has just started reads "
+        "them. Then the matches are in the order of their codes."
     )
     exact: bool = Field(description="Nothing nearer was missed; with `rerank`, no code nearer than the shortlist's.")
     work: Work

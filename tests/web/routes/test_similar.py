@@ -1,16 +1,21 @@
+import math
 import re
 import time
+from collections import Counter
 from itertools import product
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
+from service.hashing.analysis import Analyzer, decide_language
 from service.hashing.content import Text
 from service.hashing.untrained import untrained_hash_function
+from service.index.words import Clause
 from service.store import schema
 from service.store.database import Database
 from service.web.schemas.similar import Answer
+from tests.index.words.oracle import Oracle
 from tests.oracles import flip_cost, nearest
 from tests.web.asserting import refused
 from tests.web.conftest import Start
@@ -36,7 +41,17 @@ def filled(client: TestClient) -> TestClient:
 
 def until_in_memory(client: TestClient, seq: int) -> None:
     deadline = time.monotonic() + 10
-    while not (reached := IN_REPLICA.findall(client.get("/metrics").text)) or float(reached[0]) < seq:
+    services = client.app.state.services  # type: ignore[attr-defined]
+
+    def has_words() -> bool:
+        return any(
+            (words := services.follower.words(collection.collection_id)) is not None and words.read_seq >= seq
+            for collection, _ in services.follower.overview()
+        )
+
+    while (
+        not (reached := IN_REPLICA.findall(client.get("/metrics").text)) or float(reached[0]) < seq or not has_words()
+    ):
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
@@ -74,10 +89,16 @@ def expected_near(i: int, k: int) -> list[tuple[str, int]]:
     return [(f"d{other}", distance) for distance, other in found if other != i][:k]
 
 
-def cosines(q: str) -> dict[str, float]:
-    """The cosine of a text with each document, from the definition."""
-    rows = FUNCTION.featurizer.transform([Text(q), *map(Text, TEXTS.values())]).toarray().astype(float)
-    return {id: float(row @ rows[0]) for id, row in zip(TEXTS, rows[1:], strict=True)}
+def bm25(q: str) -> dict[str, float]:
+    """The BM25 of each document for the words of a text, from the definition."""
+    language = decide_language(list(TEXTS.values()))
+    analyzer, oracle = Analyzer(language), Oracle()
+    for key, text in enumerate(TEXTS.values()):
+        oracle.put(key, analyzer.all_terms(text), [])
+    terms = Counter(analyzer.terms(q))
+    clauses = [Clause(((term, 1.0),), weight=1 + math.log(n)) for term, n in terms.items()]
+    frequencies = {term: oracle.frequency(term) for term in terms}
+    return {id: oracle.score(clauses, key, frequencies) or 0.0 for key, id in enumerate(TEXTS)}
 
 
 @pytest.mark.parametrize("source", ["memory", "sql"])
@@ -137,14 +158,15 @@ def test_many_texts_are_answered_as_each_alone(filled: TestClient) -> None:
     assert [answer["known"] for answer in answers] == [True, True, False]
 
 
-@pytest.mark.parametrize("q", ["parse an array", "sort and search", "numbers in a tree"])
-def test_re_ranked_documents_come_in_the_order_of_their_cosine(filled: TestClient, q: str) -> None:
+@pytest.mark.parametrize("q", ["parse an array", "sort and search", "tree tree numbers in a tree, sort", "an or -sort"])
+def test_re_ranked_documents_come_in_the_order_of_their_words(filled: TestClient, q: str) -> None:
     answer = ask(filled, q=q, k=6, rerank="features")
-    by_cosine = cosines(q)
+    by_words = bm25(q)
     found = [(m["id"], m["distance"]) for m in answer["matches"]]
-    assert found == sorted(expected(q, 100), key=lambda match: -round(by_cosine[match[0]], 6))[:6]
-    assert [m["score"] for m in answer["matches"]] == pytest.approx([by_cosine[id] for id, _ in found], abs=2e-6)
+    assert found == sorted(expected(q, 100), key=lambda match: -round(by_words[match[0]], 6))[:6]
+    assert [m["score"] for m in answer["matches"]] == pytest.approx([by_words[id] for id, _ in found], abs=2e-6)
     assert answer["work"]["reranked"] == len(TEXTS)
+    assert answer["partial"] == ask(filled, q=q)["partial"] == []
     assert "score" not in ask(filled, q=q)["matches"][0]
     assert ask(filled, q=q)["work"]["reranked"] == 0
 
@@ -153,10 +175,10 @@ def test_re_ranked_documents_come_in_the_order_of_their_cosine(filled: TestClien
 def test_no_more_than_the_shortlist_is_re_ranked(filled: TestClient, shortlist: int) -> None:
     q = "search numbers"
     answer = ask(filled, q=q, k=3, rerank="features", shortlist=shortlist)
-    by_cosine = cosines(q)
+    by_words = bm25(q)
     nearest_by_code = expected(q, shortlist)
     assert [(m["id"], m["distance"]) for m in answer["matches"]] == sorted(
-        nearest_by_code, key=lambda match: -round(by_cosine[match[0]], 6)
+        nearest_by_code, key=lambda match: -round(by_words[match[0]], 6)
     )[:3]
     assert answer["work"]["reranked"] == shortlist
 
@@ -173,9 +195,9 @@ def test_with_a_radius_all_within_it_are_re_ranked(filled: TestClient, radius: i
 
 def test_documents_similar_to_a_stored_one_are_re_ranked_without_it(filled: TestClient) -> None:
     answer = ask(filled, f"{DOCUMENTS}/d3/similar", k=14, rerank="features", shortlist=14)
-    by_cosine = cosines(TEXTS["d3"])
+    by_words = bm25(TEXTS["d3"])
     assert [m["id"] for m in answer["matches"]] == [
-        id for id, _ in sorted(expected_near(3, 14), key=lambda match: -round(by_cosine[match[0]], 6))
+        id for id, _ in sorted(expected_near(3, 14), key=lambda match: -round(by_words[match[0]], 6))
     ]
     assert answer["work"]["reranked"] == 14
 
@@ -190,6 +212,24 @@ def test_many_texts_are_re_ranked_as_each_alone(filled: TestClient, monkeypatch:
         alone = ask(filled, q=q, k=3, rerank="features", shortlist=9, fields="id,score")
         assert answer == alone | {"work": alone["work"]}
         assert answer["work"]["reranked"] == 9
+
+
+def test_signs_mean_nothing_in_a_text_that_is_re_ranked(filled: TestClient) -> None:
+    plain = ask(filled, q="sort parse tree", k=15, rerank="features", fields="id", shortlist=15)
+    signed = ask(filled, q='+sort -parse "tree"', k=15, rerank="features", fields="id", shortlist=15)
+    assert {m["id"]: m["score"] for m in signed["matches"]} == {m["id"]: m["score"] for m in plain["matches"]}
+
+
+def test_without_words_in_memory_the_order_of_the_codes_stays_and_the_answer_says_so(filled: TestClient) -> None:
+    more = {"at_least_seq": beyond_replica(filled), "k": 4}
+    for path, asked in ((SIMILAR, {"q": "search a tree"}), (f"{DOCUMENTS}/d3/similar", {})):
+        answer = ask(filled, path, rerank="features", **asked, **more)
+        assert answer["partial"] == ["words"]
+        assert answer["work"]["reranked"] == 0
+        assert answer["matches"] == ask(filled, path, **asked, **more)["matches"]
+    body = {"texts": ["search a tree", "sort"], "rerank": "features", **more}
+    answers = filled.post(SIMILAR, json=body).json()["answers"]
+    assert [answer["partial"] for answer in answers] == [["words"], ["words"]]
 
 
 def test_a_text_without_a_known_word_is_re_ranked_to_the_order_of_the_codes(filled: TestClient) -> None:
