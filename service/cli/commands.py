@@ -186,7 +186,7 @@ def query(
         result = client.similar(collection, text, k, "features" if rerank else None)
     Console().print(matches_table(result))
     if result["partial"]:
-        say(console, "the words are not in memory: these matches are in the order of their codes", style="yellow")
+        say(console, "words are still being read: these matches are in the order of their codes", style="yellow")
     if not result["known"]:
         say(console, "the hash function knows no word of the query: these matches mean little", style="yellow")
 
