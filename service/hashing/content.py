@@ -65,7 +65,7 @@ class Embedding:
 MAX_TITLE_CHARS = 1_000
 """Longest title of a text."""
 
-_BLANK = "text must hold at least one character that is not white space or a format character"
+_BLANK = "must hold at least one character that is not white space or a format character"
 # The format characters are written out, because looking each character of a long text up takes a hundred times as long.
 _SEEN = re.compile(
     r"[^\s\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f"
@@ -156,7 +156,7 @@ def size_of(content: Content) -> int:
     return len(content.text) + len(content.title or "") if isinstance(content, Text) else 1
 
 
-def check_content(content: Content, max_chars: int | None = None) -> None:
+def check_content(content: Content, max_chars: int | None = None, name: str = "text") -> None:
     """Refuse content that should not be taken in, such as a text that cannot be stored, shows nothing or is too long.
 
     Raises:
@@ -167,10 +167,10 @@ def check_content(content: Content, max_chars: int | None = None) -> None:
         return  # checked where it was made
     text = content.text
     if _is_blank(text):
-        raise InvalidContent(_BLANK)
+        raise InvalidContent(f"{name} {_BLANK}")
     if max_chars is not None and len(text) > max_chars:
-        raise InvalidContent(f"text must be at most {max_chars} characters long, got {len(text)}")
-    _check_hashable(text)
+        raise InvalidContent(f"{name} must be at most {max_chars} characters long, got {len(text)}")
+    _check_hashable(text, name)
     if content.title is not None:
         if len(content.title) > MAX_TITLE_CHARS:
             raise InvalidContent(f"title must be at most {MAX_TITLE_CHARS} characters long, got {len(content.title)}")
@@ -207,11 +207,11 @@ def _is_blank(text: str) -> bool:
     return _SEEN.search(text) is None
 
 
-def _check_hashable(text: str) -> None:
+def _check_hashable(text: str, name: str = "text") -> None:
     # Of what was taken in by an earlier release this is all that may be asked: it must get its code.
     if not text or text.isspace():
-        raise InvalidContent(_BLANK)
-    _check_storable(text, "text")
+        raise InvalidContent(f"{name} {_BLANK}")
+    _check_storable(text, name)
 
 
 def _check_storable(text: str, name: str) -> None:

@@ -198,7 +198,7 @@ class QuerySearch:
         if request.is_batch:
             check_contents(contents, self.settings.max_text_chars, "queries")
         else:
-            check_content(contents[0], self.settings.max_text_chars)
+            check_content(contents[0], self.settings.max_text_chars, "q")
 
     def _is_brief(self, sources: _Sources, request: QueryRequest) -> bool:
         most = _BRIEF_HIGHLIGHTS if request.highlight else _BRIEF_MATCHES
@@ -258,7 +258,7 @@ class QuerySearch:
             if not request.is_batch:
                 raise
             raise InvalidInput(f"queries[{i}]: {error}") from None
-        n = max(_PHRASE_CANDIDATES if words.phrases else _CANDIDATES, request.k)
+        n = max(_PHRASE_CANDIDATES if words.needs_texts else _CANDIDATES, request.k)
         return _Words(words.text, words, sources.words.index.search(words.clauses, n))
 
     # fuse
@@ -376,7 +376,7 @@ class QuerySearch:
             if len(chosen) >= request.k:
                 return chosen[: request.k]
         found = words.found
-        if found is not None and words.query is not None and words.query.phrases:
+        if found is not None and needs_texts:
             ranking.is_exact = found.n_matching <= len(found.keys)
         return chosen
 

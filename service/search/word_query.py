@@ -68,7 +68,7 @@ def plain_query(query: str) -> str:
     Raises:
         InvalidInput: everything in it is excluded.
     """
-    return " ".join(part.text for part in _wanted(query, parse(query)))
+    return " ".join(part.text for part in _wanted(query, parse(query) or [QueryPart(query)]))
 
 
 def word_query(query: str, replica: WordReplica, *, is_prefix: bool, with_typos: bool) -> WordQuery:
@@ -85,7 +85,7 @@ def word_query(query: str, replica: WordReplica, *, is_prefix: bool, with_typos:
 
     Cost: linear in the query, and a pass over the dictionary for each of a few unknown words.
     """
-    parts = parse(query)
+    parts = parse(query) or [QueryPart(query)]
     wanted = _wanted(query, parts)
     if is_prefix and not wanted[-1].is_phrase:
         place = max(i for i, part in enumerate(parts) if not part.is_excluded)
@@ -109,9 +109,9 @@ def text_clauses(text: str, replica: WordReplica) -> tuple[Clause, ...]:
 
 def _wanted(query: str, parts: Sequence[QueryPart]) -> list[QueryPart]:
     wanted = [part for part in parts if not part.is_excluded]
-    if parts and not wanted:
+    if not wanted:
         raise InvalidInput(f"q must hold a word that is not excluded by '-', got {query[:_SHOWN]!r}")
-    return wanted or [QueryPart(query)]
+    return wanted
 
 
 class _Builder:

@@ -86,7 +86,7 @@ def read_parameters(model: type[Model], request: Request) -> Model:
         ) from None
 
 
-def check_utf8(request: Request, q: str) -> None:
+def check_utf8(request: Request, q: str, name: str = "text") -> None:
     """Refuse a text that was not UTF-8 in the URL: each byte that was not was read as U+FFFD."""
     if "\ufffd" not in q:
         return
@@ -95,7 +95,7 @@ def check_utf8(request: Request, q: str) -> None:
     try:
         raw.encode("latin-1").decode("utf-8")
     except UnicodeDecodeError as error:
-        raise InvalidContent(f"text must be valid UTF-8, got another byte at {error.start}") from None
+        raise InvalidContent(f"{name} must be valid UTF-8, got another byte at {error.start}") from None
 
 
 def openapi_parameters(model: type[SearchOptions]) -> dict[str, Any]:

@@ -39,7 +39,7 @@ router = APIRouter(
 async def search(request: Request) -> Response:
     """The `k` best documents, by the words of the query and by its code together."""
     query = parameters.read_parameters(parameters.SearchQuery, request)
-    parameters.check_utf8(request, query.q)
+    parameters.check_utf8(request, query.q, "q")
     query_request = query.request()
     (result,) = await services_of(request).queries.search(query_request)
     pieces = _pieces(result, query_request.shown)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Literal
+from unicodedata import category
 
 from fastapi import Path
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from service.hashing.codes import BITS_STEP, MAX_BITS, MIN_BITS
 from service.ingest.collections import WordChanges
@@ -20,7 +21,13 @@ COLLECTION_RULE = "Up to 64 letters, digits, dots, hyphens and underscores; the 
 CollectionName = Annotated[str, Path(pattern=COLLECTION_PATTERN, description=COLLECTION_RULE)]
 
 
-Synonym = Annotated[str, Field(min_length=1, max_length=200)]
+def _check_synonym(synonym: str) -> str:
+    if not synonym.strip() or any(category(character) in ("Cc", "Cs") for character in synonym):
+        raise ValueError("must not be blank, and hold no control characters and no lone surrogates")
+    return synonym
+
+
+Synonym = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_check_synonym)]
 SynonymGroup = Annotated[list[Synonym], Field(min_length=2, max_length=100)]
 
 

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from fastapi.testclient import TestClient
 
@@ -102,3 +104,139 @@ def test_with_an_admin_key_only_a_caller_with_it_creates_and_deletes_collections
     refused(client.get("/v1/collections/docs"), 401, "unauthorized")
     assert client.get("/v1/collections/docs", headers=bearer).status_code == 200
     assert client.delete("/v1/collections/docs", headers=bearer).status_code == 204
+
+
+# how words are found
+
+DEFAULTS = {"language": "auto", "k1": 1.2, "b": 0.75, "title_weight": 3.0, "synonyms": []}
+BAD_SETTINGS = [
+    ("language", "xx"),
+    ("language", ""),
+    ("language", "EN"),
+    ("language", 3),
+    ("k1", -0.1),
+    ("k1", 101),
+    ("k1", "many"),
+    ("b", 2),
+    ("b", -1),
+    ("b", [0.5]),
+    ("title_weight", -1),
+    ("title_weight", 1e9),
+    ("synonyms", "car"),
+    ("synonyms", ["car"]),
+    ("synonyms", [["car"]]),
+    ("synonyms", [[]]),
+    ("synonyms", [["car", ""]]),
+    ("synonyms", [["car", "auto", "x" * 201]]),
+    ("synonyms", [["a", "b"], ["car", 3]]),
+    ("synonyms", [["car", "a\u0000b"]]),
+    ("synonyms", [["car", "  "]]),
+    ("synonyms", [[f"w{i}" for i in range(101)]]),
+    ("stemmer", "en"),
+]
+
+
+def settings_of(client: TestClient, collection: str) -> dict[str, object]:
+    """What was set of how words are found."""
+    words = client.get(f"/v1/collections/{collection}").json()["words"]
+    return {name: words[name] for name in DEFAULTS}
+
+
+def test_word_settings_are_given_with_a_collection_and_come_back(client: TestClient) -> None:
+    client.put("/v1/collections/plain")
+    assert settings_of(client, "plain") == DEFAULTS
+    given = {
+        "language": "de",
+        "k1": 2.0,
+        "b": 0.0,
+        "title_weight": 0.0,
+        "synonyms": [["auto", "wagen"], ["pkw", "ein auto"]],
+    }
+    assert client.put("/v1/collections/set", json=given).status_code == 201
+    assert client.put("/v1/collections/set", json=given).status_code == 200
+    assert settings_of(client, "set") == given
+    assert client.get("/v1/collections/set").json()["words"]["analyzed_as"] == "de"
+
+
+def test_a_collection_that_exists_with_other_word_settings_is_a_conflict(client: TestClient) -> None:
+    client.put("/v1/collections/docs", json={"language": "en", "k1": 1.5})
+    assert client.put("/v1/collections/docs").status_code == 200, "what is left out stays as it is"
+    for name, value, there in (("language", "de", "en"), ("k1", 1.2, "1.5"), ("synonyms", [["a", "b"]], "[]")):
+        problem = refused(client.put("/v1/collections/docs", json={name: value}), 409, "collection-differs")
+        assert f"{name} = {there}" in problem["detail"]
+    assert settings_of(client, "docs") == DEFAULTS | {"language": "en", "k1": 1.5}
+
+
+def test_a_patch_changes_what_it_names_and_leaves_the_rest(client: TestClient) -> None:
+    client.put("/v1/collections/docs", json={"language": "en", "k1": 1.5})
+    expected = DEFAULTS | {"language": "en", "k1": 1.5}
+    for change in ({"b": 0.5}, {"synonyms": [["a", "b c"]]}, {"k1": 0}, {"language": "none"}, {}, {"synonyms": []}):
+        response = client.patch("/v1/collections/docs", json=change)
+        assert response.status_code == 200, response.text
+        expected |= change
+        assert {name: response.json()["words"][name] for name in DEFAULTS} == expected
+        assert settings_of(client, "docs") == expected
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+@pytest.mark.parametrize(("name", "value"), BAD_SETTINGS)
+def test_a_bad_word_setting_is_refused_by_its_name(lite: TestClient, method: str, name: str, value: object) -> None:
+    path = "/v1/collections/texts" if method == "PATCH" else "/v1/collections/never"
+    problem = refused(lite.request(method, path, json={name: value}), 422, "invalid-input")
+    assert name in problem["detail"]
+    assert settings_of(lite, "texts") == DEFAULTS
+    refused(lite.get("/v1/collections/never"), 404, "not-found")
+
+
+@pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity", b"1e999"])
+@pytest.mark.parametrize("name", ["k1", "b", "title_weight"])
+def test_a_word_setting_that_is_no_number_is_refused(lite: TestClient, name: str, number: bytes) -> None:
+    content = b'{"%s": %s}' % (name.encode(), number)
+    headers = {"Content-Type": "application/json"}
+    response = lite.patch("/v1/collections/texts", content=content, headers=headers)
+    assert response.status_code in (400, 422), response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    assert settings_of(lite, "texts") == DEFAULTS
+
+
+def test_a_patch_of_a_collection_that_is_not_there_is_not_found(lite: TestClient) -> None:
+    refused(lite.patch("/v1/collections/none", json={"b": 0.5}), 404, "not-found")
+
+
+def test_a_patch_does_not_change_what_a_collection_is(lite: TestClient) -> None:
+    for change in ({"n_bits": 64}, {"kind": "text"}, {"name": "other"}):
+        refused(lite.patch("/v1/collections/texts", json=change), 422, "invalid-input")
+
+
+def test_a_patch_needs_the_admin_key(sqlite_url: str, start: Start) -> None:
+    client = start(sqlite_url, admin_key="the key", host="0.0.0.0")
+    bearer = {"Authorization": "Bearer the key"}
+    client.put("/v1/collections/docs", headers=bearer)
+    refused(client.patch("/v1/collections/docs", json={"b": 0.5}), 401, "unauthorized")
+    assert client.patch("/v1/collections/docs", json={"b": 0.5}, headers=bearer).status_code == 200
+
+
+def test_a_change_of_settings_changes_what_is_found(client: TestClient) -> None:
+    client.put("/v1/collections/docs", json={"language": "none", "n_bits": 16})
+    documents = [{"id": "a", "text": "inverted files"}, {"id": "b", "text": "an automobile"}]
+    seq = client.post("/v1/collections/docs/documents", json={"documents": documents}).json()["seq"]
+
+    def found(q: str) -> list[str]:
+        asked = {"q": q, "rank": "words", "at_least_seq": seq, "typos": False}
+        return [m["id"] for m in client.get("/v1/collections/docs/search", params=asked).json()["matches"]]
+
+    def until(q: str, expected: list[str]) -> None:
+        deadline = time.monotonic() + 30
+        while found(q) != expected:
+            assert time.monotonic() < deadline, client.get("/v1/collections/docs").text
+            time.sleep(0.02)
+
+    until("inverting", [])
+    client.patch("/v1/collections/docs", json={"language": "en"})
+    until("inverting", ["a"])
+    client.patch("/v1/collections/docs", json={"synonyms": [["car", "automobile"]]})
+    until("car", ["b"])
+    client.patch("/v1/collections/docs", json={"language": "none", "synonyms": []})
+    until("inverting", [])
+    until("car", [])
+    assert client.get("/v1/collections/docs").json()["words"]["analyzed_as"] == "none"
