@@ -170,9 +170,9 @@ class WordReplica:
 
         Where deletions that it has not heard of may be noted no more, everything is read anew.
         """
-        n_applied = 0
+        n_applied, compacted_seq = 0, collection.compacted_seq
         while self.read_seq < collection.last_seq:
-            if self.read_seq < collection.compacted_seq:
+            if self.read_seq < compacted_seq:
                 fresh = self.empty(collection, self.settings, self.version)
                 fresh._read_all(database)
                 self.index, self.read_seq, self.saved_seq = fresh.index, fresh.read_seq, 0
@@ -180,6 +180,9 @@ class WordReplica:
             with database.read() as connection:
                 changed = documents.changed_texts(connection, self.collection_id, self.read_seq, _CHARS_AT_ONCE)
                 gone = documents.deleted_keys(connection, self.collection_id, self.read_seq)
+                compacted_seq = documents.compacted_seq(connection, self.collection_id)
+            if self.read_seq < compacted_seq:  # since the collection was looked at: some deletions may be missing
+                continue
             self._put(changed)
             if gone:
                 self.index.delete(np.array(gone, dtype=np.int64))
@@ -188,12 +191,17 @@ class WordReplica:
             self.read_seq = min(changed[-1].seq, collection.last_seq) if changed else collection.last_seq
         return n_applied
 
+    def terms_of(self, text: str | None, title: str | None) -> tuple[list[str], list[str]]:
+        """The terms of body and title of a document; of a titled one the first sentence counts as title too."""
+        analyze = self.analyzer.all_terms
+        body = analyze(text) if text else []
+        return body, analyze(f"{title}\n{first_sentence(text or '')}") if title else []
+
     def _put(self, changed: Sequence[ChangedText]) -> None:
         if not changed:
             return
-        analyze = self.analyzer.all_terms
-        bodies = [analyze(one.text) if one.text else [] for one in changed]
-        titles = [analyze(f"{one.title}\n{first_sentence(one.text or '')}") if one.title else [] for one in changed]
+        of_texts = [self.terms_of(one.text, one.title) for one in changed]
+        bodies, titles = [body for body, _ in of_texts], [title for _, title in of_texts]
         self.index.put(np.array([one.key for one in changed], dtype=np.int64), bodies, titles)
 
     def save(self, database: Database, snapshots: Path, is_ours: Callable[[Connection], bool]) -> None:

@@ -12,7 +12,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -199,13 +199,14 @@ class WordReplicas:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Hold the lock of words among the processes that share the snapshots."""
-        if self.snapshots is None:
-            yield
-            return
-        self.snapshots.mkdir(parents=True, exist_ok=True)
-        with (self.snapshots / "words.lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        """Hold the lock of words among the processes that share the snapshots; if there can be none, go on."""
+        with ExitStack() as stack:
+            if self.snapshots is not None:
+                try:
+                    self.snapshots.mkdir(parents=True, exist_ok=True)
+                    fcntl.flock(stack.enter_context((self.snapshots / "words.lock").open("w")), fcntl.LOCK_EX)
+                except OSError as error:  # a folder that is full or cannot be written keeps no words from being read
+                    log.warning("words are read without their lock", folder=str(self.snapshots), error=str(error))
             yield
 
     def _saved(self, replica: WordReplica) -> WordReplica:

@@ -350,6 +350,11 @@ def deleted_keys(connection: Connection, collection_id: int, after_seq: int) -> 
     return [*connection.scalars(_DELETED, {"collection": collection_id, "after": after_seq})]
 
 
+def compacted_seq(connection: Connection, collection_id: int) -> int:
+    """The seq up to which deletions of documents may be noted no more; read after `deleted_keys`, of those read."""
+    return connection.execute(_COMPACTED, {"collection": collection_id}).scalar() or 0
+
+
 def count(connection: Connection, collection_id: int) -> int:
     """Number of documents. Cost: linear, from an index."""
     return connection.execute(_COUNT, {"collection": collection_id}).scalar_one()
@@ -454,6 +459,7 @@ _DELETED = (
     .where(schema.deletions.c.collection_id == bindparam("collection"), schema.deletions.c.seq > bindparam("after"))
     .order_by(schema.deletions.c.seq)
 )
+_COMPACTED = select(schema.collections.c.compacted_seq).where(schema.collections.c.id == bindparam("collection"))
 _COUNT = select(func.count()).select_from(TABLE).where(_OF_COLLECTION)
 _LAST_KEY = select(func.max(TABLE.c.key)).where(_OF_COLLECTION)
 _KEYS = select(TABLE.c.key).where(_OF_COLLECTION).order_by(TABLE.c.key)

@@ -1,0 +1,294 @@
+"""However words were followed, they answer as words that were read afresh, and as a slow oracle of what SQL holds."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+from structlog.testing import capture_logs
+
+from service.hashing.analysis import Analyzer
+from service.hashing.content import Text
+from service.index import word_replicas as module
+from service.index.replicas import Follower
+from service.index.word_replica import WordReplica
+from service.index.words import Clause, snapshot
+from service.store import codes, collections, documents, overviews, schema, words
+from service.store.database import Database
+from service.store.deletion import Deletion
+from service.store.documents import NewDocument
+from tests.backups import back_up, restore
+from tests.index.histories import History, unique
+from tests.index.test_follower import running, until
+from tests.index.words.oracle import Oracle
+
+VOCABULARY = ("cat", "cats", "running", "runs", "the", "tree", "numpy.linalg", "\u673a\u5668")
+Scores = dict[str, dict[int, float]]
+
+
+class WordHistory(History):
+    """One collection, whose texts and word settings change."""
+
+    def write(self, ids: list[int], texts: list[str], titles: list[str | None]) -> None:
+        chosen = dict(zip(ids, zip(texts, titles, strict=True), strict=False))
+        new = [NewDocument(f"d{i}", Text(text, title), {}) for i, (text, title) in chosen.items()]
+        active = self.active
+        with self.database.lane(self.collection.id) as lane:
+            put = documents.put(lane, new)
+            codes.discard(lane, [p.key for p in put], keep_space_id=active.id)
+            codes.append(lane, active.id, [p.key for p in put], self.codes(len(put)), [p.seq for p in put])
+
+    def change(self, **values: object) -> None:
+        with self.database.write() as connection:
+            before, _ = words.lock(connection, self.collection.id)
+            words.put(connection, self.collection.id, replace(before, **values))  # type: ignore[arg-type]
+
+    def compact(self, lag: int) -> None:
+        Deletion(self.database, lambda _: None).prune(self.collection.id, lag=lag)
+
+    def settings(self) -> words.WordSettings:
+        with self.database.read() as connection:
+            return words.get(connection, self.collection.id)[0]
+
+
+def answers(replica: WordReplica | None) -> Scores:
+    """The score of every document by each term of the vocabulary."""
+    assert replica is not None
+    found = {term: replica.index.search([Clause(((term, 1.0),))], 1_000) for term in terms_of(replica.analyzer)}
+    return {t: dict(zip(m.keys.tolist(), m.scores.tolist(), strict=True)) for t, m in found.items()}
+
+
+def terms_of(analyzer: Analyzer) -> list[str]:
+    return sorted({term for word in VOCABULARY for term in analyzer.all_terms(word)})
+
+
+def check(history: WordHistory, replica: WordReplica | None) -> None:
+    """The replica answers exactly as one that is read afresh, and as the oracle."""
+    assert replica is not None
+    stored = history.settings()
+    fresh = WordReplica.load(history.database, history.overview)
+    assert replica.settings == fresh.settings == stored
+    assert replica.analyzer.language == stored.analyzer_language
+    assert replica.synonyms == fresh.synonyms
+    assert replica.read_seq == history.last_seq
+    assert answers(replica) == answers(fresh)
+    oracle = Oracle(stored.k1, stored.b, stored.title_weight)
+    table = schema.documents.c
+    with history.database.read() as connection:
+        query = select(table.key, table.text, table.title).where(table.collection_id == history.collection.id)
+        for key, text, title in connection.execute(query):
+            body, titled = fresh.terms_of(text, title)
+            oracle.put(key, body, titled)
+    expected = {
+        term: {key: -score for score, key in oracle.search([Clause(((term, 1.0),))])}
+        for term in terms_of(fresh.analyzer)
+    }
+    found = answers(replica)
+    assert {t: found[t].keys() for t in found} == {t: expected[t].keys() for t in expected}
+    for term, scores in expected.items():
+        assert found[term] == pytest.approx(scores, rel=1e-4), term
+
+
+ids = st.lists(st.integers(0, 8), min_size=1, max_size=4, unique=True)
+texts = st.lists(st.sampled_from(VOCABULARY), min_size=1, max_size=6).map(" ".join)
+writes = st.tuples(ids, st.lists(texts, min_size=4, max_size=4), st.lists(st.none() | texts, min_size=4, max_size=4))
+changes = st.sampled_from(
+    [
+        {"language": "en"},
+        {"language": "none"},
+        {"language": "auto", "decided": "de"},
+        {"k1": 0.5},
+        {"b": 0.0},
+        {"title_weight": 1.0},
+        {"synonyms": (("cat", "big tree"), ("cat", "runs"))},
+    ]
+)
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("write"), writes),
+        st.tuples(st.just("delete"), ids),
+        st.tuples(st.just("change"), changes),
+        st.tuples(st.just("compact"), st.integers(0, 3)),
+        st.tuples(st.sampled_from(["poll", "poll", "other", "restart", "build", "back_up", "restore"]), st.none()),
+    ),
+    max_size=20,
+)
+
+
+def process(database: Database, folder: Path | None, node: str = "node") -> Follower:
+    follower = Follower(database, node, snapshots=folder, snapshot_from=1, words_snapshot_from=1)
+    follower.poll()
+    return follower
+
+
+@pytest.mark.long_on_postgresql
+@settings(max_examples=40)
+@given(steps)
+def test_any_interleaving_ends_equal_to_a_fresh_reading(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: list
+) -> None:
+    """Two processes share a folder of snapshots; every backup is older than the last heartbeat."""
+    monkeypatch.setattr("service.index.replicas._HEARTBEAT_S", 0)
+    history = WordHistory(database)
+    folder = tmp_path / f"{next(unique)}"
+    followers = [process(database, folder), process(database, folder, "other")]
+    backup = back_up(database)
+    for name, argument in steps:
+        match name:
+            case "poll":
+                followers[0].poll()
+            case "other":
+                followers[1].poll()
+            case "restart":
+                followers[0] = process(database, folder)
+            case "back_up":
+                backup = back_up(database)
+            case "restore":
+                restore(database, backup)
+            case "write":
+                history.write(*argument)
+            case "change":
+                history.change(**argument)
+            case _:
+                getattr(history, name)(*([] if argument is None else [argument]))
+    for follower in (*followers, process(database, folder, "third")):
+        follower.poll()
+        assert follower.state_of_words(history.collection.id) == ("following", None)
+        check(history, follower.words(history.collection.id))
+
+
+def test_deletions_forgotten_after_the_collection_was_looked_at_are_heard_of_all_the_same(database: Database) -> None:
+    history = WordHistory(database)
+    history.write([1, 2], ["cat", "tree"], [None, None])
+    replica = WordReplica.load(database, history.overview)
+    history.delete([1])
+    seen = history.overview
+    history.compact(0)
+    assert seen.compacted_seq < history.overview.compacted_seq
+    replica.follow(database, seen)
+    check(history, replica)
+
+
+def test_another_code_space_leaves_the_words_as_they_are(database: Database) -> None:
+    history = WordHistory(database)
+    history.write([1, 2], ["cat", "tree"], ["a title", None])
+    follower = process(database, None)
+    before = follower.words(history.collection.id)
+    history.next_space()
+    follower.poll()
+    history.roll_back()
+    follower.poll()
+    assert follower.words(history.collection.id) is before
+    check(history, before)
+
+
+def test_words_that_cannot_be_read_are_tried_again_and_others_are_followed(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, good = WordHistory(database), WordHistory(database)
+    for history in (bad, good):
+        history.write([1], ["cat"], [None])
+    load = WordReplica.load.__func__  # type: ignore[attr-defined]
+
+    def failing(cls: type, database: Database, collection: overviews.Overview, snapshots: object = None) -> WordReplica:
+        if collection.collection_id == bad.collection.id:
+            raise ValueError("broken")
+        return load(cls, database, collection, snapshots)  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(module, "_RETRY_S", 0.0)
+    monkeypatch.setattr(WordReplica, "load", classmethod(failing))
+    follower = Follower(database, "node")
+    with capture_logs() as logs:
+        for _ in range(3):
+            follower.poll()
+    assert [line["collection"] for line in logs if line["log_level"] == "error"] == [bad.collection.name], "once"
+    assert follower.state_of_words(bad.collection.id) == ("failed", "ValueError: broken")
+    assert follower.words(bad.collection.id) is None
+    check(good, follower.words(good.collection.id))
+    monkeypatch.setattr(WordReplica, "load", classmethod(load))
+    follower.poll()
+    assert follower.state_of_words(bad.collection.id) == ("following", None)
+    check(bad, follower.words(bad.collection.id))
+
+
+def test_a_folder_that_cannot_be_written_keeps_no_words_from_being_read(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_SMALL_SEQ", 0)
+    history = WordHistory(database)
+    history.write([1, 2], ["cat", "tree"], [None, None])
+    in_the_way = tmp_path / "file"
+    in_the_way.write_text("no folder")
+    with running(database, snapshots=in_the_way / "snapshots", words_snapshot_from=1) as follower:
+        until(lambda: follower.words(history.collection.id), "the words")
+        history.write([3], ["runs"], [None])
+        until(lambda: follower.words(history.collection.id).read_seq == history.last_seq, "the write")  # type: ignore[union-attr]
+        check(history, follower.words(history.collection.id))
+
+
+def test_a_follower_stops_while_words_are_being_loaded(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_SMALL_SEQ", 0)
+    history = WordHistory(database)
+    history.write([1], ["cat"], [None])
+    loading, free = threading.Event(), threading.Event()
+    load = WordReplica._read_all
+
+    def slow(self: WordReplica, database: Database) -> None:
+        loading.set()
+        free.wait(20)
+        load(self, database)
+
+    monkeypatch.setattr(WordReplica, "_read_all", slow)
+    with running(database) as follower:
+        assert loading.wait(20)
+        assert follower.state_of_words(history.collection.id) == ("loading", None)
+        threading.Timer(0.1, free.set).start()
+    assert all(not thread.name.startswith("word-loader") for thread in threading.enumerate())
+
+
+def test_the_words_of_a_collection_that_nobody_asks_for_are_dropped_and_come_back(database: Database) -> None:
+    history = WordHistory(database)
+    history.write([1, 2], ["cat", "tree"], [None, None])
+    follower = Follower(database, "node", unload_after_s=0.01)
+    follower.poll()
+    time.sleep(0.02)
+    follower.poll()
+    assert follower.words(history.collection.id) is None
+    history.delete([1])
+    follower.replica(history.collection.id)
+    follower.poll()
+    check(history, follower.words(history.collection.id))
+
+
+def test_words_and_snapshots_of_a_dropped_collection_are_forgotten(database: Database, tmp_path: Path) -> None:
+    history, other = WordHistory(database), WordHistory(database)
+    for one in (history, other):
+        one.write([1], ["cat"], [None])
+    follower = process(database, tmp_path)
+    assert len(snapshot.names(tmp_path)) == 2
+    with database.write() as connection:
+        collections.drop(connection, history.collection.name)
+    follower.poll()
+    assert follower.words(history.collection.id) is None
+    follower._pruned_at = float("-inf")
+    follower.poll()
+    assert [name.split("-")[1] for name in snapshot.names(tmp_path)] == [str(other.collection.id)]
+
+
+def test_words_of_a_lost_history_are_dropped(database: Database, tmp_path: Path) -> None:
+    history = WordHistory(database)
+    history.write([1], ["cat"], [None])
+    backup = back_up(database)
+    history.write([2, 3], ["tree", "runs"], [None, None])
+    follower = process(database, tmp_path)
+    restore(database, backup)
+    history.write([2, 3], ["runs", "cat"], [None, None])
+    follower.poll()
+    check(history, follower.words(history.collection.id))
+    check(history, process(database, tmp_path, "new").words(history.collection.id))
