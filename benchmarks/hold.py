@@ -24,7 +24,7 @@ def words(n: int) -> str:
 
 def requests(n_long: int) -> dict[str, tuple[str, str, bytes]]:
     """The heaviest requests that are allowed, by name; collection `long` has so many documents of 60 kB."""
-    path = "/v1/collections/short/similar"
+    path, search = "/v1/collections/short/similar", "/v1/collections/short/search"
     few = {"texts": [words(20 + i % 9) for i in range(100)], "k": 1_000}
     many = {"texts": [words(20 + i % 9) for i in range(1_000)], "k": 100}
     metadata = {f"k{i}": i for i in range(900)}
@@ -33,6 +33,26 @@ def requests(n_long: int) -> dict[str, tuple[str, str, bytes]]:
         "POST similar, 1,000 texts x k 100": ("POST", path, json.dumps(many).encode()),
         "the same, order by confidence": ("POST", path, json.dumps({**many, "ties": "confidence"}).encode()),
         "the same, re-ranked": ("POST", path, json.dumps({**many, "k": 10, "rerank": "features"}).encode()),
+        "POST search, 100 queries of 1,000 words x k 1,000": (
+            "POST",
+            search,
+            json.dumps({"queries": [words(1_000 + i) for i in range(100)], "k": 1_000}).encode(),
+        ),
+        "POST search, 1,000 unknown words to correct": (
+            "POST",
+            search,
+            json.dumps({"queries": [f"wordd{i}x unknwon{i} misspeled{i}" for i in range(1_000)]}).encode(),
+        ),
+        "GET search, eight words to correct": (
+            "GET",
+            f"{search}?q=" + "+".join(f"mispeling{c}" for c in "abcdefgh"),
+            b"",
+        ),
+        f"POST search for phrases, k {n_long}, highlights in documents of 60 kB": (
+            "POST",
+            "/v1/collections/long/search",
+            json.dumps({"queries": ['"word1 word2" word3'], "k": n_long, "highlight": True}).encode(),
+        ),
         f"GET similar, k {n_long}, documents of 60 kB": (
             "GET",
             f"/v1/collections/long/similar?q=word1+word2&k={n_long}",

@@ -37,6 +37,16 @@ def test_texts_times_k_are_bounded_and_the_limit_is_named(sqlite_url: str, start
     assert "3 x 21 = 63" in problem["detail"]
 
 
+def test_queries_times_k_are_bounded_and_the_limit_is_named(sqlite_url: str, start: Start) -> None:
+    client = filled(start, sqlite_url, max_matches=60)
+    body = {"queries": ["a", "b", "c"], "k": 20}
+    assert client.post(f"{COLLECTION}/search", json=body).status_code == 200
+    problem = refused(client.post(f"{COLLECTION}/search", json={**body, "k": 21}), 422, "invalid-input")
+    assert "at most 60 (max_matches)" in problem["detail"]
+    assert "queries times k" in problem["detail"]
+    assert "3 x 21 = 63" in problem["detail"]
+
+
 @pytest.mark.parametrize("rerank", [{}, {"rerank": "features"}])
 def test_an_answer_of_too_many_bytes_is_refused_and_fits_without_the_texts(
     url: str, start: Start, rerank: dict[str, str]
@@ -74,7 +84,7 @@ def test_a_page_of_long_texts_ends_early_and_the_cursor_reaches_all(
     assert seen == [f"d{i}" for i in range(30)]
 
 
-@pytest.mark.parametrize("path", ["similar?q=long", "documents/d0/similar?k=3"])
+@pytest.mark.parametrize("path", ["similar?q=long", "search?q=long", "documents/d0/similar?k=3"])
 def test_a_seq_that_was_never_drawn_is_refused_at_once_and_the_last_one_named(
     url: str, start: Start, path: str
 ) -> None:
