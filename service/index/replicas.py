@@ -174,7 +174,8 @@ class Follower:
 
     def state_of_words(self, collection_id: int) -> tuple[WordState, str | None]:
         """How this process serves the words of a collection now, and what is wrong, if something is."""
-        return self._words.state(collection_id)
+        state, error = self._words.state(collection_id)
+        return ("unloaded" if state == "loading" and collection_id in self._unloaded else state), error
 
     def overview(self) -> list[tuple[Overview, Replica | None]]:
         """Every collection as last seen in the database, with the replica that answers for it."""

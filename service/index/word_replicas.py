@@ -35,7 +35,7 @@ _BUILD_FROM = 10_000
 _SMALL_SEQ = 500
 """Changes of a collection up to which its words are read at once, by whoever finds them missing."""
 
-WordState = Literal["following", "loading", "failed"]
+WordState = Literal["following", "loading", "failed", "unloaded"]
 
 
 class WordReplicas:

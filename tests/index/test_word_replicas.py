@@ -260,6 +260,7 @@ def test_the_words_of_a_collection_that_nobody_asks_for_are_dropped_and_come_bac
     time.sleep(0.02)
     follower.poll()
     assert follower.words(history.collection.id) is None
+    assert follower.state_of_words(history.collection.id) == ("unloaded", None)
     history.delete([1])
     follower.replica(history.collection.id)
     follower.poll()

@@ -94,8 +94,9 @@ class Words(BaseModel):
     b: float
     title_weight: float
     synonyms: list[list[str]]
-    state: Literal["following", "loading", "failed"] = Field(
-        description="`following`: in memory. `loading` and `failed`: codes alone answer, and answers are `partial`."
+    state: Literal["following", "loading", "failed", "unloaded"] = Field(
+        description="`following`: in memory. Otherwise codes alone answer, and answers are `partial`: `loading`, "
+        "`unloaded` (nobody queried the collection for a while), `failed` (`error` says why; it is tried again)."
     )
     n_documents: int | None = Field(description="Documents whose words are in memory.")
     memory_bytes: int | None = Field(description="What their words take.")
