@@ -51,7 +51,7 @@ def requests(n_long: int) -> dict[str, tuple[str, str, bytes]]:
         f"POST search for phrases, k {n_long}, highlights in documents of 60 kB": (
             "POST",
             "/v1/collections/long/search",
-            json.dumps({"queries": ['"word1 word2" word3'], "k": n_long, "highlight": True}).encode(),
+            json.dumps({"queries": [f'"{words(7_000)[:17]}" word3'], "k": n_long, "highlight": True}).encode(),
         ),
         f"GET similar, k {n_long}, documents of 60 kB": (
             "GET",
