@@ -19,7 +19,7 @@ from typing import Literal
 import structlog
 from sqlalchemy import Connection
 
-from service.errors import Unavailable
+from service.errors import NotFound, Unavailable
 from service.index.word_build import WordBuild
 from service.index.word_replica import WordReplica
 from service.index.words import snapshot
@@ -120,6 +120,8 @@ class WordReplicas:
             self._failures.pop(collection.collection_id, None)
         except Unavailable:
             raise
+        except NotFound:  # it was dropped a moment ago
+            self.forget([collection.collection_id])
         except Exception as error:  # the others are followed
             self._fail(collection, error)
 

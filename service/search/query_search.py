@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from math import log
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ from service.config import Settings
 from service.encoding import Encoder
 from service.errors import InvalidInput, SeqNotReached, TooMuchToRead
 from service.hashing.codes import hamming_distance
-from service.hashing.content import Text, check_content, check_contents, from_wire
+from service.hashing.content import Text, check_content, check_contents, from_wire, size_of
 from service.hashing.function import Encoded
 from service.index.hamming.answers import Stats
 from service.index.replicas import Follower
@@ -71,8 +71,9 @@ class QueryMatch:
         document: what is shown of it.
         score: what it is ranked by.
         words: its BM25; 0 if it has no word of the query. None where words were not asked.
-        code: how far its code agrees with where the search looked, from -1 to 1. None where codes were not asked.
-        distance: bits in which its code differs from the query's.
+        code: how far its code agrees with where the search looked, from -1 to 1. None where codes were not asked, or
+            it has none yet.
+        distance: bits in which its code differs from the query's; None as well.
         highlight: its best passage, where it was asked for.
     """
 
@@ -141,12 +142,13 @@ class _Ranking:
     keys: list[int]
     scores: list[float]
     words: list[float] | None
-    code: list[float] | None
-    distances: list[int] | None
+    code: Sequence[float | None] | None
+    distances: Sequence[int | None] | None
     stats: Stats | None = None
     query_code: bytes | None = None
     passed: set[int] | None = None
     is_exact: bool = True
+    n_chars_read: int = 0
     present: dict[int, DocumentSummary] = field(default_factory=dict)
 
 
@@ -325,8 +327,8 @@ class QuerySearch:
             keys[order].tolist(),
             rounded[order].tolist(),
             None if found is None else np.round(word_scores[order].astype(np.float64), _DIGITS).tolist(),
-            np.round(agreements[order].astype(np.float64), _DIGITS).tolist(),
-            hamming_distance(codes[order], code[None]).tolist(),
+            _where(has_code[order], np.round(agreements[order].astype(np.float64), _DIGITS)),
+            _where(has_code[order], hamming_distance(codes[order], code[None])),
             stats,
             code.tobytes(),
         )
@@ -367,7 +369,7 @@ class QuerySearch:
         for start in range(0, len(ranking.keys), step):
             keys = ranking.keys[start : start + step]
             if needs_texts:
-                with_phrases = self._with_phrases(connection, sources, words, keys, max_chars)
+                with_phrases = self._with_phrases(connection, sources, words, ranking, keys)
                 keys = [*islice(with_phrases, request.k - len(chosen))]
             ranking.present |= documents.summaries(connection, keys, max_chars, shown)
             chosen += [
@@ -375,22 +377,32 @@ class QuerySearch:
             ]
             if len(chosen) >= request.k:
                 return chosen[: request.k]
+            if not ranking.is_exact:
+                return chosen
         found = words.found
         if found is not None and needs_texts:
             ranking.is_exact = found.n_matching <= len(found.keys)
         return chosen
 
     def _with_phrases(
-        self, connection: Connection, sources: _Sources, words: _Words, keys: Sequence[int], max_chars: int
+        self, connection: Connection, sources: _Sources, words: _Words, ranking: _Ranking, keys: Sequence[int]
     ) -> Iterator[int]:
-        """The documents among those that hold the phrases of a query, and none of the excluded ones."""
+        """The documents among those that hold the phrases of a query, and none of the excluded ones.
+
+        It ends where more would be read than the installation allows, and the ranking is not exact then.
+        """
         query = words.query
         assert query is not None
         assert sources.words is not None
         n = _READ_TOGETHER // 4
         for start in range(0, len(keys), n):
             part = keys[start : start + n]
-            contents = documents.contents(connection, part, max_chars)
+            try:
+                contents = documents.contents(connection, part, self.bounds.max_chars - ranking.n_chars_read)
+            except TooMuchToRead:
+                ranking.is_exact = False
+                return
+            ranking.n_chars_read += sum(size_of(content) for _, content in contents.values())
             for key in part:
                 if key in contents and holds(
                     sources.words.analyzer, contents[key][1], query.phrases, query.excluded_phrases
@@ -447,6 +459,11 @@ class QuerySearch:
         weights = {term: 1 + log(n / (1 + found)) for term, found in zip(terms, frequencies, strict=True)}
         made = highlight(replica.analyzer, weights, content.text, content.title)
         return QueryMatch(match.document, match.score, match.words, match.code, match.distance, made)
+
+
+def _where(has_value: NDArray[np.bool_], values: NDArray[Any]) -> list[Any]:
+    """Values as a list, None where there is none."""
+    return [value if has else None for has, value in zip(has_value.tolist(), values.tolist(), strict=True)]
 
 
 def _surfaces(corrected: dict[str, str], replica: WordReplica, matches: Sequence[QueryMatch]) -> dict[str, str]:

@@ -36,7 +36,8 @@ class Scores(BaseModel):
 
     words: float | None = Field(description="BM25 of the words of the query; null with `rank=code`.")
     code: float | None = Field(
-        description="How far its code agrees with where the search looked, from -1 to 1; null with `rank=words`."
+        description="How far its code agrees with where the search looked, from -1 to 1; null with `rank=words`, or "
+        "while it has no code."
     )
 
 
@@ -48,7 +49,7 @@ class QueryMatch(BaseModel):
         description="With `hybrid`: words, divided by the best of the answer's, plus a share of code; else one of them."
     )
     scores: Scores
-    distance: int | None = Field(description="Bits in which its code differs from the query's; null with `rank=words`.")
+    distance: int | None = Field(description="Bits in which its code differs from the query's; null as well.")
     title: str | None = Field(None, description="Left out if it has none, or `fields` does not name it.")
     text: str | None = Field(None, description="Left out if `fields` does not name it.")
     metadata: dict[str, Any] | None = Field(None, description="Left out if `fields` does not name it.")
