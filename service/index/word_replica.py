@@ -35,7 +35,7 @@ _RELATED_LOOKED_AT, _RELATED_KEPT = 50, 10_000
 _FIRST_SENTENCE = re.compile(r"\s*(?:(?![.!?]\s|[\u3002\uff01\uff1f]|\n\s*\n).){1,120}", re.DOTALL)
 
 Synonyms = Mapping[tuple[str, ...], Sequence[tuple[str, ...]]]
-"""Terms of a word or phrase, and the terms of each of its synonyms."""
+"""Terms of a word or phrase, and the terms of everything that says the same, itself among it."""
 
 
 def first_sentence(text: str) -> str:
@@ -56,7 +56,8 @@ class WordReplica:
         version: of the settings.
         analyzer: makes words of texts.
         index: the words.
-        synonyms: by the terms of each, the terms of all others of its group.
+        synonyms: by the terms of each, the terms of all of its groups, its own among them.
+        synonym_lengths: how many terms the synonyms have: 1, 2, ...
         read_seq: every change of the collection up to this seq is in the index.
         saved_seq: that of the snapshot that the index was mapped from or written to; 0 if there is none.
     """
@@ -69,16 +70,12 @@ class WordReplica:
     read_seq: int
     saved_seq: int = 0
     synonyms: Synonyms = field(default_factory=dict)
+    synonym_lengths: Sequence[int] = ()
     _related: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _related_seq: int = 0
 
     def __post_init__(self) -> None:
         self.use(self.settings, self.version)
-
-    @property
-    def synonym_lengths(self) -> list[int]:
-        """How many terms the synonyms have: 1, 2, ..."""
-        return sorted({len(terms) for terms in self.synonyms})
 
     @classmethod
     def load(cls, database: Database, collection: Overview, snapshots: Path | None = None) -> Self:
@@ -140,12 +137,12 @@ class WordReplica:
         """Take other settings, of the same language."""
         self.index.configure(settings.k1, settings.b, settings.title_weight)
         self.settings, self.version = settings, version
-        groups = [[tuple(self.analyzer.all_terms(one)) for one in group] for group in settings.synonyms]
-        others: dict[tuple[str, ...], dict[tuple[str, ...], None]] = {}
-        for group in groups:
-            for terms in filter(None, group):
-                others.setdefault(terms, {}).update(dict.fromkeys(o for o in group if o and o != terms))
-        self.synonyms = {terms: tuple(found) for terms, found in others.items()}
+        found: dict[tuple[str, ...], Sequence[tuple[str, ...]]] = {}
+        for group in settings.synonyms:  # one tuple for all terms of a group: there may be a million of them
+            ways = tuple(dict.fromkeys(filter(None, (tuple(self.analyzer.all_terms(one)) for one in group))))
+            for terms in ways:
+                found[terms] = tuple(dict.fromkeys((*found[terms], *ways))) if terms in found else ways
+        self.synonyms, self.synonym_lengths = found, sorted({len(terms) for terms in found})
 
     def related(self, term: str) -> tuple[str, ...]:
         """The commonest terms that a term begins and that are a little longer: "reader" of "read", which no stem joins.

@@ -201,7 +201,7 @@ class _Builder:
 
 def _alternatives(term: str, replica: WordReplica) -> tuple[tuple[str, float], ...]:
     synonyms = replica.synonyms.get((term,), ())
-    return ((term, 1.0), *((other[0], _SYNONYM) for other in synonyms if len(other) == 1))
+    return ((term, 1.0), *((other[0], _SYNONYM) for other in synonyms if len(other) == 1 and other[0] != term))
 
 
 def _of_phrases_with_synonyms(terms: Sequence[str], replica: WordReplica) -> list[Clause]:
@@ -209,8 +209,9 @@ def _of_phrases_with_synonyms(terms: Sequence[str], replica: WordReplica) -> lis
     clauses: list[Clause] = []
     for length in replica.synonym_lengths:
         for start in range(len(terms) - length + 1):
-            for other in replica.synonyms.get(tuple(terms[start : start + length]), ()):
-                if length > 1 or len(other) > 1:
+            said = tuple(terms[start : start + length])
+            for other in replica.synonyms.get(said, ()):
+                if other != said and (length > 1 or len(other) > 1):
                     weight = _SYNONYM if len(other) == 1 else _SYNONYM_WORD
                     clauses += [Clause(((term, weight),)) for term in other if not replica.analyzer.is_stop(term)]
     return clauses
