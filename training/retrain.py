@@ -183,8 +183,8 @@ class Retrain:
         if ours < theirs - TOLERANCE and not forced:
             raise WorseThanActive(
                 f"the new codes find {ours:.3f} of the 10 true nearest of held-out documents among the 100 nearest, "
-                f"those of the active version {active.version} find {theirs:.3f}; "
-                "retrain with other options (docs/models.md) or on more documents, or with force to promote all the same"
+                f"those of the active version {active.version} find {theirs:.3f}; retrain with other options "
+                "(docs/models.md) or on more documents, or with force to promote all the same"
             )
 
     def _promote(self, collection: Collection, space: CodeSpace, config: TrainingConfig) -> CodeSpace:
