@@ -125,10 +125,11 @@ class Follower:
     _words: WordReplicas = field(init=False)
 
     def __post_init__(self) -> None:
-        def is_followed(connection: Connection) -> bool:
-            return self._is_followed(connection, self.history)
+        def followed() -> Callable[[Connection], bool]:
+            history = self.history
+            return lambda connection: self._is_followed(connection, history)
 
-        self._words = WordReplicas(self.database, self.snapshots, self.words_snapshot_from, is_followed)
+        self._words = WordReplicas(self.database, self.snapshots, self.words_snapshot_from, followed)
 
     def start(self) -> None:
         """Follow in a thread of its own; replicas appear as they are loaded."""
@@ -258,6 +259,9 @@ class Follower:
                 self._step(collection)
                 if collection.kind == "text":
                     self._words.step(collection)
+                    words = self._words.get(collection.collection_id)
+                    if words is not None and words.read_seq < collection.last_seq:
+                        self.wake()  # one step reads only so much, that codes and heartbeats go on
         with self._moved:
             self._moved.notify_all()
         self._forget()

@@ -14,10 +14,12 @@ import sys
 from pathlib import Path
 
 import structlog
+from sqlalchemy import Connection
 
 from service.index.word_replica import WordReplica
 from service.store import overviews
 from service.store.database import Database
+from service.store.snapshots import OF_WORDS
 
 log = structlog.get_logger(__name__)
 
@@ -66,13 +68,24 @@ class WordBuild:
 
 
 def build(url: str, collection_id: int, snapshots: Path) -> None:
-    """Read the words of a collection and write their snapshot; nothing if the collection is gone."""
+    """Read the words of a collection and write their snapshot; nothing if the collection is gone.
+
+    A token in the database says, at the end, that it was not restored meanwhile.
+    """
     database = Database.open(url)
     try:
         with database.read() as connection:
             found = [one for one in overviews.read(connection) if one.collection_id == collection_id]
         for collection in found:
-            WordReplica.load(database, collection).save(database, snapshots, lambda connection: True)
+            with database.write() as connection:
+                token = OF_WORDS.record(connection, collection_id, 0)
+
+            def is_read(connection: Connection, token: str = token) -> bool:
+                return OF_WORDS.is_known(connection, collection_id, token, 0)
+
+            WordReplica.load(database, collection).save(database, snapshots, is_read)
+            with database.write() as connection:
+                OF_WORDS.forget(connection, collection_id, token)
     finally:
         database.close()
 

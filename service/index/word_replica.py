@@ -38,6 +38,10 @@ Synonyms = Mapping[tuple[str, ...], Sequence[tuple[str, ...]]]
 """Terms of a word or phrase, and the terms of everything that says the same, itself among it."""
 
 
+class LoadEnded(Exception):
+    """A load was given up: the process stops, or nobody wants its result any more."""
+
+
 def first_sentence(text: str) -> str:
     """The first sentence of a text, at most 120 characters of it: in a titled document it counts as its title does."""
     found = _FIRST_SENTENCE.match(text)
@@ -78,22 +82,46 @@ class WordReplica:
         self.use(self.settings, self.version)
 
     @classmethod
-    def load(cls, database: Database, collection: Overview, snapshots: Path | None = None) -> Self:
+    def load(
+        cls,
+        database: Database,
+        collection: Overview,
+        snapshots: Path | None = None,
+        has_ended: Callable[[], bool] = lambda: False,
+    ) -> Self:
         """All words of a collection: mapped from its snapshot if there is one, else made of its texts. Blocks.
 
         The seq was read before the texts, so they hold every change up to it; changes committed in between are applied
         twice, which changes nothing.
+
+        Args:
+            database: where the texts are.
+            collection: whose words.
+            snapshots: where a snapshot may lie.
+            has_ended: says whether the load is to be given up; asked every million characters.
+
+        Raises:
+            NotFound: the collection is gone.
+            LoadEnded: it was given up.
+        """
+        if snapshots is not None and (mapped := cls.of_snapshot(database, collection, snapshots)) is not None:
+            return mapped
+        with database.read() as connection:
+            settings, version = words.get(connection, collection.collection_id)
+        replica = cls.empty(collection, settings, version)
+        replica._read_all(database, has_ended)
+        return replica
+
+    @classmethod
+    def of_snapshot(cls, database: Database, collection: Overview, snapshots: Path) -> Self | None:
+        """A map of the snapshot by the present settings, which may be behind; None if there is none to be trusted.
 
         Raises:
             NotFound: the collection is gone.
         """
         with database.read() as connection:
             settings, version = words.get(connection, collection.collection_id)
-        replica = cls.empty(collection, settings, version)
-        if snapshots is not None and (mapped := replica.mapped(database, snapshots)) is not None:
-            return mapped
-        replica._read_all(database)
-        return replica
+        return cls.empty(collection, settings, version).mapped(database, snapshots, collection.compacted_seq)
 
     @classmethod
     def empty(cls, collection: Overview, settings: WordSettings, version: int) -> Self:
@@ -101,9 +129,11 @@ class WordReplica:
         analyzer = Analyzer(settings.analyzer_language)
         return cls(collection.collection_id, settings, version, analyzer, WordIndex(), collection.last_seq)
 
-    def _read_all(self, database: Database) -> None:
+    def _read_all(self, database: Database, has_ended: Callable[[], bool]) -> None:
         after_key = 0
         while True:
+            if has_ended():
+                raise LoadEnded
             with database.read() as connection:
                 part = documents.texts(connection, self.collection_id, after_key, _CHARS_AT_ONCE)
             if not part:
@@ -111,16 +141,16 @@ class WordReplica:
             self._put(part)
             after_key = part[-1].key
 
-    def mapped(self, database: Database, snapshots: Path) -> Self | None:
+    def mapped(self, database: Database, snapshots: Path, from_seq: int = 0) -> Self | None:
         """A replica that is a map of the snapshot of these words, which may be behind.
 
-        None if there is no snapshot that is known to be of this history.
+        None if there is no snapshot that is known to be of this history and holds every change up to `from_seq`.
         """
         last_seq = self.read_seq
 
         def is_ours(seq: int, token: str) -> bool:
             with database.read() as connection:
-                return seq <= last_seq and OF_WORDS.is_known(connection, self.collection_id, token, seq)
+                return from_seq <= seq <= last_seq and OF_WORDS.is_known(connection, self.collection_id, token, seq)
 
         found = snapshot.load(snapshots, self.snapshot_name, is_ours)
         if found is None:
@@ -162,31 +192,41 @@ class WordReplica:
             found = kept[term] = tuple(near[:_RELATED_MOST])
         return found
 
-    def follow(self, database: Database, collection: Overview) -> int:
-        """Apply every change up to the collection's last seq and what was committed since; return how many there were.
+    def follow(self, database: Database, collection: Overview) -> bool:
+        """Apply the next changes up to the collection's last seq, about a million characters of texts. Blocks.
 
-        Where deletions that it has not heard of may be noted no more, everything is read anew.
+        Returns:
+            Whether it may go on; False where deletions that it has not heard of may be noted no more: then the words
+            must be loaded anew. `read_seq` says how far it has come.
         """
-        n_applied, compacted_seq = 0, collection.compacted_seq
+        if self.read_seq >= collection.last_seq:
+            return True
+        with database.read() as connection:
+            changed = documents.changed_texts(connection, self.collection_id, self.read_seq, _CHARS_AT_ONCE)
+            gone = documents.deleted_keys(connection, self.collection_id, self.read_seq)
+            compacted_seq = documents.compacted_seq(connection, self.collection_id)  # after what it is about
+        if self.read_seq < compacted_seq:
+            return False
+        self._put(changed)
+        if gone:
+            self.index.delete(np.array(gone, dtype=np.int64))
+        # what came after last_seq is no claim: of changes and deletions, two statements may have seen two states
+        is_all = sum(len(one.text or "") + len(one.title or "") + 1 for one in changed) <= _CHARS_AT_ONCE
+        self.read_seq = collection.last_seq if is_all else min(changed[-1].seq, collection.last_seq)
+        return True
+
+    def catch_up(self, database: Database, collection: Overview, has_ended: Callable[[], bool]) -> bool:
+        """Follow up to the collection's last seq; False as in `follow`.
+
+        Raises:
+            LoadEnded: it was given up.
+        """
         while self.read_seq < collection.last_seq:
-            if self.read_seq < compacted_seq:
-                fresh = self.empty(collection, self.settings, self.version)
-                fresh._read_all(database)
-                self.index, self.read_seq, self.saved_seq = fresh.index, fresh.read_seq, 0
-                continue
-            with database.read() as connection:
-                changed = documents.changed_texts(connection, self.collection_id, self.read_seq, _CHARS_AT_ONCE)
-                gone = documents.deleted_keys(connection, self.collection_id, self.read_seq)
-                compacted_seq = documents.compacted_seq(connection, self.collection_id)
-            if self.read_seq < compacted_seq:  # since the collection was looked at: some deletions may be missing
-                continue
-            self._put(changed)
-            if gone:
-                self.index.delete(np.array(gone, dtype=np.int64))
-            n_applied += len(changed) + len(gone)
-            # what came after last_seq is no claim: of changes and deletions, two statements may have seen two states
-            self.read_seq = min(changed[-1].seq, collection.last_seq) if changed else collection.last_seq
-        return n_applied
+            if has_ended():
+                raise LoadEnded
+            if not self.follow(database, collection):
+                return False
+        return True
 
     def terms_of(self, text: str | None, title: str | None) -> tuple[list[str], list[str]]:
         """The terms of body and title of a document; of a titled one the first sentence counts as title too."""

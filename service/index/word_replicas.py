@@ -2,26 +2,28 @@
 
 The follower's thread steps them, collection by collection, as it does the replicas of codes. A load or a snapshot of
 many words runs in a thread of its own, one at a time; a lock file makes one process of a machine read the texts, and
-the others map what it has written.
+the others map what it has written. An index has one writer: the thread that loads it, until the follower has it.
 """
 
 from __future__ import annotations
 
 import fcntl
 import random
+import re
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 import structlog
 from sqlalchemy import Connection
 
 from service.errors import NotFound, Unavailable
 from service.index.word_build import WordBuild
-from service.index.word_replica import WordReplica
+from service.index.word_replica import LoadEnded, WordReplica
 from service.index.words import snapshot
 from service.store import words
 from service.store.database import Database
@@ -34,8 +36,11 @@ _BUILD_FROM = 10_000
 """Changes of a collection from which its words are read by a process of its own."""
 _SMALL_SEQ = 500
 """Changes of a collection up to which its words are read at once, by whoever finds them missing."""
+_LOCK_STEP_S = 0.05
+_SNAPSHOT_NAME = re.compile(r"words-(\d+)-")
 
 WordState = Literal["following", "loading", "failed", "unloaded"]
+IsFollowed = Callable[[Connection], bool]
 
 
 class WordReplicas:
@@ -45,7 +50,7 @@ class WordReplicas:
         database: where the truth is.
         snapshots: folder of the snapshots of this database alone; None keeps none.
         snapshot_from: documents from which words are worth a snapshot.
-        is_followed: says whether this still is the database that was followed.
+        followed: gives what says, later on, whether a database still is the one that is followed now.
     """
 
     def __init__(
@@ -53,12 +58,13 @@ class WordReplicas:
         database: Database,
         snapshots: Path | None,
         snapshot_from: int,
-        is_followed: Callable[[Connection], bool],
+        followed: Callable[[], IsFollowed],
     ) -> None:
         self.database = database
         self.snapshots = snapshots
         self.snapshot_from = snapshot_from
-        self.is_followed = is_followed
+        self.followed = followed
+        self._stopping = threading.Event()
         self._loader: ThreadPoolExecutor | None = None
         self._replicas: dict[int, WordReplica] = {}
         self._loading: dict[int, Future[WordReplica]] = {}
@@ -73,7 +79,8 @@ class WordReplicas:
         self._loader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="word-loader")
 
     def stop(self) -> None:
-        """End the thread; what it was loading is lost."""
+        """End the thread within about a second; what it was loading is lost."""
+        self._stopping.set()
         if self._build is not None:
             self._build.stop()
         if self._loader is not None:
@@ -91,7 +98,7 @@ class WordReplicas:
         return ("failed", failure[0]) if failure is not None else ("loading", None)
 
     def prune(self, collection_ids: set[int]) -> None:
-        """Delete the snapshots of words of collections that are gone, and old ones that are not used here.
+        """Delete the snapshots of words of collections that are gone, and old ones that nobody will map again.
 
         Raises:
             OSError: the folder cannot be read.
@@ -99,16 +106,22 @@ class WordReplicas:
         folder = self.snapshots
         assert folder is not None
         used = {replica.snapshot_name for replica in self._replicas.values()}
-
-        def is_kept(name: str) -> bool:
-            exists = name.split("-")[1] in map(str, collection_ids)
-            return name in used or (exists and snapshot.age_s(folder, name) < _STALE_S)
-
-        for path in snapshot.prune(folder, list(filter(is_kept, snapshot.names(folder)))):
+        latest: dict[int, tuple[float, str]] = {}
+        for name in snapshot.names(folder):
+            found = _SNAPSHOT_NAME.match(name)
+            if found is None:
+                used.add(name)  # of somebody else
+            elif (id := int(found[1])) in collection_ids:
+                age_s = snapshot.age_s(folder, name)
+                latest[id] = min(latest.get(id, (age_s, name)), (age_s, name))
+                if age_s < _STALE_S:
+                    used.add(name)
+        kept = used | {name for _, name in latest.values()}  # the latest waits for words that are not in memory now
+        for path in snapshot.prune(folder, kept):
             log.info("snapshot of words deleted", path=str(path))
 
     def step(self, collection: Overview) -> None:
-        """Bring the words of one collection up to its last seq; load them first if they are not there.
+        """Bring the words of one collection nearer to its last seq, by about a million characters; load them first.
 
         A failure is the collection's own: it is tried again a little later, and codes alone answer meanwhile.
         """
@@ -138,19 +151,24 @@ class WordReplicas:
         replica = self._replicas.get(id)
         if replica is not None and replica.version != collection.words_version:
             replica = self._changed(replica)
-        if replica is None or replica.version != collection.words_version:
-            self._load(collection)
-            replica = self._replicas.get(id)
+        is_behind = replica is not None and replica.read_seq < collection.compacted_seq
+        if replica is None or is_behind or replica.version != collection.words_version:
+            replica = self._load(collection) or (None if is_behind else replica)
         if replica is None:
             return
         renewing = self._renewing.get(id)
         if renewing is not None and renewing.done():
             del self._renewing[id]
             renewed = renewing.result()
-            if renewed is not None and renewed.analyzer.language == replica.analyzer.language:
+            if (
+                renewed is not None
+                and renewed.analyzer == replica.analyzer
+                and renewed.catch_up(self.database, collection, self._stopping.is_set)
+            ):
                 renewed.use(replica.settings, replica.version)
                 replica = renewed
-        replica.follow(self.database, collection)
+        if not replica.follow(self.database, collection):
+            return  # the next step knows how far deletions are noted no more, and loads them anew
         self._replicas[id] = replica
         self._save_if_due(replica)
 
@@ -162,27 +180,26 @@ class WordReplicas:
             replica.use(settings, version)
         return replica
 
-    def _load(self, collection: Overview) -> None:
-        """Have a replica of the words by their present settings; one with earlier settings answers meanwhile."""
+    def _load(self, collection: Overview) -> WordReplica | None:
+        """The words by their present settings, once they are loaded; one with earlier settings answers meanwhile."""
         id = collection.collection_id
         if self._loader is None or collection.last_seq <= _SMALL_SEQ:
-            self._replicas[id] = WordReplica.load(self.database, collection, self.snapshots)
-            return
+            return WordReplica.load(self.database, collection, self.snapshots, self._stopping.is_set)
         loading = self._loading.get(id)
         if loading is None:
-            loading = self._loading[id] = self._loader.submit(self._loaded, collection)
-        if loading.done():
-            del self._loading[id]
-            self._replicas[id] = loading.result()
+            loading = self._loading[id] = self._loader.submit(self._loaded, collection, self.followed())
+        if not loading.done():
+            return None
+        del self._loading[id]
+        return loading.result()
 
-    def _loaded(self, collection: Overview) -> WordReplica:
+    def _loaded(self, collection: Overview, is_followed: IsFollowed) -> WordReplica:
         began = time.monotonic()
-        with self._alone():
-            if self._build is not None and collection.last_seq >= self.build_from and not self._has_one(collection):
-                self._build.run(collection.collection_id)
-            replica = WordReplica.load(self.database, collection, self.snapshots)
-            if not replica.saved_seq:
-                replica = self._saved(replica)
+        replica = None
+        if self.snapshots is not None:
+            replica = WordReplica.of_snapshot(self.database, collection, self.snapshots)
+        if replica is None or not replica.catch_up(self.database, collection, self._stopping.is_set):
+            replica = self._read(collection, is_followed)
         log.info(
             "words answer",
             collection=collection.collection,
@@ -192,30 +209,46 @@ class WordReplicas:
         )
         return replica
 
-    def _has_one(self, collection: Overview) -> bool:
-        """Whether there is a snapshot of a collection's words by its present settings."""
-        assert self.snapshots is not None
-        with self.database.read() as connection:
-            settings, version = words.get(connection, collection.collection_id)
-        return WordReplica.empty(collection, settings, version).mapped(self.database, self.snapshots) is not None
+    def _read(self, collection: Overview, is_followed: IsFollowed) -> WordReplica:
+        """The words from the texts, unless another process has read them while this one waited for the lock."""
+        with self._alone():
+            folder = self.snapshots
+            there = None if folder is None else WordReplica.of_snapshot(self.database, collection, folder)
+            if there is None and self._build is not None and collection.last_seq >= self.build_from:
+                self._build.run(collection.collection_id)
+            has_ended = self._stopping.is_set
+            replica = there or WordReplica.load(self.database, collection, folder, has_ended)
+            if replica.catch_up(self.database, collection, has_ended):
+                return replica if replica.saved_seq else self._saved(replica, is_followed)
+            replica = WordReplica.load(self.database, collection, None, has_ended)
+            return self._saved(replica, is_followed)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Hold the lock of words among the processes that share the snapshots; if there can be none, go on."""
+        """Hold the lock of words among the processes that share the snapshots; where there can be none, go on without.
+
+        Raises:
+            LoadEnded: this process stops, and waits no longer.
+        """
+        if self.snapshots is None:
+            yield
+            return
         with ExitStack() as stack:
-            if self.snapshots is not None:
-                try:
-                    self.snapshots.mkdir(parents=True, exist_ok=True)
-                    fcntl.flock(stack.enter_context((self.snapshots / "words.lock").open("w")), fcntl.LOCK_EX)
-                except OSError as error:  # a folder that is full or cannot be written keeps no words from being read
-                    log.warning("words are read without their lock", folder=str(self.snapshots), error=str(error))
+            try:
+                self.snapshots.mkdir(parents=True, exist_ok=True)
+                file = stack.enter_context((self.snapshots / "words.lock").open("w"))
+                while not _is_locked(file):
+                    if self._stopping.wait(_LOCK_STEP_S):
+                        raise LoadEnded
+            except OSError as error:
+                log.warning("words are read without a lock", folder=str(self.snapshots), error=str(error))
             yield
 
-    def _saved(self, replica: WordReplica) -> WordReplica:
+    def _saved(self, replica: WordReplica, is_followed: IsFollowed) -> WordReplica:
         """The same words as a map of their snapshot, if they are worth one and could be written."""
         if self.snapshots is None or len(replica.index) < self.snapshot_from:
             return replica
-        replica.save(self.database, self.snapshots, self.is_followed)
+        replica.save(self.database, self.snapshots, is_followed)
         return replica.mapped(self.database, self.snapshots) or replica
 
     def _save_if_due(self, replica: WordReplica) -> None:
@@ -227,19 +260,19 @@ class WordReplicas:
         if replica.read_seq - replica.saved_seq < self._patience * n / 10:
             return
         if self._loader is not None:
-            self._renewing[id] = self._loader.submit(self._renewed, replica)
+            self._renewing[id] = self._loader.submit(self._renewed, replica, self.followed())
         else:
             renewing = self._renewing[id] = Future()
-            renewing.set_result(self._renewed(replica))
+            renewing.set_result(self._renewed(replica, self.followed()))
 
-    def _renewed(self, replica: WordReplica) -> WordReplica | None:
+    def _renewed(self, replica: WordReplica, is_followed: IsFollowed) -> WordReplica | None:
         """A map of the latest snapshot, another process's if it has just written one."""
         with self._alone():
             assert self.snapshots is not None
             there = replica.mapped(self.database, self.snapshots)
             if there is not None and there.saved_seq > replica.saved_seq:
                 return there
-            saved = self._saved(replica)
+            saved = self._saved(replica, is_followed)
         return None if saved is replica else saved
 
     def keep(self, collection_ids: Iterable[int]) -> None:
@@ -256,3 +289,12 @@ class WordReplicas:
                     future.cancel()
             if failures:
                 self._failures.pop(id, None)
+
+
+def _is_locked(file: IO[str]) -> bool:
+    """Whether a file is locked now for whoever opened it; false while somebody else holds it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from service.index.word_build import WordBuild
+from service.index.word_build import WordBuild, build
 from service.index.word_replica import WordReplica
 from service.index.words import Clause, snapshot
 from service.store.database import Database
+from tests.backups import back_up, restore
 from tests.index.histories import History
 from tests.index.test_follower import running, until
 
@@ -28,6 +30,24 @@ def test_the_process_leaves_the_words_as_a_snapshot(database: Database, tmp_path
     found = [index.search([Clause(((t, 1.0),)) for t in terms], 39) for index in (mapped.index, loaded.index)]
     assert np.array_equal(found[0].keys, found[1].keys)
     assert np.array_equal(found[0].scores, found[1].scores)
+
+
+def test_a_process_over_which_the_database_was_restored_leaves_nothing(
+    database: Database, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = History(database)
+    history.put([1])
+    backup = back_up(database)
+    history.put([2])
+    read_all = WordReplica._read_all
+
+    def restored(self: WordReplica, *given: Any) -> None:
+        read_all(self, *given)
+        restore(database, backup)
+
+    monkeypatch.setattr(WordReplica, "_read_all", restored)
+    build(url, history.collection.id, tmp_path)
+    assert snapshot.names(tmp_path) == []
 
 
 def test_a_follower_has_a_large_collection_read_so(

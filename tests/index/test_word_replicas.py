@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import func, select
 from structlog.testing import capture_logs
 
 from service.hashing.analysis import Analyzer
@@ -171,8 +174,8 @@ def test_deletions_forgotten_after_the_collection_was_looked_at_are_heard_of_all
     seen = history.overview
     history.compact(0)
     assert seen.compacted_seq < history.overview.compacted_seq
-    replica.follow(database, seen)
-    check(history, replica)
+    assert not replica.follow(database, seen), "loaded anew"
+    check(history, WordReplica.load(database, history.overview))
 
 
 def test_another_code_space_leaves_the_words_as_they_are(database: Database) -> None:
@@ -196,10 +199,10 @@ def test_words_that_cannot_be_read_are_tried_again_and_others_are_followed(
         history.write([1], ["cat"], [None])
     load = WordReplica.load.__func__  # type: ignore[attr-defined]
 
-    def failing(cls: type, database: Database, collection: overviews.Overview, snapshots: object = None) -> WordReplica:
+    def failing(cls: type, database: Database, collection: overviews.Overview, *rest: object) -> WordReplica:
         if collection.collection_id == bad.collection.id:
             raise ValueError("broken")
-        return load(cls, database, collection, snapshots)  # type: ignore[no-any-return]
+        return load(cls, database, collection, *rest)  # type: ignore[no-any-return]
 
     monkeypatch.setattr(module, "_RETRY_S", 0.0)
     monkeypatch.setattr(WordReplica, "load", classmethod(failing))
@@ -239,10 +242,10 @@ def test_a_follower_stops_while_words_are_being_loaded(database: Database, monke
     loading, free = threading.Event(), threading.Event()
     load = WordReplica._read_all
 
-    def slow(self: WordReplica, database: Database) -> None:
+    def slow(self: WordReplica, database: Database, has_ended: Callable[[], bool]) -> None:
         loading.set()
         free.wait(20)
-        load(self, database)
+        load(self, database, has_ended)
 
     monkeypatch.setattr(WordReplica, "_read_all", slow)
     with running(database) as follower:
@@ -293,3 +296,81 @@ def test_words_of_a_lost_history_are_dropped(database: Database, tmp_path: Path)
     follower.poll()
     check(history, follower.words(history.collection.id))
     check(history, process(database, tmp_path, "new").words(history.collection.id))
+
+
+def test_words_read_before_a_restore_leave_no_snapshot_that_is_known_after_it(
+    database: Database, tmp_path: Path
+) -> None:
+    history = WordHistory(database)
+    history.write([1], ["cat"], [None])
+    backup = back_up(database)
+    history.write([2], ["tree"], [None])
+    follower = process(database, None)
+    replica, is_followed = follower.words(history.collection.id), follower._words.followed()
+    assert replica is not None
+    restore(database, backup)
+    follower.poll()
+    replica.save(database, tmp_path, is_followed)
+    assert snapshot.names(tmp_path) == []
+    with database.read() as connection:
+        assert connection.execute(select(func.count()).select_from(schema.word_snapshots)).scalar_one() == 0
+
+
+def test_of_two_processes_that_share_snapshots_one_reads_the_texts(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = WordHistory(database)
+    history.write([1, 2], ["cat", "tree"], [None, None])
+    monkeypatch.setattr(module, "_SMALL_SEQ", 0)
+    n_read, texts = [], documents.texts
+    monkeypatch.setattr(documents, "texts", lambda *given: n_read.append(given) or texts(*given))
+    options = {"snapshots": tmp_path, "snapshot_from": 1, "words_snapshot_from": 1}
+    with running(database, "a", **options) as a, running(database, "b", **options) as b:
+        for follower in (a, b):
+            replica = until(lambda follower=follower: follower.words(history.collection.id), "the words")  # type: ignore[misc]
+            assert replica.saved_seq == history.last_seq
+    assert len(n_read) == 2, "the texts, and that there are no more"
+
+
+def test_a_process_that_waits_for_the_lock_of_another_stops_all_the_same(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_SMALL_SEQ", 0)
+    history = WordHistory(database)
+    history.write([1], ["cat"], [None])
+    with (tmp_path / "words.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with running(database, snapshots=tmp_path, words_snapshot_from=1) as follower:
+            until(lambda: follower._words._loading, "the load")
+            assert follower.state_of_words(history.collection.id) == ("loading", None)
+
+
+def test_the_latest_snapshot_of_words_that_are_not_in_memory_is_kept_however_old(
+    database: Database, tmp_path: Path
+) -> None:
+    history = WordHistory(database)
+    history.write([1], ["cat"], [None])
+    follower = process(database, tmp_path)
+    (name,) = snapshot.names(tmp_path)
+    os.utime(snapshot.path_of(tmp_path, name), (0, 0))
+    follower._words.forget([history.collection.id])
+    follower._words.prune({history.collection.id})
+    assert snapshot.names(tmp_path) == [name]
+    follower._words.prune({history.collection.id + 1})
+    assert snapshot.names(tmp_path) == []
+
+
+def test_many_changes_are_applied_in_parts_one_a_poll(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.index.word_replica._CHARS_AT_ONCE", 10)
+    history = WordHistory(database)
+    follower = process(database, None)
+    for i in range(8):
+        history.write([i], ["running tree"], [None])
+    history.delete([4])
+    follower.poll()
+    replica = follower.words(history.collection.id)
+    assert replica is not None
+    assert 0 < replica.read_seq < history.last_seq
+    for _ in range(10):
+        follower.poll()
+    check(history, follower.words(history.collection.id))
