@@ -15,6 +15,8 @@ from service.search.phrases import Phrase, consecutive_terms
 from service.search.query_syntax import QueryPart, parse
 
 _COMPLETIONS, _CORRECTIONS = 50, 5
+_COMPLETIONS_NEEDED = 1_000
+"""Words that a beginning which is required or excluded stands for, those of most documents."""
 _MOST_PARTS, _MOST_NEEDED = 1_000, 64
 """Words of a query that are looked up; and terms of a phrase, or of a part that is required or excluded."""
 _MOST_CORRECTED = 8
@@ -141,7 +143,10 @@ class _Builder:
             is_plain = not (part.is_required or part.is_excluded or part.is_phrase)
             needed = () if is_plain else tuple(consecutive_terms(terms[:_MOST_NEEDED]))
             if part.is_excluded:
-                if len(needed) == 1:
+                if len(needed) == 1 and part.is_prefix:
+                    excluded = self._prefix(part.text, terms, _COMPLETIONS_NEEDED)
+                    clauses.append(replace(excluded, is_excluded=True))
+                elif len(needed) == 1:
                     clauses.append(Clause(((needed[0], 1.0),), is_excluded=True))
                 elif needed:
                     excluded_phrases.append(needed)
@@ -149,6 +154,11 @@ class _Builder:
             words.append(part.text)
             if part.is_phrase and len(needed) > 1:
                 phrases.append(needed)
+            if part.is_required and part.is_prefix and needed:
+                last = [term for term in terms if term.text == needed[-1]]
+                clauses += [Clause(_alternatives(term, self.replica), is_required=True) for term in needed[:-1]]
+                clauses.append(replace(self._prefix(part.text, last, _COMPLETIONS_NEEDED), is_required=True))
+                continue
             if part.is_required or part.is_phrase:
                 required = dict.fromkeys(needed)
                 clauses += [Clause(_alternatives(term, self.replica), is_required=True) for term in required]
@@ -175,11 +185,11 @@ class _Builder:
     def _related(self, term: str) -> list[tuple[str, float]]:
         return [(other, _RELATED) for other in self.replica.related(term)]
 
-    def _prefix(self, text: str, terms: Sequence[Term]) -> Clause:
+    def _prefix(self, text: str, terms: Sequence[Term], limit: int = _COMPLETIONS) -> Clause:
         beginnings = _PLAIN.all_terms(text)
         alternatives = {term.text: 1.0 for term in terms}
         if beginnings:
-            for term in self.index.completions(beginnings[-1], _COMPLETIONS):
+            for term in self.index.completions(beginnings[-1], limit):
                 alternatives.setdefault(term, _COMPLETED)
         return Clause(tuple(alternatives.items()) or ((text, 1.0),))
 

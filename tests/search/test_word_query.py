@@ -85,6 +85,15 @@ def test_a_beginning_is_completed_where_it_is_one(replica: WordReplica) -> None:
     assert "restaur" in made(replica, "res -cat", is_prefix=True).terms, "the last that is not excluded"
 
 
+def test_a_beginning_with_a_sign_stands_for_every_word_that_begins_so(replica: WordReplica) -> None:
+    assert of_kind(made(replica, "+num*"), "is_required") == {"num", "number"}
+    assert of_kind(made(replica, "list -num*"), "is_excluded") == {"num", "number"}
+    required = [clause for clause in made(replica, "+new-yor*").clauses if clause.is_required]
+    assert [{term for term, _ in clause.alternatives} for clause in required] == [{"new"}, {"yor", "york"}]
+    found = replica.index.search(made(replica, "list numbers again -ag*").clauses, 9)
+    assert [TEXTS[key] for key in found.keys] == ["a list of numbers"]
+
+
 def test_a_query_is_known_if_a_document_has_one_of_its_words(replica: WordReplica) -> None:
     assert made(replica, "xyzzyqq cat").is_known
     assert not made(replica, "xyzzyqq").is_known
