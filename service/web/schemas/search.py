@@ -46,7 +46,7 @@ class QueryMatch(BaseModel):
 
     id: str
     score: float = Field(
-        description="With `hybrid`: words, divided by the best of the answer's, plus a share of code; else one of them."
+        description="With `hybrid`: words, divided by the best candidate's, plus a share of code; else one of them."
     )
     scores: Scores
     distance: int | None = Field(description="Bits in which its code differs from the query's; null as well.")
