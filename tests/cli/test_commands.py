@@ -81,7 +81,11 @@ def test_what_is_imported_is_found_and_exported_as_it_was(sqlite_url: str, corpu
         assert "1,200 documents are in 'texts'" in " ".join(imported.stderr.split())
         found = nearbit("query", "text number 7", "-c", "texts", "-k", "3", "--url", url)
         assert (found.returncode, found.stdout.count("d/")) == (0, 3), found.stderr
-        reranked = nearbit("query", "number 77", "-c", "texts", "-k", "1", "--url", url, "--rerank")
+        deadline = time.monotonic() + 60  # a process that has just started may still be reading the words
+        while True:
+            reranked = nearbit("query", "number 77", "-c", "texts", "-k", "1", "--url", url, "--rerank")
+            if "score" in reranked.stdout or time.monotonic() > deadline:
+                break
         assert re.search(r"\d\.\d{3} .*d/77 ", reranked.stdout), reranked.stdout
         out = tmp_path / "out.jsonl"
         assert nearbit("export", "-c", "texts", "--url", url, "--out", str(out)).returncode == 0
