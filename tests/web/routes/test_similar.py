@@ -40,7 +40,7 @@ def filled(client: TestClient) -> TestClient:
 
 
 def until_in_memory(client: TestClient, seq: int) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     services = client.app.state.services  # type: ignore[attr-defined]
 
     def has_words() -> bool:
