@@ -325,10 +325,15 @@ def test_of_two_processes_that_share_snapshots_one_reads_the_texts(
     n_read, texts = [], documents.texts
     monkeypatch.setattr(documents, "texts", lambda *given: n_read.append(given) or texts(*given))
     options = {"snapshots": tmp_path, "snapshot_from": 1, "words_snapshot_from": 1}
-    with running(database, "a", **options) as a, running(database, "b", **options) as b:
-        for follower in (a, b):
-            replica = until(lambda follower=follower: follower.words(history.collection.id), "the words")  # type: ignore[misc]
-            assert replica.saved_seq == history.last_seq
+
+    def has_mapped(follower: Follower) -> bool:
+        words = follower.words(history.collection.id)
+        return words is not None and words.saved_seq == history.last_seq
+
+    with running(database, "a", **options) as a:
+        until(lambda: has_mapped(a), "the words")  # saved at the next step where the first heartbeat was on its way
+        with running(database, "b", **options) as b:
+            until(lambda: has_mapped(b), "the words of another process")
     assert len(n_read) == 2, "the texts, and that there are no more"
 
 
