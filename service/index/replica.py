@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Self
 
 import structlog
-from sqlalchemy import Connection, exc
+from sqlalchemy import Connection
 
-from service.errors import NotFound, Unavailable
+from service.errors import NotFound
 from service.index.hamming import snapshot
 from service.index.hamming.table import HammingTable
+from service.index.snapshot_keeping import keep_snapshot
 from service.store import codes, spaces
 from service.store.codes import Changes
 from service.store.database import Database
@@ -117,24 +118,13 @@ class Replica:
         SQL learns of it first, and only if `is_ours` says that it still is the database that was followed.
         """
         seq, name = self.read_seq, str(self.space.id)
+
+        def write(token: str) -> None:
+            snapshot.save(self.table, snapshots, name, seq, token)
+
         before = snapshot.peek(snapshots, name)
-        try:
-            with database.write() as connection:
-                if not is_ours(connection):
-                    return
-                token = OF_CODES.record(connection, self.space.id, seq)
-            try:
-                snapshot.save(self.table, snapshots, name, seq, token)
-                outdated = None if before is None else before[1]
-            except OSError as error:
-                log.warning("snapshot not written", folder=str(snapshots), error=str(error))
-                outdated = token
-            if outdated is not None:
-                with database.write() as connection:
-                    OF_CODES.forget(connection, self.space.id, outdated)
-        except (Unavailable, exc.IntegrityError) as error:  # the latter: the space is gone by now
-            log.warning("snapshot not written", folder=str(snapshots), error=str(error))
-        self.saved_seq = seq
+        if keep_snapshot(database, OF_CODES, self.space.id, seq, snapshots, before, write, is_ours):
+            self.saved_seq = seq
 
     def follow(self, database: Database, last_seq: int, complete_seq: int | None = None) -> int:
         """Apply every change up to `last_seq` and whatever was committed since; return how many there were.

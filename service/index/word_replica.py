@@ -15,10 +15,10 @@ from typing import Self
 
 import numpy as np
 import structlog
-from sqlalchemy import Connection, exc
+from sqlalchemy import Connection
 
-from service.errors import Unavailable
 from service.hashing.analysis import Analyzer
+from service.index.snapshot_keeping import keep_snapshot
 from service.index.words import WordIndex, snapshot
 from service.store import documents, words
 from service.store.database import Database
@@ -247,21 +247,10 @@ class WordReplica:
         SQL learns of it first, and only if `is_ours` says that it still is the database that was followed.
         """
         seq, name = self.read_seq, self.snapshot_name
+
+        def write(token: str) -> None:
+            snapshot.save(self.index, snapshots, name, seq, token)
+
         before = snapshot.peek(snapshots, name)
-        try:
-            with database.write() as connection:
-                if not is_ours(connection):
-                    return
-                token = OF_WORDS.record(connection, self.collection_id, seq)
-            try:
-                snapshot.save(self.index, snapshots, name, seq, token)
-                outdated = None if before is None else before[1]
-            except OSError as error:
-                log.warning("snapshot of words not written", folder=str(snapshots), error=str(error))
-                outdated = token
-            if outdated is not None:
-                with database.write() as connection:
-                    OF_WORDS.forget(connection, self.collection_id, outdated)
-        except (Unavailable, exc.IntegrityError) as error:  # the latter: the collection is gone by now
-            log.warning("snapshot of words not written", folder=str(snapshots), error=str(error))
-        self.saved_seq = seq
+        if keep_snapshot(database, OF_WORDS, self.collection_id, seq, snapshots, before, write, is_ours):
+            self.saved_seq = seq

@@ -12,8 +12,6 @@ source of codes and one replica of words are taken per request and kept to its e
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -35,7 +33,7 @@ from service.index.replicas import Follower
 from service.index.word_replica import WordReplica
 from service.index.words import Clause, WordMatches
 from service.search import fuse
-from service.search.bounds import READ_SOON_SEQ, Bounds
+from service.search.bounds import READ_SOON_SEQ, Bounds, located
 from service.search.fuse import Direction
 from service.search.highlight import Highlight, highlight
 from service.search.phrases import holds
@@ -46,7 +44,7 @@ from service.store import collections, documents
 from service.store.database import Database
 from service.store.documents import DocumentSummary, Shown
 from service.store.overviews import SpaceReference
-from service.threads import run_in_large_thread, run_read
+from service.threads import run_in_large_thread
 
 _CANDIDATES = 100
 """Best documents by words, and as many by codes, of which the first k are taken; more where k is more."""
@@ -56,7 +54,6 @@ _BRIEF_MATCHES, _BRIEF_HIGHLIGHTS, _BRIEF_DOCUMENTS, _BRIEF_CHARS = 200, 10, 50_
 """Matches, those with highlights, documents of a collection, and characters of a query: searched on the event loop."""
 _READ_TOGETHER = 256
 """Documents whose texts are read for phrases, before those that hold them are shown."""
-_WAIT_STEP_S = 0.005
 _SURFACE_CHARS = 2_000
 _DIGITS = 6
 
@@ -181,11 +178,11 @@ class QuerySearch:
         self._check(request)
         sources = await self._located(request)
         is_brief = self._is_brief(sources, request)
-        asked = [self._find(sources, request, i) for i in range(len(request.queries))] if is_brief else None
-        if asked is None:
-            asked = await run_in_large_thread(
-                lambda: [self._find(sources, request, i) for i in range(len(request.queries))]
-            )
+
+        def find() -> list[_Words]:
+            return [self._find(sources, request, i) for i in range(len(request.queries))]
+
+        asked = find() if is_brief else await run_in_large_thread(find)
         encoded: Encoded | None = None
         if request.rank != "words" or sources.words is None:
             texts = [from_wire(text=words.text) for words in asked]
@@ -214,18 +211,12 @@ class QuerySearch:
 
     async def _located(self, request: QueryRequest) -> _Sources:
         """Where the request is answered; replicas that are behind have a moment to catch up, then SQL has the codes."""
-        sources = await run_read(self.database, self._locate, request)
-        deadline = time.monotonic() + self.settings.read_your_writes_s
-        while sources is None and time.monotonic() < deadline:
-            self.follower.wake()
-            await asyncio.sleep(_WAIT_STEP_S)
-            sources = await run_read(self.database, self._locate, request)
-        if sources is None:
-            sources = await run_read(self.database, self._locate, request, is_last=True)
-        assert sources is not None
-        return sources
+        timeout_s = self.settings.read_your_writes_s
+        return await located(
+            self.database, self.follower, timeout_s, lambda is_last: self._locate(request, is_last=is_last)
+        )
 
-    def _locate(self, request: QueryRequest, *, is_last: bool = False) -> _Sources | None:
+    def _locate(self, request: QueryRequest, *, is_last: bool) -> _Sources | None:
         """Where the request is answered; None if a replica is behind the seq that it asks for, and may catch up.
 
         So it is for a small collection whose words are not there: it was made, or the process started, a moment ago.

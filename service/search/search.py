@@ -16,9 +16,7 @@ be short, else in a thread.
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
@@ -34,7 +32,7 @@ from service.hashing.content import Content, Contents, Text, check_content, chec
 from service.index.hamming.answers import Stats
 from service.index.replicas import Follower
 from service.index.word_replica import WordReplica
-from service.search.bounds import READ_SOON_SEQ
+from service.search.bounds import READ_SOON_SEQ, Bounds, located
 from service.search.candidates import Shortlist, nearest_existing
 from service.search.request import SearchRequest
 from service.search.sources import MemorySource, QueryCodes, SearchSource, SourceName, SqlSource
@@ -43,19 +41,17 @@ from service.store import codes, collections, documents
 from service.store.database import Database
 from service.store.documents import DocumentRef, DocumentSummary, Keys
 from service.store.overviews import SpaceReference
-from service.threads import run_in_large_thread, run_in_thread, run_read
 
 T = TypeVar("T")
 
 _RERANKED_AT_ONCE = 10_000
 """Documents of shortlists that the queries of one request hold at a time."""
-_BRIEF_MATCHES, _BRIEF_CHARS = 200, 1_000_000
-"""What may be read on the event loop: matches, and characters of them."""
+_BRIEF_MATCHES = 200
+"""Matches that may be read on the event loop."""
 _BRIEF_SHORTLIST, _BRIEF_QUERY_CHARS = 1_000, 2_000
 """Documents that may be re-ranked on the event loop, and characters of queries that are taken apart for that."""
 _SMALL_MATCHES = 1_000
 """Matches up to which a search does not wait for one of the threads for large ones."""
-_WAIT_STEP_S = 0.005
 _DIGITS = 6
 
 
@@ -112,7 +108,7 @@ class Search:
         self.encoder = encoder
         self.follower = follower
         self.settings = settings
-        self._brief_chars = min(_BRIEF_CHARS, settings.max_read_bytes)
+        self.bounds = Bounds(database, settings)
 
     async def similar(self, request: SearchRequest) -> list[SearchResult]:
         """One result for each query of the request.
@@ -146,24 +142,18 @@ class Search:
             query = _Query((), QueryCodes(target.code[None]), [None])
             if not target.source.is_brief(query.codes):
                 return None
-            return self._search(connection, target, query, request, self._brief_chars)
+            return self._search(connection, target, query, request, self.bounds.brief_chars)
 
     # locate
 
     async def _located(self, request: SearchRequest) -> _Target:
         """Where the request is answered; replicas that are behind have a moment to catch up, then SQL answers."""
-        target = await run_read(self.database, self._locate, request)
-        deadline = time.monotonic() + self.settings.read_your_writes_s
-        while target is None and time.monotonic() < deadline:
-            self.follower.wake()
-            await asyncio.sleep(_WAIT_STEP_S)
-            target = await run_read(self.database, self._locate, request)
-        if target is None:
-            target = await run_read(self.database, self._locate, request, in_sql=True)
-        assert target is not None
-        return target
+        timeout_s = self.settings.read_your_writes_s
+        return await located(
+            self.database, self.follower, timeout_s, lambda in_sql: self._locate(request, in_sql=in_sql)
+        )
 
-    def _locate(self, request: SearchRequest, *, in_sql: bool = False) -> _Target | None:
+    def _locate(self, request: SearchRequest, *, in_sql: bool) -> _Target | None:
         """Where the request is answered; None if a replica is behind the seq that it asks for.
 
         So it is where words are asked for and not there, and the collection is so small that they are read in a moment.
@@ -228,7 +218,7 @@ class Search:
     async def _nearest_documents(self, target: _Target, query: _Query, request: SearchRequest) -> list[SearchResult]:
         is_brief = request.n_matches <= _BRIEF_MATCHES and target.source.is_brief(query.codes)
         large = request.n_matches > _SMALL_MATCHES
-        return await self._bounded(is_brief, large, self._search_and_fetch, target, query, request)
+        return await self.bounds.run(is_brief, large, self._search_and_fetch, target, query, request)
 
     def _search_and_fetch(
         self, target: _Target, query: _Query, request: SearchRequest, max_chars: int
@@ -263,7 +253,7 @@ class Search:
             n_chars = sum(map(size_of, part.contents))
             is_brief = n * len(part.contents) <= _BRIEF_SHORTLIST and n_chars <= _BRIEF_QUERY_CHARS
             is_brief = is_brief and target.source.is_brief(part.codes)
-            results += await self._bounded(is_brief, True, self._rerank_and_fetch, target, words, part, request, n)
+            results += await self.bounds.run(is_brief, True, self._rerank_and_fetch, target, words, part, request, n)
             if sum(match.document.n_chars for result in results for match in result.matches) > max_chars:
                 raise TooMuchToRead(max_chars)
         return results
@@ -296,14 +286,6 @@ class Search:
                 matches.append(first[:k])
         results = _results(target, query, shortlists, matches, max_chars)
         return [replace(one, n_reranked=len(r)) for one, r in zip(results, rankings, strict=True)]
-
-    async def _bounded(self, is_brief: bool, large: bool, step: Callable[..., T], *args: Any) -> T:
-        """What a step gives whose last argument bounds what it reads: a little on the event loop, more in a thread."""
-        if is_brief and self.database.embedded:
-            with suppress(TooMuchToRead):
-                return step(*args, self._brief_chars)
-        run = run_in_large_thread if large else run_in_thread
-        return await run(step, *args, self.settings.max_read_bytes)
 
 
 @dataclass(frozen=True, slots=True)
