@@ -14,6 +14,7 @@ from pydantic_core import PydanticSerializationError, to_json, to_jsonable_pytho
 from starlette.types import Receive, Scope, Send
 
 from service.store.documents import DocumentSummary
+from service.threads import run_in_large_thread
 
 _PART_BYTES = 256 << 10
 _SHORT_MATCHES, _SHORT_CHARS = 1_000, 1_000_000
@@ -96,3 +97,10 @@ class JsonPartsResponse(Response):
                 piece = part[start : start + _PART_BYTES]
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def pieces_response(pieces: Iterable[bytes], results: Sequence[Sequence[DocumentSummary]]) -> Response:
+    """Pieces of JSON as a response; where the documents of the results are long, they are written in a thread."""
+    if are_short(results):
+        return Response(b"".join(pieces), media_type="application/json")
+    return JsonPartsResponse(await run_in_large_thread(lambda: join_pieces(pieces)))

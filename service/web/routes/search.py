@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
 from service.hashing.content import to_wire
 from service.search.query_search import QueryMatch, QueryResult
-from service.store.documents import Shown
-from service.threads import run_in_large_thread
+from service.store.documents import DocumentSummary, Shown
 from service.web import parameters
 from service.web.auth import needs
 from service.web.guarded_route import GuardedRoute
 from service.web.problems import problem_responses
 from service.web.request_json import openapi_body, read_json_body
 from service.web.request_services import services_of
-from service.web.response_json import JsonPartsResponse, are_short, join_pieces, json_bytes, object_pieces
+from service.web.response_json import json_bytes, object_pieces, pieces_response
 from service.web.schemas.collections import CollectionName
 from service.web.schemas.search import Queries, QueryAnswer, QueryAnswers
 
@@ -42,10 +41,7 @@ async def search(request: Request) -> Response:
     parameters.check_utf8(request, query.q, "q")
     query_request = query.request()
     (result,) = await services_of(request).queries.search(query_request)
-    pieces = _pieces(result, query_request.shown)
-    if are_short([[match.document for match in result.matches]]):
-        return Response(b"".join(pieces), media_type="application/json")
-    return JsonPartsResponse(await run_in_large_thread(lambda: join_pieces(pieces)))
+    return await pieces_response(_pieces(result, query_request.shown), _documents([result]))
 
 
 @router.post(
@@ -62,12 +58,12 @@ async def search_many(request: Request, collection: CollectionName) -> Response:
     body = await read_json_body(request, Queries, services.settings.max_batch)
     query_request = body.request(collection)
     results = await services.queries.search(query_request)
+    answers = (_pieces(result, query_request.shown) for result in results)
+    return await pieces_response(object_pieces("answers", answers), _documents(results))
 
-    def write() -> list[bytes]:
-        return join_pieces(object_pieces("answers", (_pieces(result, query_request.shown) for result in results)))
 
-    is_short = are_short([[match.document for match in result.matches] for result in results])
-    return JsonPartsResponse(write() if is_short else await run_in_large_thread(write))
+def _documents(results: Sequence[QueryResult]) -> list[list[DocumentSummary]]:
+    return [[match.document for match in result.matches] for result in results]
 
 
 def _pieces(result: QueryResult, shown: Shown) -> Iterator[bytes]:

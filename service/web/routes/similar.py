@@ -15,14 +15,13 @@ from service.hashing.content import to_wire
 from service.search.request import SearchRequest
 from service.search.search import Match, SearchResult
 from service.store.documents import DocumentSummary, Shown
-from service.threads import run_in_large_thread
 from service.web import parameters
 from service.web.auth import needs
 from service.web.guarded_route import GuardedRoute
 from service.web.problems import problem_responses
 from service.web.request_json import openapi_body, read_json_body
 from service.web.request_services import services_of
-from service.web.response_json import JsonPartsResponse, are_short, join_pieces, json_bytes, object_pieces
+from service.web.response_json import json_bytes, object_pieces, pieces_response
 from service.web.schemas.collections import CollectionName
 from service.web.schemas.similar import Answer, Answers, Texts
 
@@ -77,18 +76,13 @@ async def similar_to_texts(request: Request, collection: CollectionName) -> Resp
     body = await read_json_body(request, Texts, services.settings.max_batch)
     search_request = body.request(collection)
     results = await services.search.similar(search_request)
-
-    def write() -> list[bytes]:
-        return join_pieces(object_pieces("answers", (_pieces(result, search_request.shown) for result in results)))
-
-    return JsonPartsResponse(write() if are_short(_documents(results)) else await run_in_large_thread(write))
+    answers = (_pieces(result, search_request.shown) for result in results)
+    return await pieces_response(object_pieces("answers", answers), _documents(results))
 
 
 async def _one_answer(request: Request, search_request: SearchRequest) -> Response:
     (result,) = await services_of(request).search.similar(search_request)
-    if are_short(_documents([result])):
-        return Response(b"".join(_pieces(result, search_request.shown)), media_type="application/json")
-    return JsonPartsResponse(await run_in_large_thread(lambda: join_pieces(_pieces(result, search_request.shown))))
+    return await pieces_response(_pieces(result, search_request.shown), _documents([result]))
 
 
 def _documents(results: Sequence[SearchResult]) -> list[list[DocumentSummary]]:
