@@ -21,10 +21,10 @@ from service.hashing.analysis import Analyzer
 from service.hashing.codes import Codes
 from service.hashing.content import Text
 from service.hashing.untrained import untrained_hash_function
+from service.index.document_replica import DocumentReplica
 from service.index.hamming.table import HammingTable
 from service.index.replica import Replica
 from service.index.replicas import Follower
-from service.index.word_replica import WordReplica
 from service.index.words import WordIndex
 from service.search.query_search import QuerySearch, _Sources
 from service.search.request import QueryOptions, QueryRequest
@@ -43,7 +43,7 @@ def measure(n: int, table: Table) -> None:
     for keys, bodies, titles in language.documents(n, 1):
         index.put(keys, bodies, titles)
     index.wait()
-    words = WordReplica(1, WordSettings(language="none"), 0, Analyzer("none"), index, 1)
+    words = DocumentReplica(1, WordSettings(language="none"), 0, Analyzer("none"), index, 1)
     rng = np.random.default_rng(0)
     kinds = {"uniform": rng.integers(0, 256, (n, 8), dtype=np.uint8), "clustered": clustered_codes(rng, n, 64)}
     for kind, codes in kinds.items():
@@ -53,7 +53,7 @@ def measure(n: int, table: Table) -> None:
             table.add_row(f"{n:,}", kind, asked, f"{np.median(times):.2f}", f"{np.percentile(times, 95):.2f}")
 
 
-def laps(codes: Codes, words: WordReplica, queries: list[str]) -> list[float]:
+def laps(codes: Codes, words: DocumentReplica, queries: list[str]) -> list[float]:
     """Milliseconds of CPU of each query, asked once before."""
     replica = Replica(SpaceReference(2, 2, 64, "2"), HammingTable.build(codes, np.arange(len(codes))), 1)
     sources, function = _Sources(MemorySource(replica), words), untrained_hash_function(64)

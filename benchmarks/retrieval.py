@@ -233,10 +233,10 @@ async def _followed(services: Services, name: str) -> None:
         with services.database.read() as connection:
             collection = collections.get(connection, name)
             space = spaces.active(connection, collection.id)
-        replica, words = services.follower.replica(collection.id), services.follower.words(collection.id)
+        replica, words = services.follower.replica(collection.id), services.follower.documents(collection.id)
         if replica is not None and words is not None and replica.space.version == space.version:
             behind = min(replica.applied_seq, words.read_seq) < collection.last_seq
-            if not behind and len(words.index) == len(replica.table):
+            if not behind and len(words.words) == len(replica.table):
                 return
         await asyncio.sleep(0.05)
 

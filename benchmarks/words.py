@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from service.index.words import Clause, KeyMask, WordIndex, snapshot
+from service.index.key_mask import KeyMask
+from service.index.words import Clause, WordIndex, snapshot
 from service.index.words.build import merged
 from service.index.words.kernels.select import engine
 

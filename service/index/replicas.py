@@ -28,10 +28,10 @@ from sqlalchemy import Connection
 
 from service.errors import CorruptArtifact, NearbitError, Unavailable, explained
 from service.hashing.function import digest_of
+from service.index.document_replica import DocumentReplica
+from service.index.document_replicas import DocumentReplicas, DocumentState
 from service.index.hamming import snapshot
 from service.index.replica import HistoryLost, Replica
-from service.index.word_replica import WordReplica
-from service.index.word_replicas import WordReplicas, WordState
 from service.index.words import WordIndex
 from service.store import nodes, overviews, spaces
 from service.store.database import Database
@@ -122,19 +122,19 @@ class Follower:
     _pruned_at: float = float("-inf")
     _pruned_spaces: frozenset[int] = frozenset()
     _patience: float = field(default_factory=lambda: random.uniform(1.0, 1.5))  # not as the processes beside it
-    _words: WordReplicas = field(init=False)
+    _documents: DocumentReplicas = field(init=False)
 
     def __post_init__(self) -> None:
         def followed() -> Callable[[Connection], bool]:
             history = self.history
             return lambda connection: self._is_followed(connection, history)
 
-        self._words = WordReplicas(self.database, self.snapshots, self.words_snapshot_from, followed)
+        self._documents = DocumentReplicas(self.database, self.snapshots, self.words_snapshot_from, followed)
 
     def start(self) -> None:
         """Follow in a thread of its own; replicas appear as they are loaded."""
         self._loader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="replica-loader")
-        self._words.start()
+        self._documents.start()
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
         self._thread.start()
 
@@ -146,7 +146,7 @@ class Follower:
             return
         self._thread.join()
         self._loader.shutdown(cancel_futures=True)
-        self._words.stop()
+        self._documents.stop()
         self._thread = None
         try:
             with self.database.write() as connection:
@@ -169,13 +169,13 @@ class Follower:
             self.wake()
         return self._answering.get(collection_id)
 
-    def words(self, collection_id: int) -> WordReplica | None:
+    def documents(self, collection_id: int) -> DocumentReplica | None:
         """The words of a collection, for a query; None if this process has not loaded them."""
-        return self._words.get(collection_id)
+        return self._documents.get(collection_id)
 
-    def state_of_words(self, collection_id: int) -> tuple[WordState, str | None]:
+    def state_of_documents(self, collection_id: int) -> tuple[DocumentState, str | None]:
         """How this process serves the words of a collection now, and what is wrong, if something is."""
-        state, error = self._words.state(collection_id)
+        state, error = self._documents.state(collection_id)
         return ("unloaded" if state == "loading" and collection_id in self._unloaded else state), error
 
     def overview(self) -> list[tuple[Overview, Replica | None]]:
@@ -258,8 +258,8 @@ class Follower:
             if collection.collection_id not in self._unloaded:
                 self._step(collection)
                 if collection.kind == "text":
-                    self._words.step(collection)
-                    words = self._words.get(collection.collection_id)
+                    self._documents.step(collection)
+                    words = self._documents.get(collection.collection_id)
                     if words is not None and words.read_seq < collection.last_seq:
                         self.wake()  # one step reads only so much, that codes and heartbeats go on
         with self._moved:
@@ -281,7 +281,7 @@ class Follower:
                     raise HistoryLost(
                         f"{collection.collection} is at change {collection.last_seq}, {replica.read_seq} was applied"
                     )
-            words = self._words.get(collection.collection_id)
+            words = self._documents.get(collection.collection_id)
             if words is not None and words.read_seq > collection.last_seq:
                 raise HistoryLost(
                     f"{collection.collection} is at change {collection.last_seq}, words of {words.read_seq} were read"
@@ -295,7 +295,7 @@ class Follower:
         self._heartbeat_at = float("-inf")
         for held in (self._answering, self._replicas, self._loading, self._renewing, self._failures, self._unloaded):
             held.clear()
-        self._words.keep(())
+        self._documents.keep(())
 
     def _step(self, collection: Overview) -> None:
         """Bring one collection's replicas up to its last seq; answer from the active space once it is loaded."""
@@ -461,8 +461,8 @@ class Follower:
         answering = self._answering.get(collection.collection_id)
         if answering is None or time.monotonic() - asked_at < self.unload_after_s:
             return
-        words = self._words.get(collection.collection_id)
-        n_bytes = answering.table.memory_bytes + (0 if words is None else words.index.memory_bytes)
+        words = self._documents.get(collection.collection_id)
+        n_bytes = answering.table.memory_bytes + (0 if words is None else words.words.memory_bytes)
         if n_bytes < self.unload_from_bytes:
             return
         log.info("collection unloaded: nobody asked for it", collection=collection.collection)
@@ -487,7 +487,7 @@ class Follower:
         for gone in self._asked_at.keys() - collections:
             self._asked_at.pop(gone, None)
         self._unloaded &= collections
-        self._words.keep(collections - self._unloaded)
+        self._documents.keep(collections - self._unloaded)
         wanted = {s.id for c in self._overview for s in c.wanted if c.collection_id not in self._unloaded}
         wanted |= {replica.space.id for replica in self._answering.values()}
         for unwanted in self._replicas.keys() - wanted:
@@ -538,7 +538,7 @@ class Follower:
             ]
             for path in snapshot.prune(self.snapshots, keep):
                 log.info("snapshot deleted, its space is gone", path=str(path))
-            self._words.prune({collection.collection_id for collection in self._overview})
+            self._documents.prune({collection.collection_id for collection in self._overview})
         except OSError as error:
             log.warning("snapshots not pruned", folder=str(self.snapshots), error=str(error))
 

@@ -28,9 +28,9 @@ from service.errors import InvalidInput, SeqNotReached, TooMuchToRead
 from service.hashing.codes import hamming_distance
 from service.hashing.content import Text, check_content, check_contents, from_wire, size_of
 from service.hashing.function import Encoded
+from service.index.document_replica import DocumentReplica
 from service.index.hamming.answers import Stats
 from service.index.replicas import Follower
-from service.index.word_replica import WordReplica
 from service.index.words import Clause, WordMatches
 from service.search import fuse
 from service.search.bounds import READ_SOON_SEQ, Bounds, located
@@ -120,7 +120,7 @@ class _Sources:
     """Where a request is answered."""
 
     codes: SearchSource
-    words: WordReplica | None
+    words: DocumentReplica | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +205,7 @@ class QuerySearch:
             return False
         if not isinstance(sources.codes, MemorySource) or len(sources.codes.replica.table) > _BRIEF_DOCUMENTS:
             return False
-        return sources.words is None or len(sources.words.index) <= _BRIEF_DOCUMENTS
+        return sources.words is None or len(sources.words.words) <= _BRIEF_DOCUMENTS
 
     # locate
 
@@ -226,7 +226,7 @@ class QuerySearch:
             seq = request.at_least_seq or 0
             if seq > collection.last_seq:
                 raise SeqNotReached(request.collection, collection.last_seq, seq)
-            replica, words = self.follower.replica(collection.id), self.follower.words(collection.id)
+            replica, words = self.follower.replica(collection.id), self.follower.documents(collection.id)
             has_codes = replica is not None and replica.applied_seq >= seq
             has_words = words is not None and words.read_seq >= seq
             comes_soon = words is None and collection.last_seq <= READ_SOON_SEQ and request.rank != "code"
@@ -252,7 +252,7 @@ class QuerySearch:
                 raise
             raise InvalidInput(f"queries[{i}]: {error}") from None
         n = max(_PHRASE_CANDIDATES if words.needs_texts else _CANDIDATES, request.k)
-        return _Words(words.text, words, sources.words.index.search(words.clauses, n))
+        return _Words(words.text, words, sources.words.words.search(words.clauses, n))
 
     # fuse
 
@@ -306,7 +306,7 @@ class QuerySearch:
         word_scores = np.zeros(len(keys), dtype=np.float32)
         if words.query is not None and sources.words is not None:
             keys = self._filtered(sources.words, words.query.filters, keys)
-            word_scores = sources.words.index.scores(words.query.clauses, keys)
+            word_scores = sources.words.words.scores(words.query.clauses, keys)
         codes, has_code = source.codes(connection, keys)
         agreements = np.where(has_code, fuse.agreement(direction, codes), np.float32(-1))
         weight = fuse.code_weight(source.space.n_bits, is_trained)
@@ -334,10 +334,12 @@ class QuerySearch:
         (found,) = source.nearest(connection, QueryCodes(code[None], confidence[None]), n, None)
         return np.asarray(found.keys, dtype=np.int64), found.stats
 
-    def _filtered(self, replica: WordReplica, filters: Sequence[Clause], keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _filtered(
+        self, replica: DocumentReplica, filters: Sequence[Clause], keys: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
         """The documents that have every required word and no excluded one."""
         for clause in filters:
-            has_it = replica.index.scores([Clause(clause.alternatives)], keys) > 0
+            has_it = replica.words.scores([Clause(clause.alternatives)], keys) > 0
             keys = keys[~has_it if clause.is_excluded else has_it]
         return keys
 
@@ -440,13 +442,13 @@ class QuerySearch:
             n_scored=len(ranking.keys),
         )
 
-    def _highlighted(self, match: QueryMatch, query: WordQuery, replica: WordReplica) -> QueryMatch:
+    def _highlighted(self, match: QueryMatch, query: WordQuery, replica: DocumentReplica) -> QueryMatch:
         content = match.document.content
         if not isinstance(content, Text):
             return match
-        n = len(replica.index) + 1
+        n = len(replica.words) + 1
         terms = sorted(query.terms)
-        frequencies = replica.index.document_frequencies(terms)
+        frequencies = replica.words.document_frequencies(terms)
         weights = {term: 1 + log(n / (1 + found)) for term, found in zip(terms, frequencies, strict=True)}
         made = highlight(replica.analyzer, weights, content.text, content.title)
         return QueryMatch(match.document, match.score, match.words, match.code, match.distance, made)
@@ -457,7 +459,7 @@ def _where(has_value: NDArray[np.bool_], values: NDArray[Any]) -> list[Any]:
     return [value if has else None for has, value in zip(has_value.tolist(), values.tolist(), strict=True)]
 
 
-def _surfaces(corrected: dict[str, str], replica: WordReplica, matches: Sequence[QueryMatch]) -> dict[str, str]:
+def _surfaces(corrected: dict[str, str], replica: DocumentReplica, matches: Sequence[QueryMatch]) -> dict[str, str]:
     """What was typed, and how the first matches write the word that was found in its place: terms are stems."""
     written: dict[str, str] = {}
     wanted = set(corrected.values())

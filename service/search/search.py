@@ -29,9 +29,9 @@ from service.encoding import Encoder
 from service.errors import SeqNotReached, TooMuchToRead
 from service.hashing.codes import Codes
 from service.hashing.content import Content, Contents, Text, check_content, check_contents, from_wire, size_of
+from service.index.document_replica import DocumentReplica
 from service.index.hamming.answers import Stats
 from service.index.replicas import Follower
-from service.index.word_replica import WordReplica
 from service.search.bounds import READ_SOON_SEQ, Bounds, located
 from service.search.candidates import Shortlist, nearest_existing
 from service.search.request import SearchRequest
@@ -192,9 +192,9 @@ class Search:
             return None
         return MemorySource(replica)
 
-    def _words(self, collection_id: int, request: SearchRequest) -> WordReplica | None:
+    def _words(self, collection_id: int, request: SearchRequest) -> DocumentReplica | None:
         """The words of a collection, if they are loaded and recent enough."""
-        words = self.follower.words(collection_id)
+        words = self.follower.documents(collection_id)
         return None if words is None or words.read_seq < (request.at_least_seq or 0) else words
 
     # encode
@@ -241,7 +241,7 @@ class Search:
     # rerank
 
     async def _reranked(
-        self, target: _Target, words: WordReplica, query: _Query, request: SearchRequest
+        self, target: _Target, words: DocumentReplica, query: _Query, request: SearchRequest
     ) -> list[SearchResult]:
         """The results of all queries, a few at a time."""
         n = request.n_shortlisted(self.settings)
@@ -259,7 +259,7 @@ class Search:
         return results
 
     def _rerank_and_fetch(
-        self, target: _Target, words: WordReplica, query: _Query, request: SearchRequest, n: int, max_chars: int
+        self, target: _Target, words: DocumentReplica, query: _Query, request: SearchRequest, n: int, max_chars: int
     ) -> list[SearchResult]:
         """The `n` nearest documents of each query in the order of its words, and of these the first `k` that exist."""
         k = request.k
@@ -299,7 +299,7 @@ class _Target:
     key: int | None = None
     code: Codes | None = None
     content: Content | None = None
-    words: WordReplica | None = None
+    words: DocumentReplica | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,14 +344,14 @@ def _results(
     ]
 
 
-def _ranked(content: Content, words: WordReplica, shortlist: Shortlist[Any]) -> list[_ScoredDocument]:
+def _ranked(content: Content, words: DocumentReplica, shortlist: Shortlist[Any]) -> list[_ScoredDocument]:
     """A shortlist by descending BM25 of the words of a content; equal scores as they were.
 
     Rounded to what is shown, so that what shows as equal is a tie.
     """
     keys = np.array([key for key, _, _ in shortlist.entries], dtype=np.int64)
     clauses = text_clauses(content.whole, words) if isinstance(content, Text) else ()
-    scores = np.round(words.index.scores(clauses, keys).astype(np.float64), _DIGITS)
+    scores = np.round(words.words.scores(clauses, keys).astype(np.float64), _DIGITS)
     order = np.argsort(-scores, kind="stable").tolist()
     return [_ScoredDocument(int(keys[i]), shortlist.entries[i][1], float(scores[i])) for i in order]
 

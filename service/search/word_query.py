@@ -9,7 +9,7 @@ from math import log
 
 from service.errors import InvalidInput
 from service.hashing.analysis import Analyzer, Term
-from service.index.word_replica import WordReplica
+from service.index.document_replica import DocumentReplica
 from service.index.words import Clause
 from service.search.phrases import Phrase, consecutive_terms
 from service.search.query_syntax import QueryPart, parse
@@ -73,7 +73,7 @@ def plain_query(query: str) -> str:
     return " ".join(part.text for part in _wanted(query, parse(query) or [QueryPart(query)]))
 
 
-def word_query(query: str, replica: WordReplica, *, is_prefix: bool, with_typos: bool) -> WordQuery:
+def word_query(query: str, replica: DocumentReplica, *, is_prefix: bool, with_typos: bool) -> WordQuery:
     """The clauses of a query. Blocks while it looks terms up.
 
     Args:
@@ -95,7 +95,7 @@ def word_query(query: str, replica: WordReplica, *, is_prefix: bool, with_typos:
     return _Builder(replica, with_typos).build(parts)
 
 
-def text_clauses(text: str, replica: WordReplica) -> tuple[Clause, ...]:
+def text_clauses(text: str, replica: DocumentReplica) -> tuple[Clause, ...]:
     """The clauses of a text that is no query as a person types it: its words, the more often the more weight.
 
     No sign means anything, and no word is corrected, completed or followed by longer ones. Of nothing but stop words
@@ -119,10 +119,10 @@ def _wanted(query: str, parts: Sequence[QueryPart]) -> list[QueryPart]:
 class _Builder:
     """Collects the clauses of one query."""
 
-    def __init__(self, replica: WordReplica, with_typos: bool) -> None:
+    def __init__(self, replica: DocumentReplica, with_typos: bool) -> None:
         self.replica = replica
         self.analyzer = replica.analyzer
-        self.index = replica.index
+        self.index = replica.words
         self.with_typos = with_typos
         self.corrected: dict[str, str] = {}
         self.n_corrected = 0
@@ -209,12 +209,12 @@ class _Builder:
         return Clause(tuple((term, _CORRECTED[n]) for term, n in found if n == nearest and n in _CORRECTED))
 
 
-def _alternatives(term: str, replica: WordReplica) -> tuple[tuple[str, float], ...]:
+def _alternatives(term: str, replica: DocumentReplica) -> tuple[tuple[str, float], ...]:
     synonyms = replica.synonyms.get((term,), ())
     return ((term, 1.0), *((other[0], _SYNONYM) for other in synonyms if len(other) == 1 and other[0] != term))
 
 
-def _of_phrases_with_synonyms(terms: Sequence[str], replica: WordReplica) -> list[Clause]:
+def _of_phrases_with_synonyms(terms: Sequence[str], replica: DocumentReplica) -> list[Clause]:
     """Clauses for synonyms of several words, either in the query or of what it says."""
     clauses: list[Clause] = []
     for length in replica.synonym_lengths:

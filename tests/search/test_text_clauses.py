@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.hashing.analysis import Analyzer
-from service.index.word_replica import WordReplica
+from service.index.document_replica import DocumentReplica
 from service.index.words import Clause, WordIndex
 from service.search.word_query import text_clauses, word_query
 from service.store.words import WordSettings
@@ -18,8 +18,8 @@ from service.store.words import WordSettings
 WORDS = ["bread", "breads", "sea", "car", "the", "of", "lighthouse", "fast", "food"]
 
 
-def replica(*synonyms: tuple[str, ...]) -> WordReplica:
-    return WordReplica(1, WordSettings(language="en", synonyms=synonyms), 1, Analyzer("en"), WordIndex(), 0)
+def replica(*synonyms: tuple[str, ...]) -> DocumentReplica:
+    return DocumentReplica(1, WordSettings(language="en", synonyms=synonyms), 1, Analyzer("en"), WordIndex(), 0)
 
 
 @given(st.lists(st.sampled_from(WORDS), min_size=1))

@@ -14,8 +14,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from service.index.words import bits
-from service.index.words.bits import Bitmap
+from service.index import bits
+from service.index.bits import Bitmap
 from service.index.words.build import assembled
 from service.index.words.kernels.select import Engine
 from service.index.words.layout import MOST_IN_BODY, MOST_IN_TITLE, Bytes, Ints, Segment

@@ -22,14 +22,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import InvalidInput
-from service.index.words import bits, build, dictionary, plan
-from service.index.words.bits import Bitmap
+from service.index import bits
+from service.index.bits import Bitmap
+from service.index.key_mask import KeyMask, Keys
+from service.index.words import build, dictionary, plan
 from service.index.words.delta import MOST_DOCS, Delta, fits
 from service.index.words.kernels.select import Engine, engine
 from service.index.words.layout import Segment
 from service.index.words.part import Docs, Part, Postings, Totals
 from service.index.words.plan import Plan, Settings
-from service.index.words.query import Clause, KeyMask, Keys, WordMatches
+from service.index.words.query import Clause, WordMatches
 from service.index.words.view import View
 
 RATIO = 3

@@ -8,8 +8,8 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from service.index.words import bits
-from service.index.words.bits import Bitmap
+from service.index import bits
+from service.index.bits import Bitmap
 from service.index.words.layout import Bytes, Ints, Segment
 
 NONE_DEAD: Bitmap = np.empty(0, np.uint8)

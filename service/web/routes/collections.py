@@ -97,7 +97,7 @@ async def delete_collection(request: Request, collection: CollectionName) -> Non
 
 def _detail(services: Services, summary: CollectionSummary) -> CollectionDetail:
     follower, id = services.follower, summary.collection.id
-    state, (state_of_words, error), words = follower.state(id), follower.state_of_words(id), follower.words(id)
+    state, (state_of_words, error), words = follower.state(id), follower.state_of_documents(id), follower.documents(id)
     return CollectionDetail(
         **dict(_collection(summary.collection)),
         n_documents=summary.n_documents,
@@ -107,8 +107,8 @@ def _detail(services: Services, summary: CollectionSummary) -> CollectionDetail:
             **summary.words.given,
             analyzed_as=summary.words.analyzer_language,
             state=state_of_words,
-            n_documents=None if words is None else len(words.index),
-            memory_bytes=None if words is None else words.index.memory_bytes,
+            n_documents=None if words is None else len(words.words),
+            memory_bytes=None if words is None else words.words.memory_bytes,
             error=error,
         ),
     )

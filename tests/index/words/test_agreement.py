@@ -12,7 +12,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from service.index.words import Clause, KeyMask, WordIndex, delta, index, snapshot
+from service.index.key_mask import KeyMask
+from service.index.words import Clause, WordIndex, delta, index, snapshot
 from tests.index.words.oracle import Oracle
 
 ALPHABET = ["a", "b", "c", "d", "e", "ä", "学", "ab", "abc", "x😀"]

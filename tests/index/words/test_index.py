@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from service.errors import InvalidInput
-from service.index.words import Clause, KeyMask, WordIndex
+from service.index.key_mask import KeyMask
+from service.index.words import Clause, WordIndex
 from service.index.words import index as index_module
 
 

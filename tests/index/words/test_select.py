@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-from service.index.words import Clause, KeyMask, WordIndex
+from service.index.key_mask import KeyMask
+from service.index.words import Clause, WordIndex
 from service.index.words.kernels import reference, select
 from service.index.words.kernels.select import answers_alike, engine
 

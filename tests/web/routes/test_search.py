@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from service.index.word_replicas import WordReplicas
+from service.index.document_replicas import DocumentReplicas
 from service.web.schemas.search import QueryAnswer, QueryAnswers
 from tests.web.asserting import refused
 from tests.web.conftest import Start
@@ -466,7 +466,7 @@ def test_an_answer_holds_every_change_up_to_the_seq_that_it_was_asked_for(filled
 def test_without_words_in_memory_codes_answer_and_the_answer_is_partial(
     url: str, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(WordReplicas, "_load", lambda *_: None)
+    monkeypatch.setattr(DocumentReplicas, "_load", lambda *_: None)
     client = start(url)
     client.put(COLLECTION, json={"n_bits": 32})
     seq = client.post(DOCUMENTS, json={"documents": [{"id": "a", "text": "black cat"}]}).json()["seq"]

@@ -45,7 +45,7 @@ def until_in_memory(client: TestClient, seq: int) -> None:
 
     def has_words() -> bool:
         return any(
-            (words := services.follower.words(collection.collection_id)) is not None and words.read_seq >= seq
+            (words := services.follower.documents(collection.collection_id)) is not None and words.read_seq >= seq
             for collection, _ in services.follower.overview()
         )
 

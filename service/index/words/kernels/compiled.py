@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.index import compiler
+from service.index.bits import Bitmap
 from service.index.words import layout, plan
-from service.index.words.bits import Bitmap
 from service.index.words.layout import MOST_IN_BODY, MOST_IN_TITLE, Bytes, Ints, Segment, allocate
 from service.index.words.part import Docs, Postings
 from service.index.words.plan import EXCLUDED, REQUIRED, Plan

@@ -13,8 +13,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from service.index.words import bits
-from service.index.words.bits import Bitmap
+from service.index import bits
+from service.index.bits import Bitmap
 from service.index.words.layout import MOST_IN_BODY, MOST_IN_TITLE, Bytes, Ints, Segment, Words, allocate
 from service.index.words.part import Docs, Postings
 from service.index.words.plan import EXCLUDED, REQUIRED, Plan

@@ -8,9 +8,9 @@ from typing import Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from service.index import bits
+from service.index.bits import Bitmap
 from service.index.engines import chosen
-from service.index.words import bits
-from service.index.words.bits import Bitmap
 from service.index.words.kernels import reference
 from service.index.words.layout import Bytes, Ints, Segment, allocate
 from service.index.words.part import Docs, Postings, Totals

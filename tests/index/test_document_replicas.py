@@ -18,9 +18,9 @@ from structlog.testing import capture_logs
 
 from service.hashing.analysis import Analyzer
 from service.hashing.content import Text
-from service.index import word_replicas as module
+from service.index import document_replicas as module
+from service.index.document_replica import DocumentReplica
 from service.index.replicas import Follower
-from service.index.word_replica import WordReplica
 from service.index.words import Clause, snapshot
 from service.store import codes, collections, documents, overviews, schema, words
 from service.store.database import Database
@@ -60,10 +60,10 @@ class WordHistory(History):
             return words.get(connection, self.collection.id)[0]
 
 
-def answers(replica: WordReplica | None) -> Scores:
+def answers(replica: DocumentReplica | None) -> Scores:
     """The score of every document by each term of the vocabulary."""
     assert replica is not None
-    found = {term: replica.index.search([Clause(((term, 1.0),))], 1_000) for term in terms_of(replica.analyzer)}
+    found = {term: replica.words.search([Clause(((term, 1.0),))], 1_000) for term in terms_of(replica.analyzer)}
     return {t: dict(zip(m.keys.tolist(), m.scores.tolist(), strict=True)) for t, m in found.items()}
 
 
@@ -71,11 +71,11 @@ def terms_of(analyzer: Analyzer) -> list[str]:
     return sorted({term for word in VOCABULARY for term in analyzer.all_terms(word)})
 
 
-def check(history: WordHistory, replica: WordReplica | None) -> None:
+def check(history: WordHistory, replica: DocumentReplica | None) -> None:
     """The replica answers exactly as one that is read afresh, and as the oracle."""
     assert replica is not None
     stored = history.settings()
-    fresh = WordReplica.load(history.database, history.overview)
+    fresh = DocumentReplica.load(history.database, history.overview)
     assert replica.settings == fresh.settings == stored
     assert replica.analyzer.language == stored.analyzer_language
     assert replica.synonyms == fresh.synonyms
@@ -162,32 +162,32 @@ def test_any_interleaving_ends_equal_to_a_fresh_reading(
                 getattr(history, name)(*([] if argument is None else [argument]))
     for follower in (*followers, process(database, folder, "third")):
         follower.poll()
-        assert follower.state_of_words(history.collection.id) == ("following", None)
-        check(history, follower.words(history.collection.id))
+        assert follower.state_of_documents(history.collection.id) == ("following", None)
+        check(history, follower.documents(history.collection.id))
 
 
 def test_deletions_forgotten_after_the_collection_was_looked_at_are_heard_of_all_the_same(database: Database) -> None:
     history = WordHistory(database)
     history.write([1, 2], ["cat", "tree"], [None, None])
-    replica = WordReplica.load(database, history.overview)
+    replica = DocumentReplica.load(database, history.overview)
     history.delete([1])
     seen = history.overview
     history.compact(0)
     assert seen.compacted_seq < history.overview.compacted_seq
     assert not replica.follow(database, seen), "loaded anew"
-    check(history, WordReplica.load(database, history.overview))
+    check(history, DocumentReplica.load(database, history.overview))
 
 
 def test_another_code_space_leaves_the_words_as_they_are(database: Database) -> None:
     history = WordHistory(database)
     history.write([1, 2], ["cat", "tree"], ["a title", None])
     follower = process(database, None)
-    before = follower.words(history.collection.id)
+    before = follower.documents(history.collection.id)
     history.next_space()
     follower.poll()
     history.roll_back()
     follower.poll()
-    assert follower.words(history.collection.id) is before
+    assert follower.documents(history.collection.id) is before
     check(history, before)
 
 
@@ -197,27 +197,27 @@ def test_words_that_cannot_be_read_are_tried_again_and_others_are_followed(
     bad, good = WordHistory(database), WordHistory(database)
     for history in (bad, good):
         history.write([1], ["cat"], [None])
-    load = WordReplica.load.__func__  # type: ignore[attr-defined]
+    load = DocumentReplica.load.__func__  # type: ignore[attr-defined]
 
-    def failing(cls: type, database: Database, collection: overviews.Overview, *rest: object) -> WordReplica:
+    def failing(cls: type, database: Database, collection: overviews.Overview, *rest: object) -> DocumentReplica:
         if collection.collection_id == bad.collection.id:
             raise ValueError("broken")
         return load(cls, database, collection, *rest)  # type: ignore[no-any-return]
 
     monkeypatch.setattr(module, "_RETRY_S", 0.0)
-    monkeypatch.setattr(WordReplica, "load", classmethod(failing))
+    monkeypatch.setattr(DocumentReplica, "load", classmethod(failing))
     follower = Follower(database, "node")
     with capture_logs() as logs:
         for _ in range(3):
             follower.poll()
     assert [line["collection"] for line in logs if line["log_level"] == "error"] == [bad.collection.name], "once"
-    assert follower.state_of_words(bad.collection.id) == ("failed", "ValueError: broken")
-    assert follower.words(bad.collection.id) is None
-    check(good, follower.words(good.collection.id))
-    monkeypatch.setattr(WordReplica, "load", classmethod(load))
+    assert follower.state_of_documents(bad.collection.id) == ("failed", "ValueError: broken")
+    assert follower.documents(bad.collection.id) is None
+    check(good, follower.documents(good.collection.id))
+    monkeypatch.setattr(DocumentReplica, "load", classmethod(load))
     follower.poll()
-    assert follower.state_of_words(bad.collection.id) == ("following", None)
-    check(bad, follower.words(bad.collection.id))
+    assert follower.state_of_documents(bad.collection.id) == ("following", None)
+    check(bad, follower.documents(bad.collection.id))
 
 
 def test_a_folder_that_cannot_be_written_keeps_no_words_from_being_read(
@@ -229,10 +229,10 @@ def test_a_folder_that_cannot_be_written_keeps_no_words_from_being_read(
     in_the_way = tmp_path / "file"
     in_the_way.write_text("no folder")
     with running(database, snapshots=in_the_way / "snapshots", words_snapshot_from=1) as follower:
-        until(lambda: follower.words(history.collection.id), "the words")
+        until(lambda: follower.documents(history.collection.id), "the words")
         history.write([3], ["runs"], [None])
-        until(lambda: follower.words(history.collection.id).read_seq == history.last_seq, "the write")  # type: ignore[union-attr]
-        check(history, follower.words(history.collection.id))
+        until(lambda: follower.documents(history.collection.id).read_seq == history.last_seq, "the write")  # type: ignore[union-attr]
+        check(history, follower.documents(history.collection.id))
 
 
 def test_a_follower_stops_while_words_are_being_loaded(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,17 +240,17 @@ def test_a_follower_stops_while_words_are_being_loaded(database: Database, monke
     history = WordHistory(database)
     history.write([1], ["cat"], [None])
     loading, free = threading.Event(), threading.Event()
-    load = WordReplica._read_all
+    load = DocumentReplica._read_all
 
-    def slow(self: WordReplica, database: Database, has_ended: Callable[[], bool]) -> None:
+    def slow(self: DocumentReplica, database: Database, has_ended: Callable[[], bool]) -> None:
         loading.set()
         free.wait(20)
         load(self, database, has_ended)
 
-    monkeypatch.setattr(WordReplica, "_read_all", slow)
+    monkeypatch.setattr(DocumentReplica, "_read_all", slow)
     with running(database) as follower:
         assert loading.wait(20)
-        assert follower.state_of_words(history.collection.id) == ("loading", None)
+        assert follower.state_of_documents(history.collection.id) == ("loading", None)
         threading.Timer(0.1, free.set).start()
     assert all(not thread.name.startswith("word-loader") for thread in threading.enumerate())
 
@@ -262,12 +262,12 @@ def test_the_words_of_a_collection_that_nobody_asks_for_are_dropped_and_come_bac
     follower.poll()
     time.sleep(0.02)
     follower.poll()
-    assert follower.words(history.collection.id) is None
-    assert follower.state_of_words(history.collection.id) == ("unloaded", None)
+    assert follower.documents(history.collection.id) is None
+    assert follower.state_of_documents(history.collection.id) == ("unloaded", None)
     history.delete([1])
     follower.replica(history.collection.id)
     follower.poll()
-    check(history, follower.words(history.collection.id))
+    check(history, follower.documents(history.collection.id))
 
 
 def test_words_and_snapshots_of_a_dropped_collection_are_forgotten(database: Database, tmp_path: Path) -> None:
@@ -279,7 +279,7 @@ def test_words_and_snapshots_of_a_dropped_collection_are_forgotten(database: Dat
     with database.write() as connection:
         collections.drop(connection, history.collection.name)
     follower.poll()
-    assert follower.words(history.collection.id) is None
+    assert follower.documents(history.collection.id) is None
     follower._pruned_at = float("-inf")
     follower.poll()
     assert [name.split("-")[1] for name in snapshot.names(tmp_path)] == [str(other.collection.id)]
@@ -294,8 +294,8 @@ def test_words_of_a_lost_history_are_dropped(database: Database, tmp_path: Path)
     restore(database, backup)
     history.write([2, 3], ["runs", "cat"], [None, None])
     follower.poll()
-    check(history, follower.words(history.collection.id))
-    check(history, process(database, tmp_path, "new").words(history.collection.id))
+    check(history, follower.documents(history.collection.id))
+    check(history, process(database, tmp_path, "new").documents(history.collection.id))
 
 
 def test_words_read_before_a_restore_leave_no_snapshot_that_is_known_after_it(
@@ -306,7 +306,7 @@ def test_words_read_before_a_restore_leave_no_snapshot_that_is_known_after_it(
     backup = back_up(database)
     history.write([2], ["tree"], [None])
     follower = process(database, None)
-    replica, is_followed = follower.words(history.collection.id), follower._words.followed()
+    replica, is_followed = follower.documents(history.collection.id), follower._documents.followed()
     assert replica is not None
     restore(database, backup)
     follower.poll()
@@ -327,7 +327,7 @@ def test_of_two_processes_that_share_snapshots_one_reads_the_texts(
     options = {"snapshots": tmp_path, "snapshot_from": 1, "words_snapshot_from": 1}
 
     def has_mapped(follower: Follower) -> bool:
-        words = follower.words(history.collection.id)
+        words = follower.documents(history.collection.id)
         return words is not None and words.saved_seq == history.last_seq
 
     with running(database, "a", **options) as a:
@@ -346,8 +346,8 @@ def test_a_process_that_waits_for_the_lock_of_another_stops_all_the_same(
     with (tmp_path / "words.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         with running(database, snapshots=tmp_path, words_snapshot_from=1) as follower:
-            until(lambda: follower._words._loading, "the load")
-            assert follower.state_of_words(history.collection.id) == ("loading", None)
+            until(lambda: follower._documents._loading, "the load")
+            assert follower.state_of_documents(history.collection.id) == ("loading", None)
 
 
 def test_the_latest_snapshot_of_words_that_are_not_in_memory_is_kept_however_old(
@@ -358,24 +358,24 @@ def test_the_latest_snapshot_of_words_that_are_not_in_memory_is_kept_however_old
     follower = process(database, tmp_path)
     (name,) = snapshot.names(tmp_path)
     os.utime(snapshot.path_of(tmp_path, name), (0, 0))
-    follower._words.forget([history.collection.id])
-    follower._words.prune({history.collection.id})
+    follower._documents.forget([history.collection.id])
+    follower._documents.prune({history.collection.id})
     assert snapshot.names(tmp_path) == [name]
-    follower._words.prune({history.collection.id + 1})
+    follower._documents.prune({history.collection.id + 1})
     assert snapshot.names(tmp_path) == []
 
 
 def test_many_changes_are_applied_in_parts_one_a_poll(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.index.word_replica._CHARS_AT_ONCE", 10)
+    monkeypatch.setattr("service.index.document_replica._CHARS_AT_ONCE", 10)
     history = WordHistory(database)
     follower = process(database, None)
     for i in range(8):
         history.write([i], ["running tree"], [None])
     history.delete([4])
     follower.poll()
-    replica = follower.words(history.collection.id)
+    replica = follower.documents(history.collection.id)
     assert replica is not None
     assert 0 < replica.read_seq < history.last_seq
     for _ in range(10):
         follower.poll()
-    check(history, follower.words(history.collection.id))
+    check(history, follower.documents(history.collection.id))

@@ -1,4 +1,4 @@
-"""Word replica: the words of one collection in memory, and how they follow SQL.
+"""Document replica: the words of one collection in memory, and how they follow SQL.
 
 As a replica of codes it may be thrown away at any time. It belongs to the collection, not to a code space: a retrain
 leaves it as it is. Documents carry the seq of their last change and deletions are noted with theirs, so whoever has
@@ -49,7 +49,7 @@ def first_sentence(text: str) -> str:
 
 
 @dataclass
-class WordReplica:
+class DocumentReplica:
     """The words of a collection in memory.
 
     The title of a document is followed by the first sentence of its text, which mostly says again what it is about.
@@ -59,7 +59,7 @@ class WordReplica:
         settings: how words are found and weighed.
         version: of the settings.
         analyzer: makes words of texts.
-        index: the words.
+        words: the inverted index.
         synonyms: by the terms of each, the terms of all of its groups, its own among them.
         synonym_lengths: how many terms the synonyms have: 1, 2, ...
         read_seq: every change of the collection up to this seq is in the index.
@@ -70,7 +70,7 @@ class WordReplica:
     settings: WordSettings
     version: int
     analyzer: Analyzer
-    index: WordIndex
+    words: WordIndex
     read_seq: int
     saved_seq: int = 0
     synonyms: Synonyms = field(default_factory=dict)
@@ -165,7 +165,7 @@ class WordReplica:
 
     def use(self, settings: WordSettings, version: int) -> None:
         """Take other settings, of the same language."""
-        self.index.configure(settings.k1, settings.b, settings.title_weight)
+        self.words.configure(settings.k1, settings.b, settings.title_weight)
         self.settings, self.version = settings, version
         found: dict[tuple[str, ...], Sequence[tuple[str, ...]]] = {}
         for group in settings.synonyms:  # one tuple for all terms of a group: there may be a million of them
@@ -181,13 +181,13 @@ class WordReplica:
         """
         if len(term) < _RELATED_FROM or not term.isalpha():
             return ()
-        if self.read_seq - self._related_seq > len(self.index) // 100 or len(self._related) > _RELATED_KEPT:
+        if self.read_seq - self._related_seq > len(self.words) // 100 or len(self._related) > _RELATED_KEPT:
             self._related, self._related_seq = {}, self.read_seq
         kept = self._related
         found = kept.get(term)
         if found is None:
             longest = len(term) + _RELATED_LONGER
-            others = self.index.completions(term, _RELATED_LOOKED_AT)
+            others = self.words.completions(term, _RELATED_LOOKED_AT)
             near = [other for other in others if other != term and len(other) <= longest and other.isalpha()]
             found = kept[term] = tuple(near[:_RELATED_MOST])
         return found
@@ -209,7 +209,7 @@ class WordReplica:
             return False
         self._put(changed)
         if gone:
-            self.index.delete(np.array(gone, dtype=np.int64))
+            self.words.delete(np.array(gone, dtype=np.int64))
         # what came after last_seq is no claim: of changes and deletions, two statements may have seen two states
         is_all = sum(len(one.text or "") + len(one.title or "") + 1 for one in changed) <= _CHARS_AT_ONCE
         self.read_seq = collection.last_seq if is_all else min(changed[-1].seq, collection.last_seq)
@@ -239,7 +239,7 @@ class WordReplica:
             return
         of_texts = [self.terms_of(one.text, one.title) for one in changed]
         bodies, titles = [body for body, _ in of_texts], [title for _, title in of_texts]
-        self.index.put(np.array([one.key for one in changed], dtype=np.int64), bodies, titles)
+        self.words.put(np.array([one.key for one in changed], dtype=np.int64), bodies, titles)
 
     def save(self, database: Database, snapshots: Path, is_ours: Callable[[Connection], bool]) -> None:
         """Keep the index as a snapshot, for the next start of a process to map; without room for it there is none.
@@ -249,7 +249,7 @@ class WordReplica:
         seq, name = self.read_seq, self.snapshot_name
 
         def write(token: str) -> None:
-            snapshot.save(self.index, snapshots, name, seq, token)
+            snapshot.save(self.words, snapshots, name, seq, token)
 
         before = snapshot.peek(snapshots, name)
         if keep_snapshot(database, OF_WORDS, self.collection_id, seq, snapshots, before, write, is_ours):

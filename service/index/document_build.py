@@ -3,7 +3,7 @@
 To analyze a million texts takes minutes, with the lock of the interpreter: in a thread they would slow down every
 request that the process answers meanwhile.
 
-    python -m service.index.word_build COLLECTION_ID FOLDER      (the URL of the database on standard input)
+    python -m service.index.document_build COLLECTION_ID FOLDER      (the URL of the database on standard input)
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 import structlog
 from sqlalchemy import Connection
 
-from service.index.word_replica import WordReplica
+from service.index.document_replica import DocumentReplica
 from service.store import overviews
 from service.store.database import Database
 from service.store.snapshots import OF_WORDS
@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 _NICENESS = 10
 
 
-class WordBuild:
+class DocumentBuild:
     """Has snapshots of words written, each by a process of its own.
 
     Args:
@@ -45,7 +45,13 @@ class WordBuild:
 
         Where the process does not start or fails, the log says so; the caller then reads the words itself.
         """
-        command = [sys.executable, "-m", "service.index.word_build", str(collection_id), str(self.snapshots.resolve())]
+        command = [
+            sys.executable,
+            "-m",
+            "service.index.document_build",
+            str(collection_id),
+            str(self.snapshots.resolve()),
+        ]
         url = self.database.engine.url.render_as_string(hide_password=False)
         pipe = subprocess.PIPE
         try:
@@ -83,7 +89,7 @@ def build(url: str, collection_id: int, snapshots: Path) -> None:
             def is_read(connection: Connection, token: str = token) -> bool:
                 return OF_WORDS.is_known(connection, collection_id, token, 0)
 
-            WordReplica.load(database, collection).save(database, snapshots, is_read)
+            DocumentReplica.load(database, collection).save(database, snapshots, is_read)
             with database.write() as connection:
                 OF_WORDS.forget(connection, collection_id, token)
     finally:

@@ -1,4 +1,4 @@
-"""Word replicas: the words of which collections this process has in memory.
+"""Document replicas: the words of which collections this process has in memory.
 
 The follower's thread steps them, collection by collection, as it does the replicas of codes. A load or a snapshot of
 many words runs in a thread of its own, one at a time; a lock file makes one process of a machine read the texts, and
@@ -22,8 +22,8 @@ import structlog
 from sqlalchemy import Connection
 
 from service.errors import NotFound, Unavailable
-from service.index.word_build import WordBuild
-from service.index.word_replica import LoadEnded, WordReplica
+from service.index.document_build import DocumentBuild
+from service.index.document_replica import DocumentReplica, LoadEnded
 from service.index.words import snapshot
 from service.store import words
 from service.store.database import Database
@@ -39,11 +39,11 @@ _SMALL_SEQ = 500
 _LOCK_STEP_S = 0.05
 _SNAPSHOT_NAME = re.compile(r"words-(\d+)-")
 
-WordState = Literal["following", "loading", "failed", "unloaded"]
+DocumentState = Literal["following", "loading", "failed", "unloaded"]
 IsFollowed = Callable[[Connection], bool]
 
 
-class WordReplicas:
+class DocumentReplicas:
     """Keeps the words of every collection that is in use.
 
     Args:
@@ -66,12 +66,12 @@ class WordReplicas:
         self.followed = followed
         self._stopping = threading.Event()
         self._loader: ThreadPoolExecutor | None = None
-        self._replicas: dict[int, WordReplica] = {}
-        self._loading: dict[int, Future[WordReplica]] = {}
-        self._renewing: dict[int, Future[WordReplica | None]] = {}
+        self._replicas: dict[int, DocumentReplica] = {}
+        self._loading: dict[int, Future[DocumentReplica]] = {}
+        self._renewing: dict[int, Future[DocumentReplica | None]] = {}
         self._failures: dict[int, tuple[str, float]] = {}
         self.build_from = _BUILD_FROM
-        self._build = None if snapshots is None else WordBuild(database, snapshots)
+        self._build = None if snapshots is None else DocumentBuild(database, snapshots)
         self._patience = random.uniform(1.0, 1.5)  # not as the processes beside it
 
     def start(self) -> None:
@@ -86,11 +86,11 @@ class WordReplicas:
         if self._loader is not None:
             self._loader.shutdown(cancel_futures=True)
 
-    def get(self, collection_id: int) -> WordReplica | None:
+    def get(self, collection_id: int) -> DocumentReplica | None:
         """The words of a collection; None while they are not in memory."""
         return self._replicas.get(collection_id)
 
-    def state(self, collection_id: int) -> tuple[WordState, str | None]:
+    def state(self, collection_id: int) -> tuple[DocumentState, str | None]:
         """How the words of a collection are served, and what is wrong, if something is."""
         failure = self._failures.get(collection_id)
         if collection_id in self._replicas:
@@ -172,7 +172,7 @@ class WordReplicas:
         self._replicas[id] = replica
         self._save_if_due(replica)
 
-    def _changed(self, replica: WordReplica) -> WordReplica:
+    def _changed(self, replica: DocumentReplica) -> DocumentReplica:
         """The replica with the settings that SQL holds now, if it can take them as it is."""
         with self.database.read() as connection:
             settings, version = words.get(connection, replica.collection_id)
@@ -180,11 +180,11 @@ class WordReplicas:
             replica.use(settings, version)
         return replica
 
-    def _load(self, collection: Overview) -> WordReplica | None:
+    def _load(self, collection: Overview) -> DocumentReplica | None:
         """The words by their present settings, once they are loaded; one with earlier settings answers meanwhile."""
         id = collection.collection_id
         if self._loader is None or collection.last_seq <= _SMALL_SEQ:
-            return WordReplica.load(self.database, collection, self.snapshots, self._stopping.is_set)
+            return DocumentReplica.load(self.database, collection, self.snapshots, self._stopping.is_set)
         loading = self._loading.get(id)
         if loading is None:
             loading = self._loading[id] = self._loader.submit(self._loaded, collection, self.followed())
@@ -193,34 +193,34 @@ class WordReplicas:
         del self._loading[id]
         return loading.result()
 
-    def _loaded(self, collection: Overview, is_followed: IsFollowed) -> WordReplica:
+    def _loaded(self, collection: Overview, is_followed: IsFollowed) -> DocumentReplica:
         began = time.monotonic()
         replica = None
         if self.snapshots is not None:
-            replica = WordReplica.of_snapshot(self.database, collection, self.snapshots)
+            replica = DocumentReplica.of_snapshot(self.database, collection, self.snapshots)
         if replica is None or not replica.catch_up(self.database, collection, self._stopping.is_set):
             replica = self._read(collection, is_followed)
         log.info(
             "words answer",
             collection=collection.collection,
-            documents=len(replica.index),
+            documents=len(replica.words),
             language=replica.analyzer.language,
             took_s=round(time.monotonic() - began, 2),
         )
         return replica
 
-    def _read(self, collection: Overview, is_followed: IsFollowed) -> WordReplica:
+    def _read(self, collection: Overview, is_followed: IsFollowed) -> DocumentReplica:
         """The words from the texts, unless another process has read them while this one waited for the lock."""
         with self._alone():
             folder = self.snapshots
-            there = None if folder is None else WordReplica.of_snapshot(self.database, collection, folder)
+            there = None if folder is None else DocumentReplica.of_snapshot(self.database, collection, folder)
             if there is None and self._build is not None and collection.last_seq >= self.build_from:
                 self._build.run(collection.collection_id)
             has_ended = self._stopping.is_set
-            replica = there or WordReplica.load(self.database, collection, folder, has_ended)
+            replica = there or DocumentReplica.load(self.database, collection, folder, has_ended)
             if replica.catch_up(self.database, collection, has_ended):
                 return replica if replica.saved_seq else self._saved(replica, is_followed)
-            replica = WordReplica.load(self.database, collection, None, has_ended)
+            replica = DocumentReplica.load(self.database, collection, None, has_ended)
             return self._saved(replica, is_followed)
 
     @contextmanager
@@ -244,17 +244,17 @@ class WordReplicas:
                 log.warning("words are read without a lock", folder=str(self.snapshots), error=str(error))
             yield
 
-    def _saved(self, replica: WordReplica, is_followed: IsFollowed) -> WordReplica:
+    def _saved(self, replica: DocumentReplica, is_followed: IsFollowed) -> DocumentReplica:
         """The same words as a map of their snapshot, if they are worth one and could be written."""
-        if self.snapshots is None or len(replica.index) < self.snapshot_from:
+        if self.snapshots is None or len(replica.words) < self.snapshot_from:
             return replica
         replica.save(self.database, self.snapshots, is_followed)
         return replica.mapped(self.database, self.snapshots) or replica
 
-    def _save_if_due(self, replica: WordReplica) -> None:
+    def _save_if_due(self, replica: DocumentReplica) -> None:
         """Have a snapshot written and mapped when a tenth of the documents have changed."""
         id = replica.collection_id
-        n = len(replica.index)
+        n = len(replica.words)
         if self.snapshots is None or n < self.snapshot_from or id in self._renewing:
             return
         if replica.read_seq - replica.saved_seq < self._patience * n / 10:
@@ -265,7 +265,7 @@ class WordReplicas:
             renewing = self._renewing[id] = Future()
             renewing.set_result(self._renewed(replica, self.followed()))
 
-    def _renewed(self, replica: WordReplica, is_followed: IsFollowed) -> WordReplica | None:
+    def _renewed(self, replica: DocumentReplica, is_followed: IsFollowed) -> DocumentReplica | None:
         """A map of the latest snapshot, another process's if it has just written one."""
         with self._alone():
             assert self.snapshots is not None

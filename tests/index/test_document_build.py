@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.index.word_build import WordBuild, build
-from service.index.word_replica import WordReplica
+from service.index.document_build import DocumentBuild, build
+from service.index.document_replica import DocumentReplica
 from service.index.words import Clause, snapshot
 from service.store.database import Database
 from tests.backups import back_up, restore
@@ -21,13 +21,13 @@ from tests.index.test_follower import running, until
 def test_the_process_leaves_the_words_as_a_snapshot(database: Database, tmp_path: Path) -> None:
     history = History(database)
     history.put(range(1, 40))
-    WordBuild(database, tmp_path).run(history.collection.id)
-    mapped = WordReplica.load(database, history.overview, tmp_path)
-    loaded = WordReplica.load(database, history.overview)
+    DocumentBuild(database, tmp_path).run(history.collection.id)
+    mapped = DocumentReplica.load(database, history.overview, tmp_path)
+    loaded = DocumentReplica.load(database, history.overview)
     assert (mapped.saved_seq, loaded.saved_seq) == (history.last_seq, 0)
-    assert len(mapped.index) == len(loaded.index) == 39
-    terms = loaded.index.completions("", 5) or loaded.index.completions("t", 5)
-    found = [index.search([Clause(((t, 1.0),)) for t in terms], 39) for index in (mapped.index, loaded.index)]
+    assert len(mapped.words) == len(loaded.words) == 39
+    terms = loaded.words.completions("", 5) or loaded.words.completions("t", 5)
+    found = [index.search([Clause(((t, 1.0),)) for t in terms], 39) for index in (mapped.words, loaded.words)]
     assert np.array_equal(found[0].keys, found[1].keys)
     assert np.array_equal(found[0].scores, found[1].scores)
 
@@ -39,13 +39,13 @@ def test_a_process_over_which_the_database_was_restored_leaves_nothing(
     history.put([1])
     backup = back_up(database)
     history.put([2])
-    read_all = WordReplica._read_all
+    read_all = DocumentReplica._read_all
 
-    def restored(self: WordReplica, *given: Any) -> None:
+    def restored(self: DocumentReplica, *given: Any) -> None:
         read_all(self, *given)
         restore(database, backup)
 
-    monkeypatch.setattr(WordReplica, "_read_all", restored)
+    monkeypatch.setattr(DocumentReplica, "_read_all", restored)
     build(url, history.collection.id, tmp_path)
     assert snapshot.names(tmp_path) == []
 
@@ -53,29 +53,29 @@ def test_a_process_over_which_the_database_was_restored_leaves_nothing(
 def test_a_follower_has_a_large_collection_read_so(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.index.word_replicas._SMALL_SEQ", 0)
-    monkeypatch.setattr("service.index.word_replicas._BUILD_FROM", 10)
+    monkeypatch.setattr("service.index.document_replicas._SMALL_SEQ", 0)
+    monkeypatch.setattr("service.index.document_replicas._BUILD_FROM", 10)
     history = History(database)
     history.put(range(1, 40))
     with running(database, snapshots=tmp_path) as follower:
-        words = until(lambda: follower.words(history.collection.id), "the words")
+        words = until(lambda: follower.documents(history.collection.id), "the words")
         assert words.saved_seq == history.last_seq
         history.put([100])
-        until(lambda: len(follower.words(history.collection.id).index) == 40, "the next write")  # type: ignore[union-attr]
+        until(lambda: len(follower.documents(history.collection.id).words) == 40, "the next write")  # type: ignore[union-attr]
     assert snapshot.names(tmp_path)
 
 
 def test_where_the_process_fails_the_words_are_read_all_the_same(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.index.word_replicas._SMALL_SEQ", 0)
-    monkeypatch.setattr("service.index.word_replicas._BUILD_FROM", 10)
+    monkeypatch.setattr("service.index.document_replicas._SMALL_SEQ", 0)
+    monkeypatch.setattr("service.index.document_replicas._BUILD_FROM", 10)
     monkeypatch.setattr("sys.executable", str(tmp_path / "none"))
     history = History(database)
     history.put(range(1, 40))
     with running(database, snapshots=tmp_path / "snapshots") as follower:
-        words = until(lambda: follower.words(history.collection.id), "the words")
-        assert len(words.index) == 39
+        words = until(lambda: follower.documents(history.collection.id), "the words")
+        assert len(words.words) == 39
 
 
 def test_a_follower_that_stops_ends_the_process(
@@ -85,7 +85,7 @@ def test_a_follower_that_stops_ends_the_process(
     sleeper.write_text("#!/bin/sh\nexec sleep 60\n")
     sleeper.chmod(0o755)
     monkeypatch.setattr("sys.executable", str(sleeper))
-    build = WordBuild(database, tmp_path)
+    build = DocumentBuild(database, tmp_path)
     build.stop()
     began = time.monotonic()
     build.run(1)

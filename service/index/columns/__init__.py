@@ -1,0 +1,1 @@
+"""Metadata of documents as typed columns: which documents pass a filter, counts by value, order, groups."""
