@@ -47,7 +47,7 @@ from rich.table import Table
 from service.config import Settings
 from service.hashing.content import from_wire
 from service.ingest.collections import WordChanges
-from service.search.request import QueryOptions, QueryRequest, SearchRequest, TextOptions
+from service.search.request import QueryOptions, SearchRequest, TextOptions
 from service.services import Services
 from service.store import collections, leases, spaces
 from service.store.documents import NewDocument
@@ -256,7 +256,9 @@ async def _retrain(services: Services, name: str, options: Mapping[str, Any]) ->
 def _queries(services: Services, name: str, rank: str) -> Ask:
     async def ask(query: str, k: int) -> list[str]:
         options = QueryOptions.model_validate({"k": k, "rank": rank, "fields": _FIELDS})
-        (result,) = await services.queries.search(QueryRequest.of(options, collection=name, queries=[query]))
+        (result,) = await services.search.answer(
+            SearchRequest.of(options, kind="search", collection=name, texts=[query])
+        )
         return [match.document.id for match in result.matches]
 
     return ask
@@ -265,7 +267,7 @@ def _queries(services: Services, name: str, rank: str) -> Ask:
 def _similar(services: Services, name: str) -> Ask:
     async def ask(query: str, k: int) -> list[str]:
         options = TextOptions(k=k, rerank="features", fields=_FIELDS)
-        (result,) = await services.search.similar(SearchRequest.of(options, collection=name, texts=[query]))
+        (result,) = await services.search.answer(SearchRequest.of(options, collection=name, texts=[query]))
         return [match.document.id for match in result.matches]
 
     return ask

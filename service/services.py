@@ -17,8 +17,8 @@ from service.index.replicas import Follower
 from service.ingest.collections import CollectionWriter
 from service.ingest.documents import DocumentWriter
 from service.ingest.spaces import SpaceWriter
+from service.search.listing import Listing
 from service.search.lookup import Lookup
-from service.search.query_search import QuerySearch
 from service.search.search import Search
 from service.store import spaces
 from service.store.database import Database
@@ -39,8 +39,8 @@ class Services:
         documents: puts and deletes documents.
         spaces: retrains, promotes and rolls back.
         lookup: reads what is stored.
-        search: finds what is similar.
-        queries: answers queries as people type them.
+        listing: lists documents by their metadata.
+        search: finds what is similar, what a person types, and what is like examples.
     """
 
     settings: Settings
@@ -51,8 +51,8 @@ class Services:
     documents: DocumentWriter
     spaces: SpaceWriter
     lookup: Lookup
+    listing: Listing
     search: Search
-    queries: QuerySearch
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -87,8 +87,8 @@ class Services:
             DocumentWriter(database, encoder, follower, settings),
             SpaceWriter(database, encoder, follower, settings),
             Lookup(database),
+            Listing(database, follower, settings),
             Search(database, encoder, follower, settings),
-            QuerySearch(database, encoder, follower, settings),
         )
 
     def start(self) -> None:

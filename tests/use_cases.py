@@ -19,7 +19,8 @@ from service.ingest.collections import CollectionWriter
 from service.ingest.documents import DocumentWriter
 from service.ingest.spaces import SpaceWriter
 from service.search.request import SearchRequest, TextOptions
-from service.search.search import Search, SearchResult
+from service.search.results import SearchResult
+from service.search.search import Search
 from service.store import spaces
 from service.store.collections import Collection
 from service.store.database import Database
@@ -84,12 +85,12 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
 
 def by_texts(use_cases: UseCases, texts: Sequence[str], options: TextOptions) -> list[SearchResult]:
     asked = SearchRequest.of(options, collection=use_cases.collection.name, texts=texts, is_batch=True)
-    return run(use_cases.search.similar(asked))
+    return run(use_cases.search.answer(asked))
 
 
 def by_document(use_cases: UseCases, id: str, options: TextOptions) -> SearchResult:
     (result,) = run(
-        use_cases.search.similar(SearchRequest.of(options, collection=use_cases.collection.name, document_id=id))
+        use_cases.search.answer(SearchRequest.of(options, collection=use_cases.collection.name, document_id=id))
     )
     return result
 

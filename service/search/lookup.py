@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from service.store import collections, documents, jobs, spaces, words
@@ -75,6 +76,20 @@ class Lookup:
                 return documents.get(connection, collections.get(connection, collection).id, id)
 
         return await run_read(self.database, read)
+
+    async def documents_of(self, collection: str, ids: Sequence[str]) -> tuple[list[Document], list[str], list[str]]:
+        """The documents of some ids, in their order; the ids that do not exist; and those that were too much to read.
+
+        Raises:
+            NotFound: there is no such collection.
+        """
+
+        def read() -> tuple[list[Document], list[str], list[str]]:
+            with self.database.read() as connection:
+                collection_id = collections.get(connection, collection).id
+                return documents.by_ids(connection, collection_id, list(dict.fromkeys(ids)), _PAGE_CHARS)
+
+        return await run_in_thread(read)
 
     async def documents(self, collection: str, after_key: int, limit: int) -> tuple[list[Document], bool]:
         """A page of the documents of a collection, by arrival, and whether there are more after it.

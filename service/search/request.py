@@ -5,19 +5,26 @@ The options stand here alone: the parameters of a GET, the members of a POST and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from service.config import Settings
 from service.errors import InvalidInput
+from service.index.columns.filters import And, Filter
+from service.search.facets import FacetOption, FacetRequest, parse_facets
+from service.search.filters import check_field, fields_of, parse_filter, parse_where
 from service.store.documents import ALL_SHOWN, Shown
 
 DEFAULT_SHORTLIST = 100
 """Documents that are re-ranked unless the query says how many, or asks for more than a tenth of that."""
+MAX_GROUP_SIZE, MAX_EXAMPLES = 100, 100
 
-FieldName = Literal["id", "distance", "score", "text", "title", "metadata"]
+_SHOWABLE = ("id", "distance", "score", "text", "title", "metadata")
+_METADATA = "metadata."
 
 
 def _apart(fields: object) -> object:
@@ -25,14 +32,96 @@ def _apart(fields: object) -> object:
     return fields.split(",") if isinstance(fields, str) else fields
 
 
-class SearchOptions(BaseModel):
-    """How a query is answered; every query takes these."""
+def _check_shown(name: str) -> str:
+    if name not in _SHOWABLE and not (name.startswith(_METADATA) and len(name) > len(_METADATA)):
+        raise ValueError(f"must be one of {', '.join(_SHOWABLE)}, or metadata.FIELD")
+    return name
+
+
+def _from_json(filter: object) -> object:
+    """A filter that came as text, parsed."""
+    if not isinstance(filter, str):
+        return filter
+    try:
+        return json.loads(filter)
+    except RecursionError:
+        raise ValueError("must be JSON, and is nested too deeply") from None
+    except ValueError as error:
+        raise ValueError(f"must be JSON: {error}") from None
+
+
+def _listed(values: object) -> object:
+    return [values] if isinstance(values, str) else values
+
+
+ShownName = Annotated[str, AfterValidator(_check_shown)]
+
+
+class NarrowOptions(BaseModel):
+    """Which documents, in which order, and how they are counted, by their metadata."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    filter: Annotated[dict[str, Any] | None, BeforeValidator(_from_json)] = Field(
+        None,
+        description="Only documents whose metadata pass, as JSON: "
+        '`{"lang": "en", "year": {"gte": 2020}, "or": [{"tags": {"contains": "new"}}, {"price": {"exists": false}}]}`.',
+    )
+    where: Annotated[list[str], BeforeValidator(_listed)] = Field(
+        [], description="`FIELD:VALUE`, as in `where=lang:en`: only documents with that value; may come several times."
+    )
+    facets: Annotated[list[FacetOption], BeforeValidator(_apart)] = Field(
+        [],
+        description="Fields of metadata to count the matches by: `facets=lang,year:20` for the ten, and the twenty, "
+        "commonest values; `price:0..10..20..` for ranges, each without its upper end.",
+    )
+    sort: str | None = Field(
+        None, description="Order the matches by a field of metadata, and with `-` before it from the greatest down."
+    )
+
+    def passing(self) -> Filter | None:
+        """What the metadata of a document must be like; None for all.
+
+        Raises:
+            InvalidInput: `filter` or `where` is none.
+        """
+        found = [parse_filter(self.filter)] if self.filter is not None else []
+        if self.where:
+            found.append(parse_where(self.where))
+        if not found:
+            return None
+        return found[0] if len(found) == 1 else And(tuple(found))
+
+
+class SearchOptions(NarrowOptions):
+    """How a query is answered; every query takes these."""
+
     k: int = Field(10, ge=1, description="Most matches of each query; the installation sets the highest.")
-    fields: Annotated[list[FieldName] | None, BeforeValidator(_apart)] = Field(
-        None, description="Which of title, text and metadata come back, as in `fields=id,title`; all if not given."
+    offset: int = Field(
+        0, ge=0, lt=1 << 31, description="Leave out so many of the best: for the pages after the first."
+    )
+    group_by: str | None = Field(
+        None, description="A field of metadata: `k` groups of documents with the same value, the best of each."
+    )
+    group_size: int = Field(3, ge=1, le=MAX_GROUP_SIZE, description="Most matches of each group.")
+    diversity: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="What a match loses that resembles one before it: from 0, nothing, to 1, where only that counts.",
+    )
+    radius: int | None = Field(None, ge=0, description="Only documents within this many bits, at most n_bits.")
+    min_score: float | None = Field(None, allow_inf_nan=False, description="Only matches of at least this score.")
+    highlight: bool = Field(
+        False, description="Each match comes with the passage that has most of the query, and where its words stand."
+    )
+    explain: bool = Field(
+        False, description="Each match comes with the parts of its score: the words that matched and the bits."
+    )
+    fields: Annotated[list[ShownName] | None, BeforeValidator(_apart)] = Field(
+        None,
+        description="Which of title, text and metadata come back, as in `fields=id,title,metadata.lang`; all if not "
+        "given.",
     )
     at_least_seq: int | None = Field(
         None,
@@ -41,31 +130,10 @@ class SearchOptions(BaseModel):
         description="Answer only from a state that includes every change up to this seq, which a write has answered.",
     )
 
-    @property
-    def shown(self) -> Shown:
-        """What of each document is read and answered with."""
-        fields = self.fields
-        return ALL_SHOWN if fields is None else Shown("text" in fields, "metadata" in fields, "title" in fields)
-
-    def check_matches(self, n_queries: int, settings: Settings, name: str) -> None:
-        """Refuse more matches than the installation allows, of each query or in all.
-
-        Raises:
-            InvalidInput: k, or the queries times k, is out of range.
-        """
-        if not 1 <= self.k <= settings.max_k:
-            raise InvalidInput(f"k must be between 1 and {settings.max_k}, got {self.k}")
-        if n_queries * self.k > settings.max_matches:
-            raise InvalidInput(
-                f"{name} times k must be at most {settings.max_matches} (max_matches) in one request, got "
-                f"{n_queries} x {self.k} = {n_queries * self.k}"
-            )
-
 
 class SimilarOptions(SearchOptions):
     """How a query for similar documents is answered."""
 
-    radius: int | None = Field(None, ge=0, description="Only matches within this many bits, at most n_bits.")
     rerank: Literal["features"] | None = Field(
         None,
         description="`features`: put a shortlist of the nearest in the order of the words that they share with the "
@@ -89,39 +157,130 @@ class TextOptions(SimilarOptions):
     )
 
 
-_OPTION_NAMES = frozenset(TextOptions.model_fields)
+class RecommendOptions(SearchOptions):
+    """How documents are recommended from examples: by words, by codes, or by both."""
+
+    rank: Literal["hybrid", "words", "code"] = Field(
+        "hybrid",
+        description="`words`: by words (BM25). `code`: by codes. `hybrid`: by both, where the documents that the words "
+        "find also tell the code where to look.",
+    )
 
 
-class SearchRequest(TextOptions):
-    """What is asked, of which collection, and how it is answered: by texts, or by a stored document.
+class QueryOptions(RecommendOptions):
+    """How a query as people type it is answered: by words, by codes, or by both."""
+
+    prefix: bool = Field(False, description="The last word may be the beginning of one, as while a person types.")
+    typos: bool = Field(
+        True, description="A word that no document has stands for the nearest ones that some have; `corrected` tells."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A stored document, or a text, that recommendations shall be like or unlike: one of them is given."""
+
+    id: str | None = None
+    text: str | None = None
+
+
+class SearchRequest(TextOptions, QueryOptions):
+    """What is asked, of which collection, and how it is answered.
 
     Attributes:
+        kind: for documents similar to texts or to a stored one; for what people type; or for what is like examples.
         collection: its name.
-        texts: one query each.
-        document_id: a stored document, which is itself left out of the matches; then there are no texts.
+        texts: one query each; none where a stored document or examples ask.
+        document_id: a stored document, which is itself left out of the matches.
+        positive: examples of what is wanted.
+        negative: examples of what is not.
         is_batch: the texts came as a list, in which errors name a position.
+        condition: what `filter` and `where` ask of the metadata of matches; None for all.
+        counted: what `facets` asks for.
     """
 
+    kind: Literal["similar", "search", "recommend"] = "similar"
     collection: str
     texts: Sequence[str] = ()
     document_id: str | None = None
+    positive: Sequence[Example] = ()
+    negative: Sequence[Example] = ()
     is_batch: bool = False
+    condition: Any = None
+    counted: Sequence[FacetRequest] = ()
 
     @classmethod
-    def of(cls, options: SimilarOptions, **query: Any) -> SearchRequest:
-        """The request of options that were checked, and of what is asked: `collection`, `texts` or `document_id`."""
+    def of(cls, options: SearchOptions, **query: Any) -> SearchRequest:
+        """The request of options that were checked by themselves, and of what is asked: `kind`, `texts` and so on.
+
+        Raises:
+            InvalidInput: a filter, a facet, or a field that is none.
+        """
         given = {name: value for name, value in vars(options).items() if name in _OPTION_NAMES}
-        return cls.model_construct(**given, **query)
+        counted = parse_facets(options.facets) if options.facets else ()
+        for name in (options.sort, options.group_by):
+            if name is not None:
+                check_field(name.removeprefix("-"), "sort" if name is options.sort else "group_by")
+        return cls.model_construct(**given, **query, condition=options.passing(), counted=counted)
+
+    @property
+    def shown(self) -> Shown:
+        """What of each document is read and answered with."""
+        fields = self.fields
+        if fields is None:
+            return ALL_SHOWN
+        has_metadata = any(name.startswith("metadata") for name in fields)
+        return Shown("text" in fields, has_metadata, "title" in fields)
+
+    @property
+    def metadata_fields(self) -> Sequence[str] | None:
+        """The fields of metadata that are answered with; None for all."""
+        fields = self.fields
+        if fields is None or "metadata" in fields:
+            return None
+        return [name.removeprefix(_METADATA) for name in fields if name.startswith(_METADATA)]
+
+    @property
+    def sort_field(self) -> str:
+        """The field that the matches are ordered by."""
+        return (self.sort or "").removeprefix("-")
+
+    @property
+    def is_descending(self) -> bool:
+        """Whether the greatest value of that field comes first."""
+        return (self.sort or "").startswith("-")
+
+    @property
+    def column_fields(self) -> set[str]:
+        """The fields of metadata that the answer depends on."""
+        found = {facet.field for facet in self.counted}
+        if self.condition is not None:
+            found |= fields_of(self.condition)
+        if self.sort:
+            found.add(self.sort_field)
+        if self.group_by:
+            found.add(self.group_by)
+        return found
+
+    @property
+    def needs_columns(self) -> bool:
+        """Whether the metadata of the collection are wanted."""
+        return self.condition is not None or bool(self.counted or self.sort or self.group_by)
+
+    @property
+    def needs_words(self) -> bool:
+        """Whether the words of the collection are wanted."""
+        return self.rerank is not None or self.highlight or (self.kind != "similar" and self.rank != "code")
 
     @property
     def n_queries(self) -> int:
         """How many queries it holds."""
-        return 1 if self.document_id is not None else len(self.texts)
+        return len(self.texts) or 1
 
     @property
     def n_matches(self) -> int:
         """Most matches that it may be answered with."""
-        return self.k * self.n_queries
+        return self.k * (self.group_size if self.group_by else 1) * self.n_queries
 
     def n_shortlisted(self, settings: Settings) -> int:
         """How many of the nearest are re-ranked."""
@@ -134,11 +293,18 @@ class SearchRequest(TextOptions):
         """Refuse what the collection or the installation does not allow.
 
         Raises:
-            InvalidInput: k, radius or shortlist out of range, or too many matches in all.
+            InvalidInput: k, offset, radius or shortlist out of range, too many matches in all, options that exclude
+                each other.
         """
-        self.check_matches(self.n_queries, settings, "texts")
+        self._check_matches(settings)
         if self.radius is not None and not 0 <= self.radius <= n_bits:
             raise InvalidInput(f"radius must be between 0 and n_bits = {n_bits}, got {self.radius}")
+        if self.sort and (self.diversity or self.rerank):
+            raise InvalidInput(f"sort must come without {'diversity' if self.diversity else 'rerank'}")
+        if self.kind == "similar" and self.min_score is not None and self.rerank is None:
+            raise InvalidInput(
+                "min_score must come with rerank=features: without it, matches have distances, see radius"
+            )
         if self.shortlist is None:
             return
         if self.rerank is None:
@@ -148,45 +314,43 @@ class SearchRequest(TextOptions):
                 f"shortlist must be between k = {self.k} and {settings.max_shortlist}, got {self.shortlist}"
             )
 
+    def _check_matches(self, settings: Settings) -> None:
+        if not 1 <= self.k <= settings.max_k:
+            raise InvalidInput(f"k must be between 1 and {settings.max_k}, got {self.k}")
+        if self.offset + self.k > settings.max_matches:
+            raise InvalidInput(
+                f"offset plus k must be at most {settings.max_matches} (max_matches), got {self.offset + self.k}"
+            )
+        if self.n_matches > settings.max_matches:
+            name = "texts" if self.kind == "similar" else "queries"
+            size = f" x group_size {self.group_size}" if self.group_by else ""
+            raise InvalidInput(
+                f"{name} times k must be at most {settings.max_matches} (max_matches) in one request, got "
+                f"{self.n_queries} x {self.k}{size} = {self.n_matches}"
+            )
 
-class QueryOptions(SearchOptions):
-    """How a query as people type it is answered: by words, by codes, or by both."""
 
-    rank: Literal["hybrid", "words", "code"] = Field(
-        "hybrid",
-        description="`words`: by the words of the query (BM25). `code`: by the code of the query. `hybrid`: by both, "
-        "where the documents that the words find also tell the code where to look.",
-    )
-    prefix: bool = Field(False, description="The last word may be the beginning of one, as while a person types.")
-    typos: bool = Field(
-        True, description="A word that no document has stands for the nearest ones that some have; `corrected` tells."
-    )
-    highlight: bool = Field(False, description="Each match comes with its best passage, and where its words stand.")
+_OPTION_NAMES = frozenset(TextOptions.model_fields) | frozenset(QueryOptions.model_fields)
 
 
-class QueryRequest(QueryOptions):
-    """What is asked, of which collection, and how it is answered.
+def picked(metadata: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any]:
+    """The members of metadata that fields name, nested ones within the members that hold them."""
+    found: dict[str, Any] = {}
+    for field in fields:
+        _pick(metadata, field, found)
+    return found
 
-    Attributes:
-        collection: its name.
-        queries: one or more, as people type them.
-        is_batch: the queries came as a list, in which errors name a position.
-    """
 
-    collection: str
-    queries: Sequence[str] = ()
-    is_batch: bool = False
-
-    @classmethod
-    def of(cls, options: QueryOptions, **query: Any) -> QueryRequest:
-        """The request of options that were checked, and of what is asked: `collection`, `queries`, `is_batch`."""
-        given = {name: value for name, value in options if name in QueryOptions.model_fields}
-        return cls.model_construct(**given, **query)
-
-    def check(self, settings: Settings) -> None:
-        """Refuse what the installation does not allow.
-
-        Raises:
-            InvalidInput: k out of range, or too many matches in all.
-        """
-        self.check_matches(len(self.queries), settings, "queries")
+def _pick(source: Mapping[str, Any], field: str, found: dict[str, Any]) -> None:
+    if field in source:
+        found[field] = source[field]
+    for name, value in source.items():
+        rest = field.removeprefix(name + ".")
+        if rest == field or not isinstance(value, Mapping | list):
+            continue
+        if isinstance(value, list):
+            found[name] = value
+            continue
+        inner = found.setdefault(name, {})
+        if isinstance(inner, dict) and inner is not value:
+            _pick(value, rest, inner)

@@ -1,105 +1,80 @@
 """Search: from a request to its results, in named steps, down once and back once.
 
-    locate      which collection, which source, and the key and code of a stored document
+    locate      which collection, which source of codes, which words and metadata; the stored documents that ask
+    read        the words of queries, and what the index is asked for
     encode      codes of texts
-    candidates  the nearest by code, from that source
-    rerank      a shortlist in the order of its words, where the request asks for it
-    fetch       the documents of the first k
+    restrict    which documents may be matches: the filter, and the radius around a query's code
+    rank        the nearest by code, the best by words, or both fused; a shortlist in the order of its words
+    sort        another order of all that match
+    select      what is gone, too low or without a phrase left out; diverse; grouped; one page of it
+    fetch       the documents of the page
+    count       the facets of all that match
+    highlight   the best passages
 
-One source is taken per request and kept to its end. Where the replica has not reached the seq that a caller asks for,
-or is still being loaded, the hash table in SQL answers, with the same matches. Words are in memory or not at all: where
-they are missing, nothing is re-ranked, and the result says so.
+One state (`service.search.state`) is taken per request and kept to its end. Where the replica has not reached the seq
+that a caller asks for, or is still being loaded, SQL has the codes and the metadata, with the same matches. Words are
+in memory or not at all: where they are missing, codes alone answer, and the result says so.
 
-The steps are synchronous functions that block; `similar` runs them, on the event loop where what they read is sure to
-be short, else in a thread.
+The steps are synchronous functions that block; `answer` runs them, on the event loop where what they read is sure to be
+short, else in a thread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass
+from math import isnan
+from typing import Any
 
 import numpy as np
 from sqlalchemy import Connection
 
 from service.config import Settings
 from service.encoding import Encoder
-from service.errors import SeqNotReached, TooMuchToRead
-from service.hashing.codes import Codes
-from service.hashing.content import Content, Contents, Text, check_content, check_contents, from_wire, size_of
-from service.index.document_replica import DocumentReplica
-from service.index.hamming.answers import Stats
+from service.errors import TooMuchToRead
+from service.hashing.content import size_of
+from service.index.columns.filters import Scalar
+from service.index.columns.from_sql import columns_from_sql
+from service.index.columns.view import ColumnView
+from service.index.key_mask import KeyMask
 from service.index.replicas import Follower
-from service.search.bounds import READ_SOON_SEQ, Bounds, located
-from service.search.candidates import Shortlist, nearest_existing
+from service.search import facets
+from service.search.asked import Asked, AskedReader
+from service.search.bounds import Bounds, located
+from service.search.highlighting import Highlighter, written
+from service.search.hybrid import PHRASE_CANDIDATES, HybridRanker
+from service.search.nearest import NearestRanker, RerankedRanker
+from service.search.phrase_check import PhraseCheck
+from service.search.ranking import Ranker, Ranking, SortedRanker
 from service.search.request import SearchRequest
-from service.search.sources import MemorySource, QueryCodes, SearchSource, SourceName, SqlSource
-from service.search.word_query import text_clauses
-from service.store import codes, collections, documents
+from service.search.results import Match, SearchResult, Work
+from service.search.selection import Page, Selection
+from service.search.sources import MemorySource, QueryCodes
+from service.search.state import State, locate
+from service.store import documents
 from service.store.database import Database
-from service.store.documents import DocumentRef, DocumentSummary, Keys
-from service.store.overviews import SpaceReference
-
-T = TypeVar("T")
+from service.store.documents import DocumentSummary, Shown
 
 _RERANKED_AT_ONCE = 10_000
 """Documents of shortlists that the queries of one request hold at a time."""
-_BRIEF_MATCHES = 200
-"""Matches that may be read on the event loop."""
+_BRIEF_MATCHES, _BRIEF_HIGHLIGHTS, _BRIEF_DIVERSE = 200, 10, 20
+"""Matches, those with highlights, and those unlike one another, that may be found on the event loop."""
 _BRIEF_SHORTLIST, _BRIEF_QUERY_CHARS = 1_000, 2_000
 """Documents that may be re-ranked on the event loop, and characters of queries that are taken apart for that."""
+_BRIEF_DOCUMENTS, _BRIEF_CHARS = 50_000, 1_000
+"""Documents of a collection, and characters of a query, of which words are searched on the event loop."""
 _SMALL_MATCHES = 1_000
 """Matches up to which a search does not wait for one of the threads for large ones."""
-_DIGITS = 6
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A document, its distance in bits from the query, and, where it was re-ranked, the BM25 of its words."""
-
-    document: DocumentSummary
-    distance: int
-    score: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SearchResult:
-    """Matches of one query with the space and the code that gave them and the work it took.
-
-    They ascend by distance, then by key; where ties are left to confidence, equal distances are first ordered by what
-    the query's code would take to be theirs: the confidence of the bits in which they differ. Re-ranked matches descend
-    by score, and keep that order where scores are equal.
-
-    Attributes:
-        matches: at most `k`.
-        space: the code space that answered.
-        code: of the query.
-        stats: the work of the search by code.
-        source: who answered, the replica in memory or the hash table in SQL.
-        n_known: distinct known features of the query; None when the query was a stored document.
-        n_reranked: documents that were re-ranked.
-        partial: what was asked for and not at hand: the words, without which the order is that of the codes.
-    """
-
-    matches: list[Match]
-    space: SpaceReference
-    code: bytes
-    stats: Stats
-    source: SourceName
-    n_known: int | None = None
-    n_reranked: int = 0
-    partial: tuple[Literal["words"], ...] = ()
 
 
 class Search:
-    """Finds what is similar: to texts or to a stored document.
+    """Finds documents: similar to texts or to a stored one, for what a person types, or like examples.
 
     Args:
         database: where the truth is.
         encoder: gives codes to texts.
-        follower: has the replicas of codes and words.
+        follower: has the replicas of codes, words and metadata.
         settings: bounds of what a request may ask for.
     """
 
@@ -109,252 +84,311 @@ class Search:
         self.follower = follower
         self.settings = settings
         self.bounds = Bounds(database, settings)
+        self.reader = AskedReader(encoder, settings)
 
-    async def similar(self, request: SearchRequest) -> list[SearchResult]:
+    async def answer(self, request: SearchRequest) -> list[SearchResult]:
         """One result for each query of the request.
 
         Raises:
-            InvalidInput: an option out of range, too many matches, or too much to read.
+            InvalidInput: an option out of range, too many matches, too much to read, a condition on a field that has
+                values of another type, or a query of excluded words only.
             InvalidContent: a text that cannot be hashed, with its position among several.
             NotFound: no such collection or document.
             SeqNotReached: the collection has not reached `at_least_seq`.
         """
-        may_be_brief = request.rerank is None and request.k <= _BRIEF_MATCHES
-        if request.document_id is not None and may_be_brief and self.database.embedded:
+        if request.document_id is not None and self.database.embedded:
             with suppress(TooMuchToRead):
                 if (found := self._of_document(request)) is not None:
                     return found
-        target = await self._located(request)
-        query = await self._encoded(target, request)
-        if request.rerank is None:
-            return await self._nearest_documents(target, query, request)
-        if target.words is None:
-            nearest = await self._nearest_documents(target, query, request)
-            return [replace(result, partial=("words",)) for result in nearest]
-        return await self._reranked(target, target.words, query, request)
+        self.reader.check(request)
+        state = await self._located(request)
+        is_short = self._is_short(state, request)
+        asked = await self.reader.read(state, request, is_short=is_short)
+        results: list[SearchResult] = []
+        step = self._queries_at_once(request)
+        for start in range(0, len(asked), step):
+            part = asked[start : start + step]
+            is_brief = is_short and self._is_brief(state, request, part)
+            results += await self.bounds.run(is_brief, self._is_large(request), self._answer, state, request, part)
+            if sum(match.document.n_chars for one in results for match in one.matches) > self.settings.max_read_bytes:
+                raise TooMuchToRead(self.settings.max_read_bytes)
+        return results
 
     def _of_document(self, request: SearchRequest) -> list[SearchResult] | None:
         """All steps for a stored document in one short transaction; None where it is not sure to be short."""
         with self.database.read() as connection:
-            target = self._target(connection, request)
-            if target is None or target.code is None:
+            state = locate(connection, self.follower, self.settings, request, is_last=False)
+            if state is None or not self._is_short(state, request):
                 return None
-            query = _Query((), QueryCodes(target.code[None]), [None])
-            if not target.source.is_brief(query.codes):
+            asked = self.reader.of_stored(state, request)
+            if asked is None or not self._is_brief(state, request, [asked]):
                 return None
-            return self._search(connection, target, query, request, self.bounds.brief_chars)
+            return self._answered(connection, state, request, [asked], self.bounds.brief_chars)
 
     # locate
 
-    async def _located(self, request: SearchRequest) -> _Target:
+    async def _located(self, request: SearchRequest) -> State:
         """Where the request is answered; replicas that are behind have a moment to catch up, then SQL answers."""
-        timeout_s = self.settings.read_your_writes_s
-        return await located(
-            self.database, self.follower, timeout_s, lambda in_sql: self._locate(request, in_sql=in_sql)
-        )
 
-    def _locate(self, request: SearchRequest, *, in_sql: bool) -> _Target | None:
-        """Where the request is answered; None if a replica is behind the seq that it asks for.
+        def locate_now(is_last: bool) -> State | None:
+            with self.database.read() as connection:
+                return locate(connection, self.follower, self.settings, request, is_last=is_last)
 
-        So it is where words are asked for and not there, and the collection is so small that they are read in a moment.
-        """
-        with self.database.read() as connection:
-            return self._target(connection, request, in_sql=in_sql)
+        return await located(self.database, self.follower, self.settings.read_your_writes_s, locate_now)
 
-    def _target(self, connection: Connection, request: SearchRequest, *, in_sql: bool = False) -> _Target | None:
-        if request.document_id is None:
-            collection = collections.get(connection, request.collection)
-            found = DocumentRef(collection.id, collection.n_bits, collection.last_seq, None)
-        else:
-            found = documents.locate(connection, request.collection, request.document_id)
-        request.check(found.n_bits, self.settings)
-        if request.at_least_seq is not None and request.at_least_seq > found.last_seq:
-            raise SeqNotReached(request.collection, found.last_seq, request.at_least_seq)
-        source: SearchSource | None = self._in_memory(found.collection_id, request)
-        words = None if request.rerank is None else self._words(found.collection_id, request)
-        lacks_words = words is None and request.rerank is not None
-        is_behind = request.at_least_seq is not None and (source is None or lacks_words)
-        if (is_behind or (lacks_words and found.last_seq <= READ_SOON_SEQ)) and not in_sql:
-            return None
-        source = source or SqlSource.of(connection, found.collection_id)
-        if found.key is None:
-            return _Target(source, words=words)
-        code = codes.get(connection, source.space.id, found.key)
-        content: Content | None = None
-        if code is None or request.rerank is not None:  # without a code: stored a moment ago, not yet known here
-            content = documents.get(connection, found.collection_id, request.document_id or "").content
-        return _Target(source, found.key, code, content, words)
+    # bounds
 
-    def _in_memory(self, collection_id: int, request: SearchRequest) -> MemorySource | None:
-        """The replica, if it is loaded and recent enough."""
-        replica = self.follower.replica(collection_id)
-        if replica is None or replica.applied_seq < (request.at_least_seq or 0):
-            return None
-        return MemorySource(replica)
+    def _is_short(self, state: State, request: SearchRequest) -> bool:
+        """Whether the request takes a few milliseconds at most, whatever its texts are."""
+        most = _BRIEF_HIGHLIGHTS if request.highlight else _BRIEF_DIVERSE if request.diversity else _BRIEF_MATCHES
+        if (request.offset + request.n_matches) > most or not isinstance(state.source, MemorySource):
+            return False
+        if request.rerank is not None and request.n_shortlisted(self.settings) * request.n_queries > _BRIEF_SHORTLIST:
+            return False
+        if request.kind != "similar" and (
+            request.n_queries > 1
+            or len(request.positive) + len(request.negative) > 1
+            or len(state.source.replica.table) > _BRIEF_DOCUMENTS
+        ):
+            return False
+        if request.needs_columns and (state.columns is None or len(state.columns) > _BRIEF_DOCUMENTS):
+            return False
+        return state.replica is None or len(state.replica.words) <= _BRIEF_DOCUMENTS
 
-    def _words(self, collection_id: int, request: SearchRequest) -> DocumentReplica | None:
-        """The words of a collection, if they are loaded and recent enough."""
-        words = self.follower.documents(collection_id)
-        return None if words is None or words.read_seq < (request.at_least_seq or 0) else words
+    def _is_brief(self, state: State, request: SearchRequest, asked: Sequence[Asked]) -> bool:
+        """Whether the queries of a short request are such, too."""
+        n_chars = sum(size_of(one.content) for one in asked if one.content is not None)
+        if request.kind == "similar":
+            reads_words = request.rerank is not None or request.highlight
+            if reads_words and n_chars > _BRIEF_QUERY_CHARS:
+                return False
+            return state.source.is_brief(QueryCodes.joined([one.query_codes for one in asked]))
+        return n_chars <= _BRIEF_CHARS and not any(one.words and one.words.needs_texts for one in asked)
 
-    # encode
+    def _is_large(self, request: SearchRequest) -> bool:
+        """Whether it waits for one of the threads for large work."""
+        if request.kind == "similar" and request.rerank is None and not request.needs_columns:
+            return request.n_matches > _SMALL_MATCHES
+        return request.n_queries > 1 or request.rerank is not None or request.n_matches > _BRIEF_MATCHES
 
-    async def _encoded(self, target: _Target, request: SearchRequest) -> _Query:
-        stored = [] if target.content is None else [target.content]
-        if target.code is not None:
-            return _Query(stored, QueryCodes(target.code[None]), [None])
-        contents = stored or [from_wire(text=text) for text in request.texts]
-        if request.is_batch:
-            check_contents(contents, self.settings.max_text_chars)
-        elif not stored:
-            check_content(contents[0], self.settings.max_text_chars)
-        encoded = await self.encoder.encode(str(target.source.space.digest), contents)
-        confidence = encoded.confidence if request.ties == "confidence" else None
-        n_known = encoded.n_known_features.tolist() if target.key is None else [None]
-        return _Query(contents, QueryCodes(encoded.codes, confidence), n_known)
+    def _queries_at_once(self, request: SearchRequest) -> int:
+        if request.rerank is None:
+            return max(1, request.n_queries)
+        return max(1, _RERANKED_AT_ONCE // request.n_shortlisted(self.settings))
 
-    # candidates, and their documents where nothing is re-ranked
+    # restrict, rank, sort, select, fetch, count, highlight
 
-    async def _nearest_documents(self, target: _Target, query: _Query, request: SearchRequest) -> list[SearchResult]:
-        is_brief = request.n_matches <= _BRIEF_MATCHES and target.source.is_brief(query.codes)
-        large = request.n_matches > _SMALL_MATCHES
-        return await self.bounds.run(is_brief, large, self._search_and_fetch, target, query, request)
-
-    def _search_and_fetch(
-        self, target: _Target, query: _Query, request: SearchRequest, max_chars: int
+    def _answer(
+        self, state: State, request: SearchRequest, asked: Sequence[Asked], max_chars: int
     ) -> list[SearchResult]:
         with self.database.read() as connection:
-            return self._search(connection, target, query, request, max_chars)
+            return self._answered(connection, state, request, asked, max_chars)
 
-    def _search(
-        self, connection: Connection, target: _Target, query: _Query, request: SearchRequest, max_chars: int
+    def _answered(
+        self, connection: Connection, state: State, request: SearchRequest, asked: Sequence[Asked], max_chars: int
     ) -> list[SearchResult]:
-        def fetch(connection: Connection, keys: Keys) -> dict[int, DocumentSummary]:
-            return documents.summaries(connection, keys, max_chars, request.shown)
+        columns = state.columns
+        if columns is None and request.needs_columns:
+            columns = columns_from_sql(connection, state.collection_id, request.column_fields).view()
+        passing = None if request.condition is None or columns is None else columns.mask(request.condition)
+        queries = _Queries(connection, state, request, columns, passing, self.settings, max_chars)
+        return queries.answer(asked)
 
-        shortlists = nearest_existing(
-            connection, target.source, query.codes, request.k, request.radius, fetch, target.key
-        )
-        matches = [[Match(hit, distance) for _, distance, hit in one.entries] for one in shortlists]
-        return _results(target, query, shortlists, matches, max_chars)
 
-    # rerank
+@dataclass(slots=True)
+class _Queries:
+    """Some queries of one request, answered in one transaction.
 
-    async def _reranked(
-        self, target: _Target, words: DocumentReplica, query: _Query, request: SearchRequest
-    ) -> list[SearchResult]:
-        """The results of all queries, a few at a time."""
-        n = request.n_shortlisted(self.settings)
-        step = max(1, _RERANKED_AT_ONCE // n)
-        results: list[SearchResult] = []
-        max_chars = self.settings.max_read_bytes
-        for start in range(0, len(query.contents), step):
-            part = query[start : start + step]
-            n_chars = sum(map(size_of, part.contents))
-            is_brief = n * len(part.contents) <= _BRIEF_SHORTLIST and n_chars <= _BRIEF_QUERY_CHARS
-            is_brief = is_brief and target.source.is_brief(part.codes)
-            results += await self.bounds.run(is_brief, True, self._rerank_and_fetch, target, words, part, request, n)
-            if sum(match.document.n_chars for result in results for match in result.matches) > max_chars:
-                raise TooMuchToRead(max_chars)
+    Attributes:
+        passing: the documents that pass the filter; None for all.
+        max_chars: most characters of documents that may be read.
+    """
+
+    connection: Connection
+    state: State
+    request: SearchRequest
+    columns: ColumnView | None
+    passing: KeyMask | None
+    settings: Settings
+    max_chars: int
+
+    def answer(self, asked: Sequence[Asked]) -> list[SearchResult]:
+        rankers = self._rankers(asked)
+        matching = [self._matching(ranker, one) for ranker, one in zip(rankers, asked, strict=True)]
+        selections = [
+            self._selection(ranker, one, keys) for ranker, one, keys in zip(rankers, asked, matching, strict=True)
+        ]
+        pages = [selection.page(self.connection) for selection in selections]
+        present = self._fetch({key for page in pages for key in page.ranking.keys.tolist()})
+        for place, (selection, page) in enumerate(zip(selections, pages, strict=True)):
+            pages[place] = self._existing(selection, page, present)
+        results = [
+            self._result(*parts, present) for parts in zip(asked, rankers, selections, pages, matching, strict=True)
+        ]
+        if sum(match.document.n_chars for result in results for match in result.matches) > self.max_chars:
+            raise TooMuchToRead(self.max_chars)
         return results
 
-    def _rerank_and_fetch(
-        self, target: _Target, words: DocumentReplica, query: _Query, request: SearchRequest, n: int, max_chars: int
-    ) -> list[SearchResult]:
-        """The `n` nearest documents of each query in the order of its words, and of these the first `k` that exist."""
-        k = request.k
+    # restrict, rank
 
-        def fetch(keys: Keys) -> dict[int, DocumentSummary]:
-            return documents.summaries(connection, keys, max_chars, request.shown)
+    def _rankers(self, asked: Sequence[Asked]) -> list[Ranker]:
+        if self.request.kind == "similar":
+            return list(self._nearest(asked))
+        return [self._hybrid(one) for one in asked]
 
-        with self.database.read() as connection:
-            shortlists = nearest_existing(
-                connection, target.source, query.codes, n, request.radius, documents.revisions, target.key
-            )
-            rankings = [
-                _ranked(content, words, shortlist)
-                for content, shortlist in zip(query.contents, shortlists, strict=True)
+    def _nearest(self, asked: Sequence[Asked]) -> list[Ranker]:
+        """By code; what is nearest to many queries is found together."""
+        request, source, replica = self.request, self.state.source, self.state.replica
+        nearest = [
+            NearestRanker(source, one.query_codes, request.radius, self.passing, next(iter(one.leave_out), None))
+            for one in asked
+        ]
+        if request.rerank is not None and replica is not None:
+            n = request.n_shortlisted(self.settings)
+            return [
+                RerankedRanker(ranker, one.content, replica, n)
+                for ranker, one in zip(nearest, asked, strict=True)
+                if one.content is not None
             ]
-            present = fetch(list({one.key for ranking in rankings for one in ranking[:k]}))
-            matches = []
-            for ranking in rankings:
-                first, n_seen = _matches(ranking[:k], present), k
-                while len(first) < k and n_seen < len(ranking):
-                    following = ranking[n_seen : n_seen + k]
-                    first += _matches(following, fetch([one.key for one in following]))
-                    n_seen += k
-                matches.append(first[:k])
-        results = _results(target, query, shortlists, matches, max_chars)
-        return [replace(one, n_reranked=len(r)) for one, r in zip(results, rankings, strict=True)]
+        if len(asked) > 1 and request.sort is None:
+            n = request.offset + request.k
+            together = QueryCodes.joined([one.query_codes for one in asked])
+            found = source.nearest(self.connection, together, n, request.radius, self.passing)
+            for ranker, neighbors in zip(nearest, found, strict=True):
+                ranker.first = n, neighbors
+        return list(nearest)
 
+    def _hybrid(self, asked: Asked) -> Ranker:
+        """By words, by code or by both, within a radius of the query's own code where one is asked for."""
+        allowed, radius, source = self.passing, self.request.radius, self.state.source
+        if radius is not None and asked.code is not None:
+            allowed = KeyMask.of_keys(source.within(self.connection, asked.query_codes, radius, allowed))
+        needs_texts = asked.words is not None and asked.words.needs_texts
+        ranker = HybridRanker(
+            source,
+            self.state.replica if self.request.rank != "code" else None,
+            asked.clauses,
+            asked.direction if self.request.rank != "words" or self.state.replica is None else None,
+            asked.code,
+            allowed,
+            asked.leave_out,
+        )
+        if needs_texts:
+            ranker.n_by_words = PHRASE_CANDIDATES
+        return ranker
 
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """Where a request is answered; of a stored document its key, its code if known, its content where it is needed.
+    # sort, select
 
-    Words are there where they are asked for and at hand.
-    """
+    def _matching(self, ranker: Ranker, asked: Asked) -> KeyMask | None:
+        """Every document that matches, where they are counted or sorted."""
+        if self.columns is None or not (self.request.counted or self.request.sort):
+            return None
+        matching = ranker.matching(self.connection)
+        if matching is None:
+            allowed = ranker.allowed if isinstance(ranker, HybridRanker) else self.passing
+            matching = self.columns.all_keys() if allowed is None else allowed
+            if asked.leave_out:
+                matching = matching.without(np.array(sorted(asked.leave_out), np.int64))
+        return matching
 
-    source: SearchSource
-    key: int | None = None
-    code: Codes | None = None
-    content: Content | None = None
-    words: DocumentReplica | None = None
+    def _selection(self, ranker: Ranker, asked: Asked, matching: KeyMask | None) -> Selection:
+        request = self.request
+        if request.sort is not None and self.columns is not None and matching is not None:
+            keys = matching.allowed_keys()
+            keys = keys[self.columns.ordered(keys, request.sort_field, request.is_descending)]
+            ranker = SortedRanker(ranker, keys)
+        phrases = None
+        if asked.words is not None and asked.words.needs_texts and self.state.replica is not None:
+            phrases = PhraseCheck(asked.words, self.state.replica.analyzer, self.max_chars)
+        return Selection(ranker, request, self.state.source, self.columns, phrases)
 
+    # fetch
 
-@dataclass(frozen=True, slots=True)
-class _ScoredDocument:
-    """A document of a shortlist with its distance and its score."""
+    def _fetch(self, keys: set[int]) -> dict[int, DocumentSummary]:
+        shown = self.request.shown
+        if self.request.highlight:
+            shown = Shown(True, shown.metadata, True)
+        return documents.summaries(self.connection, list(keys), self.max_chars, shown)
 
-    key: int
-    distance: int
-    score: float
+    def _existing(self, selection: Selection, page: Page, present: dict[int, DocumentSummary]) -> Page:
+        """The page without documents that are gone, which others take the place of; `present` learns of these."""
+        ahead = self.request.offset + self.request.k
+        while missing := [key for key in page.ranking.keys.tolist() if key not in present]:
+            selection.gone.update(missing)
+            ahead *= 4
+            ranking, _ = selection.ranker.best(self.connection, ahead)
+            further = [key for key in ranking.keys[:ahead].tolist() if key not in present]
+            selection.gone.update(set(further) - documents.revisions(self.connection, further).keys())
+            page = selection.page(self.connection)
+            present |= self._fetch({key for key in page.ranking.keys.tolist() if key not in present})
+        return page
 
+    # count, highlight
 
-@dataclass(frozen=True, slots=True)
-class _Query:
-    """What is looked for: contents, their codes, and how many features of each are known; None of a stored document.
+    def _result(
+        self,
+        asked: Asked,
+        ranker: Ranker,
+        selection: Selection,
+        page: Page,
+        matching: KeyMask | None,
+        present: dict[int, DocumentSummary],
+    ) -> SearchResult:
+        request, state = self.request, self.state
+        replica = state.replica
+        matches = self._matches(page.ranking, present)
+        if request.highlight and replica is not None:
+            matches = Highlighter.of(asked, replica).highlighted(matches)
+        counted: list[facets.Facet] = []
+        if matching is not None and self.columns is not None:
+            counted = [facets.count(self.columns, one, matching) for one in request.counted]
+        has_words = replica is not None and request.kind != "similar" and request.rank != "code"
+        return SearchResult(
+            matches,
+            state.source.space,
+            None if asked.code is None else asked.code.tobytes(),
+            self._work(ranker, matching),
+            asked.is_known(state.source.space),
+            {} if asked.words is None or replica is None else written(asked.words.corrected, replica, matches),
+            replica.analyzer.language if has_words and replica is not None else None,
+            ("words",) if request.needs_words and replica is None else (),
+            ranker.is_exact and selection.is_exact,
+            counted,
+            page.groups,
+            None if self.columns is None else facets.unknown_fields(self.columns, request.column_fields),
+        )
 
-    The contents of a stored document are read only where they are needed.
-    """
+    def _matches(self, ranking: Ranking, present: dict[int, DocumentSummary]) -> list[Match]:
+        n = len(ranking)
+        nothing: list[Any] = [None] * n
+        distances = (
+            nothing if ranking.distances is None else [d if d >= 0 else None for d in ranking.distances.tolist()]
+        )
+        scores = nothing if ranking.scores is None else ranking.scores.tolist()
+        words = nothing if ranking.words is None else ranking.words.tolist()
+        codes = nothing
+        if ranking.agreements is not None:
+            codes = [None if isnan(agreement) else agreement for agreement in ranking.agreements.tolist()]
+        keys = ranking.keys.tolist()
+        sort_values = [self._sort_value(key) for key in keys] if self.request.sort else nothing
+        return [
+            Match(present[key], distance, score, word, code, None, sort_value)
+            for key, distance, score, word, code, sort_value in zip(
+                keys, distances, scores, words, codes, sort_values, strict=True
+            )
+        ]
 
-    contents: Contents
-    codes: QueryCodes
-    n_known: Sequence[int | None]
+    def _sort_value(self, key: int) -> Scalar | None:
+        assert self.columns is not None
+        return self.columns.sort_value(key, self.request.sort_field, self.request.is_descending)
 
-    def __getitem__(self, rows: slice) -> _Query:
-        return _Query(self.contents[rows], self.codes[rows], self.n_known[rows])
-
-
-def _results(
-    target: _Target,
-    query: _Query,
-    shortlists: Sequence[Shortlist[Any]],
-    matches: Sequence[list[Match]],
-    max_chars: int,
-) -> list[SearchResult]:
-    """The results, unless they are too long together: a document counts as often as it is a match."""
-    if sum(match.document.n_chars for one in matches for match in one) > max_chars:
-        raise TooMuchToRead(max_chars)
-    source = target.source
-    rows = zip(matches, query.codes.codes, shortlists, query.n_known, strict=True)
-    return [
-        SearchResult(found, source.space, code.tobytes(), shortlist.stats, source.name, n_known)
-        for found, code, shortlist, n_known in rows
-    ]
-
-
-def _ranked(content: Content, words: DocumentReplica, shortlist: Shortlist[Any]) -> list[_ScoredDocument]:
-    """A shortlist by descending BM25 of the words of a content; equal scores as they were.
-
-    Rounded to what is shown, so that what shows as equal is a tie.
-    """
-    keys = np.array([key for key, _, _ in shortlist.entries], dtype=np.int64)
-    clauses = text_clauses(content.whole, words) if isinstance(content, Text) else ()
-    scores = np.round(words.words.scores(clauses, keys).astype(np.float64), _DIGITS)
-    order = np.argsort(-scores, kind="stable").tolist()
-    return [_ScoredDocument(int(keys[i]), shortlist.entries[i][1], float(scores[i])) for i in order]
-
-
-def _matches(ranking: Sequence[_ScoredDocument], present: Mapping[int, DocumentSummary]) -> list[Match]:
-    return [Match(present[one.key], one.distance, one.score) for one in ranking if one.key in present]
+    def _work(self, ranker: Ranker, matching: KeyMask | None) -> Work:
+        n_matching = None if matching is None else len(matching)
+        n_scored = n_reranked = 0
+        if isinstance(ranker, HybridRanker):
+            n_scored = ranker.n_scored
+            n_matching = ranker.n_matching if n_matching is None else n_matching
+        elif isinstance(ranker, RerankedRanker):
+            n_reranked = ranker.n_reranked
+        n_passing = None if self.passing is None else len(self.passing)
+        return Work(self.state.source.name, ranker.stats, n_passing, n_matching, n_scored, n_reranked)

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from service.hashing.codes import Codes
+from service.hashing.codes import Codes, flip_cost, hamming_distance
 from service.index.hamming.answers import Neighbors, Stats
+from service.index.key_mask import KeyMask, Keys
 from service.index.replica import Replica
 from service.store import buckets, codes, spaces
 from service.store.overviews import SpaceReference
@@ -23,6 +24,11 @@ SourceName = Literal["memory", "sql"]
 
 _BRIEF_COMPARISONS = 20_000_000
 """Codes that a scan compares in a few milliseconds."""
+_READ_TOGETHER = 10_000
+"""Codes that are read from SQL at a time."""
+
+
+_NO_WORK = Stats("scan", 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,13 @@ class QueryCodes:
 
     codes: Codes
     confidence: NDArray[np.uint8] | None = None
+
+    @classmethod
+    def joined(cls, queries: Sequence[QueryCodes]) -> QueryCodes:
+        """Several as one; all or none of them have confidence."""
+        confidence = [one.confidence for one in queries if one.confidence is not None]
+        codes = np.concatenate([one.codes for one in queries])
+        return cls(codes, np.concatenate(confidence) if len(confidence) == len(queries) else None)
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -55,10 +68,17 @@ class MemorySource:
         """Whether a search is sure to take a few milliseconds at most."""
         return queries.confidence is None and len(queries) * len(self.replica.table) <= _BRIEF_COMPARISONS
 
-    def nearest(self, connection: Connection, queries: QueryCodes, k: int, radius: int | None) -> Sequence[Neighbors]:
+    def nearest(
+        self, connection: Connection, queries: QueryCodes, k: int, radius: int | None, allowed: KeyMask | None = None
+    ) -> Sequence[Neighbors]:
         """The first `k` neighbors of each query, within the radius if one is given. Blocks while it computes."""
         logits = None if queries.confidence is None else queries.confidence.astype(np.float32)
-        return list(self.replica.table.search(queries.codes, k, logits=logits, radius=radius))
+        return list(self.replica.table.search(queries.codes, k, _keys(allowed), logits=logits, radius=radius))
+
+    def within(self, connection: Connection, query: QueryCodes, radius: int, allowed: KeyMask | None) -> Keys:
+        """The keys of all documents within a radius of one query, in no order. Blocks while it computes."""
+        (found,) = self.replica.table.within(query.codes, radius, _keys(allowed))
+        return found.keys
 
     def codes(self, connection: Connection, keys: NDArray[np.int64]) -> tuple[Codes, NDArray[np.bool_]]:
         """The codes of `(n,)` documents, `(n, n_bytes)`, zeros where they have none, and the `(n,)` mask of those."""
@@ -82,8 +102,15 @@ class SqlSource:
         """Whether a search is sure to take a few milliseconds at most: it may read every code, so never."""
         return False
 
-    def nearest(self, connection: Connection, queries: QueryCodes, k: int, radius: int | None) -> Sequence[Neighbors]:
-        """The first `k` neighbors of each query, within the radius if one is given. Blocks while it reads."""
+    def nearest(
+        self, connection: Connection, queries: QueryCodes, k: int, radius: int | None, allowed: KeyMask | None = None
+    ) -> Sequence[Neighbors]:
+        """The first `k` neighbors of each query, within the radius if one is given. Blocks while it reads.
+
+        Of allowed documents the codes are all read; otherwise buckets are probed.
+        """
+        if allowed is not None:
+            return self._nearest_of(connection, queries, k, radius, allowed.allowed_keys())
         confidence = queries.confidence if queries.confidence is not None else [None] * len(queries)
         pairs = zip(queries.codes, confidence, strict=True)
         if radius is None:
@@ -91,6 +118,38 @@ class SqlSource:
         else:
             found = [buckets.within(connection, self.space.id, code, radius, bits) for code, bits in pairs]
         return [Neighbors(f.keys[:k], f.distances[:k], Stats(f.path, f.probes, f.candidates, f.radius)) for f in found]
+
+    def within(self, connection: Connection, query: QueryCodes, radius: int, allowed: KeyMask | None) -> Keys:
+        """The keys of all documents within a radius of one query, in no order. Blocks while it reads."""
+        keys = np.asarray(buckets.within(connection, self.space.id, query.codes[0], radius, None).keys, dtype=np.int64)
+        return keys if allowed is None else keys[allowed.covers(keys)]
+
+    def _nearest_of(
+        self, connection: Connection, queries: QueryCodes, k: int, radius: int | None, keys: Keys
+    ) -> Sequence[Neighbors]:
+        """The first `k` neighbors of each query among some documents, whose codes are read part by part."""
+        best = [Neighbors(np.empty(0, np.int64), np.empty(0, np.int64), _NO_WORK)] * len(queries)
+        costs = [np.empty(0, np.float32)] * len(queries)
+        limit = self.space.n_bits if radius is None else radius
+        n_codes = 0
+        for start in range(0, len(keys), _READ_TOGETHER):
+            part = keys[start : start + _READ_TOGETHER]
+            found, has_code = self.codes(connection, part)
+            found, part = found[has_code], part[has_code]
+            n_codes += len(part)
+            for row, code in enumerate(queries.codes):
+                distances = hamming_distance(found, code)
+                near = distances <= limit
+                cost = np.zeros(int(near.sum()), np.float32)
+                if queries.confidence is not None:
+                    cost = flip_cost(found[near], code, queries.confidence[row])
+                cost = np.concatenate([costs[row], cost])
+                far = np.concatenate([best[row].distances, distances[near]])
+                known = np.concatenate([best[row].keys, part[near]])
+                order = np.lexsort((known, cost, far))[:k]
+                best[row] = Neighbors(known[order], far[order], Stats("scan", 0, n_codes, limit))
+                costs[row] = cost[order]
+        return best
 
     def codes(self, connection: Connection, keys: NDArray[np.int64]) -> tuple[Codes, NDArray[np.bool_]]:
         """The codes of `(n,)` documents, `(n, n_bytes)`, zeros where they have none, and the `(n,)` mask of those."""
@@ -105,3 +164,7 @@ class SqlSource:
 
 
 SearchSource = MemorySource | SqlSource
+
+
+def _keys(allowed: KeyMask | None) -> Keys | None:
+    return None if allowed is None else allowed.allowed_keys()

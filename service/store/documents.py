@@ -22,7 +22,7 @@ from sqlalchemy import Connection, Select, bindparam, func, select
 from sqlalchemy import delete as delete_from
 
 from service.errors import DuplicateIds, NotFound, TooMuchToRead
-from service.hashing.content import Content, from_row, to_row
+from service.hashing.content import Content, from_row, size_of, to_row
 from service.store import schema
 from service.store.database import Lane
 from service.store.statements import BulkStatement, DriverQuery, is_one_of
@@ -276,6 +276,32 @@ def by_keys(connection: Connection, keys: Keys) -> dict[int, Document]:
     return {row[0]: of_row(row) for row in rows}
 
 
+def by_ids(
+    connection: Connection, collection_id: int, ids: Sequence[str], max_chars: int
+) -> tuple[list[Document], list[str], list[str]]:
+    """The documents of distinct ids, in their order; the ids that do not exist; and those that were not read.
+
+    It stops reading after the document with which contents pass `max_chars`.
+    """
+    found: list[Document] = []
+    missing: list[str] = []
+    n_chars = start = 0
+    while start < len(ids) and n_chars <= max_chars:
+        part = list(ids[start : start + _FIRST_KEYS])
+        rows = connection.execute(_BY_IDS, {"collection": collection_id, "ids": part})
+        by_id = {document.id: document for document in map(of_row, rows)}
+        for id in part:
+            if n_chars > max_chars:
+                break
+            start += 1
+            if id not in by_id:
+                missing.append(id)
+                continue
+            found.append(by_id[id])
+            n_chars += size_of(by_id[id].content)
+    return found, missing, list(ids[start:])
+
+
 def present(lane: Lane, ids: Sequence[str]) -> list[str]:
     """The given ids that the collection has, each once, in the order given."""
     found = _revisions(lane, ids)
@@ -444,6 +470,7 @@ _LOCATED = DriverQuery(
     """,
 )
 _BY_KEYS = select(*COLUMNS).where(is_one_of(TABLE.c.key, "keys"))
+_BY_IDS = select(*COLUMNS).where(_OF_COLLECTION, is_one_of(TABLE.c.id, "ids"))
 _REVISIONS = select(TABLE.c.id, TABLE.c.key, TABLE.c.revision).where(_OF_COLLECTION, is_one_of(TABLE.c.id, "ids"))
 _PAGE = (
     select(*COLUMNS)

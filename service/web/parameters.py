@@ -14,18 +14,17 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import Field, ValidationError
 
 from service.errors import InvalidContent
-from service.search.request import (
-    QueryOptions,
-    QueryRequest,
-    SearchOptions,
-    SearchRequest,
-    SimilarOptions,
-    TextOptions,
-)
+from service.search.facets import parse_facets
+from service.search.filters import check_field
+from service.search.listing import ListRequest
+from service.search.request import NarrowOptions, QueryOptions, SearchRequest, SimilarOptions, TextOptions
+from service.web.cursor import from_cursor
 from service.web.schemas.collections import COLLECTION_PATTERN, COLLECTION_RULE
 from service.web.schemas.documents import MAX_ID_CHARS, PATH_ID_PATTERN, PATH_ID_RULE, IdInPath
 
 _IN_PATH = ("collection", "id")
+_LISTS = ("fields", "facets")
+"""Parameters whose values stand in one string, joined by commas."""
 
 
 class SimilarToText(TextOptions):
@@ -36,7 +35,7 @@ class SimilarToText(TextOptions):
 
     def request(self) -> SearchRequest:
         """The request for the search."""
-        return SearchRequest.of(self, collection=self.collection, texts=(self.q,))
+        return SearchRequest.of(self, kind="similar", collection=self.collection, texts=(self.q,))
 
 
 class SimilarToDocument(SimilarOptions):
@@ -52,7 +51,7 @@ class SimilarToDocument(SimilarOptions):
 
     def request(self) -> SearchRequest:
         """The request for the search."""
-        return SearchRequest.of(self, collection=self.collection, document_id=self.id)
+        return SearchRequest.of(self, kind="similar", collection=self.collection, document_id=self.id)
 
 
 class SearchQuery(QueryOptions):
@@ -63,12 +62,34 @@ class SearchQuery(QueryOptions):
         description='Words; `"a phrase"`, `+required`, `-excluded`, `beginn*` of a word may be among them.',
     )
 
-    def request(self) -> QueryRequest:
+    def request(self) -> SearchRequest:
         """The request for the search."""
-        return QueryRequest.of(self, collection=self.collection, queries=(self.q,))
+        return SearchRequest.of(self, kind="search", collection=self.collection, texts=(self.q,))
 
 
-Model = TypeVar("Model", bound=SearchOptions)
+class DocumentsQuery(NarrowOptions):
+    """Parameters of a list of documents."""
+
+    collection: str = Field(pattern=COLLECTION_PATTERN, description=COLLECTION_RULE)
+    limit: int = Field(100, ge=1, le=1_000, description="Most items in one page.")
+    cursor: str | None = Field(None, description="The next_cursor of the page before.")
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all documents are listed as they arrived, without counts."""
+        return self.filter is None and not self.where and not self.facets and self.sort is None
+
+    def request(self) -> ListRequest:
+        """The request for the list."""
+        cursor = None if self.cursor is None else from_cursor(self.cursor, "")
+        is_descending = self.sort is not None and self.sort.startswith("-")
+        sort = None if self.sort is None else check_field(self.sort.removeprefix("-"), "sort")
+        return ListRequest(
+            self.collection, self.passing(), sort, is_descending, parse_facets(self.facets), cursor, self.limit
+        )
+
+
+Model = TypeVar("Model", bound=NarrowOptions)
 
 
 def read_parameters(model: type[Model], request: Request) -> Model:
@@ -78,8 +99,11 @@ def read_parameters(model: type[Model], request: Request) -> Model:
         RequestValidationError: they break a rule of the model.
     """
     query = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    given: dict[str, Any] = {**dict(query), **request.path_params}
+    if "where" in given:
+        given["where"] = [value for name, value in query if name == "where"]
     try:
-        return model.model_validate({**dict(query), **request.path_params})
+        return model.model_validate(given)
     except ValidationError as error:
         raise RequestValidationError(
             [{**e, "loc": (_location(str(e["loc"][0])), *e["loc"])} for e in error.errors()]
@@ -98,9 +122,11 @@ def check_utf8(request: Request, q: str, name: str = "text") -> None:
         raise InvalidContent(f"{name} must be valid UTF-8, got another byte at {error.start}") from None
 
 
-def openapi_parameters(model: type[SearchOptions]) -> dict[str, Any]:
+def openapi_parameters(model: type[NarrowOptions]) -> dict[str, Any]:
     """The parameters as OpenAPI declares them, for a route's `openapi_extra`."""
     schema = model.model_json_schema()
+    of_parameters = schema["properties"]
+    of_parameters["facets"] |= {"items": {"type": "string"}}  # objects are for bodies
     return {
         "parameters": [
             {
@@ -108,12 +134,21 @@ def openapi_parameters(model: type[SearchOptions]) -> dict[str, Any]:
                 "in": _location(name),
                 "required": name in schema["required"],
                 "description": schema_of.pop("description"),
-                **({"style": "form", "explode": False} if name == "fields" else {}),
-                "schema": schema_of,
+                **({"style": "form", "explode": False} if name in _LISTS else {}),
+                **(
+                    {"content": {"application/json": {"schema": schema_of}}}
+                    if name == "filter"
+                    else {"schema": schema_of}
+                ),
             }
-            for name, schema_of in schema["properties"].items()
+            for name, schema_of in of_parameters.items()
         ]
     }
+
+
+def _described(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """How the value of a parameter is written: the filter is JSON."""
+    return {"content": {"application/json": {"schema": schema}}} if name == "filter" else {"schema": schema}
 
 
 def _location(name: str) -> str:

@@ -22,6 +22,8 @@ def test_a_mask_is_a_set_of_keys(one: set[int], other: set[int]) -> None:
         assert mask.allowed_keys().tolist() == sorted(keys)
         assert mask.covers(asked).tolist() == [key in keys for key in asked.tolist()]
     assert (masks[0] & masks[1]).allowed_keys().tolist() == sorted(one & other)
+    few = np.array(sorted(other)[:3], dtype=np.int64)
+    assert masks[0].without(few).allowed_keys().tolist() == sorted(one - set(few.tolist()))
 
 
 @pytest.mark.parametrize(("first", "other_first"), [(0, 8), (8, 0), (0, 3), (-16, 64)])

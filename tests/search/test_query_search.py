@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from service.config import Settings
 from service.hashing.untrained import untrained_hash_function
 from service.search import fuse
-from service.search.query_search import QueryResult, QuerySearch
-from service.search.request import QueryOptions, QueryRequest
+from service.search.request import QueryOptions, SearchRequest
+from service.search.results import SearchResult
 from service.store import codes, spaces
 from tests.use_cases import OTHER, UseCases, run
 
@@ -46,18 +45,18 @@ def filled(request: pytest.FixtureRequest, use_cases: UseCases) -> UseCases:
     return use_cases
 
 
-def ask(use_cases: UseCases, queries: Sequence[str], **options: object) -> list[QueryResult]:
-    search = QuerySearch(use_cases.database, use_cases.encoder, use_cases.follower, Settings(read_your_writes_s=0))
-    request = QueryRequest.of(
+def ask(use_cases: UseCases, queries: Sequence[str], **options: object) -> list[SearchResult]:
+    request = SearchRequest.of(
         QueryOptions(**options),  # type: ignore[arg-type]
+        kind="search",
         collection=use_cases.collection.name,
-        queries=queries,
+        texts=queries,
         is_batch=True,
     )
-    return run(search.search(request))
+    return run(use_cases.search.answer(request))
 
 
-def ids(result: QueryResult) -> list[str]:
+def ids(result: SearchResult) -> list[str]:
     return [match.document.id for match in result.matches]
 
 

@@ -12,7 +12,7 @@ from service.config import Settings
 from service.errors import TooMuchToRead
 from service.hashing.content import from_wire
 from service.search.request import TextOptions
-from service.search.search import SearchResult
+from service.search.results import SearchResult
 from service.store import documents
 from service.store.documents import DocumentSummary, Keys, NewDocument
 from tests.use_cases import UseCases, by_document, by_texts, run
@@ -21,7 +21,7 @@ from tests.use_cases import UseCases, by_document, by_texts, run
 def test_a_new_collection_answers_from_sql_before_any_replica_is_loaded(use_cases: UseCases) -> None:
     use_cases.add("bread and butter", "wind and waves")
     (answer,) = by_texts(use_cases, ["bread butter"], TextOptions(k=5))
-    assert answer.source == "sql"
+    assert answer.work.source == "sql"
     assert [m.document.content.text for m in answer.matches] == ["bread and butter", "wind and waves"]
 
 
@@ -33,7 +33,7 @@ def test_memory_and_sql_give_the_same_matches_in_the_same_order(use_cases: UseCa
     from_sql = [by_texts(use_cases, queries, want) for want in wants]
     use_cases.follower.poll()
     from_memory = [by_texts(use_cases, queries, want) for want in wants]
-    assert {a.source for answers in from_memory for a in answers} == {"memory"}
+    assert {a.work.source for answers in from_memory for a in answers} == {"memory"}
     for ours, theirs in zip(chain(*from_memory), chain(*from_sql), strict=True):
         assert [(m.distance, m.document.key) for m in ours.matches] == [
             (m.distance, m.document.key) for m in theirs.matches
@@ -67,10 +67,10 @@ def test_a_shortlist_by_memory_or_by_sql_is_put_in_the_same_order(
     from_memory = ask()
     monkeypatch.setattr(use_cases.follower, "replica", lambda collection_id: None)
     from_sql = ask()
-    assert ({a.source for a in from_sql}, {a.source for a in from_memory}) == ({"sql"}, {"memory"})
+    assert ({a.work.source for a in from_sql}, {a.work.source for a in from_memory}) == ({"sql"}, {"memory"})
     for ours, theirs in zip(from_memory, from_sql, strict=True):
         assert ours.matches == theirs.matches
-        assert ours.n_reranked == theirs.n_reranked >= len(ours.matches)
+        assert ours.work.n_reranked == theirs.work.n_reranked >= len(ours.matches)
         assert ours.partial == theirs.partial == ()
         scores = [match.score for match in ours.matches]
         assert None not in scores
@@ -86,7 +86,7 @@ def test_without_words_the_nearest_come_in_the_order_of_their_codes(use_cases: U
         (by_document(use_cases, "d7", options), by_document(use_cases, "d7", plain)),
     ):
         assert (ours.partial, theirs.partial) == (("words",), ())
-        assert (ours.matches, ours.n_reranked) == (theirs.matches, 0)
+        assert (ours.matches, ours.work.n_reranked) == (theirs.matches, 0)
         assert {match.score for match in ours.matches} == {None}
 
 
@@ -96,8 +96,8 @@ def test_words_that_are_behind_what_is_asked_for_re_rank_nothing(use_cases: UseC
     added = use_cases.add("bread")
     (stale,) = by_texts(use_cases, ["bread"], TextOptions(rerank="features"))
     (fresh,) = by_texts(use_cases, ["bread"], TextOptions(rerank="features", at_least_seq=added.seq))
-    assert (stale.partial, stale.n_reranked, len(stale.matches)) == ((), 1, 1)
-    assert (fresh.partial, fresh.n_reranked, len(fresh.matches)) == (("words",), 0, 2)
+    assert (stale.partial, stale.work.n_reranked, len(stale.matches)) == ((), 1, 1)
+    assert (fresh.partial, fresh.work.n_reranked, len(fresh.matches)) == (("words",), 0, 2)
 
 
 def test_a_changed_document_is_re_ranked_by_its_new_text(use_cases: UseCases) -> None:
@@ -155,7 +155,7 @@ def test_a_replica_that_is_behind_fills_the_shortlist_with_documents_that_exist(
     use_cases.follower.poll()
     run(use_cases.documents.delete(use_cases.collection.name, [document.id for document in added.documents[:25]]))
     (answer,) = by_texts(use_cases, ["bread"], TextOptions(k=5, rerank="features", shortlist=15))
-    assert (answer.source, answer.n_reranked, len(answer.matches)) == ("memory", 15, 5)
+    assert (answer.work.source, answer.work.n_reranked, len(answer.matches)) == ("memory", 15, 5)
 
 
 def test_a_write_is_read_by_its_seq_though_the_replica_is_behind(use_cases: UseCases) -> None:
@@ -163,8 +163,8 @@ def test_a_write_is_read_by_its_seq_though_the_replica_is_behind(use_cases: UseC
     added = use_cases.add("bread and butter")
     (stale,) = by_texts(use_cases, ["bread"], TextOptions())
     (fresh,) = by_texts(use_cases, ["bread"], TextOptions(at_least_seq=added.seq))
-    assert (stale.source, len(stale.matches)) == ("memory", 0)
-    assert (fresh.source, len(fresh.matches)) == ("sql", 1)
+    assert (stale.work.source, len(stale.matches)) == ("memory", 0)
+    assert (fresh.work.source, len(fresh.matches)) == ("sql", 1)
 
 
 def test_a_document_deleted_behind_the_replica_is_replaced_by_the_next_nearest(use_cases: UseCases) -> None:
@@ -174,7 +174,7 @@ def test_a_document_deleted_behind_the_replica_is_replaced_by_the_next_nearest(u
     gone = [m.document.id for m in before.matches[:7]]
     run(use_cases.documents.delete(use_cases.collection.name, gone))
     (after,) = by_texts(use_cases, ["bread"], TextOptions(k=10))
-    assert after.source == "memory"
+    assert after.work.source == "memory"
     assert len(after.matches) == 10
     assert not {m.document.id for m in after.matches} & set(gone)
     assert [m.document.id for m in after.matches[:3]] == [m.document.id for m in before.matches[7:]]
@@ -193,4 +193,4 @@ def test_a_document_stored_a_moment_ago_can_be_asked_with(use_cases: UseCases) -
     use_cases.follower.poll()
     use_cases.add("bread", ids=["new"])
     answer = by_document(use_cases, "new", TextOptions(k=1))
-    assert (answer.source, answer.matches[0].document.id, answer.matches[0].distance) == ("memory", "a", 0)
+    assert (answer.work.source, answer.matches[0].document.id, answer.matches[0].distance) == ("memory", "a", 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
@@ -11,6 +13,8 @@ from service.ingest.documents import Added
 from service.store.documents import Document as StoredDocument
 from service.store.documents import NewDocument
 from service.threads import run_in_thread
+from service.web import parameters
+from service.web.answers import facets_json
 from service.web.auth import needs
 from service.web.cursor import from_cursor, to_cursor
 from service.web.guarded_route import GuardedRoute
@@ -25,12 +29,12 @@ from service.web.schemas.documents import (
     DeletedDocuments,
     Document,
     DocumentPage,
+    FoundDocuments,
     Ids,
     NewDocuments,
     PathId,
     PutDocuments,
 )
-from service.web.schemas.pages import Cursor, Limit
 
 router = APIRouter(
     prefix="/v1/collections/{collection}/documents",
@@ -85,19 +89,58 @@ async def delete_documents(request: Request, collection: CollectionName) -> Dele
     return DeletedDocuments(deleted=len(deleted.ids), ids=deleted.ids, seq=deleted.seq)
 
 
-@router.get("", summary="List documents", response_model=DocumentPage)
+@router.post(
+    "/get",
+    summary="Get many documents",
+    response_model=FoundDocuments,
+    responses=problem_responses(400),
+    openapi_extra=openapi_body(Ids),
+)
 @needs("read")
-async def list_documents(
-    request: Request, collection: CollectionName, limit: Limit = 100, cursor: Cursor = None
-) -> Response:
-    """Documents in the order of their first arrival. A page of long texts ends before `limit`; `next_cursor` is null on
-    the last page only."""
-    documents, has_more = await services_of(request).lookup.documents(collection, from_cursor(cursor, 0), limit)
+async def get_documents(request: Request, collection: CollectionName) -> Response:
+    """The documents of those ids, in the order given, each once; ids that do not exist are listed as `missing`. Where
+    texts are too long for one answer, `next_ids` are those to ask for next."""
+    services = services_of(request)
+    body = await read_json_body(request, Ids, services.settings.max_batch)
+    found, missing, rest = await services.lookup.documents_of(collection, body.ids)
+    return await _documents_response(found, {"missing": missing, "next_ids": rest})
+
+
+@router.get(
+    "",
+    summary="List documents",
+    response_model=DocumentPage,
+    openapi_extra=parameters.openapi_parameters(parameters.DocumentsQuery),
+)
+@needs("read")
+async def list_documents(request: Request) -> Response:
+    """Documents in the order of their first arrival, or in that of a field. A page of long texts ends before `limit`;
+    `next_cursor` is null on the last page only."""
+    query = parameters.read_parameters(parameters.DocumentsQuery, request)
+    services = services_of(request)
+    if not query.is_plain:
+        found = await services.listing.documents(query.request())
+        members: dict[str, object] = {
+            "next_cursor": None if found.cursor is None else to_cursor(found.cursor),
+            "total": found.total,
+        }
+        if found.facets:
+            members["facets"] = facets_json(found.facets)
+        if found.hint is not None:
+            members["hint"] = found.hint
+        return await _documents_response(found.documents, members)
+    after_key = from_cursor(query.cursor, 0)
+    documents, has_more = await services.lookup.documents(query.collection, after_key, query.limit)
+    next_cursor = to_cursor(documents[-1].key) if has_more else None
+    return await _documents_response(documents, {"next_cursor": next_cursor})
+
+
+async def _documents_response(documents: Sequence[StoredDocument], members: dict[str, object]) -> Response:
+    """Documents as `items`, followed by further members."""
 
     def write() -> list[bytes]:
-        next_cursor = to_cursor(documents[-1].key) if has_more else None
         items = ((json_bytes(_document(document)),) for document in documents)
-        return join_pieces(object_pieces("items", items, {"next_cursor": next_cursor}))
+        return join_pieces(object_pieces("items", items, members))
 
     return JsonPartsResponse(await run_in_thread(write))
 

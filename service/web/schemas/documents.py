@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from service.hashing.content import MAX_TITLE_CHARS
 from service.web.metadata import MAX_DEPTH, MAX_MEMBERS
+from service.web.schemas.matches import FacetCounts
 from service.web.schemas.pages import NEXT_CURSOR
 from service.web.schemas.request_body import RequestBody
 from service.web.schemas.spaces import SpaceRef
@@ -95,7 +96,7 @@ class NewDocuments(RequestBody):
 
 
 class Ids(RequestBody):
-    """Documents to delete, by id; an id that is named twice counts once."""
+    """Documents by id; an id that is named twice counts once."""
 
     ids: list[StoredId] = Field(min_length=1, description="The installation sets the greatest number.")
 
@@ -130,10 +131,27 @@ class Document(BaseModel):
 
 
 class DocumentPage(BaseModel):
-    """Documents in the order of their first arrival."""
+    """Documents in the order of their first arrival, or in that of a field."""
 
     items: list[Document]
     next_cursor: str | None = Field(description=NEXT_CURSOR)
+    total: int | None = Field(
+        None, description="Documents on all pages together; with `filter`, `where`, `sort` or `facets` only."
+    )
+    facets: dict[str, FacetCounts] | None = Field(
+        None, description="Only with `facets`: by field, the counts of the documents on all pages."
+    )
+    hint: str | None = Field(None, description="What may be wrong with the request: a field that no document has.")
+
+
+class FoundDocuments(BaseModel):
+    """Documents in the order in which they were asked for."""
+
+    items: list[Document]
+    missing: list[str] = Field(description="The ids that do not exist.")
+    next_ids: list[str] = Field(
+        description="The ids that would have made the answer too long: ask for them next. Mostly empty."
+    )
 
 
 class DeletedDocument(BaseModel):

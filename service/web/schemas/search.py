@@ -1,12 +1,14 @@
-"""Queries as people type them, and the documents found."""
+"""Queries as people type them, examples, and the documents found."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from service.search.request import QueryOptions, QueryRequest
+from service.search.request import MAX_EXAMPLES, Example, QueryOptions, RecommendOptions, SearchRequest
+from service.web.schemas.documents import StoredId
+from service.web.schemas.matches import FoundDocument, FoundMatches, SearchWork
 from service.web.schemas.spaces import SpaceRef
 
 
@@ -17,18 +19,40 @@ class Queries(QueryOptions):
         min_length=1, description="None of them blank; the installation sets the greatest number."
     )
 
-    def request(self, collection: str) -> QueryRequest:
+    def request(self, collection: str) -> SearchRequest:
         """The request for the search."""
-        return QueryRequest.of(self, collection=collection, queries=self.queries, is_batch=True)
+        return SearchRequest.of(self, kind="search", collection=collection, texts=self.queries, is_batch=True)
 
 
-class Highlight(BaseModel):
-    """Where the words of the query stand in a document."""
+class ExampleDocument(BaseModel):
+    """A stored document by its id, or a text: one of them."""
 
-    passage: str = Field(description="The part of the text that holds most of the query.")
-    start: int = Field(description="Where it begins in the text, in characters.")
-    marks: list[tuple[int, int]] = Field(description="Begin and end of each word of the query within the passage.")
-    title_marks: list[tuple[int, int]] = Field(description="The same within the title.")
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: StoredId | None = None
+    text: str | None = Field(None, description="Not blank.")
+
+    @model_validator(mode="after")
+    def _check_one(self) -> ExampleDocument:
+        if (self.id is None) == (self.text is None):
+            raise ValueError("must have id or text, and not both")
+        return self
+
+
+class Examples(RecommendOptions):
+    """Examples of what is wanted, and of what is not."""
+
+    positive: list[ExampleDocument] = Field(
+        min_length=1, max_length=MAX_EXAMPLES, description="What the documents shall be like."
+    )
+    negative: list[ExampleDocument] = Field(
+        [], max_length=MAX_EXAMPLES, description="What they shall be unlike; counts half as much."
+    )
+
+    def request(self, collection: str) -> SearchRequest:
+        """The request for the search."""
+        positive, negative = ([Example(one.id, one.text) for one in some] for some in (self.positive, self.negative))
+        return SearchRequest.of(self, kind="recommend", collection=collection, positive=positive, negative=negative)
 
 
 class Scores(BaseModel):
@@ -41,44 +65,43 @@ class Scores(BaseModel):
     )
 
 
-class QueryMatch(BaseModel):
+class QueryMatch(FoundDocument):
     """A document and why it was found."""
 
-    id: str
     score: float = Field(
         description="With `hybrid`: words, divided by the best candidate's, plus a share of code; else one of them."
     )
     scores: Scores
     distance: int | None = Field(description="Bits in which its code differs from the query's; null as well.")
-    title: str | None = Field(None, description="Left out if it has none, or `fields` does not name it.")
-    text: str | None = Field(None, description="Left out if `fields` does not name it.")
-    metadata: dict[str, Any] | None = Field(None, description="Left out if `fields` does not name it.")
-    highlight: Highlight | None = Field(None, description="Only with `highlight`.")
 
 
-class QueryWork(BaseModel):
+class QueryWork(SearchWork):
     """The work that the query took."""
 
-    source: Literal["memory", "sql"] = Field(description="Where codes were searched.")
-    matching: int = Field(description="Documents that match by words.")
     scored: int = Field(description="Documents that were scored.")
-    probes: int = Field(description="Buckets that the search by code read.")
-    candidates: int = Field(description="Codes whose distance was computed.")
 
 
-class QueryAnswer(BaseModel):
-    """The best documents, descending by score, then by arrival."""
+class QueryAnswer(FoundMatches):
+    """The best documents, descending by score, then by arrival, unless another order was asked for."""
 
     matches: list[QueryMatch]
     space: SpaceRef
-    code: str | None = Field(description="The query's code, in hexadecimal; null with `rank=words`.")
-    known: bool = Field(description="False: no document has a word of the query, and the hash function knows none.")
+    code: str | None = Field(
+        description="The code of the query, or of what examples tell to look for, in hexadecimal; null with "
+        "`rank=words`."
+    )
+    known: bool | None = Field(
+        description="False: no document has a word of the query, and the hash function knows none. Null for examples."
+    )
     corrected: dict[str, str] = Field(description="Words that no document has, and what was looked for in their place.")
     language: str | None = Field(description="That words were analyzed by; null if words were not looked at.")
     partial: list[Literal["words"]] = Field(
         description="What was not at hand: `words` while a process that has just started reads them."
     )
-    exact: bool = Field(description="False: of too many documents with the words of a phrase only the best were read.")
+    exact: bool = Field(
+        description="False: of too many documents with the words of a phrase, or of too many groups, only the best "
+        "were read."
+    )
     work: QueryWork
 
 

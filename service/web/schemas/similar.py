@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
 from service.search.request import SearchRequest, TextOptions
+from service.web.schemas.matches import FoundDocument, FoundMatches, SearchWork
 from service.web.schemas.spaces import SpaceRef
 
 
@@ -17,36 +18,33 @@ class Texts(TextOptions):
 
     def request(self, collection: str) -> SearchRequest:
         """The request for the search."""
-        return SearchRequest.of(self, collection=collection, texts=self.texts, is_batch=True)
+        return SearchRequest.of(self, kind="similar", collection=collection, texts=self.texts, is_batch=True)
 
 
-class Match(BaseModel):
+class Match(FoundDocument):
     """A document and its distance from the query."""
 
-    id: str
-    distance: int = Field(description="Bits in which its code differs from the query's.")
+    distance: int | None = Field(
+        description="Bits in which its code differs from the query's; null only with `sort`, of a document that has no "
+        "code yet."
+    )
     score: float | None = Field(
         None,
         description="Only with `rerank`: BM25 of the query's words, to six decimals; left out where `partial` says so.",
     )
-    title: str | None = Field(None, description="Left out if it has none, or `fields` does not name it.")
-    text: str | None = Field(None, description="Left out if `fields` does not name it.")
-    metadata: dict[str, Any] | None = Field(None, description="Left out if `fields` does not name it.")
 
 
-class Work(BaseModel):
+class Work(SearchWork):
     """The work that the query took."""
 
-    source: Literal["memory", "sql"] = Field(description="The replica in memory, or the hash table in SQL.")
-    path: str = Field(description="How the codes were searched: probing buckets, or scanning all codes.")
-    probes: int = Field(description="Number of buckets that were read.")
-    candidates: int = Field(description="Number of codes whose distance was computed.")
-    radius: int = Field(description="Every code within this many bits was seen.")
     reranked: int = Field(description="Documents whose words were compared with the query's; 0 without `rerank`.")
 
 
-class Answer(BaseModel):
-    """The nearest documents, ascending by distance, then by arrival; with `rerank`, descending by score."""
+class Answer(FoundMatches):
+    """The nearest documents, ascending by distance, then by arrival; with `rerank`, descending by score.
+
+    With `sort` or `diversity` in the order that these ask for.
+    """
 
     matches: list[Match]
     space: SpaceRef
@@ -56,10 +54,13 @@ class Answer(BaseModel):
         "Null for a stored document."
     )
     partial: list[Literal["words"]] = Field(
-        description="What `rerank` asks for and was not at hand: `words` while a process that has just started reads "
-        "them. Then the matches are in the order of their codes."
+        description="What `rerank` or `highlight` ask for and was not at hand: `words` while a process that has just "
+        "started reads them. Then the matches are in the order of their codes."
     )
-    exact: bool = Field(description="Nothing nearer was missed; with `rerank`, no code nearer than the shortlist's.")
+    exact: bool = Field(
+        description="Nothing nearer was missed; with `rerank`, no code nearer than the shortlist's. False: of too many "
+        "groups only the nearest were looked at."
+    )
     work: Work
 
 

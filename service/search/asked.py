@@ -1,0 +1,215 @@
+"""Asked: what each query of a request is, after it was read and encoded: its words and its code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.config import Settings
+from service.encoding import Encoder
+from service.errors import InvalidInput
+from service.hashing.codes import Codes
+from service.hashing.content import Content, check_content, check_contents, from_wire, size_of
+from service.hashing.function import Encoded
+from service.index.words import Clause
+from service.search import fuse
+from service.search.fuse import Direction
+from service.search.recommend import clauses_of_examples, direction_of_examples
+from service.search.request import Example, SearchRequest
+from service.search.sources import QueryCodes
+from service.search.state import State
+from service.search.word_query import WordQuery, plain_query, word_query
+from service.store.overviews import SpaceReference
+from service.threads import run_in_large_thread
+
+_BRIEF_CHARS = 1_000
+"""Characters of queries whose words are read on the event loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One query.
+
+    Attributes:
+        content: what it says, where it is needed; None for examples, and for a stored document whose code is known.
+        code: `(n_bytes,)`; None where it was not encoded.
+        confidence: `(n_bits,)` of the bits of the code, where they order ties.
+        n_known: features of its text that the hash function knows; None for stored documents and examples.
+        words: what it is by words, where it was typed.
+        clauses: what the index is asked.
+        direction: where codes are looked for, before what the words find; None where codes are not asked.
+        leave_out: keys of the stored documents that ask.
+    """
+
+    content: Content | None = None
+    code: Codes | None = None
+    confidence: NDArray[np.uint8] | None = None
+    n_known: int | None = None
+    words: WordQuery | None = None
+    clauses: Sequence[Clause] = ()
+    direction: Direction | None = None
+    leave_out: frozenset[int] = field(default_factory=frozenset)
+
+    @property
+    def query_codes(self) -> QueryCodes:
+        """Its code, as a source takes it."""
+        assert self.code is not None
+        return QueryCodes(self.code[None], None if self.confidence is None else self.confidence[None])
+
+    def is_known(self, space: SpaceReference) -> bool | None:
+        """Whether a document has a word of the query, or the hash function knows one; None of stored documents."""
+        if self.words is None:
+            return None if self.n_known is None else self.n_known > 0
+        is_trained = space.version > 1  # a function that learned nothing knows every word
+        knows = bool(self.n_known) and (is_trained or not self.clauses)
+        return knows or self.words.is_known
+
+
+class AskedReader:
+    """Reads the queries of requests.
+
+    Args:
+        encoder: gives codes to texts.
+        settings: bounds of texts.
+    """
+
+    def __init__(self, encoder: Encoder, settings: Settings) -> None:
+        self.encoder = encoder
+        self.settings = settings
+
+    def check(self, request: SearchRequest) -> None:
+        """Refuse texts that cannot be hashed.
+
+        Raises:
+            InvalidContent: a text is blank, too long or cannot be stored; with its position among several.
+            InvalidInput: there is no example of what is wanted.
+        """
+        most = self.settings.max_text_chars
+        if request.kind == "recommend":
+            for name, examples in (("positive", request.positive), ("negative", request.negative)):
+                for place, one in enumerate(examples):
+                    if one.text is not None:
+                        check_content(from_wire(text=one.text), most, f"{name}[{place}].text")
+            if not request.positive:
+                raise InvalidInput("positive must hold at least one example, got none")
+            return
+        contents = [from_wire(text=text) for text in request.texts]
+        is_search = request.kind == "search"
+        if request.is_batch:
+            check_contents(contents, most, "queries" if is_search else "texts")
+        elif contents:
+            check_content(contents[0], most, "q" if is_search else "text")
+
+    def of_stored(self, state: State, request: SearchRequest) -> Asked | None:
+        """The stored document that asks, if its code is known."""
+        stored = state.stored[request.document_id or ""]
+        if stored.code is None:
+            return None
+        return Asked(stored.content, stored.code, leave_out=frozenset((stored.key,)))
+
+    async def read(self, state: State, request: SearchRequest, *, is_short: bool) -> list[Asked]:
+        """What each query is.
+
+        Args:
+            state: has the words, and the stored documents.
+            request: that was checked.
+            is_short: words of a short text may be read on the event loop.
+        """
+        if request.kind == "recommend":
+            return [await self._examples(state, request)]
+        if request.kind == "search":
+            return await self._typed(state, request, is_short=is_short)
+        if request.document_id is not None and (of_stored := self.of_stored(state, request)) is not None:
+            return [of_stored]
+        return await self._texts(state, request)
+
+    async def _texts(self, state: State, request: SearchRequest) -> list[Asked]:
+        """Texts, or a stored document that has no code yet."""
+        stored = [*state.stored.values()]
+        contents = [one.content for one in stored if one.content is not None]
+        contents = contents or [from_wire(text=text) for text in request.texts]
+        encoded = await self.encoder.encode(str(state.source.space.digest), contents)
+        by_confidence = request.ties == "confidence"
+        return [
+            Asked(
+                content,
+                encoded.codes[row],
+                encoded.confidence[row] if by_confidence else None,
+                None if stored else int(encoded.n_known_features[row]),
+                leave_out=frozenset(one.key for one in stored),
+            )
+            for row, content in enumerate(contents)
+        ]
+
+    async def _typed(self, state: State, request: SearchRequest, *, is_short: bool) -> list[Asked]:
+        """What people type."""
+
+        def read() -> list[WordQuery]:
+            return [_words(state, request, place) for place in range(len(request.texts))]
+
+        is_brief = is_short and sum(map(len, request.texts)) <= _BRIEF_CHARS
+        queries = read() if is_brief else await run_in_large_thread(read)
+        contents = [from_wire(text=query.text) for query in queries]
+        encoded: Encoded | None = None
+        if request.rank != "words" or state.replica is None or request.radius is not None:
+            encoded = await self.encoder.encode(str(state.source.space.digest), contents)
+        return [_typed(query, contents[row], encoded, row) for row, query in enumerate(queries)]
+
+    async def _examples(self, state: State, request: SearchRequest) -> Asked:
+        """Examples of what is wanted and what is not."""
+        wanted = [_content(state, one) for one in request.positive]
+        unwanted = [_content(state, one) for one in request.negative]
+        encoded = await self.encoder.encode(str(state.source.space.digest), [*wanted, *unwanted])
+        directions = [_direction(encoded, row) for row in range(len(encoded.codes))]
+        direction = direction_of_examples(directions[: len(wanted)], directions[len(wanted) :])
+        clauses: Sequence[Clause] = ()
+        if (replica := state.replica) is not None:
+            is_brief = sum(map(size_of, (*wanted, *unwanted))) <= _BRIEF_CHARS
+            if is_brief:
+                clauses = clauses_of_examples(wanted, unwanted, replica)
+            else:
+                clauses = await run_in_large_thread(clauses_of_examples, wanted, unwanted, replica)
+        code, _ = fuse.code_to_search(direction)
+        return Asked(
+            code=code,
+            clauses=clauses,
+            direction=direction,
+            leave_out=frozenset(one.key for one in state.stored.values()),
+        )
+
+
+def _content(state: State, example: Example) -> Content:
+    if example.id is None:
+        return from_wire(text=example.text or "")
+    content = state.stored[example.id].content
+    assert content is not None
+    return content
+
+
+def _words(state: State, request: SearchRequest, place: int) -> WordQuery:
+    """The words of a query; without words in memory only the text for a code."""
+    query = request.texts[place]
+    try:
+        if state.replica is None or request.rank == "code":
+            return WordQuery((), plain_query(query))
+        return word_query(query, state.replica, is_prefix=request.prefix, with_typos=request.typos)
+    except InvalidInput as error:
+        if not request.is_batch:
+            raise
+        raise InvalidInput(f"queries[{place}]: {error}") from None
+
+
+def _typed(query: WordQuery, content: Content, encoded: Encoded | None, row: int) -> Asked:
+    if encoded is None:
+        return Asked(content, words=query, clauses=query.clauses)
+    n_known = int(encoded.n_known_features[row])
+    return Asked(content, encoded.codes[row], None, n_known, query, query.clauses, _direction(encoded, row))
+
+
+def _direction(encoded: Encoded, row: int) -> Direction:
+    """Where the logits of a content point to; zeros where none of its features is known."""
+    knows = np.float32(encoded.n_known_features[row] > 0)
+    return fuse.direction_of(encoded.codes[row], encoded.confidence[row]) * knows

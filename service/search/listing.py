@@ -1,0 +1,193 @@
+"""Listing: the documents of a collection that pass a filter, in an order, page by page, and their counts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from service.config import Settings
+from service.errors import MalformedCursor
+from service.hashing.content import size_of
+from service.index.columns.filters import Filter, Scalar
+from service.index.columns.from_sql import columns_from_sql
+from service.index.columns.view import ColumnView
+from service.index.key_mask import KeyMask, Keys
+from service.index.replicas import Follower
+from service.search import facets
+from service.search.bounds import located
+from service.search.facets import Facet, FacetRequest
+from service.search.filters import fields_of
+from service.store import collections, documents
+from service.store.database import Database
+from service.store.documents import Document
+from service.threads import run_in_large_thread
+
+_PAGE_CHARS = 4 << 20
+_LONGEST_IN_CURSOR = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ListRequest:
+    """Which documents, in which order.
+
+    Attributes:
+        collection: its name.
+        passing: what their metadata must be like; None for all.
+        sort: a field that orders them; None for the order of arrival.
+        is_descending: whether the greatest value comes first; documents without one come last all the same.
+        counted: what is counted beside them.
+        cursor: where the page before ended: the key of its last document, or its value and key where they are sorted.
+        limit: most documents; long texts end a page earlier.
+    """
+
+    collection: str
+    passing: Filter | None
+    sort: str | None
+    is_descending: bool
+    counted: Sequence[FacetRequest]
+    cursor: str | None
+    limit: int
+
+    @property
+    def fields(self) -> set[str]:
+        """The fields of metadata that the list depends on."""
+        found = {facet.field for facet in self.counted}
+        if self.passing is not None:
+            found |= fields_of(self.passing)
+        return found | ({self.sort} if self.sort is not None else set())
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentList:
+    """A page of documents.
+
+    Attributes:
+        documents: of this page.
+        cursor: where it ends; None on the last page.
+        total: documents on all pages together.
+        facets: counts of all of them.
+        hint: what may be wrong with the request.
+    """
+
+    documents: list[Document]
+    cursor: str | None
+    total: int
+    facets: list[Facet]
+    hint: str | None
+
+
+class Listing:
+    """Lists documents by their metadata, in a state that includes every write that was answered before."""
+
+    def __init__(self, database: Database, follower: Follower, settings: Settings) -> None:
+        self.database = database
+        self.follower = follower
+        self.settings = settings
+
+    async def documents(self, request: ListRequest) -> DocumentList:
+        """One page.
+
+        Raises:
+            NotFound: there is no such collection.
+            InvalidInput: a condition on a field that has values of another type.
+            MalformedCursor: the cursor is of another list.
+        """
+        collection_id, columns = await located(
+            self.database,
+            self.follower,
+            self.settings.read_your_writes_s,
+            lambda is_last: self._columns(request, is_last=is_last),
+        )
+        return await run_in_large_thread(self._page, collection_id, columns, request)
+
+    def _columns(self, request: ListRequest, *, is_last: bool) -> tuple[int, ColumnView | None] | None:
+        """The metadata in memory; None if they are behind, and nothing in their place at last."""
+        with self.database.read() as connection:
+            collection = collections.get(connection, request.collection)
+        replica = self.follower.documents(collection.id)
+        if replica is not None and replica.read_seq >= collection.last_seq:
+            return collection.id, replica.columns.view()
+        return (collection.id, None) if is_last else None
+
+    def _page(self, collection_id: int, columns: ColumnView | None, request: ListRequest) -> DocumentList:
+        with self.database.read() as connection:
+            if columns is None:
+                columns = columns_from_sql(connection, collection_id, request.fields).view()
+            passing = columns.all_keys() if request.passing is None else columns.mask(request.passing)
+            keys = self._after_cursor(columns, passing, request)
+            found: list[Document] = []
+            n_read = n_chars = 0
+            while n_read < len(keys) and len(found) < request.limit and n_chars <= _PAGE_CHARS:
+                part = keys[n_read : n_read + min(64, request.limit - len(found))].tolist()
+                by_key = documents.by_keys(connection, part)
+                for key in part:
+                    if n_chars > _PAGE_CHARS:
+                        break
+                    n_read += 1
+                    if key in by_key:
+                        found.append(by_key[key])
+                        n_chars += size_of(by_key[key].content)
+        cursor = self._cursor(columns, int(keys[n_read - 1]), request) if n_read < len(keys) and n_read else None
+        counted = [facets.count(columns, one, passing) for one in request.counted]
+        return DocumentList(found, cursor, len(passing), counted, facets.unknown_fields(columns, request.fields))
+
+    def _after_cursor(self, columns: ColumnView, passing: KeyMask, request: ListRequest) -> Keys:
+        """The keys of all pages from this one on, in order."""
+        keys = passing.allowed_keys()
+        position = None if request.cursor is None else _position(request.cursor)
+        if request.sort is None:
+            return keys if position is None else keys[keys > position[1]]
+        keys = keys[columns.ordered(keys, request.sort, request.is_descending)]
+        if position is None:
+            return keys
+        value, last_key = position
+        if value is None:
+            value = columns.sort_value(last_key, request.sort, request.is_descending)
+        low, high = 0, len(keys)
+        while low < high:
+            middle = (low + high) // 2
+            key = int(keys[middle])
+            other = columns.sort_value(key, request.sort, request.is_descending)
+            if _precedes((value, last_key), (other, key), is_descending=request.is_descending):
+                high = middle
+            else:
+                low = middle + 1
+        return keys[low:]
+
+    def _cursor(self, columns: ColumnView, key: int, request: ListRequest) -> str:
+        value = None if request.sort is None else columns.sort_value(key, request.sort, request.is_descending)
+        is_long = isinstance(value, str) and len(value) > _LONGEST_IN_CURSOR
+        return json.dumps([None if is_long else value, key])
+
+
+def _position(cursor: str) -> tuple[Scalar | None, int]:
+    try:
+        value, key = json.loads(cursor)
+    except (ValueError, TypeError):
+        raise MalformedCursor(cursor) from None
+    if type(key) is not int or not isinstance(value, bool | int | float | str | None):
+        raise MalformedCursor(cursor)
+    return value, key
+
+
+def _precedes(one: tuple[Scalar | None, int], other: tuple[Scalar | None, int], *, is_descending: bool) -> bool:
+    """Whether a value and key come before others: numbers, texts, booleans, none; equal values by key."""
+    kinds = [_kind(value) for value, _ in (one, other)]
+    if kinds[0] != kinds[1]:
+        return kinds[0] < kinds[1]
+    if one[0] == other[0] or one[0] is None or other[0] is None:
+        return one[1] < other[1]
+    return (one[0] > other[0]) if is_descending else (one[0] < other[0])  # type: ignore[operator]
+
+
+def _kind(value: Scalar | None) -> int:
+    match value:
+        case bool():
+            return 2
+        case int() | float():
+            return 0
+        case str():
+            return 1
+        case _:
+            return 3

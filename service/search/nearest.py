@@ -1,0 +1,128 @@
+"""The nearest documents of a query by code, and a shortlist of them in the order of their words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from sqlalchemy import Connection
+
+from service.hashing.codes import hamming_distance
+from service.hashing.content import Content, Text
+from service.index.document_replica import DocumentReplica
+from service.index.hamming.answers import Neighbors, Stats
+from service.index.key_mask import KeyMask, Keys
+from service.search.candidates import nearest_existing
+from service.search.ranking import Ranking, rounded
+from service.search.sources import QueryCodes, SearchSource
+from service.search.word_query import text_clauses
+from service.store import documents
+
+
+@dataclass(slots=True)
+class NearestRanker:
+    """Documents in the order of their distance from a code.
+
+    Attributes:
+        source: where codes are found.
+        query: one code.
+        radius: leave out what is farther than so many bits.
+        allowed: the documents that may be found; None for all.
+        leave_out: the key of the document that asks.
+        first: what is known of the nearest already, found together with those of other queries.
+    """
+
+    source: SearchSource
+    query: QueryCodes
+    radius: int | None = None
+    allowed: KeyMask | None = None
+    leave_out: int | None = None
+    first: tuple[int, Neighbors] | None = None
+    is_exact: bool = field(default=True, init=False)
+
+    @property
+    def stats(self) -> Stats | None:
+        """The work of the last search."""
+        return None if self.first is None else self.first[1].stats
+
+    def best(self, connection: Connection, n: int) -> tuple[Ranking, bool]:
+        """The `n` nearest, ascending by distance and then by key."""
+        wanted = n + (self.leave_out is not None)
+        if self.first is None or self.first[0] < wanted:
+            (found,) = self.source.nearest(connection, self.query, wanted, self.radius, self.allowed)
+            self.first = wanted, found
+        asked, neighbors = self.first
+        keys, distances = neighbors.keys, neighbors.distances
+        if self.leave_out is not None:
+            kept = keys != self.leave_out
+            keys, distances = keys[kept], distances[kept]
+        return Ranking(keys, distances), len(neighbors.keys) < asked
+
+    def scored(self, connection: Connection, keys: Keys) -> Ranking:
+        """These documents with their distances."""
+        codes, has_code = self.source.codes(connection, keys)
+        return Ranking(keys, np.where(has_code, hamming_distance(codes, self.query.codes), -1))
+
+    def matching(self, connection: Connection) -> KeyMask | None:
+        """All within the radius; without one, all."""
+        if self.radius is None:
+            return None
+        keys = self.source.within(connection, self.query, self.radius, self.allowed)
+        return KeyMask.of_keys(keys[keys != self.leave_out] if self.leave_out is not None else keys)
+
+
+@dataclass(slots=True)
+class RerankedRanker:
+    """A shortlist of the nearest documents in the order of the words that they share with a content.
+
+    Attributes:
+        nearest: finds them.
+        content: that of the query.
+        replica: has the words.
+        n: size of the shortlist.
+        n_reranked: documents that were re-ranked.
+    """
+
+    nearest: NearestRanker
+    content: Content
+    replica: DocumentReplica
+    n: int
+    is_exact: bool = field(default=True, init=False)
+    n_reranked: int = field(default=0, init=False)
+    _ranking: Ranking | None = field(default=None, init=False)
+
+    @property
+    def stats(self) -> Stats | None:
+        """The work of the search by code."""
+        return self.nearest.stats
+
+    def best(self, connection: Connection, n: int) -> tuple[Ranking, bool]:
+        """All of the shortlist that exist, descending by score; equal scores as the nearest are."""
+        if self._ranking is None:
+            near = self.nearest
+            shortlist = nearest_existing(
+                connection,
+                near.source,
+                near.query,
+                self.n,
+                near.radius,
+                documents.revisions,
+                near.leave_out,
+                near.allowed,
+            )
+            near.first = 0, shortlist
+            found = self.scored(connection, shortlist.keys)
+            assert found.scores is not None
+            self._ranking = found[np.argsort(-found.scores, kind="stable")]
+            self.n_reranked = len(found)
+        return self._ranking, True
+
+    def scored(self, connection: Connection, keys: Keys) -> Ranking:
+        """These documents with their distances and the BM25 of the words that they share with the content."""
+        clauses = text_clauses(self.content.whole, self.replica) if isinstance(self.content, Text) else ()
+        scores = rounded(self.replica.words.scores(clauses, keys))
+        return Ranking(keys, self.nearest.scored(connection, keys).distances, scores)
+
+    def matching(self, connection: Connection) -> KeyMask | None:
+        """As the nearest match."""
+        return self.nearest.matching(connection)

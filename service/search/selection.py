@@ -1,0 +1,133 @@
+"""Selection: one page of a ranking, without what is gone, too low or lacks a phrase; made diverse, and grouped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from sqlalchemy import Connection
+
+from service.index.columns.filters import Scalar
+from service.index.columns.view import ColumnView
+from service.search.diversity import diverse_order
+from service.search.hybrid import CANDIDATES
+from service.search.phrase_check import PhraseCheck
+from service.search.ranking import Ranker, Ranking
+from service.search.request import SearchRequest
+from service.search.sources import SearchSource
+
+_MOST_GROUPED = 10_000
+"""Best matches among which groups are looked for."""
+_MOST_DIVERSE = 1_000
+"""Best matches among which those unlike one another are chosen, unless the page alone is longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Matches with one value of a field; None is that of documents without the field."""
+
+    value: Scalar | None
+    n_matches: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The matches of one page, and the groups that they are of, in order, where groups were asked for."""
+
+    ranking: Ranking
+    groups: tuple[Group, ...] | None = None
+
+
+@dataclass(slots=True)
+class Selection:
+    """Chooses the page of one query.
+
+    Attributes:
+        ranker: finds and scores documents.
+        request: says which page, and how to choose.
+        source: has the codes that tell how alike matches are.
+        columns: have the values of groups.
+        phrases: that matches must hold, or must not; None if none were asked for.
+        gone: keys of documents that do not exist any more.
+        is_exact: whether no better match can have been missed.
+    """
+
+    ranker: Ranker
+    request: SearchRequest
+    source: SearchSource
+    columns: ColumnView | None = None
+    phrases: PhraseCheck | None = None
+    gone: set[int] = field(default_factory=set)
+    is_exact: bool = True
+
+    def page(self, connection: Connection) -> Page:
+        """The matches from `offset` on. Blocks."""
+        request = self.request
+        end = request.offset + request.k
+        if request.group_by is None:
+            ranking, _ = self._ordered(connection, end)
+            return Page(ranking[request.offset : end])
+        n = max(CANDIDATES, end * request.group_size)
+        while True:
+            ranking, is_all = self._ordered(connection, n)
+            members, is_full = self._grouped(ranking, request.group_by)
+            if is_all or is_full or n >= _MOST_GROUPED:
+                break
+            n = min(_MOST_GROUPED, 4 * n)
+        self.is_exact &= is_all or is_full
+        of_page = members[request.offset : end]
+        places = np.array([place for _, places in of_page for place in places], dtype=np.int64)
+        return Page(ranking[places], tuple(Group(value, len(places)) for value, places in of_page))
+
+    def _ordered(self, connection: Connection, n: int) -> tuple[Ranking, bool]:
+        """At least `n` of those that are left, in the order of the answer, and whether these are all."""
+        request = self.request
+        if not request.diversity:
+            return self._left(connection, n)
+        n_diverse = max(CANDIDATES, request.k, min(10 * request.k, _MOST_DIVERSE))
+        ranking, is_all = self._left(connection, max(n, n_diverse))
+        head = ranking[:n_diverse]
+        codes, has_code = self.source.codes(connection, head.keys)
+        relevance = head.relevance(self.source.space.n_bits)
+        order = diverse_order(relevance, codes, has_code, request.diversity, n)
+        return head[order].followed_by(ranking[n_diverse:]), is_all
+
+    def _left(self, connection: Connection, n: int) -> tuple[Ranking, bool]:
+        """At least `n` of those that are left, best first, and whether these are all."""
+        request, n_asked = self.request, n + len(self.gone)
+        while True:
+            ranking, is_all = self.ranker.best(connection, n_asked)
+            if self.gone:
+                ranking = ranking[~np.isin(ranking.keys, list(self.gone))]
+            if request.min_score is not None and ranking.scores is not None:
+                is_enough = ranking.scores >= request.min_score
+                is_all = is_all or (request.sort is None and not is_enough.all())
+                ranking = ranking[is_enough]
+            if self.phrases is not None:
+                ranking, is_all = self._with_phrases(connection, self.phrases, ranking, n, is_all)
+            if is_all or len(ranking) >= n:
+                return ranking, is_all
+            n_asked *= 2
+
+    def _with_phrases(
+        self, connection: Connection, phrases: PhraseCheck, ranking: Ranking, n: int, is_all: bool
+    ) -> tuple[Ranking, bool]:
+        """Those that hold the phrases, up to the first `n`; once no more texts may be read, there are no more."""
+        places = phrases.first(connection, ranking.keys.tolist(), n)
+        if phrases.has_ended:
+            self.is_exact = False
+        return ranking[places], is_all or phrases.has_ended
+
+    def _grouped(self, ranking: Ranking, name: str) -> tuple[list[tuple[Scalar | None, list[int]]], bool]:
+        """The groups in the order of their best matches, with the places of these; and whether the page's are full."""
+        assert self.columns is not None
+        request = self.request
+        found: dict[tuple[type, Scalar | None], list[int]] = {}
+        for place, value in enumerate(self.columns.values(ranking.keys, name)):
+            places = found.setdefault((bool if isinstance(value, bool) else object, value), [])
+            if len(places) < request.group_size:
+                places.append(place)
+        groups = [(value, places) for (_, value), places in found.items()]
+        end = request.offset + request.k
+        is_full = len(groups) >= end and all(len(places) == request.group_size for _, places in groups[:end])
+        return groups, is_full

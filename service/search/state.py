@@ -1,0 +1,115 @@
+"""Where a request is answered: one source of codes, one replica of words and metadata, kept to its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from service.config import Settings
+from service.errors import SeqNotReached
+from service.hashing.codes import Codes
+from service.hashing.content import Content
+from service.index.columns.view import ColumnView
+from service.index.document_replica import DocumentReplica
+from service.index.replicas import Follower
+from service.search.bounds import READ_SOON_SEQ
+from service.search.request import SearchRequest
+from service.search.sources import MemorySource, SearchSource, SqlSource
+from service.store import codes, collections, documents
+from service.store.documents import DocumentRef
+
+
+@dataclass(frozen=True, slots=True)
+class StoredExample:
+    """A stored document that asks: its key, its code if it is known, and its content where it is needed."""
+
+    key: int
+    code: Codes | None
+    content: Content | None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where a request is answered.
+
+    Attributes:
+        collection_id: of which collection.
+        source: where codes are found.
+        replica: words and metadata in memory; None where they are not asked for, or not at hand.
+        columns: the metadata; None where they are not asked for, or not at hand: then they are read from SQL.
+        stored: the stored documents that ask, by id.
+    """
+
+    collection_id: int
+    source: SearchSource
+    replica: DocumentReplica | None
+    columns: ColumnView | None
+    stored: dict[str, StoredExample]
+
+
+def locate(
+    connection: Connection, follower: Follower, settings: Settings, request: SearchRequest, *, is_last: bool
+) -> State | None:
+    """Where a request is answered; None if a replica is behind, or is being loaded, and is worth a moment's wait.
+
+    Args:
+        connection: reads a few short rows.
+        follower: has the replicas.
+        settings: bounds of what a request may ask for.
+        request: is checked against the collection.
+        is_last: do not ask for patience: SQL has the codes and the metadata, and words may be missing.
+
+    Raises:
+        InvalidInput: an option out of range.
+        NotFound: no such collection or document.
+        SeqNotReached: the collection has not reached `at_least_seq`.
+    """
+    found = _collection(connection, request)
+    request.check(found.n_bits, settings)
+    seq = request.at_least_seq or 0
+    if seq > found.last_seq:
+        raise SeqNotReached(request.collection, found.last_seq, seq)
+    replica = follower.replica(found.collection_id)
+    has_codes = replica is not None and replica.applied_seq >= seq
+    needs_documents = request.needs_words or request.needs_columns
+    of_documents = follower.documents(found.collection_id) if needs_documents else None
+    has_documents = of_documents is not None and of_documents.read_seq >= seq
+    is_behind = bool(seq) and not (has_codes and (has_documents or not needs_documents))
+    comes_soon = needs_documents and of_documents is None and found.last_seq <= READ_SOON_SEQ
+    if (is_behind or comes_soon) and not is_last:
+        return None
+    source: SearchSource
+    source = (
+        MemorySource(replica) if replica is not None and has_codes else SqlSource.of(connection, found.collection_id)
+    )
+    of_documents = of_documents if has_documents else None
+    columns = of_documents.columns.view() if of_documents is not None and request.needs_columns else None
+    return State(found.collection_id, source, of_documents, columns, _stored(connection, found, source, request))
+
+
+def _collection(connection: Connection, request: SearchRequest) -> DocumentRef:
+    """The collection, with the key of the stored document that asks alone."""
+    if request.document_id is not None:
+        return documents.locate(connection, request.collection, request.document_id)
+    collection = collections.get(connection, request.collection)
+    return DocumentRef(collection.id, collection.n_bits, collection.last_seq, None)
+
+
+def _stored(
+    connection: Connection, found: DocumentRef, source: SearchSource, request: SearchRequest
+) -> dict[str, StoredExample]:
+    """The stored documents that ask; their contents are read only where they are needed."""
+    if request.document_id is not None and found.key is not None:
+        code = codes.get(connection, source.space.id, found.key)
+        content: Content | None = None
+        if code is None or request.needs_words or request.explain:  # stored a moment ago, or asked for by its words
+            content = documents.get(connection, found.collection_id, request.document_id).content
+        return {request.document_id: StoredExample(found.key, code, content)}
+    ids = dict.fromkeys(one.id for one in (*request.positive, *request.negative) if one.id is not None)
+    return {id: _example(connection, found.collection_id, source, id) for id in ids}
+
+
+def _example(connection: Connection, collection_id: int, source: SearchSource, id: str) -> StoredExample:
+    document = documents.get(connection, collection_id, id)
+    return StoredExample(document.key, codes.get(connection, source.space.id, document.key), document.content)

@@ -1,0 +1,112 @@
+"""Answers of searches as JSON, written from dictionaries, which the schemas in `service.web.schemas` describe.
+
+To build models first would cost as much as the search itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from fastapi import Response
+
+from service.hashing.content import to_wire
+from service.search.facets import Facet
+from service.search.request import SearchRequest, picked
+from service.search.results import Match, SearchResult
+from service.store.documents import DocumentSummary
+from service.web.response_json import json_bytes, object_pieces, pieces_response
+
+
+async def one_answer(result: SearchResult, request: SearchRequest) -> Response:
+    """The answer to one query."""
+    return await pieces_response(_pieces(result, request), _documents([result]))
+
+
+async def many_answers(results: Sequence[SearchResult], request: SearchRequest) -> Response:
+    """The answers to many queries, in their order."""
+    answers = (_pieces(result, request) for result in results)
+    return await pieces_response(object_pieces("answers", answers), _documents(results))
+
+
+def _documents(results: Sequence[SearchResult]) -> list[list[DocumentSummary]]:
+    return [[match.document for match in result.matches] for result in results]
+
+
+def _pieces(result: SearchResult, request: SearchRequest) -> Iterator[bytes]:
+    """An answer, in pieces."""
+    rest: dict[str, Any] = {
+        "space": {"version": result.space.version, "digest": result.space.digest},
+        "code": None if result.code is None else result.code.hex(),
+        "known": result.known,
+    }
+    if request.kind != "similar":
+        rest |= {"corrected": result.corrected, "language": result.language}
+    rest |= {"partial": result.partial, "exact": result.exact}
+    if result.facets:
+        rest["facets"] = facets_json(result.facets)
+    if result.groups is not None:
+        rest["groups"] = [{"value": group.value, "matches": group.n_matches} for group in result.groups]
+    if result.hint is not None:
+        rest["hint"] = result.hint
+    rest["work"] = _work(result, request)
+    matches = ((json_bytes(_match(match, request)),) for match in result.matches)
+    return object_pieces("matches", matches, rest)
+
+
+def _work(result: SearchResult, request: SearchRequest) -> dict[str, Any]:
+    work, stats = result.work, result.work.stats
+    written: dict[str, Any] = {
+        "source": work.source,
+        "path": None if stats is None else stats.path,
+        "probes": 0 if stats is None else stats.probes,
+        "candidates": 0 if stats is None else stats.candidates,
+        "radius": None if stats is None else stats.radius,
+        "passing": work.n_passing,
+        "matching": work.n_matching,
+    }
+    return written | ({"reranked": work.n_reranked} if request.kind == "similar" else {"scored": work.n_scored})
+
+
+def _match(match: Match, request: SearchRequest) -> dict[str, Any]:
+    document, shown = match.document, request.shown
+    members: dict[str, Any] = {"id": document.id, "distance": match.distance}
+    if match.score is not None:
+        members["score"] = match.score
+    if request.kind != "similar":
+        members["scores"] = {"words": match.words, "code": match.code}
+    if shown.title and document.title is not None:
+        members["title"] = document.title
+    if shown.text and document.content is not None:
+        members |= to_wire(document.content)
+    if shown.metadata:
+        fields = request.metadata_fields
+        members["metadata"] = document.metadata if fields is None else picked(document.metadata, fields)
+    if request.sort is not None:
+        members["sort_value"] = match.sort_value
+    if (found := match.highlight) is not None:
+        members["highlight"] = {
+            "passage": found.passage,
+            "start": found.start,
+            "marks": found.marks,
+            "title_marks": found.title_marks,
+        }
+    return members
+
+
+def facets_json(counted: Sequence[Facet]) -> dict[str, Any]:
+    """The counts of each field, as `FacetCounts` describes them."""
+    return {facet.request.field: _facet(facet) for facet in counted}
+
+
+def _facet(facet: Facet) -> dict[str, Any]:
+    if facet.values is None:
+        ranges = zip(facet.request.ranges or (), facet.in_ranges, strict=True)
+        return {"ranges": [{"from": low, "to": high, "count": n} for (low, high), n in ranges]}
+    counts = facet.values
+    return {
+        "values": [{"value": value, "count": n} for value, n in counts.values],
+        "distinct": counts.n_distinct,
+        "other": counts.n_other,
+        "missing": counts.n_missing,
+    }
