@@ -1,4 +1,4 @@
-"""Document replica: the words of one collection in memory, and how they follow SQL.
+"""Document replica: the words and the metadata of one collection in memory, and how they follow SQL.
 
 As a replica of codes it may be thrown away at any time. It belongs to the collection, not to a code space: a retrain
 leaves it as it is. Documents carry the seq of their last change and deletions are noted with theirs, so whoever has
@@ -7,6 +7,7 @@ read everything up to a seq asks for what came after it.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,11 +19,13 @@ import structlog
 from sqlalchemy import Connection
 
 from service.hashing.analysis import Analyzer
+from service.index import document_snapshot
+from service.index.columns import ColumnIndex
 from service.index.snapshot_keeping import keep_snapshot
-from service.index.words import WordIndex, snapshot
+from service.index.words import WordIndex
 from service.store import documents, words
 from service.store.database import Database
-from service.store.documents import ChangedText
+from service.store.documents import ChangedMetadata, ChangedText
 from service.store.overviews import Overview
 from service.store.snapshots import OF_WORDS
 from service.store.words import WordSettings
@@ -50,9 +53,10 @@ def first_sentence(text: str) -> str:
 
 @dataclass
 class DocumentReplica:
-    """The words of a collection in memory.
+    """The words and the metadata of a collection in memory.
 
-    The title of a document is followed by the first sentence of its text, which mostly says again what it is about.
+    Metadata are in memory as soon as codes are: they are read apart from the texts, which take longer to analyze. The
+    title of a document is followed by the first sentence of its text, which mostly says again what it is about.
 
     Attributes:
         collection_id: the collection.
@@ -60,10 +64,12 @@ class DocumentReplica:
         version: of the settings.
         analyzer: makes words of texts.
         words: the inverted index.
+        columns: the metadata.
         synonyms: by the terms of each, the terms of all of its groups, its own among them.
         synonym_lengths: how many terms the synonyms have: 1, 2, ...
-        read_seq: every change of the collection up to this seq is in the index.
-        saved_seq: that of the snapshot that the index was mapped from or written to; 0 if there is none.
+        read_seq: every change of the collection up to this seq is in words and columns.
+        columns_seq: every change up to this seq is in the columns; never less.
+        saved_seq: that of the snapshot that both were mapped from or written to; 0 if there is none.
     """
 
     collection_id: int
@@ -71,14 +77,17 @@ class DocumentReplica:
     version: int
     analyzer: Analyzer
     words: WordIndex
+    columns: ColumnIndex
     read_seq: int
     saved_seq: int = 0
+    columns_seq: int = 0
     synonyms: Synonyms = field(default_factory=dict)
     synonym_lengths: Sequence[int] = ()
     _related: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _related_seq: int = 0
 
     def __post_init__(self) -> None:
+        self.columns_seq = max(self.columns_seq, self.read_seq)
         self.use(self.settings, self.version)
 
     @classmethod
@@ -89,10 +98,10 @@ class DocumentReplica:
         snapshots: Path | None = None,
         has_ended: Callable[[], bool] = lambda: False,
     ) -> Self:
-        """All words of a collection: mapped from its snapshot if there is one, else made of its texts. Blocks.
+        """All documents of a collection: mapped from its snapshot if there is one, else read from SQL. Blocks.
 
-        The seq was read before the texts, so they hold every change up to it; changes committed in between are applied
-        twice, which changes nothing.
+        The seq was read before the documents, so they hold every change up to it; changes committed in between are
+        applied twice, which changes nothing.
 
         Args:
             database: where the texts are.
@@ -127,7 +136,9 @@ class DocumentReplica:
     def empty(cls, collection: Overview, settings: WordSettings, version: int) -> Self:
         """A replica that holds no document yet."""
         analyzer = Analyzer(settings.analyzer_language)
-        return cls(collection.collection_id, settings, version, analyzer, WordIndex(), collection.last_seq)
+        return cls(
+            collection.collection_id, settings, version, analyzer, WordIndex(), ColumnIndex(), collection.last_seq
+        )
 
     def _read_all(self, database: Database, has_ended: Callable[[], bool]) -> None:
         after_key = 0
@@ -138,11 +149,12 @@ class DocumentReplica:
                 part = documents.texts(connection, self.collection_id, after_key, _CHARS_AT_ONCE)
             if not part:
                 return
-            self._put(part)
+            self._put_columns(part)
+            self._put_words(part)
             after_key = part[-1].key
 
     def mapped(self, database: Database, snapshots: Path, from_seq: int = 0) -> Self | None:
-        """A replica that is a map of the snapshot of these words, which may be behind.
+        """A replica that is a map of the snapshot, which may be behind.
 
         None if there is no snapshot that is known to be of this history and holds every change up to `from_seq`.
         """
@@ -152,11 +164,13 @@ class DocumentReplica:
             with database.read() as connection:
                 return from_seq <= seq <= last_seq and OF_WORDS.is_known(connection, self.collection_id, token, seq)
 
-        found = snapshot.load(snapshots, self.snapshot_name, is_ours)
+        found = document_snapshot.load(snapshots, self.snapshot_name, is_ours)
         if found is None:
             return None
-        index, seq = found
-        return type(self)(self.collection_id, self.settings, self.version, self.analyzer, index, seq, saved_seq=seq)
+        words, columns, seq = found
+        return type(self)(
+            self.collection_id, self.settings, self.version, self.analyzer, words, columns, seq, saved_seq=seq
+        )
 
     @property
     def snapshot_name(self) -> str:
@@ -196,9 +210,11 @@ class DocumentReplica:
         """Apply the next changes up to the collection's last seq, about a million characters of texts. Blocks.
 
         Returns:
-            Whether it may go on; False where deletions that it has not heard of may be noted no more: then the words
+            Whether it may go on; False where deletions that it has not heard of may be noted no more: then the replica
             must be loaded anew. `read_seq` says how far it has come.
         """
+        if not self.follow_columns(database, collection):
+            return False
         if self.read_seq >= collection.last_seq:
             return True
         with database.read() as connection:
@@ -207,12 +223,28 @@ class DocumentReplica:
             compacted_seq = documents.compacted_seq(connection, self.collection_id)  # after what it is about
         if self.read_seq < compacted_seq:
             return False
-        self._put(changed)
+        self._put_words(changed)
         if gone:
             self.words.delete(np.array(gone, dtype=np.int64))
         # what came after last_seq is no claim: of changes and deletions, two statements may have seen two states
-        is_all = sum(len(one.text or "") + len(one.title or "") + 1 for one in changed) <= _CHARS_AT_ONCE
+        is_all = sum(one.n_chars for one in changed) <= _CHARS_AT_ONCE
         self.read_seq = collection.last_seq if is_all else min(changed[-1].seq, collection.last_seq)
+        return True
+
+    def follow_columns(self, database: Database, collection: Overview) -> bool:
+        """Apply all changes of metadata up to the collection's last seq; False as in `follow`. Blocks."""
+        while self.columns_seq < collection.last_seq:
+            with database.read() as connection:
+                changed = documents.changed_metadata(connection, self.collection_id, self.columns_seq, _CHARS_AT_ONCE)
+                gone = documents.deleted_keys(connection, self.collection_id, self.columns_seq)
+                compacted_seq = documents.compacted_seq(connection, self.collection_id)  # after what it is about
+            if self.columns_seq < compacted_seq:
+                return False
+            self._put_columns(changed)
+            if gone:
+                self.columns.delete(np.array(gone, dtype=np.int64))
+            is_all = sum(one.n_chars for one in changed) <= _CHARS_AT_ONCE
+            self.columns_seq = collection.last_seq if is_all else min(changed[-1].seq, collection.last_seq)
         return True
 
     def catch_up(self, database: Database, collection: Overview, has_ended: Callable[[], bool]) -> bool:
@@ -234,7 +266,11 @@ class DocumentReplica:
         body = analyze(text) if text else []
         return body, analyze(f"{title}\n{first_sentence(text or '')}") if title else []
 
-    def _put(self, changed: Sequence[ChangedText]) -> None:
+    def _put_columns(self, changed: Sequence[ChangedText] | Sequence[ChangedMetadata]) -> None:
+        metadata = [json.loads(one.metadata or "{}") for one in changed]
+        self.columns.put(np.array([one.key for one in changed], dtype=np.int64), metadata)
+
+    def _put_words(self, changed: Sequence[ChangedText]) -> None:
         if not changed:
             return
         of_texts = [self.terms_of(one.text, one.title) for one in changed]
@@ -242,15 +278,15 @@ class DocumentReplica:
         self.words.put(np.array([one.key for one in changed], dtype=np.int64), bodies, titles)
 
     def save(self, database: Database, snapshots: Path, is_ours: Callable[[Connection], bool]) -> None:
-        """Keep the index as a snapshot, for the next start of a process to map; without room for it there is none.
+        """Keep words and columns as a snapshot, for the next start of a process to map; without room there is none.
 
         SQL learns of it first, and only if `is_ours` says that it still is the database that was followed.
         """
         seq, name = self.read_seq, self.snapshot_name
 
         def write(token: str) -> None:
-            snapshot.save(self.words, snapshots, name, seq, token)
+            document_snapshot.save(self.words, self.columns, snapshots, name, seq, token)
 
-        before = snapshot.peek(snapshots, name)
+        before = document_snapshot.peek(snapshots, name)
         if keep_snapshot(database, OF_WORDS, self.collection_id, seq, snapshots, before, write, is_ours):
             self.saved_seq = seq

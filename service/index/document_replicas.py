@@ -1,4 +1,4 @@
-"""Document replicas: the words of which collections this process has in memory.
+"""Document replicas: the words and metadata of which collections this process has in memory.
 
 The follower's thread steps them, collection by collection, as it does the replicas of codes. A load or a snapshot of
 many words runs in a thread of its own, one at a time; a lock file makes one process of a machine read the texts, and
@@ -22,9 +22,9 @@ import structlog
 from sqlalchemy import Connection
 
 from service.errors import NotFound, Unavailable
+from service.index import document_snapshot as snapshot
 from service.index.document_build import DocumentBuild
 from service.index.document_replica import DocumentReplica, LoadEnded
-from service.index.words import snapshot
 from service.store import words
 from service.store.database import Database
 from service.store.overviews import Overview
@@ -120,16 +120,25 @@ class DocumentReplicas:
         for path in snapshot.prune(folder, kept):
             log.info("snapshot of words deleted", path=str(path))
 
+    def step_columns(self, collection: Overview) -> None:
+        """Bring the metadata of one collection to its last seq, if they are in memory; failures as in `step`."""
+        replica = self._replicas.get(collection.collection_id)
+        if replica is not None:  # where it cannot go on, the step of the words has it loaded anew
+            self._try(collection, lambda: replica.follow_columns(self.database, collection))
+
     def step(self, collection: Overview) -> None:
         """Bring the words of one collection nearer to its last seq, by about a million characters; load them first.
 
         A failure is the collection's own: it is tried again a little later, and codes alone answer meanwhile.
         """
+        self._try(collection, lambda: self._step(collection))
+
+    def _try(self, collection: Overview, step: Callable[[], object]) -> None:
         failure = self._failures.get(collection.collection_id)
         if failure is not None and time.monotonic() < failure[1]:
             return
         try:
-            self._step(collection)
+            step()
             self._failures.pop(collection.collection_id, None)
         except Unavailable:
             raise

@@ -256,6 +256,7 @@ class Follower:
         for collection in seen:
             self._unload_if_idle(collection)
             if collection.collection_id not in self._unloaded:
+                self._documents.step_columns(collection)  # before the codes: no code is found that filters do not know
                 self._step(collection)
                 if collection.kind == "text":
                     self._documents.step(collection)
@@ -282,9 +283,9 @@ class Follower:
                         f"{collection.collection} is at change {collection.last_seq}, {replica.read_seq} was applied"
                     )
             words = self._documents.get(collection.collection_id)
-            if words is not None and words.read_seq > collection.last_seq:
+            if words is not None and words.columns_seq > collection.last_seq:
                 raise HistoryLost(
-                    f"{collection.collection} is at change {collection.last_seq}, words of {words.read_seq} were read"
+                    f"{collection.collection} is at change {collection.last_seq}, {words.columns_seq} was read"
                 )
 
     def _start_over(self, reason: str) -> None:
@@ -462,7 +463,9 @@ class Follower:
         if answering is None or time.monotonic() - asked_at < self.unload_after_s:
             return
         words = self._documents.get(collection.collection_id)
-        n_bytes = answering.table.memory_bytes + (0 if words is None else words.words.memory_bytes)
+        n_bytes = answering.table.memory_bytes + (
+            0 if words is None else words.words.memory_bytes + words.columns.memory_bytes
+        )
         if n_bytes < self.unload_from_bytes:
             return
         log.info("collection unloaded: nobody asked for it", collection=collection.collection)

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from itertools import product
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Select, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, cast, func, select
+from sqlalchemy import Text as SqlText
 from sqlalchemy import delete as delete_from
 
 from service.errors import DuplicateIds, NotFound, TooMuchToRead
@@ -116,12 +117,35 @@ class DocumentRef:
 
 @dataclass(frozen=True, slots=True)
 class ChangedText:
-    """The text of a document with its title, as of a seq; both None where its content is no text."""
+    """The text of a document with its title, as of a seq; both None where its content is no text.
+
+    `metadata` is JSON, or None where it was not asked for.
+    """
 
     key: int
     seq: int
     text: str | None
     title: str | None
+    metadata: str | None = None
+
+    @property
+    def n_chars(self) -> int:
+        """What it counts where the characters that are read at once are bounded."""
+        return _length(self.text, self.title, self.metadata) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedMetadata:
+    """The metadata of a document as of a seq, as JSON."""
+
+    key: int
+    seq: int
+    metadata: str
+
+    @property
+    def n_chars(self) -> int:
+        """What it counts where the characters that are read at once are bounded."""
+        return len(self.metadata) + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,30 +369,62 @@ def bounded_page(
 
 
 def texts(connection: Connection, collection_id: int, after_key: int, max_chars: int) -> list[ChangedText]:
-    """Texts of the documents after a key, in the order of their keys; an empty list only where there are no more.
+    """Texts and metadata of the documents after a key, in the order of their keys; an empty list only at their end.
 
-    The list ends with the document with which texts pass `max_chars`.
+    The list ends with the document with which texts and metadata pass `max_chars`.
     """
-    return _texts(connection, _TEXTS, {"collection": collection_id, "after": after_key}, max_chars)
+    parameters = {"collection": collection_id, "after": after_key}
+    return list(_bounded_rows(connection, _TEXTS, parameters, max_chars, ChangedText))
 
 
 def changed_texts(connection: Connection, collection_id: int, after_seq: int, max_chars: int) -> list[ChangedText]:
-    """Texts of the documents whose last change came after a seq, in the order of their seqs; as `texts` otherwise."""
-    return _texts(connection, _CHANGED_TEXTS, {"collection": collection_id, "after": after_seq}, max_chars)
+    """Texts of the documents whose last change came after a seq, in the order of their seqs, without metadata.
+
+    The list ends as that of `texts`.
+    """
+    parameters = {"collection": collection_id, "after": after_seq}
+    return list(_bounded_rows(connection, _CHANGED_TEXTS, parameters, max_chars, ChangedText))
 
 
-def _texts(
-    connection: Connection, statement: Select[Any], parameters: dict[str, int], max_chars: int
-) -> list[ChangedText]:
-    found: list[ChangedText] = []
+def changed_metadata(
+    connection: Connection, collection_id: int, after_seq: int, max_chars: int
+) -> list[ChangedMetadata]:
+    """Metadata of the documents whose last change came after a seq, in the order of their seqs.
+
+    The list ends as that of `texts`.
+    """
+    parameters = {"collection": collection_id, "after": after_seq}
+    return list(_bounded_rows(connection, _CHANGED_METADATA, parameters, max_chars, ChangedMetadata))
+
+
+def all_metadata(connection: Connection, collection_id: int, after_key: int, max_chars: int) -> list[ChangedMetadata]:
+    """Metadata of the documents after a key, in the order of their keys; an empty list only at their end.
+
+    The list ends as that of `texts`.
+    """
+    parameters = {"collection": collection_id, "after": after_key}
+    return list(_bounded_rows(connection, _ALL_METADATA, parameters, max_chars, ChangedMetadata))
+
+
+_Changed = TypeVar("_Changed", ChangedText, ChangedMetadata)
+
+
+def _bounded_rows(
+    connection: Connection,
+    statement: Select[Any],
+    parameters: dict[str, int],
+    max_chars: int,
+    made_of: type[_Changed],
+) -> Iterator[_Changed]:
+    """What the rows hold, ended by the one with which they pass `max_chars`."""
     n_chars = 0
     with connection.execute(statement, parameters, execution_options={"yield_per": _FIRST_KEYS}) as rows:
         for row in rows:
-            found.append(ChangedText(*row))
-            n_chars += _length(row.text, row.title) + 1
+            one = made_of(*row)
+            yield one
+            n_chars += one.n_chars
             if n_chars > max_chars:
                 break
-    return found
 
 
 def deleted_keys(connection: Connection, collection_id: int, after_seq: int) -> list[int]:
@@ -479,8 +535,20 @@ _PAGE = (
     .limit(bindparam("limit"))
 )
 _TEXT_COLUMNS = (TABLE.c.key, TABLE.c.seq, TABLE.c.text, TABLE.c.title)
-_TEXTS = select(*_TEXT_COLUMNS).where(_OF_COLLECTION, TABLE.c.key > bindparam("after")).order_by(TABLE.c.key)
-_CHANGED_TEXTS = select(*_TEXT_COLUMNS).where(_OF_COLLECTION, TABLE.c.seq > bindparam("after")).order_by(TABLE.c.seq)
+_METADATA_JSON = cast(TABLE.c.metadata, SqlText)
+_METADATA_COLUMNS = (TABLE.c.key, TABLE.c.seq, _METADATA_JSON)
+
+
+def _after_key(*columns: ColumnElement[Any]) -> Select[Any]:
+    return select(*columns).where(_OF_COLLECTION, TABLE.c.key > bindparam("after")).order_by(TABLE.c.key)
+
+
+def _after_seq(*columns: ColumnElement[Any]) -> Select[Any]:
+    return select(*columns).where(_OF_COLLECTION, TABLE.c.seq > bindparam("after")).order_by(TABLE.c.seq)
+
+
+_TEXTS, _ALL_METADATA = _after_key(*_TEXT_COLUMNS, _METADATA_JSON), _after_key(*_METADATA_COLUMNS)
+_CHANGED_TEXTS, _CHANGED_METADATA = _after_seq(*_TEXT_COLUMNS), _after_seq(*_METADATA_COLUMNS)
 _DELETED = (
     select(schema.deletions.c.document_key)
     .where(schema.deletions.c.collection_id == bindparam("collection"), schema.deletions.c.seq > bindparam("after"))

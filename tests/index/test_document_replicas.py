@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +20,9 @@ from structlog.testing import capture_logs
 from service.hashing.analysis import Analyzer
 from service.hashing.content import Text
 from service.index import document_replicas as module
+from service.index.columns import ColumnIndex
+from service.index.columns.filters import Exists, OneOf
+from service.index.columns.from_sql import columns_from_sql
 from service.index.document_replica import DocumentReplica
 from service.index.replicas import Follower
 from service.index.words import Clause, snapshot
@@ -27,6 +31,7 @@ from service.store.database import Database
 from service.store.deletion import Deletion
 from service.store.documents import NewDocument
 from tests.backups import back_up, restore
+from tests.index.columns import oracle as column_oracle
 from tests.index.histories import History, unique
 from tests.index.test_follower import running, until
 from tests.index.words.oracle import Oracle
@@ -38,9 +43,11 @@ Scores = dict[str, dict[int, float]]
 class WordHistory(History):
     """One collection, whose texts and word settings change."""
 
-    def write(self, ids: list[int], texts: list[str], titles: list[str | None]) -> None:
+    def write(
+        self, ids: list[int], texts: list[str], titles: list[str | None], metadata: dict[str, Any] | None = None
+    ) -> None:
         chosen = dict(zip(ids, zip(texts, titles, strict=True), strict=False))
-        new = [NewDocument(f"d{i}", Text(text, title), {}) for i, (text, title) in chosen.items()]
+        new = [NewDocument(f"d{i}", Text(text, title), metadata or {}) for i, (text, title) in chosen.items()]
         active = self.active
         with self.database.lane(self.collection.id) as lane:
             put = documents.put(lane, new)
@@ -67,6 +74,21 @@ def answers(replica: DocumentReplica | None) -> Scores:
     return {t: dict(zip(m.keys.tolist(), m.scores.tolist(), strict=True)) for t, m in found.items()}
 
 
+def check_columns(index: ColumnIndex, stored: dict[int, Any]) -> None:
+    """The columns hold what SQL does."""
+    view = index.view()
+    assert view.all_keys().allowed_keys().tolist() == sorted(stored)
+    for field in ("lang", "seen.year", "seen.tags"):
+        expected, n_missing = column_oracle.count(stored, field)
+        found = view.count(field, None, 100)
+        assert ([(column_oracle.rank(value)[1], n) for value, n in found.values], found.n_missing) == (
+            expected,
+            n_missing,
+        )
+        exists = Exists(field, "filter")
+        assert view.mask(exists).allowed_keys().tolist() == column_oracle.mask(stored, exists)
+
+
 def terms_of(analyzer: Analyzer) -> list[str]:
     return sorted({term for word in VOCABULARY for term in analyzer.all_terms(word)})
 
@@ -79,15 +101,21 @@ def check(history: WordHistory, replica: DocumentReplica | None) -> None:
     assert replica.settings == fresh.settings == stored
     assert replica.analyzer.language == stored.analyzer_language
     assert replica.synonyms == fresh.synonyms
-    assert replica.read_seq == history.last_seq
+    assert replica.read_seq == replica.columns_seq == history.last_seq
     assert answers(replica) == answers(fresh)
     oracle = Oracle(stored.k1, stored.b, stored.title_weight)
     table = schema.documents.c
     with history.database.read() as connection:
-        query = select(table.key, table.text, table.title).where(table.collection_id == history.collection.id)
-        for key, text, title in connection.execute(query):
+        columns = table.key, table.text, table.title, table.metadata
+        query = select(*columns).where(table.collection_id == history.collection.id)
+        stored_metadata = {}
+        for key, text, title, metadata in connection.execute(query):
             body, titled = fresh.terms_of(text, title)
             oracle.put(key, body, titled)
+            stored_metadata[key] = metadata
+        from_sql = columns_from_sql(connection, history.collection.id, ["lang", "seen"])
+    for index in (replica.columns, fresh.columns, from_sql):
+        check_columns(index, stored_metadata)
     expected = {
         term: {key: -score for score, key in oracle.search([Clause(((term, 1.0),))])}
         for term in terms_of(fresh.analyzer)
@@ -100,7 +128,18 @@ def check(history: WordHistory, replica: DocumentReplica | None) -> None:
 
 ids = st.lists(st.integers(0, 8), min_size=1, max_size=4, unique=True)
 texts = st.lists(st.sampled_from(VOCABULARY), min_size=1, max_size=6).map(" ".join)
-writes = st.tuples(ids, st.lists(texts, min_size=4, max_size=4), st.lists(st.none() | texts, min_size=4, max_size=4))
+about = st.fixed_dictionaries(
+    {},
+    optional={
+        "lang": st.sampled_from(["en", "de", "\u673a\u5668"]) | st.just(3),
+        "seen": st.fixed_dictionaries(
+            {}, optional={"year": st.integers(2**62, 2**62 + 2), "tags": st.lists(st.sampled_from("abc"))}
+        ),
+    },
+)
+writes = st.tuples(
+    ids, st.lists(texts, min_size=4, max_size=4), st.lists(st.none() | texts, min_size=4, max_size=4), about
+)
 changes = st.sampled_from(
     [
         {"language": "en"},
@@ -379,3 +418,34 @@ def test_many_changes_are_applied_in_parts_one_a_poll(database: Database, monkey
     for _ in range(10):
         follower.poll()
     check(history, follower.documents(history.collection.id))
+
+
+def test_a_write_is_in_the_columns_while_its_words_are_still_to_be_analyzed(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = WordHistory(database)
+    follower = process(database, None)
+    for i in range(4):
+        history.write([i], ["running tree"], [None], {"i": i})
+    monkeypatch.setattr("service.index.document_replica._CHARS_AT_ONCE", 10)
+    follower.poll()
+    replica, codes = follower.documents(history.collection.id), follower.replica(history.collection.id)
+    assert replica is not None
+    assert codes is not None
+    assert replica.read_seq < codes.applied_seq == replica.columns_seq == history.last_seq
+    found = replica.columns.view().mask(OneOf("i", "filter", (3,)))
+    assert found.allowed_keys().tolist() == [max(history.fresh())]
+
+
+def test_words_and_metadata_of_different_snapshots_are_not_mapped(database: Database, tmp_path: Path) -> None:
+    history = WordHistory(database)
+    history.write([1], ["cat"], [None], {"lang": "en"})
+    process(database, tmp_path)
+    (older,) = tmp_path.glob("*.columns")
+    content = older.read_bytes()
+    history.write([1, 2], ["cat", "tree"], [None, None], {"lang": "de"})
+    process(database, tmp_path)
+    older.write_bytes(content)
+    with capture_logs() as logs:
+        check(history, DocumentReplica.load(database, history.overview, tmp_path))
+    assert [line["path"] for line in logs if line["log_level"] == "warning"] == [str(older)]

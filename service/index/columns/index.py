@@ -38,7 +38,8 @@ class ColumnIndex:
 
     def _begin(self, base: Base) -> None:
         """Hold what a base holds, with an empty tail."""
-        self._base, self._alive, self._tail = base, base.alive, Tail()
+        self._base, self._alive, self._tail = base, base.alive, Tail(base.fields)
+        self._base_bytes = base.memory_bytes
         self._tail_alive = np.empty(0, bool)
         self._rows_of: dict[int, int] = {}
         self._n_first = self._n_alive = int(np.bitwise_count(base.alive).sum())
@@ -53,12 +54,12 @@ class ColumnIndex:
     @property
     def n_fields(self) -> int:
         """How many fields have had a value since the base was made."""
-        return len(self._base.fields.keys() | set(self._tail.fields))
+        return len(self._base.fields) + self._tail.n_new_fields
 
     @property
     def memory_bytes(self) -> int:
-        """Bytes of all columns, about; while a base is made, up to twice that. Cost: linear in the columns."""
-        return self._base.memory_bytes + self._tail.memory_bytes
+        """Bytes of all columns, about; while a base is made, up to twice that are in use."""
+        return self._base_bytes + self._tail.memory_bytes
 
     def view(self) -> ColumnView:
         """The documents of now."""
@@ -117,13 +118,16 @@ class ColumnIndex:
         is_long = self._tail.n_rows > max(_SMALL_TAIL, self._base.n_rows // _TAIL_SHARE)
         is_dead = (self._n_first - self._n_alive) * _DEAD_SHARE > max(self._n_first, _SMALL_TAIL)
         if is_long or is_dead:
-            self._begin(self.base())
+            self._begin(Base.merged(self._base, self._alive, self._tail, self._tail_alive))
         else:
             self._publish()
 
     def base(self) -> Base:
-        """One base that holds the documents as they are now and nothing else.
+        """One base that holds the documents as they are now and nothing else; safe in any thread.
 
-        Cost: linear in the values.
+        Cost: none if nothing was written since the last one was made, else linear in the values.
         """
-        return Base.merged(self._base, self._alive, self._tail, self._tail_alive)
+        view = self._view
+        if view.alive is view.base.alive and not len(view.tail_alive):
+            return view.base
+        return Base.merged(view.base, view.alive, view.tail, view.tail_alive)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,8 +47,8 @@ class GrowingColumn:
 
     @property
     def memory_bytes(self) -> int:
-        """Bytes that it takes, about."""
-        n_bytes = self._rows.memory_bytes + self._values.memory_bytes + _OF_A_COLUMN
+        """Bytes of its arrays and texts, about."""
+        n_bytes = self._rows.memory_bytes + self._values.memory_bytes
         return n_bytes + (0 if self.texts is None else self.texts.memory_bytes)
 
 
@@ -60,11 +60,17 @@ class Tail:
         n_rows: how many rows; a reader takes those that its view counts.
         n_values: how many values they have in all.
         n_columns: how many columns.
+        n_new_fields: how many fields that are not among the known ones.
+        memory_bytes: what the columns take, about.
+
+    Args:
+        known_fields: those that other columns have.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, known_fields: Container[str] = ()) -> None:
         self.fields: dict[str, dict[Kind, GrowingColumn]] = {}
-        self.n_rows = self.n_values = self.n_columns = 0
+        self.n_rows = self.n_values = self.n_columns = self.n_new_fields = self.memory_bytes = 0
+        self._known_fields = known_fields
         self._keys = Growing(np.int64)
 
     def append(self, keys: Keys, metadata: Sequence[Mapping[str, Any]]) -> None:
@@ -78,7 +84,9 @@ class Tail:
                     for one in dict.fromkeys(map(typed, found)):
                         self._add(row, name, one, True, touched)
         for column in touched:
+            before = column.memory_bytes
             column.flush()
+            self.memory_bytes += column.memory_bytes - before
         self._keys.append(keys)
         self.n_rows += len(keys)
 
@@ -93,8 +101,10 @@ class Tail:
         if column is None:
             column = GrowingColumn(value[0])
             self.n_columns += 1
+            self.memory_bytes += _OF_A_COLUMN
             if columns is None:
                 self.fields[name] = {kind: column}
+                self.n_new_fields += name not in self._known_fields
             else:
                 columns[kind] = column
         if not column.new_rows:
@@ -112,9 +122,3 @@ class Tail:
         """The columns of a field, of the first rows alone."""
         found = self.fields.get(name)
         return () if found is None else [(kind, one.column(n_rows)) for kind, one in list(found.items())]
-
-    @property
-    def memory_bytes(self) -> int:
-        """Bytes that it takes, about. Cost: linear in the columns."""
-        columns = [one for field in list(self.fields.values()) for one in list(field.values())]
-        return self._keys.memory_bytes + sum(one.memory_bytes for one in columns)

@@ -28,7 +28,7 @@ Bound = int | float | str | None
 class ColumnView:
     """Metadata of documents as columns, at one moment.
 
-    Args:
+    Attributes:
         base: all but the newest documents.
         alive: the rows of the base whose documents are neither replaced nor deleted.
         tail: the newest documents.
@@ -36,19 +36,19 @@ class ColumnView:
     """
 
     def __init__(self, base: Base, alive: Bitmap, tail: Tail, tail_alive: NDArray[np.bool_]) -> None:
-        self._base, self._alive = base, alive
-        self._tail, self._tail_alive = tail, tail_alive
+        self.base, self.alive = base, alive
+        self.tail, self.tail_alive = tail, tail_alive
 
     def __len__(self) -> int:
         return self._n_docs
 
     @cached_property
     def _n_docs(self) -> int:
-        return int(np.bitwise_count(self._alive).sum()) + int(np.count_nonzero(self._tail_alive))
+        return int(np.bitwise_count(self.alive).sum()) + int(np.count_nonzero(self.tail_alive))
 
     def all_keys(self) -> KeyMask:
         """All documents."""
-        return self._mask(self._alive, self._tail_alive)
+        return self._mask(self.alive, self.tail_alive)
 
     def mask(self, filter: Filter) -> KeyMask:
         """The documents that pass a filter.
@@ -60,21 +60,21 @@ class ColumnView:
         million documents; the rows of conditions that came lately are remembered.
         """
         self._check(filter)
-        base, tail = self._base, self._tail_rows
-        bits = evaluate.passing(filter, len(self._alive), base.rows_of)
-        newest = evaluate.passing(filter, -(-len(self._tail_alive) // 8), tail) if len(self._tail_alive) else bits[:0]
-        shown = np.unpackbits(newest, count=len(self._tail_alive), bitorder="little").view(bool)
-        return self._mask(bits & self._alive, shown & self._tail_alive)
+        base, tail = self.base, self._tail_rows
+        bits = evaluate.passing(filter, len(self.alive), base.rows_of)
+        newest = evaluate.passing(filter, -(-len(self.tail_alive) // 8), tail) if len(self.tail_alive) else bits[:0]
+        shown = np.unpackbits(newest, count=len(self.tail_alive), bitorder="little").view(bool)
+        return self._mask(bits & self.alive, shown & self.tail_alive)
 
     def _tail_rows(self, condition: Condition) -> Bitmap:
-        n = len(self._tail_alive)
+        n = len(self.tail_alive)
         names = (
             [condition.name, *self._tail_below(condition.name)] if isinstance(condition, Exists) else [condition.name]
         )
-        return evaluate.rows_of(condition, [one for name in names for one in self._tail.columns(name, n)], n)
+        return evaluate.rows_of(condition, [one for name in names for one in self.tail.columns(name, n)], n)
 
     def _mask(self, bits: Bitmap, newest: NDArray[np.bool_]) -> KeyMask:
-        return self._base.row_keys.mask(bits, self._tail.keys(len(newest))[newest])
+        return self.base.row_keys.mask(bits, self.tail.keys(len(newest))[newest])
 
     def _check(self, filter: Filter) -> None:
         for condition in evaluate.conditions(filter):
@@ -89,28 +89,28 @@ class ColumnView:
 
     def _columns(self, name: str) -> list[tuple[Kind, Column, bool]]:
         """The columns of a field, and of each whether it is of the tail."""
-        found = [(kind, column, False) for kind, column in self._base.columns(name)]
-        return found + [(kind, column, True) for kind, column in self._tail.columns(name, len(self._tail_alive))]
+        found = [(kind, column, False) for kind, column in self.base.columns(name)]
+        return found + [(kind, column, True) for kind, column in self.tail.columns(name, len(self.tail_alive))]
 
     def _is_alive(self, column: Column, is_newest: bool) -> bool:
         """Whether a document has a value in a column."""
         if is_newest:
             assert column.rows is not None
-            return bool(self._tail_alive[column.rows].any())
-        if column.rows is not None and are_set(self._alive, column.rows[:16].astype(np.int64)).any():
+            return bool(self.tail_alive[column.rows].any())
+        if column.rows is not None and are_set(self.alive, column.rows[:16].astype(np.int64)).any():
             return True
-        return bool((column.rows_present() & self._alive).any())
+        return bool((column.rows_present() & self.alive).any())
 
     def _tail_below(self, name: str) -> list[str]:
         prefix = f"{name}."
-        return [one for one in list(self._tail.fields) if one.startswith(prefix)]
+        return [one for one in list(self.tail.fields) if one.startswith(prefix)]
 
     def unknown_fields(self, names: Collection[str]) -> list[str]:
         """The fields among some in which no document has a value, nor in one below."""
         return [name for name in names if not self._has_values(name)]
 
     def _has_values(self, name: str) -> bool:
-        names = [name, *self._base.below(name), *self._tail_below(name)]
+        names = [name, *self.base.below(name), *self._tail_below(name)]
         return any(self._is_alive(column, newest) for one in names for _, column, newest in self._columns(one))
 
     def field_names(self, limit: int) -> list[str]:
@@ -118,7 +118,7 @@ class ColumnView:
 
         Cost: linear in the fields, and in the values of about `limit` of them.
         """
-        names = dict.fromkeys((*self._base.fields, *list(self._tail.fields)))
+        names = dict.fromkeys((*self.base.fields, *list(self.tail.fields)))
         most = {name: sum(column.n_values for _, column, _ in self._columns(name)) for name in names}
         found: list[tuple[int, str]] = []
         for name in sorted(names, key=lambda name: -most[name]):
@@ -132,11 +132,11 @@ class ColumnView:
     def _n_with(self, name: str) -> int:
         """How many documents have a value in a field."""
         bits, newest = self._present(name)
-        return int(np.bitwise_count(bits & self._alive).sum()) + int(np.count_nonzero(newest & self._tail_alive))
+        return int(np.bitwise_count(bits & self.alive).sum()) + int(np.count_nonzero(newest & self.tail_alive))
 
     def _present(self, name: str) -> tuple[Bitmap, NDArray[np.bool_]]:
         """The rows of base and tail that have a value in a field, dead or alive."""
-        bits, newest = np.zeros(len(self._alive), np.uint8), np.zeros(len(self._tail_alive), bool)
+        bits, newest = np.zeros(len(self.alive), np.uint8), np.zeros(len(self.tail_alive), bool)
         for _, column, is_newest in self._columns(name):
             if is_newest:
                 newest[column.rows] = True
@@ -154,10 +154,10 @@ class ColumnView:
 
         Cost: linear in the documents that are counted.
         """
-        bits, newest = self._alive, self._tail_alive
+        bits, newest = self.alive, self.tail_alive
         if within is not None:
-            bits = bits & self._base.row_keys.bitmap(within)
-            newest = newest & within.covers(self._tail.keys(len(newest)))
+            bits = bits & self.base.row_keys.bitmap(within)
+            newest = newest & within.covers(self.tail.keys(len(newest)))
         newest_bits = np.packbits(newest, bitorder="little")
         has, newest_has = self._present(field)
         n_missing = int(np.bitwise_count(bits & ~has).sum()) + int(np.count_nonzero(newest & ~newest_has))
@@ -220,8 +220,8 @@ class ColumnView:
 
     def _gathered(self, keys: Keys, field: str) -> list[Gathered]:
         """All values of a field that some documents have."""
-        rows, has = self._base.row_keys.rows_of(keys)
-        has &= are_set(self._alive, rows)
+        rows, has = self.base.row_keys.rows_of(keys)
+        has &= are_set(self.alive, rows)
         in_base, newest = np.flatnonzero(has), np.flatnonzero(~has)
         tail_rows, is_there = self._rows_in_tail(keys[newest])
         in_tail, tail_rows = newest[is_there], tail_rows[is_there]
@@ -244,8 +244,8 @@ class ColumnView:
     @cached_property
     def _by_key(self) -> tuple[NDArray[np.int64], Keys]:
         """The rows of the tail that are alive, by key, and their keys."""
-        rows = np.flatnonzero(self._tail_alive)
-        keys = self._tail.keys(len(self._tail_alive))[rows]
+        rows = np.flatnonzero(self.tail_alive)
+        keys = self.tail.keys(len(self.tail_alive))[rows]
         by_key = np.argsort(keys, kind="stable")
         return rows[by_key], keys[by_key]
 
