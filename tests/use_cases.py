@@ -12,6 +12,7 @@ import pytest
 from service.config import Settings
 from service.encoding.batcher import Batcher
 from service.hashing.content import Contents, from_wire
+from service.hashing.explain import WordContributions
 from service.hashing.function import Encoded, digest_of
 from service.hashing.untrained import untrained_hash_function
 from service.index.replicas import Follower
@@ -71,6 +72,11 @@ class Interrupted:
             meanwhile, self.meanwhile = self.meanwhile, None
             await asyncio.to_thread(meanwhile)
         return encoded
+
+    async def explain(
+        self, digest: str, contents: Contents, bits: Sequence[int] | None = None
+    ) -> list[WordContributions]:
+        return await self.batcher.explain(digest, contents, bits)
 
     async def health(self) -> str | None:
         return await self.batcher.health()

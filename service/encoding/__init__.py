@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from service.hashing.content import Contents
+from service.hashing.explain import WordContributions
 from service.hashing.function import Encoded
 
 MAX_TEXTS = 1_000
 """Most texts in one request to an encoder process; more are sent in parts."""
 MAX_CHARS = 1 << 20
 """Most characters of those texts in all, unless it is one text: they bound what is read, and what is answered."""
+MAX_EXPLAINED = 64
+"""Most texts of such a request whose words are explained: the answer holds numbers for each word and bit."""
 
 
 class Encoder(Protocol):
@@ -18,6 +22,11 @@ class Encoder(Protocol):
 
     async def encode(self, digest: str, contents: Contents) -> Encoded:
         """Codes of contents by the hash function of that digest."""
+
+    async def explain(
+        self, digest: str, contents: Contents, bits: Sequence[int] | None = None
+    ) -> list[WordContributions]:
+        """What the words of contents do for some bits of their codes, or for all."""
 
     async def health(self) -> str | None:
         """Why it cannot encode now, in one line; None if it can. Loads no hash function and unloads none."""

@@ -12,6 +12,9 @@ same with a quarter of `max_chars`, and at least one content, in place of a quar
 A short text on a CPU is not queued at all: encoding it takes 0.06 ms, handing it to a thread and back takes 0.1 ms when
 the process is idle, and many times that under load, as each of the two threads waits for the other's interpreter lock.
 
+Explanations, which people read one at a time, have a thread of their own, a few contents at a time: no code waits for
+them.
+
 Longer than other files because queue, loading and encoding share one lock, and what holds it is best read in one place.
 """
 
@@ -22,7 +25,7 @@ import contextlib
 import heapq
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,6 +33,7 @@ from typing import Any
 from service.errors import EncoderUnavailable, QueueFull
 from service.hashing.content import Contents, Text, size_of
 from service.hashing.device import resolve_device
+from service.hashing.explain import WordContributions, explain
 from service.hashing.function import Encoded, HashFunction
 
 _OLDEST_SHARE = 4
@@ -38,6 +42,8 @@ _INLINE_CONTENTS = 64
 """Most contents that their caller encodes itself: each costs a row of the network, however short its text."""
 _LOADS_AT_ONCE = 6
 """Hash functions that load at the same time, each over a database connection of its own."""
+_EXPLAINED_TOGETHER = 32
+"""Contents that are explained before another caller's are."""
 _ENDED = "the thread that encodes has ended: restart the process"
 
 
@@ -162,6 +168,8 @@ class Batcher:
         self._ended = False
         self._changed = threading.Condition()
         self._loader = ThreadPoolExecutor(max_workers=_LOADS_AT_ONCE, thread_name_prefix="nearbit-load")
+        self._explainer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="nearbit-explain")
+        self._n_explaining = 0
         self._consumer = threading.Thread(target=self._run, name="nearbit-encode", daemon=True)
         self._consumer.start()
 
@@ -206,6 +214,38 @@ class Batcher:
             self._drop(request)
             raise
 
+    async def explain(
+        self, digest: str, contents: Contents, bits: Sequence[int] | None = None
+    ) -> list[WordContributions]:
+        """What the words of contents do for some bits of their codes, or for all; callers take turns.
+
+        Raises:
+            InvalidInput: there is no such bit.
+            QueueFull: too many contents wait to be explained.
+            EncoderUnavailable: the batcher was closed.
+            CorruptArtifact, NotFound: as `encode`.
+        """
+        n = len(contents)
+        function = await self._function(digest, n)
+        if self._n_explaining and self._n_explaining + n > self.max_queue:
+            self.stats.n_refused += 1
+            raise QueueFull(f"{self._n_explaining} contents wait to be explained, {n} more pass {self.max_queue}")
+        self._n_explaining += n  # on the event loop alone
+        explained: list[WordContributions] = []
+        try:
+            for part in _parts(contents, _EXPLAINED_TOGETHER, self.max_chars):
+                explained += await self._in_explainer(function, part, bits)
+        finally:
+            self._n_explaining -= n
+        return explained
+
+    async def _in_explainer(
+        self, function: HashFunction, contents: Contents, bits: Sequence[int] | None
+    ) -> list[WordContributions]:
+        self._check_open()
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._explainer, explain, function, contents, bits)
+
     def _is_short(self, contents: Contents) -> bool:
         if not contents:
             return True
@@ -230,6 +270,7 @@ class Batcher:
 
     def _join(self) -> None:
         self._loader.shutdown()
+        self._explainer.shutdown()
         self._consumer.join()
 
     async def _function(self, digest: str, n: int) -> HashFunction:
@@ -376,6 +417,17 @@ class Batcher:
         with self._changed:  # what is left of it is not encoded in vain
             self._forget(request)
         _deliver(request.future, error)
+
+
+def _parts(contents: Contents, n: int, max_chars: int) -> Iterator[Contents]:
+    """Contents in parts of up to `n` and of up to `max_chars` characters, unless one has more."""
+    start, size = 0, 0
+    for i, content in enumerate(contents):
+        if i > start and (i - start == n or size + size_of(content) > max_chars):
+            yield contents[start:i]
+            start, size = i, 0
+        size += size_of(content)
+    yield contents[start:]
 
 
 def _contents_of(batch: list[_Slice]) -> Contents:

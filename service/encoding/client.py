@@ -5,18 +5,23 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import httpx2
 import numpy as np
 from numpy.typing import NDArray
 
 from service.config import Settings
-from service.encoding import MAX_CHARS, MAX_TEXTS
+from service.encoding import MAX_CHARS, MAX_EXPLAINED, MAX_TEXTS
 from service.errors import CorruptArtifact, EncoderUnavailable, InvalidContent, NearbitError, NotFound, QueueFull
 from service.hashing.content import Contents, Text, of_kind
+from service.hashing.explain import WordContributions
 from service.hashing.function import Encoded
+
+T = TypeVar("T")
+_Read = Callable[[Mapping[str, Any], int], list[T]]
+"""Reads the answer about so many texts."""
 
 KEEPALIVE_S = 30.0
 """Idle connections are closed by this side first: an encoder process keeps them for 60 s, none ends under a request."""
@@ -76,34 +81,56 @@ class EncoderClient:
             EncoderUnavailable: it does not answer, not in time, or not what was agreed.
             CorruptArtifact, NotFound, InvalidContent: as the encoder process refused.
         """
-        found: list[Encoded] = []
+        found = await self._in_parts(
+            "/v1/encode", {"digest": digest}, contents, self.max_texts, lambda answer, n: [_encoded(answer, n)]
+        )
+        return found[0] if len(found) == 1 else Encoded.joined(found)
+
+    async def explain(
+        self, digest: str, contents: Contents, bits: Sequence[int] | None = None
+    ) -> list[WordContributions]:
+        """What the words of contents do for some bits of their codes, or for all.
+
+        Raises:
+            EncoderUnavailable: as `encode`, or there is no such bit.
+            QueueFull, CorruptArtifact, NotFound, InvalidContent: as `encode`.
+        """
+        members = {"digest": digest, "bits": None if bits is None else list(bits)}
+        most = min(MAX_EXPLAINED, self.max_texts)
+        return await self._in_parts("/v1/explain", members, contents, most, _explained)
+
+    async def _in_parts(
+        self, path: str, members: Mapping[str, Any], contents: Contents, max_texts: int, read: _Read[T]
+    ) -> list[T]:
+        """What is read of the answers about all contents, in their order."""
+        found: list[T] = []
         n_sent = 0
-        for texts in _parts([content.whole for content in of_kind(contents, Text)], self.max_texts):
+        for texts in _parts([content.whole for content in of_kind(contents, Text)], max_texts):
             try:
-                found += await self._encode_part(digest, texts)
+                found += await self._post(path, members, texts, read)
             except InvalidContent as error:
                 position = None if error.position is None else error.position + n_sent
                 raise InvalidContent(error.reason, position) from None
             n_sent += len(texts)
-        return found[0] if len(found) == 1 else Encoded.joined(found)
+        return found
 
-    async def _encode_part(self, digest: str, texts: Sequence[bytes]) -> list[Encoded]:
-        """Send one part, in halves where it is too large; return the answers."""
-        body = b'{"digest":%s,"texts":[%s]}' % (_json(digest), b",".join(texts))
+    async def _post(self, path: str, members: Mapping[str, Any], texts: Sequence[bytes], read: _Read[T]) -> list[T]:
+        """Send one part, in halves where it is too large; return what is read of the answers."""
+        body = b'%s,"texts":[%s]}' % (_json(members)[:-1], b",".join(texts))
         try:
-            response = await self._client.post("/v1/encode", content=body, headers={"content-type": "application/json"})
+            response = await self._client.post(path, content=body, headers={"content-type": "application/json"})
         except httpx2.TimeoutException:
             raise EncoderUnavailable(f"encoder {self.url} did not answer within {self.timeout_s:g} s") from None
         except httpx2.HTTPError as error:
             raise EncoderUnavailable(f"encoder {self.url} does not answer: {error!r}") from error
         if response.status_code == 413 and len(texts) > 1:  # it, or a proxy before it, takes less than this side sends
             half = len(texts) // 2
-            first = await self._encode_part(digest, texts[:half])
-            return first + await self._encode_part(digest, texts[half:])
+            first = await self._post(path, members, texts[:half], read)
+            return first + await self._post(path, members, texts[half:], read)
         try:
             content = response.json()
             if response.status_code == 200:
-                return [_encoded(content, len(texts))]
+                return read(content, len(texts))
             raise self._refusal(response.status_code, content)
         except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
             raise EncoderUnavailable(
@@ -158,8 +185,8 @@ def _parts(texts: Sequence[str], max_texts: int) -> Iterator[list[bytes]]:
         yield part
 
 
-def _json(text: str) -> bytes:
-    return json.dumps(text, ensure_ascii=False).encode("utf-8")
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode("utf-8")
 
 
 def _encoded(answer: Mapping[str, Any], n: int) -> Encoded:
@@ -168,6 +195,17 @@ def _encoded(answer: Mapping[str, Any], n: int) -> Encoded:
         raise ValueError(f"asked for {n} codes, got {n_known_features.shape}")
     codes = _bytes(answer["codes"]).reshape(n, n_bits // 8)
     return Encoded(codes, n_known_features, _bytes(answer["confidence"]).reshape(n, n_bits))
+
+
+def _explained(answer: Mapping[str, Any], n: int) -> list[WordContributions]:
+    if len(answer["texts"]) != n:
+        raise ValueError(f"asked about {n} texts, got {len(answer['texts'])}")
+    found = []
+    for one in answer["texts"]:
+        words = tuple(map(str, one["words"]))
+        logits = _bytes(one["logits"]).view("<f4").reshape(len(words), int(answer["n_asked"]))
+        found.append(WordContributions(words, logits, _bytes(one["margins"]).view("<f4")))
+    return found
 
 
 def _bytes(encoded: str) -> NDArray[np.uint8]:

@@ -116,9 +116,13 @@ class EncoderNetwork(nn.Module):
 
     def layers(self, features: SparseBatch | Tensor) -> list[Tensor]:
         """What every layer gives before its activation, `(n, width)` each; the last are the logits."""
+        return self.layers_after(self.first_sums(features))
+
+    def first_sums(self, features: SparseBatch | Tensor) -> Tensor:
+        """What the first matrix makes of the features, `(n, width)`; its bias is not in it."""
         if isinstance(features, SparseBatch):
             # Not by `F.embedding_bag`, whose checks take as long as the sum for one text.
-            h = torch.embedding_bag(
+            return torch.embedding_bag(
                 self.first,
                 features.indices,
                 features.offsets,
@@ -126,8 +130,10 @@ class EncoderNetwork(nn.Module):
                 per_sample_weights=features.values,
                 include_last_offset=True,
             )[0]
-        else:
-            h = features @ self.first
+        return features @ self.first
+
+    def layers_after(self, h: Tensor) -> list[Tensor]:
+        """The same as `layers`, of what the first matrix has made of the features, `(n, width)`."""
         outputs = [h + self.first_bias]
         for layer in self.rest:
             outputs.append(layer(ACTIVATIONS[self.activation](outputs[-1])))

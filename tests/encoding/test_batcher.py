@@ -1,7 +1,7 @@
 import asyncio
 import gc
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -10,6 +10,7 @@ import pytest
 from service.encoding.batcher import Batcher
 from service.errors import ConfigurationError, CorruptArtifact, EncoderUnavailable, NotFound, QueueFull
 from service.hashing.content import Contents, Text
+from service.hashing.explain import WordContributions, explain
 from service.hashing.function import Encoded, HashFunction, digest_of
 from service.hashing.untrained import untrained_hash_function
 
@@ -610,5 +611,45 @@ def test_callers_that_wait_for_a_load_count_as_waiting() -> None:
         await asyncio.gather(*waiting)
         assert encoder.n_waiting == 0
         await encoder.close()
+
+    asyncio.run(scenario())
+
+
+def test_many_contents_are_explained_a_few_at_a_time_and_callers_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[list[str]] = []
+
+    def noted(function: HashFunction, contents: Contents, bits: Sequence[int] | None) -> list[WordContributions]:
+        calls.append([content.text for content in contents if isinstance(content, Text)])
+        return explain(function, contents, bits)
+
+    monkeypatch.setattr("service.encoding.batcher.explain", noted)
+
+    async def scenario() -> None:
+        encoder = batcher()
+        await encoder.encode(D16, texts(1))
+        many, few = texts(70, "many"), texts(2, "few")
+        of_many, of_few = await asyncio.gather(encoder.explain(D16, many), encoder.explain(D16, few, [3]))
+        await encoder.close()
+        assert len(of_many) == 70
+        assert [one.logits.shape[1] for one in of_few] == [1, 1]
+        assert max(map(len, calls)) < 70
+        assert calls[1] == [text.text for text in few]
+
+    asyncio.run(scenario())
+
+
+def test_too_many_contents_to_explain_are_refused_and_a_closed_batcher_explains_nothing() -> None:
+    async def scenario() -> None:
+        encoder = batcher(max_queue=3)
+        await encoder.encode(D16, texts(1))
+        first = asyncio.create_task(encoder.explain(D16, texts(3)))
+        await asyncio.sleep(0)
+        with pytest.raises(QueueFull, match="3 contents wait to be explained, 1 more pass 3"):
+            await encoder.explain(D16, texts(1))
+        assert len(await first) == 3
+        assert len(await encoder.explain(D16, texts(1))) == 1
+        await encoder.close()
+        with pytest.raises(EncoderUnavailable):
+            await encoder.explain(D16, texts(1))
 
     asyncio.run(scenario())

@@ -11,6 +11,7 @@ from service.encoding.batcher import Batcher
 from service.encoding.client import EncoderClient
 from service.errors import CorruptArtifact, EncoderUnavailable, InvalidContent, NearbitError, NotFound, QueueFull
 from service.hashing.content import Text
+from service.hashing.explain import explain
 from service.hashing.function import Encoded, digest_of
 from service.hashing.untrained import untrained_hash_function
 from service.web.problems import install_problems
@@ -67,6 +68,29 @@ def test_codes_over_http_are_those_of_the_hash_function() -> None:
         np.testing.assert_array_equal(got.n_known_features, wanted.n_known_features)
         np.testing.assert_array_equal(got.confidence, wanted.confidence)
         assert (await client.encode(DIGEST, [])).codes.shape == (0, 3)
+        await client.close()
+        await batcher.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("bits", [None, [5, 0], []])
+def test_explanations_over_http_are_those_of_the_hash_function(bits: list[int] | None) -> None:
+    async def scenario() -> None:
+        batcher = Batcher(load, device="cpu")
+        app = FastAPI()
+        app.include_router(encoder_routes(batcher))
+        install_problems(app)
+        client = EncoderClient("http://e", transport=httpx2.ASGITransport(app), max_texts=2)
+        texts = [Text("Sort a list of numbers", "Lists"), Text("?"), Text("a tree of numbers")]
+        got, wanted = await client.explain(DIGEST, texts, bits), explain(FUNCTION, texts, bits)
+        assert [one.words for one in got] == [one.words for one in wanted]
+        for mine, theirs in zip(got, wanted, strict=True):
+            np.testing.assert_allclose(mine.logits, theirs.logits, atol=1e-6)
+            np.testing.assert_allclose(mine.margins, theirs.margins, atol=1e-6)
+        assert await client.explain(DIGEST, [], bits) == []
+        with pytest.raises(EncoderUnavailable, match="bits must be between 0 and 23, got 24"):
+            await client.explain(DIGEST, texts, [24])
         await client.close()
         await batcher.close()
 

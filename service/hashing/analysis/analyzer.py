@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import _lru_cache_wrapper
 from itertools import chain
@@ -102,6 +102,31 @@ class Analyzer:
             for base in (offset + chunk.start(),)
             for term, start, end in self._places_of(chunk[0])
         ]
+
+    def written(self, text: str, terms: Iterable[str]) -> dict[str, str]:
+        """How some terms are written where they first stand in a text, in lower case; those that do not are left out.
+
+        Cost: linear in the text up to where the last of them is found.
+        """
+        wanted, found = set(terms), dict[str, str]()
+        terms_of = self._words.terms_of
+        for _, part in parts(text):
+            for chunk in (ascii_chunks if part.isascii() else chunks).findall(part):
+                if not wanted:
+                    return found
+                if is_word(chunk) and len(chunk) <= _LONGEST_CACHED:
+                    here = terms_of(chunk)
+                    if wanted.isdisjoint(here):
+                        continue
+                    if len(here) == 1 and chunk.isalnum():
+                        wanted.discard(here[0])
+                        found[here[0]] = chunk.lower()
+                        continue
+                for term, start, end in self._places_of(chunk):
+                    if term in wanted:
+                        wanted.discard(term)
+                        found[term] = chunk[start:end].lower()
+        return found
 
     def _each_part(self, text: str, terms_of: TermsOf) -> list[str]:
         if is_short(text):

@@ -195,6 +195,22 @@ class TextFeaturizer:
         """The row that `transform` gives one content, without a matrix around it, which takes most of the time."""
         return _weighted_bag(self._ids_of(of_kind([content], Text)[0].whole), self.idf)
 
+    def text_and_terms(self, content: Content) -> tuple[str, list[str]]:
+        """The text of a content and its terms, in order, known or not."""
+        text = of_kind([content], Text)[0].whole
+        return text, _terms_of(self.analyzer)(text)
+
+    def features_of_term(self, term: str) -> Sequence[int]:
+        """The columns that one occurrence of a term counts in; none if it is not known."""
+        if self.uses_parts:
+            return self._ids_of_word(term)
+        found = self._id_of(term)
+        return () if found is None else (found,)
+
+    def weights(self, columns: NDArray[np.int64]) -> NDArray[np.float32]:
+        """What `(m,)` columns count, beside how often they occur: `(m,)`."""
+        return self.idf[columns]
+
     def state(self) -> tuple[dict[str, object], dict[str, NDArray[np.generic]]]:
         """Hyper-parameters, and the vocabulary (UTF-8, one term a line) with its idf."""
         words = np.frombuffer("\n".join(self.vocabulary).encode(), dtype=np.uint8)
@@ -236,6 +252,14 @@ class HashedTextFeaturizer:
         """Nothing to learn."""
         return self
 
+    def features_of_term(self, term: str) -> Sequence[int]:
+        """The column that one occurrence of a term counts in."""
+        return (crc32(term.encode()) & (self.n_features - 1),)
+
+    def weights(self, columns: NDArray[np.int64]) -> NDArray[np.float32]:
+        """What `(m,)` columns count, beside how often they occur: `(m,)`, all the same."""
+        return np.ones(len(columns), dtype=np.float32)
+
     def _ids_of(self, text: str) -> list[int]:
         mask = self.n_features - 1
         return [crc32(term.encode()) & mask for term in _terms_of(self.analyzer)(text)]
@@ -247,6 +271,11 @@ class HashedTextFeaturizer:
     def bag(self, content: Content) -> Bag:
         """The row that `transform` gives one content, without a matrix around it, which takes most of the time."""
         return _weighted_bag(self._ids_of(of_kind([content], Text)[0].whole), None)
+
+    def text_and_terms(self, content: Content) -> tuple[str, list[str]]:
+        """The text of a content and its terms, in order, known or not."""
+        text = of_kind([content], Text)[0].whole
+        return text, _terms_of(self.analyzer)(text)
 
     def state(self) -> tuple[dict[str, object], dict[str, NDArray[np.generic]]]:
         """Hyper-parameters; there are no arrays."""

@@ -15,9 +15,11 @@ from fastapi.responses import JSONResponse
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.encoding import MAX_CHARS, MAX_TEXTS, Encoder
+from service.encoding import MAX_CHARS, MAX_EXPLAINED, MAX_TEXTS, Encoder
 from service.errors import InvalidContent, InvalidInput
+from service.hashing.codes import MAX_BITS
 from service.hashing.content import Text
+from service.hashing.explain import WordContributions
 from service.hashing.function import Encoded
 from service.web.auth import needs
 from service.web.guarded_route import GuardedRoute
@@ -44,6 +46,45 @@ class EncodeRequest(BaseModel):
     ]
 
 
+class ExplainRequest(BaseModel):
+    """Texts whose words are to be explained by the hash function of a digest."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the hash function, in hexadecimal.")]
+    bits: Annotated[
+        list[Annotated[int, Field(ge=0, lt=MAX_BITS)]] | None,
+        Field(max_length=MAX_BITS, description="The bits that are asked about, from 0; all if null."),
+    ] = None
+    texts: Annotated[
+        list[str],
+        Field(
+            max_length=MAX_EXPLAINED,
+            description=f"Texts, none of them blank; of at most {MAX_CHARS} characters in all, unless it is one text.",
+        ),
+    ]
+
+
+class ExplainedText(BaseModel):
+    """What the weightiest words of a text do for its code."""
+
+    words: list[str] = Field(description="In lower case, as the text first has them; the weightiest first.")
+    logits: str = Field(
+        description="Base64 of little-endian float32, word by word: what the logit of each bit that was asked about "
+        "loses without the word."
+    )
+    margins: str = Field(
+        description="Base64 of little-endian float32: how far the logit of every bit lies above its threshold."
+    )
+
+
+class ExplainResponse(BaseModel):
+    """The explanations of the texts, in the order of the texts."""
+
+    n_asked: int = Field(description="Bits that were asked about.")
+    texts: list[ExplainedText]
+
+
 class EncodeResponse(BaseModel):
     """The codes of the texts, in the order of the texts."""
 
@@ -54,7 +95,7 @@ class EncodeResponse(BaseModel):
 
 
 def encoder_routes(encoder: Encoder, max_texts: int = MAX_TEXTS, max_text_chars: int | None = None) -> APIRouter:
-    """The routes `POST /v1/encode` and `GET /readyz` of an encoder process.
+    """The routes `POST /v1/encode`, `POST /v1/explain` and `GET /readyz` of an encoder process.
 
     Args:
         encoder: does the work.
@@ -63,7 +104,7 @@ def encoder_routes(encoder: Encoder, max_texts: int = MAX_TEXTS, max_text_chars:
     """
     router = APIRouter(route_class=GuardedRoute, responses=problem_responses(400, 401, 413, 415, 422, 503))
 
-    def contents_of(body: EncodeRequest) -> list[Text]:
+    def contents_of(body: EncodeRequest | ExplainRequest) -> list[Text]:
         if len(body.texts) > max_texts:
             raise InvalidInput(f"texts must be at most {max_texts} per request, got {len(body.texts)}")
         return texts_of(body.texts, max_text_chars)
@@ -81,6 +122,15 @@ def encoder_routes(encoder: Encoder, max_texts: int = MAX_TEXTS, max_text_chars:
             confidence=_base64(encoded.confidence),
         )
 
+    @router.post("/v1/explain", summary="Explain codes", tags=["encoder"])
+    @needs("read")
+    async def explain(body: ExplainRequest, request: Request) -> ExplainResponse:
+        """Which words of texts speak for which bits of their codes."""
+        contents = contents_of(body)
+        explained = await unless_caller_leaves(request, encoder.explain(body.digest, contents, body.bits))
+        n_asked = explained[0].logits.shape[1] if explained else len(body.bits or ())
+        return ExplainResponse(n_asked=n_asked, texts=[_explained(one) for one in explained])
+
     @router.get("/readyz", summary="Whether it can encode", tags=["health"], responses={503: {"description": "No."}})
     async def readyz() -> Response:
         """Whether this process can encode, and if not, why."""
@@ -89,6 +139,14 @@ def encoder_routes(encoder: Encoder, max_texts: int = MAX_TEXTS, max_text_chars:
         return JSONResponse(content, 503 if reason else 200)
 
     return router
+
+
+def _explained(one: WordContributions) -> ExplainedText:
+    return ExplainedText(
+        words=list(one.words),
+        logits=_base64(one.logits.astype("<f4", copy=False)),
+        margins=_base64(one.margins.astype("<f4", copy=False)),
+    )
 
 
 def _base64(array: NDArray[Any]) -> str:

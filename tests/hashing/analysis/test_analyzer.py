@@ -236,3 +236,17 @@ def test_the_terms_of_a_version_do_not_change():
     terms = [(language, Analyzer(language).all_terms(text)) for language in LANGUAGES for text in texts]
     digest = sha256(json.dumps(terms, ensure_ascii=False).encode()).hexdigest()[:16]
     assert (Analyzer.version, digest) == (1, "9502f47fdcc52b4c")
+
+
+@pytest.mark.parametrize("language", ["en", "none"])
+@pytest.mark.parametrize(
+    "text", ["Sorts lists; TemporaryDirectory's sort, don't!", "Cafés 机器学习 numpy.linalg 👍", ""]
+)
+def test_a_term_is_written_as_it_first_stands_in_the_text(language: str, text: str) -> None:
+    analyzer = Analyzer(language)
+    wanted: dict[str, str] = {}
+    for term in analyzer.places(text):
+        wanted.setdefault(term.text, text[term.start : term.end].lower())
+    assert analyzer.written(text, [*wanted, "unknown"]) == wanted
+    for term, surface in wanted.items():
+        assert analyzer.written(text, [term]) == {term: surface}

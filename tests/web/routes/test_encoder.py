@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from service.encoding.batcher import Batcher
 from service.errors import NotFound
 from service.hashing.content import Contents, Text
+from service.hashing.explain import explain
 from service.hashing.function import Encoded, HashFunction, digest_of
 from service.hashing.untrained import untrained_hash_function
 from service.web.problems import install_problems
@@ -60,6 +61,23 @@ def test_it_answers_the_codes_of_the_hash_function() -> None:
         np.testing.assert_array_equal(
             np.frombuffer(base64.b64decode(answer["codes"]), np.uint8).reshape(-1, 3), wanted.codes
         )
+
+    asyncio.run(scenario())
+
+
+def test_it_explains_codes_by_words() -> None:
+    async def scenario() -> None:
+        async with serving() as (client, _):
+            body = asked(["sort a list", "?"]) | {"bits": [3, 20]}
+            answer = (await client.post("/v1/explain", json=body)).raise_for_status().json()
+            too_many = await client.post("/v1/explain", json=asked(["word"] * 65))
+            no_bit = await client.post("/v1/explain", json=asked(["word"]) | {"bits": [24]})
+        assert answer["n_asked"] == 2
+        assert [text["words"] for text in answer["texts"]] == [["sort", "a", "list"], []]
+        (wanted, _) = explain(FUNCTION, [Text("sort a list"), Text("?")], [3, 20])
+        logits = np.frombuffer(base64.b64decode(answer["texts"][0]["logits"]), "<f4").reshape(3, 2)
+        np.testing.assert_allclose(logits, wanted.logits, atol=1e-6)
+        assert (too_many.status_code, no_bit.status_code) == (422, 422)
 
     asyncio.run(scenario())
 
