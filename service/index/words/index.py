@@ -25,13 +25,14 @@ from service.errors import InvalidInput
 from service.index import bits
 from service.index.bits import Bitmap
 from service.index.key_mask import KeyMask, Keys
-from service.index.words import build, dictionary, plan
+from service.index.words import build, dictionary, plan, shares
 from service.index.words.delta import MOST_DOCS, Delta, fits
 from service.index.words.kernels.select import Engine, engine
 from service.index.words.layout import Segment
 from service.index.words.part import Docs, Part, Postings, Totals
 from service.index.words.plan import Plan, Settings
 from service.index.words.query import Clause, WordMatches
+from service.index.words.shares import Shares
 from service.index.words.view import View
 
 RATIO = 3
@@ -206,6 +207,38 @@ class WordIndex:
                 docs, places = part.locate(keys)
                 out[places] = self._engine.scores_of(postings, asked.plan, docs)
         return out
+
+    def shares(self, clauses: Sequence[Clause], keys: Keys) -> Shares:
+        """What each clause adds to what `scores` gives each of `(n,)` keys, a few.
+
+        Raises:
+            InvalidInput: a weight is negative.
+
+        Cost: some microseconds for each alternative that a document may have.
+        """
+        keys = np.asarray(keys, np.int64)
+        found = Shares(np.zeros((len(keys), len(clauses))), np.full((len(keys), len(clauses)), -1, np.int64))
+        asked = self._ask(clauses)
+        if asked is None:
+            return found
+        clause_of = np.repeat(np.arange(len(clauses)), [len(clause.alternatives) for clause in clauses])
+        place_of = np.concatenate([np.arange(len(clause.alternatives)) for clause in clauses])
+        starts, kept = asked.plan.clause_starts.tolist(), asked.plan.kept
+        for part, postings in asked.parts:
+            if postings.starts is postings.ends:
+                continue
+            docs, rows = part.locate(keys)
+            matches = self._engine.scores_of(postings, asked.plan, docs) > 0
+            docs, rows = docs[matches], rows[matches]
+            given = shares.of_alternatives(postings, asked.plan, docs)
+            for first, last, kind in zip(starts, starts[1:], asked.plan.kinds.tolist(), strict=False):
+                best = given[:, first:last].argmax(axis=1) + first
+                score = given[np.arange(len(docs)), best]
+                has = np.flatnonzero((score > 0) & (kind != plan.EXCLUDED))
+                clause = clause_of[kept[first]]
+                found.scores[rows[has], clause] = score[has]
+                found.alternatives[rows[has], clause] = place_of[kept[best[has]]]
+        return found
 
     def document_frequency(self, term: str) -> int:
         """How many documents have a term."""

@@ -112,7 +112,7 @@ def _scored(postings: Postings, plan: Plan) -> tuple[NDArray[np.int64], NDArray[
             run = slice(int(postings.starts[alternative]), int(postings.ends[alternative]))
             docs = postings.docs[run]
             has[docs] = True
-            best[docs] = np.maximum(best[docs], _weights(postings, run, float(plan.factors[alternative]), plan.norms))
+            best[docs] = np.maximum(best[docs], weights(postings, run, float(plan.factors[alternative]), plan.norms))
         if kind == EXCLUDED:
             excluded |= has
         else:
@@ -123,8 +123,10 @@ def _scored(postings: Postings, plan: Plan) -> tuple[NDArray[np.int64], NDArray[
     return matching, total[matching].astype(np.float32)
 
 
-def _weights(postings: Postings, run: slice, factor: float, norms: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What one term adds to the score of each document of its postings."""
+def weights(
+    postings: Postings, run: slice | Ints, factor: float | NDArray[np.float64], norms: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """What terms of that weight add to the scores of the documents of some postings, one or each its own."""
     body_fixed, body_slope, title_fixed, title_slope, title_weight, k1 = norms.tolist()
     docs = postings.docs[run]
     in_body, in_title = postings.tf_body[run].astype(np.float64), postings.tf_title[run].astype(np.float64)
@@ -137,8 +139,8 @@ def _weights(postings: Postings, run: slice, factor: float, norms: NDArray[np.fl
     norm = np.where(in_title == 0, body_norm, np.where(in_body == 0, title_norm, product))
     share = np.zeros(len(docs))
     np.divide(numerator, k1 * norm + numerator, out=share, where=numerator > 0)
-    weights: NDArray[np.float64] = factor * share
-    return weights
+    added: NDArray[np.float64] = factor * share
+    return added
 
 
 def near_terms(segment: Segment, word: str, signature: int, max_edits: int) -> list[tuple[int, int]]:
