@@ -452,6 +452,15 @@ def sample(connection: Connection, collection_id: int, n: int, seed: int) -> lis
 
     The same collection and seed give the same documents. Holds `n` documents and a few thousand keys at a time.
     """
+    chosen = sample_keys(connection, collection_id, n, seed)
+    found: dict[int, Document] = {}
+    for start in range(0, len(chosen), _ROWS_AT_ONCE):
+        found |= by_keys(connection, chosen[start : start + _ROWS_AT_ONCE])
+    return [found[key] for key in sorted(found)]
+
+
+def sample_keys(connection: Connection, collection_id: int, n: int, seed: int) -> NDArray[np.int64]:
+    """The keys of the documents that `sample` chooses, ascending. Cost: linear in the collection's documents."""
     generator = np.random.default_rng(seed)
     kept = np.empty(
         (2, 0)
@@ -463,11 +472,7 @@ def sample(connection: Connection, collection_id: int, n: int, seed: int) -> lis
         kept = np.hstack([kept, [generator.random(len(keys)), keys]])
         if kept.shape[1] > n:
             kept = kept[:, np.argpartition(kept[0], n - 1)[:n]]
-    chosen = np.sort(kept[1]).astype(np.int64)
-    found: dict[int, Document] = {}
-    for start in range(0, len(chosen), _ROWS_AT_ONCE):
-        found |= by_keys(connection, chosen[start : start + _ROWS_AT_ONCE])
-    return [found[key] for key in sorted(found)]
+    return np.sort(kept[1]).astype(np.int64)
 
 
 def _metadata_json(metadata: dict[str, Any]) -> str:
