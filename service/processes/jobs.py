@@ -83,6 +83,7 @@ class JobRunner:
             "rollback": self.promote,
             "prune": self.prune,
             "drop_collection": self.drop_collection,
+            "duplicates": self.duplicates,
         }
 
     def promote(self, job: Job, report_progress: ReportProgress) -> Mapping[str, Any]:
@@ -118,6 +119,12 @@ class JobRunner:
         deleting = Deletion(self.database, report_progress)
         deleting.drop_collection(job.collection_id)
         return {"stage": "done", "deleted": deleting.n_deleted}
+
+    def duplicates(self, job: Job, report_progress: ReportProgress) -> Mapping[str, Any]:
+        """Group the near duplicates of a collection."""
+        from service.processes.duplicates import DuplicateRun
+
+        return DuplicateRun(self.database, job, report_progress).run()
 
     def close(self) -> None:
         """Close the encoder, if a job needed one."""

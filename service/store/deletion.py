@@ -14,12 +14,12 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, exists, func, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
-from service.store import collections, documents, jobs, nodes, schema, spaces
+from service.store import collections, documents, duplicates, jobs, nodes, schema, spaces
 from service.store.database import Database
 from service.store.leases import ReportProgress
 
 _BUCKETS, _CODES, _DOCUMENTS = schema.buckets.c, schema.codes.c, schema.documents.c
-_COLLECTIONS, _DELETIONS = schema.collections, schema.deletions.c
+_COLLECTIONS, _DELETIONS, _DUPLICATES = schema.collections, schema.deletions.c, schema.duplicates.c
 _SPACES = schema.code_spaces
 _FUNCTIONS = schema.hash_functions
 
@@ -67,6 +67,9 @@ class Deletion:
             self._delete_codes(space_id)
         self._delete("documents", _DOCUMENTS.collection_id == collection_id, (_DOCUMENTS.key,))
         self._delete("deletions", _DELETIONS.collection_id == collection_id, (_DELETIONS.seq,))
+        with self.database.read() as connection:
+            searches = duplicates.all_ids(connection, collection_id)
+        self.delete_duplicates(searches)
         with self.database.write() as connection:
             gone = delete(schema.collections).where(schema.collections.c.id == collection_id, ~collections.EXISTS)
             connection.execute(gone)
@@ -95,8 +98,25 @@ class Deletion:
             if state not in ("deleting", "failed"):
                 self.compact(collection_id, space_id, lag)
         self._compact_deletions(collection_id, lag)
+        self.delete_outdated_duplicates(collection_id)
         self._delete_unused_functions()
         self._shrink()
+
+    def delete_outdated_duplicates(self, collection_id: int) -> None:
+        """Delete groups of near duplicates that a later search has replaced, or whose search has not ended well.
+
+        Cost: linear in their members.
+        """
+        with self.database.read() as connection:
+            searches = duplicates.outdated(connection, collection_id)
+        self.delete_duplicates(searches)
+
+    def delete_duplicates(self, searches: Sequence[int]) -> None:
+        """Delete searches for near duplicates with their groups. Cost: linear in the members of these."""
+        for search in searches:
+            self._delete("duplicates", _DUPLICATES.search_id == search, (_DUPLICATES.group_no, _DUPLICATES.place))
+            with self.database.write() as connection:
+                duplicates.delete(connection, search)
 
     def compact(self, collection_id: int, space_id: int, lag: int | None = None) -> None:
         """Delete the tombstones of documents that are gone, where every live process has followed past them.

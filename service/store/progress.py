@@ -45,5 +45,16 @@ class PromotionProgress(TypedDict, total=False):
 class DeletionProgress(TypedDict, total=False):
     """How far a deletion is."""
 
-    stage: Literal["codes", "documents", "tombstones", "space", "done"]
+    stage: Literal["codes", "documents", "duplicates", "tombstones", "space", "done"]
     deleted: Annotated[int, Field(description="Rows of the database that were deleted.")]
+
+
+class DuplicatesProgress(TypedDict, total=False):
+    """How far a search for near duplicates is."""
+
+    stage: Literal["reading", "joining", "storing", "deleting", "done"]
+    done: Annotated[int, Field(description="Codes read, groups stored, or members of earlier groups deleted.")]
+    total: Annotated[int, Field(description="Codes to join, or groups to store.")]
+    version: Annotated[int, Field(description="The code space that was looked at.")]
+    groups: Annotated[int, Field(description="Groups that were found.")]
+    documents: Annotated[int, Field(description="Documents in these groups.")]

@@ -275,6 +275,37 @@ jobs = Table(
     Index("ix_jobs_collection_id_created_at", "collection_id", "created_at"),
 )
 
+# One row per job that looks for near duplicates; the last finished one of a collection is what callers see.
+duplicate_searches = Table(
+    "duplicate_searches",
+    metadata,
+    Column("id", Key, Identity(), primary_key=True),
+    Column("collection_id", Key, ForeignKey("collections.id", ondelete="CASCADE"), nullable=False),
+    Column("job_id", Text, nullable=False, unique=True),
+    Column("version", Integer, nullable=False),  # of the code space
+    Column("params", JSON, nullable=False),
+    Column("n_groups", BigInteger, nullable=False, server_default="0"),
+    Column("n_documents", BigInteger, nullable=False, server_default="0"),
+    Column("n_capped", BigInteger, nullable=False, server_default="0"),
+    Column("finished_at", Instant),
+    Index("ix_duplicate_searches_collection_id", "collection_id"),
+    sqlite_autoincrement=True,  # a cursor names a search by its id
+)
+
+# The members of its groups, with the code and the revision of which this is true. No foreign key to documents.
+duplicates = Table(
+    "duplicates",
+    metadata,
+    Column("search_id", Key, ForeignKey("duplicate_searches.id", ondelete="CASCADE"), primary_key=True),
+    Column("group_no", Integer, primary_key=True, autoincrement=False),
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    Column("document_key", Key, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("code", LargeBinary, nullable=False),
+    Column("is_capped", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 nodes = Table(
     "nodes",
     metadata,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Path
 from pydantic import BaseModel, Field
 
-from service.store.progress import DeletionProgress, PromotionProgress, RetrainProgress
+from service.store.progress import DeletionProgress, DuplicatesProgress, PromotionProgress, RetrainProgress
 
 JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="Id of a job.")]
 
@@ -49,5 +49,12 @@ class DeletionJob(_Job):
     progress: DeletionProgress
 
 
-Job = Annotated[RetrainJob | PromotionJob | DeletionJob, Field(discriminator="kind")]
+class DuplicatesJob(_Job):
+    """A search for near duplicates."""
+
+    kind: Literal["duplicates"]
+    progress: DuplicatesProgress
+
+
+Job = Annotated[RetrainJob | PromotionJob | DeletionJob | DuplicatesJob, Field(discriminator="kind")]
 """Something that is done in the background; `kind` says what, and what `progress` holds."""

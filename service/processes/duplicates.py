@@ -1,0 +1,135 @@
+"""The job that looks for near duplicates: read the codes, join those that are near, store the groups.
+
+    reading     codes of the active space, in one state of the database
+    joining     groups, in memory
+    storing     members that still are as they were read, the representative first, in short transactions
+
+The last transaction makes the search the one that callers see. A job whose runner died begins again; what the dead one
+stored, and the search before, is deleted after that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from service.index.hamming.table import HammingTable
+from service.index.hamming.view import Keys
+from service.store import buckets, duplicates, spaces
+from service.store.database import Database
+from service.store.deletion import Deletion
+from service.store.duplicates import Candidate, DuplicateSearch, Group
+from service.store.jobs import Job
+from service.store.leases import ReportProgress
+from service.store.spaces import CodeSpace
+
+_MEMBERS_AT_ONCE = 2_000
+
+
+@dataclass
+class DuplicateRun:
+    """One run of a job of kind duplicates.
+
+    Args:
+        database: where the codes are.
+        job: its `params` are `radius`, `linkage` and `keep`.
+        report_progress: called between the steps of a stage; may raise to stop the run.
+    """
+
+    database: Database
+    job: Job
+    report_progress: ReportProgress
+
+    def run(self) -> Mapping[str, Any]:
+        """Find and store the groups, and return the last progress. Blocks.
+
+        Cost: a radius search for each distinct code of the space, all of which are in memory; then linear in the
+        members of groups.
+        """
+        deletion = Deletion(self.database, self._report_deletion)
+        with self.database.read() as connection:
+            search = duplicates.of_job(connection, self.job.id)
+            space = spaces.active(connection, self.job.collection_id)
+        if search is not None and search.finished_at is None:
+            deletion.delete_duplicates([search.id])
+            search = None
+        if search is None:
+            search = self._search(space)
+        deletion.delete_outdated_duplicates(self.job.collection_id)
+        return {"stage": "done", "version": search.version, "groups": search.n_groups, "documents": search.n_documents}
+
+    def _search(self, space: CodeSpace) -> DuplicateSearch:
+        table = self._read_codes(space)
+        self.report_progress({"stage": "joining", "total": len(table)})
+        found = table.near_duplicates(self.job.params["radius"])
+        self._store(space, table, sorted(found, key=lambda keys: (-len(keys), int(keys[0]))))
+        with self.database.read() as connection:
+            search = duplicates.of_job(connection, self.job.id)
+        assert search is not None
+        return search
+
+    def _read_codes(self, space: CodeSpace) -> HammingTable:
+        keys, codes = [np.empty(0, np.int64)], [np.empty((0, space.n_bits // 8), np.uint8)]
+        n_read = 0
+        with self.database.read() as connection:
+            for part_keys, part_codes in buckets.scan(connection, space.id, space.n_bits // 8):
+                keys.append(part_keys)
+                codes.append(part_codes)
+                n_read += len(part_keys)
+                self.report_progress({"stage": "reading", "done": n_read})
+        return HammingTable.build(np.concatenate(codes), np.concatenate(keys))
+
+    def _store(self, space: CodeSpace, table: HammingTable, found: Sequence[Keys]) -> None:
+        with self.database.write() as connection:
+            id = duplicates.start(connection, self.job.collection_id, self.job.id, space.version, self.job.params)
+        n_groups = n_documents = n_capped = n_done = 0
+        for part in _in_parts(found):
+            groups = self._still_near(space, table, part)
+            with self.database.write() as connection:
+                duplicates.add(connection, id, n_groups + 1, groups)
+            n_groups += len(groups)
+            n_documents += sum(len(group.members) for group in groups)
+            n_capped += sum(group.is_capped for group in groups)
+            n_done += len(part)
+            self.report_progress({"stage": "storing", "done": n_done, "total": len(found)})
+        with self.database.write() as connection:
+            duplicates.finish(connection, id, n_groups, n_documents, n_capped)
+
+    def _still_near(self, space: CodeSpace, table: HammingTable, part: Sequence[Keys]) -> list[Group]:
+        """The groups without the documents that were deleted or changed since the codes were read."""
+        keys = np.concatenate(part)
+        read = dict(zip(keys.tolist(), map(bytes, table.get(keys)[0]), strict=True))
+        with self.database.read() as connection:
+            found = duplicates.candidates(connection, space.id, keys)
+        same = {key: candidate for key, candidate in found.items() if candidate.code == read[key]}
+        order = _ORDERS[self.job.params["keep"]]
+        groups = [sorted((same[key] for key in group.tolist() if key in same), key=order) for group in part]
+        return [Group(members, is_capped=False) for members in groups if len(members) > 1]
+
+    def _report_deletion(self, progress: Mapping[str, Any]) -> None:
+        self.report_progress({"stage": "deleting", "done": progress["deleted"]})
+
+
+def _in_parts(found: Sequence[Keys]) -> Iterator[list[Keys]]:
+    """The groups, so many at a time that they have about `_MEMBERS_AT_ONCE` members."""
+    part: list[Keys] = []
+    n = 0
+    for keys in found:
+        part.append(keys)
+        n += len(keys)
+        if n >= _MEMBERS_AT_ONCE:
+            yield part
+            part, n = [], 0
+    if part:
+        yield part
+
+
+_ORDERS: Mapping[str, Callable[[Candidate], tuple[int, ...]]] = {
+    "first": lambda candidate: (candidate.key,),
+    "longest": lambda candidate: (-candidate.n_chars, candidate.key),
+    "newest": lambda candidate: (-candidate.seq, -candidate.key),
+}
+"""By policy, what the members of a group are sorted by: the first one becomes its representative."""
