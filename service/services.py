@@ -18,6 +18,7 @@ from service.ingest.collections import CollectionWriter
 from service.ingest.documents import DocumentWriter
 from service.ingest.spaces import SpaceWriter
 from service.search.listing import Listing
+from service.search.duplicates import Duplicates
 from service.search.lookup import Lookup
 from service.search.search import Search
 from service.store import spaces
@@ -41,6 +42,7 @@ class Services:
         lookup: reads what is stored.
         listing: lists documents by their metadata.
         search: finds what is similar, what a person types, and what is like examples.
+        duplicates: finds groups of near duplicates.
     """
 
     settings: Settings
@@ -53,6 +55,7 @@ class Services:
     lookup: Lookup
     listing: Listing
     search: Search
+    duplicates: Duplicates
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -89,6 +92,7 @@ class Services:
             Lookup(database),
             Listing(database, follower, settings),
             Search(database, encoder, follower, settings),
+            Duplicates(database),
         )
 
     def start(self) -> None:

@@ -27,6 +27,8 @@ from service.store.leases import ReportProgress
 from service.store.spaces import CodeSpace
 
 _MEMBERS_AT_ONCE = 2_000
+_MAX_SIZE = 1_000
+"""Most documents of a group; of more, those that arrived first are stored, and the group is marked as capped."""
 
 
 @dataclass
@@ -100,14 +102,17 @@ class DuplicateRun:
 
     def _still_near(self, space: CodeSpace, table: HammingTable, part: Sequence[Keys]) -> list[Group]:
         """The groups without the documents that were deleted or changed since the codes were read."""
-        keys = np.concatenate(part)
+        keys = np.concatenate([group[:_MAX_SIZE] for group in part])
         read = dict(zip(keys.tolist(), map(bytes, table.get(keys)[0]), strict=True))
         with self.database.read() as connection:
             found = duplicates.candidates(connection, space.id, keys)
         same = {key: candidate for key, candidate in found.items() if candidate.code == read[key]}
         order = _ORDERS[self.job.params["keep"]]
-        groups = [sorted((same[key] for key in group.tolist() if key in same), key=order) for group in part]
-        return [Group(members, is_capped=False) for members in groups if len(members) > 1]
+        groups = [
+            Group(sorted((same[key] for key in group.tolist() if key in same), key=order), len(group) > _MAX_SIZE)
+            for group in part
+        ]
+        return [group for group in groups if len(group.members) > 1]
 
     def _report_deletion(self, progress: Mapping[str, Any]) -> None:
         self.report_progress({"stage": "deleting", "done": progress["deleted"]})
@@ -119,7 +124,7 @@ def _in_parts(found: Sequence[Keys]) -> Iterator[list[Keys]]:
     n = 0
     for keys in found:
         part.append(keys)
-        n += len(keys)
+        n += min(len(keys), _MAX_SIZE)
         if n >= _MEMBERS_AT_ONCE:
             yield part
             part, n = [], 0

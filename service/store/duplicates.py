@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 from sqlalchemy import delete as delete_from
 
+from service.errors import InvalidInput
 from service.store import schema
 from service.store.documents import Keys, integers
 from service.store.schema import UNFINISHED, now
@@ -79,6 +80,17 @@ class Member:
     title: str | None
     code: bytes
     is_capped: bool
+
+
+def check_radius(radius: int, n_bits: int, name: str) -> None:
+    """Refuse a radius within which codes of `n_bits` bits are not nearly equal: more than an eighth of them.
+
+    Raises:
+        InvalidInput: it is greater, or negative; the message calls it `name`.
+    """
+    if not 0 <= radius <= n_bits // 8:
+        rule = f"must be 0 to {n_bits // 8}, an eighth of the {n_bits} bits of a code"
+        raise InvalidInput(f"{name} {rule}, got {radius}", [{"where": name, "rule": rule}])
 
 
 def start(connection: Connection, collection_id: int, job_id: str, version: int, params: dict[str, Any]) -> int:

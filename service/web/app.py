@@ -27,9 +27,10 @@ from service.web.guarded_route import SECURITY_SCHEME, security
 from service.web.metrics import RequestMetrics, Sample
 from service.web.middleware import RequestMiddleware
 from service.web.problems import install_problems, problem_responses
-from service.web.routes import collections, documents, health, jobs, search, similar, spaces
+from service.web.routes import collections, documents, duplicates, health, jobs, search, similar, spaces
 from service.web.routes.encoder import encoder_routes
 from service.web.schemas.documents import Ids, NewDocuments
+from service.web.schemas.duplicates import FindDuplicates
 from service.web.schemas.health import Health
 from service.web.schemas.problem import Problem
 from service.web.schemas.search import Queries
@@ -41,7 +42,7 @@ _DESCRIPTION = """Stores documents, learns binary codes of them, and finds simil
 
 Errors are problem details (RFC 9457, `application/problem+json`); `type` names the kind of error."""
 
-_MODELS = (Problem, NewDocuments, Ids, Texts, Queries)
+_MODELS = (Problem, NewDocuments, Ids, Texts, Queries, FindDuplicates)
 """Models that FastAPI does not see: that of problems, and bodies that their routes read themselves."""
 
 
@@ -70,6 +71,7 @@ def create_app(settings: Settings) -> FastAPI:
         search.router,
         similar.router,
         documents.router,
+        duplicates.router,
         collections.router,
         spaces.router,
         jobs.router,

@@ -127,6 +127,18 @@ def test_the_newest_is_the_one_that_was_put_last(database: Database) -> None:
     assert searched(database, collection, keep="newest")[1] == [["d1", "d2", "d0"]]
 
 
+def test_a_group_of_too_many_is_cut_and_marked(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.processes.duplicates._MAX_SIZE", 3)
+    collection, space = new_collection(database)
+    put(database, collection, space, codes_of(*[code()] * 5, *[code(20, 21, 22)] * 3))
+    search, groups = searched(database, collection, keep="newest")
+    assert groups == [["d2", "d1", "d0"], ["d7", "d6", "d5"]]
+    assert (search.n_groups, search.n_documents, search.n_capped) == (2, 6, 1)
+    with database.read() as connection:
+        members = duplicates.page(connection, search.id, 0, 10, 100)
+    assert [member.is_capped for member in members] == [True] * 3 + [False] * 3
+
+
 def test_a_search_replaces_the_one_before_and_nothing_of_that_is_left(database: Database) -> None:
     collection, space = new_collection(database)
     put(database, collection, space, codes_of(code(), code(1), code(1, 2, 3), code(9, 10, 11, 12)))

@@ -1,0 +1,56 @@
+"""Near duplicates."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from service.web.schemas.pages import NEXT_CURSOR
+from service.web.schemas.request_body import RequestBody
+
+
+class FindDuplicates(RequestBody):
+    """What to look for."""
+
+    radius: int = Field(description="Near duplicates are at most so many bits apart: at most an eighth of a code.")
+    linkage: Literal["single"] = Field(
+        "single", description="`single`: a group is what steps of at most `radius` bits join."
+    )
+    keep: Literal["first", "longest", "newest"] = Field(
+        "first",
+        description="Which document represents its group: the first to arrive, the longest, or the last to be put.",
+    )
+
+
+class DuplicateDocument(BaseModel):
+    """A document of a group."""
+
+    id: str
+    title: str = Field("", description="Left out if it has none.")
+    distance: int = Field(description="Bits in which its code differed from that of the representative.")
+
+
+class DuplicateGroup(BaseModel):
+    """Documents that are nearly equal."""
+
+    representative: str = Field(description="The id of the document to keep, by the policy `keep`.")
+    capped: bool = Field(description="More documents were near than a group may have: it was cut.")
+    documents: list[DuplicateDocument] = Field(description="All of them, the representative first.")
+
+
+class DuplicateGroupPage(BaseModel):
+    """Groups of the last finished job, the largest first."""
+
+    items: list[DuplicateGroup]
+    next_cursor: str | None = Field(description=NEXT_CURSOR)
+    job: str = Field(description="The job that found them.")
+    params: dict[str, Any] = Field(description="What it was asked.")
+    version: int = Field(description="The code space that it looked at.")
+    n_groups: int = Field(
+        description="Groups that it found; those of which less than two documents are left count too."
+    )
+    n_documents: int = Field(description="Documents in these groups.")
+    n_capped: int = Field(description="Groups that were cut.")
+    finished_at: datetime
