@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     trainer: bool = Field(True, description="Start a trainer process as a child of `serve`.")
     job_runner: bool = Field(
         True,
-        description="Start a job runner as a child of `serve`: it does deletions and long promotions.",
+        description="Start a job runner as a child of `serve`: it does deletions, long promotions, duplicate searches.",
     )
     log_format: Literal["console", "json"] = Field("console", description="Format of log lines.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level of log lines.")

@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 from service.config import Settings
 from service.encoding import Encoder
 from service.errors import Conflict, DuplicateIds, InvalidInput
+from service.hashing.codes import Codes
 from service.hashing.content import check_contents
 from service.hashing.function import Encoded
 from service.index.replicas import Follower
 from service.ingest.collections import get_collection
+from service.ingest.duplicates import DuplicateCheck, DuplicatesOf, Lookup, show
 from service.ingest.language import decide_language_of, is_new_magnitude
 from service.store import codes, documents, spaces
-from service.store.database import Database
+from service.store.database import Database, Lane
 from service.store.documents import NewDocument, PutResult
 from service.store.spaces import CodeSpace
 from service.threads import run_in_large_thread, run_in_thread, run_read
@@ -33,15 +35,21 @@ _CHECKED_INLINE = 32
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What an accepted batch became: one entry per document in the order they came, in one code space, at one seq.
+    """What an accepted batch became, in one code space, at one seq: one entry per document in the order they came.
 
-    `n_known[i]` is the number of distinct known features of document i: 0 says that its code means little.
+    Attributes:
+        documents: None for a document that was skipped, because it is a near duplicate of another.
+        n_known: `(n,)`, the number of distinct known features of each: 0 says that its code means little.
+        space: whose codes they got.
+        seq: the last one.
+        duplicates: what each nearly equals, where that was asked for.
     """
 
-    documents: list[PutResult]
+    documents: list[PutResult | None]
     n_known: NDArray[np.int64]
     space: CodeSpace
     seq: int
+    duplicates: list[DuplicatesOf] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +69,17 @@ class DocumentWriter:
         self.follower = follower
         self.settings = settings
 
-    async def add(self, collection: str, new: Sequence[NewDocument]) -> Added:
+    async def add(self, collection: str, new: Sequence[NewDocument], duplicates: DuplicateCheck | None = None) -> Added:
         """Put documents into a collection, replacing those whose id exists, with codes in the active space.
+
+        Args:
+            collection: its name.
+            new: the documents.
+            duplicates: look for near duplicates of them.
 
         Raises:
             NotFound: there is no such collection.
+            InvalidInput: too many documents, or the radius of a near duplicate is too great.
             InvalidContent: a text that cannot be hashed, with its place in the batch; nothing was kept.
             DuplicateIds: the batch names an id twice; nothing was kept.
         """
@@ -74,17 +88,25 @@ class DocumentWriter:
             self._check(new)
         else:
             await run_in_large_thread(self._check, new)
+        if duplicates is not None:
+            duplicates.check(stored.n_bits)
         contents = [document.content for document in new]
         for _ in range(_ATTEMPTS):
             space = await run_read(self.database, self._read_active_space, stored.id)
             encoded = await self.encoder.encode(str(space.digest), contents)
-            added = await run_in_thread(self._commit, stored.id, new, space, encoded)
+            lookup = None
+            if duplicates is not None:
+                replica = self.follower.replica(stored.id)
+                lookup = await run_in_large_thread(Lookup.of, self.database, replica, space, duplicates, encoded.codes)
+            added = await run_in_thread(self._commit, stored.id, new, space, encoded, lookup)
             if added is not None:
                 if is_new_magnitude(stored.last_seq, added.seq):
                     await run_in_thread(decide_language_of, self.database, stored.id)
                 self.follower.wake()
                 return added
-        raise Conflict(f"the active code space of {collection!r} changed {_ATTEMPTS} times during one request")
+        raise Conflict(
+            f"{collection!r} changed too much during one request, {_ATTEMPTS} times: its code space or codes"
+        )
 
     def _check(self, new: Sequence[NewDocument]) -> None:
         if not 1 <= len(new) <= self.settings.max_batch:
@@ -99,18 +121,30 @@ class DocumentWriter:
             return spaces.active(connection, collection_id)
 
     def _commit(
-        self, collection_id: int, new: Sequence[NewDocument], space: CodeSpace, encoded: Encoded
+        self,
+        collection_id: int,
+        new: Sequence[NewDocument],
+        space: CodeSpace,
+        encoded: Encoded,
+        lookup: Lookup | None = None,
     ) -> Added | None:
-        """Write documents and codes in one transaction; None if another space became active since the encoding."""
+        """Write documents and codes in one transaction.
+
+        None if another space became active since the encoding, or too many documents came since the lookup.
+        """
         with self.database.lane(collection_id) as lane:
             if spaces.active(lane.connection, collection_id).id != space.id:
                 return None
-            put = documents.put(lane, new)
-            changed = [p.key for p in put if p.changed and not p.created]
-            if changed:
-                codes.discard(lane, changed, keep_space_id=space.id)
-            seq = codes.append(lane, space.id, [p.key for p in put], encoded.codes, [p.seq for p in put])
-        return Added(put, encoded.n_known_features, space, seq)
+            if lookup is None:
+                return Added([*_put(lane, new, space, encoded.codes)], encoded.n_known_features, space, lane.last_seq)
+            verdicts = lookup.judge(lane, [document.id for document in new])
+            if verdicts is None:
+                return None
+            kept = [position for position, verdict in enumerate(verdicts) if not verdict.skip]
+            put = dict(zip(kept, _put(lane, [new[i] for i in kept], space, encoded.codes[kept]), strict=True))
+            found = show(lane.connection, verdicts, {position: result.id for position, result in put.items()})
+            results = [put.get(position) for position in range(len(new))]
+            return Added(results, encoded.n_known_features, space, lane.last_seq, found)
 
     async def delete(self, collection: str, ids: Sequence[str]) -> Deleted:
         """Delete documents by id; ids that do not exist are no error.
@@ -130,3 +164,13 @@ class DocumentWriter:
             if keys:
                 codes.discard(lane, keys)
             return Deleted(present, lane.last_seq if keys else None)
+
+
+def _put(lane: Lane, new: Sequence[NewDocument], space: CodeSpace, encoded: Codes) -> list[PutResult]:
+    """Write documents with their codes `(n, n_bytes)` in a space; changed ones lose those that they had in others."""
+    put = documents.put(lane, new)
+    changed = [p.key for p in put if p.changed and not p.created]
+    if changed:
+        codes.discard(lane, changed, keep_space_id=space.id)
+    codes.append(lane, space.id, [p.key for p in put], encoded, [p.seq for p in put])
+    return put

@@ -284,6 +284,19 @@ def revisions(connection: Connection, keys: Keys) -> dict[int, int]:
     return dict(_REVISIONS_OF.rows(connection, integers(keys)))
 
 
+def ids_of(connection: Connection, keys: Keys) -> dict[int, str]:
+    """The ids of the documents that still exist among those keys, whatever collection they are in."""
+    return dict(_IDS_OF.rows(connection, integers(keys)))
+
+
+def keys_of(connection: Connection, collection_id: int, ids: Sequence[str]) -> dict[str, int]:
+    """The keys of those of the ids that the collection has."""
+    if not ids:
+        return {}
+    rows = connection.execute(_REVISIONS, {"collection": collection_id, "ids": list(ids)})
+    return {id: key for id, key, _ in rows}
+
+
 def contents(connection: Connection, keys: Keys, max_chars: int | None = None) -> dict[int, tuple[int, Content]]:
     """Revision and content of the documents that still exist among those keys, whatever collection they are in.
 
@@ -512,6 +525,10 @@ _SUMMARIES = {Shown(*chosen): _summaries(Shown(*chosen)) for chosen in product((
 _REVISIONS_OF = DriverQuery(
     sqlite="SELECT key, revision FROM documents WHERE key IN (SELECT value FROM json_each(?))",
     postgresql="SELECT key, revision FROM documents WHERE key = ANY(%s)",
+)
+_IDS_OF = DriverQuery(
+    sqlite="SELECT key, id FROM documents WHERE key IN (SELECT value FROM json_each(?))",
+    postgresql="SELECT key, id FROM documents WHERE key = ANY(%s)",
 )
 _CONTENTS = DriverQuery(
     sqlite="SELECT key, revision, NULL, text, content, title FROM documents"

@@ -10,6 +10,7 @@ from pydantic_core import to_json
 from service.errors import InvalidInput
 from service.hashing.content import Text, from_wire, to_wire
 from service.ingest.documents import Added
+from service.ingest.duplicates import DuplicateCheck
 from service.store.documents import Document as StoredDocument
 from service.store.documents import NewDocument
 from service.threads import run_in_thread
@@ -25,6 +26,7 @@ from service.web.request_services import services_of
 from service.web.response_json import JsonPartsResponse, join_pieces, json_bytes, json_response, object_pieces
 from service.web.schemas.collections import CollectionName
 from service.web.schemas.documents import (
+    CheckDuplicates,
     DeletedDocument,
     DeletedDocuments,
     Document,
@@ -34,6 +36,7 @@ from service.web.schemas.documents import (
     NewDocuments,
     PathId,
     PutDocuments,
+    SkipDuplicates,
 )
 
 router = APIRouter(
@@ -53,7 +56,12 @@ router = APIRouter(
     openapi_extra=openapi_body(NewDocuments),
 )
 @needs("write")
-async def put_documents(request: Request, collection: CollectionName) -> Response:
+async def put_documents(
+    request: Request,
+    collection: CollectionName,
+    check_duplicates: CheckDuplicates = None,
+    skip_duplicates: SkipDuplicates = None,
+) -> Response:
     """Inserts documents, and replaces those whose id exists: all of them or, with an error, none. They can be found
     from then on; a query with the `seq` of this response as `at_least_seq` is sure to see them."""
     services = services_of(request)
@@ -67,9 +75,11 @@ async def put_documents(request: Request, collection: CollectionName) -> Respons
 
     body = await read_json_body(request, NewDocuments, services.settings.max_batch, check)
     new = [NewDocument(d.id, from_wire(text=d.text, title=d.title), d.metadata) for d in body.documents]
-    added = await services.documents.add(collection, new)
-    created = any(put.created for put in added.documents)
-    return Response(to_json(_put_documents(added)), 201 if created else 200, media_type="application/json")
+    asked = check_duplicates is not None or skip_duplicates is not None
+    duplicates = DuplicateCheck(check_duplicates, skip_duplicates) if asked else None
+    added = await services.documents.add(collection, new, duplicates)
+    created = any(put is not None and put.created for put in added.documents)
+    return Response(to_json(_put_documents(added, new)), 201 if created else 200, media_type="application/json")
 
 
 @router.post(
@@ -160,14 +170,20 @@ async def delete_document(request: Request, collection: CollectionName, id: Path
     return DeletedDocument(deleted=bool(deleted.ids), seq=deleted.seq)
 
 
-def _put_documents(added: Added) -> dict[str, object]:
+def _put_documents(added: Added, given: Sequence[NewDocument]) -> dict[str, object]:
     """A `PutDocuments`, as a dictionary: a thousand models cost more than all the rest of the response."""
     known = (added.n_known > 0).tolist()
+    ids = [document.id if put is None else put.id for put, document in zip(added.documents, given, strict=True)]
+    put_documents = [
+        {"id": id, "created": put is not None and put.created, "changed": put is not None and put.changed, "known": k}
+        for id, put, k in zip(ids, added.documents, known, strict=True)
+    ]
+    for document, found in zip(put_documents, added.duplicates or (), strict=False):
+        document["skipped"] = found.skipped
+        nearest = [{"id": id, "distance": distance} for id, distance in found.nearest]
+        document["duplicates"] = {"count": found.count, "nearest": nearest}
     return {
-        "documents": [
-            {"id": put.id, "created": put.created, "changed": put.changed, "known": is_known}
-            for put, is_known in zip(added.documents, known, strict=True)
-        ],
+        "documents": put_documents,
         "space": {"version": added.space.version, "digest": added.space.digest},
         "seq": added.seq,
     }

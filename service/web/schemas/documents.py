@@ -6,10 +6,12 @@ from datetime import datetime
 from typing import Annotated, Any
 from unicodedata import category
 
-from fastapi import Path
+from fastapi import Path, Query
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
+from service.hashing.codes import MAX_BITS
 from service.hashing.content import MAX_TITLE_CHARS
+from service.ingest.duplicates import COUNTED, LISTED
 from service.web.metadata import MAX_DEPTH, MAX_MEMBERS
 from service.web.schemas.matches import FacetCounts
 from service.web.schemas.pages import NEXT_CURSOR
@@ -101,13 +103,39 @@ class Ids(RequestBody):
     ids: list[StoredId] = Field(min_length=1, description="The installation sets the greatest number.")
 
 
+CheckDuplicates = Annotated[
+    int | None,
+    Query(ge=0, le=MAX_BITS // 8, description="Tell for each document which others lie within so many bits."),
+]
+SkipDuplicates = Annotated[
+    int | None,
+    Query(ge=0, le=MAX_BITS // 8, description="Do not store a document that has another within so many bits."),
+]
+
+
+class NearDuplicate(BaseModel):
+    """A document that a new one nearly equals."""
+
+    id: str
+    distance: int = Field(description="Bits in which their codes differ.")
+
+
+class NearDuplicates(BaseModel):
+    """What a new document nearly equals: stored documents, and earlier ones of the request that are stored."""
+
+    count: int = Field(description=f"How many there are; at most {COUNTED} are counted.")
+    nearest: list[NearDuplicate] = Field(description=f"The nearest {LISTED} of them.")
+
+
 class PutDocument(BaseModel):
     """What became of one document."""
 
-    id: str
-    created: bool = Field(description="False: a document of that id was replaced.")
-    changed: bool = Field(description="False: the stored document has the same title and text.")
+    id: str | None = Field(description="Null only if it was skipped, and came without an id.")
+    created: bool = Field(description="False: a document of that id was replaced, or the document was skipped.")
+    changed: bool = Field(description="False: the stored document has the same title and text, or this was skipped.")
     known: bool = Field(description="False: the hash function knows no word of it, so its code means little.")
+    skipped: bool = Field(False, description="True: it was not stored; left out if nobody asked for duplicates.")
+    duplicates: NearDuplicates | None = Field(None, description="Left out if nobody asked for duplicates.")
 
 
 class PutDocuments(BaseModel):

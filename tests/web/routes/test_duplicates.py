@@ -161,3 +161,50 @@ def test_a_cursor_that_cannot_be_is_refused(copies: TestClient, url: str, cursor
 def test_an_unknown_collection_is_not_found(lite: TestClient) -> None:
     refused(lite.post("/v1/collections/none/duplicates", json={"radius": 0}), 404, "not-found")
     refused(lite.get("/v1/collections/none/duplicates"), 404, "not-found")
+
+
+def test_a_put_that_checks_tells_what_each_document_duplicates(copies: TestClient) -> None:
+    body = {
+        "documents": [{"id": "x", "text": "sail a boat", "title": "One"}, {"id": "y", "text": "quite another text"}]
+    }
+    response = copies.post(f"{TEXTS}/documents", params={"check_duplicates": 0}, json=body)
+    assert response.status_code == 201
+    documents = response.json()["documents"]
+    assert documents[0]["duplicates"] == {
+        "count": 2,
+        "nearest": [{"id": "b", "distance": 0}, {"id": "d", "distance": 0}],
+    }
+    assert documents[1] == {
+        "id": "y",
+        "created": True,
+        "changed": True,
+        "known": True,
+        "skipped": False,
+        "duplicates": {"count": 0, "nearest": []},
+    }
+
+
+def test_a_put_that_skips_stores_no_duplicates_and_says_so(copies: TestClient) -> None:
+    body = {"documents": [{"text": "sail a boat", "title": "One"}, {"id": "a", "text": "sail a boat", "title": "One"}]}
+    response = copies.post(f"{TEXTS}/documents", params={"skip_duplicates": 0}, json=body)
+    assert response.status_code == 200
+    assert [one["id"] for one in response.json()["documents"]] == [None, "a"]
+    for one in response.json()["documents"]:
+        assert (one["created"], one["changed"], one["skipped"]) == (False, False, True)
+        assert one["duplicates"]["nearest"][0] == {"id": "b", "distance": 0}
+    assert copies.get(f"{TEXTS}/documents/a").json()["text"] == "how to bake bread"
+    assert copies.get(TEXTS).json()["n_documents"] == 6
+
+
+def test_a_put_that_does_not_ask_is_told_nothing_of_duplicates(copies: TestClient) -> None:
+    (document,) = put(copies, ("x", "sail a boat"))["documents"]
+    assert document == {"id": "x", "created": True, "changed": True, "known": True}
+
+
+@pytest.mark.parametrize("name", ["check_duplicates", "skip_duplicates"])
+@pytest.mark.parametrize("radius", ["-1", "5", "33", "1e99", "", "x"])
+def test_a_radius_that_cannot_be_is_refused_and_nothing_is_kept(lite: TestClient, name: str, radius: str) -> None:
+    body = {"documents": [{"id": "kept", "text": "a text"}]}
+    problem = refused(lite.post(f"{TEXTS}/documents", params={name: radius}, json=body), 422, "invalid-input")
+    assert name in problem["detail"]
+    refused(lite.get(f"{TEXTS}/documents/kept"), 404, "not-found")
