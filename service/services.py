@@ -17,8 +17,8 @@ from service.index.replicas import Follower
 from service.ingest.collections import CollectionWriter
 from service.ingest.documents import DocumentWriter
 from service.ingest.spaces import SpaceWriter
-from service.search.listing import Listing
 from service.search.duplicates import Duplicates
+from service.search.listing import Listing
 from service.search.lookup import Lookup
 from service.search.search import Search
 from service.store import spaces

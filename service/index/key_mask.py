@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import InvalidInput
-from service.index.bits import Bitmap, are_in
+from service.index.bits import Bitmap, are_in, remove
 
 Keys = NDArray[np.int64]
 """`(n,)` int64 document keys."""
@@ -86,3 +86,12 @@ class KeyMask:
         begins = [(first - mask.first_key) // 8 for mask in (self, other)]
         n = max(0, min(len(mask.bits) - begin for mask, begin in zip((self, other), begins, strict=True)))
         return KeyMask(first, self.bits[begins[0] : begins[0] + n] & other.bits[begins[1] : begins[1] + n])
+
+    def without(self, keys: Keys) -> KeyMask:
+        """The same but for some keys."""
+        if self.keys is not None:
+            return KeyMask.of_keys(np.setdiff1d(self.keys, keys))
+        numbers = np.asarray(keys, np.int64) - self.first_key
+        bits = self.bits.copy()
+        remove(bits, numbers[(numbers >= 0) & (numbers < 8 * len(bits))])
+        return KeyMask(self.first_key, bits)

@@ -64,7 +64,8 @@ class Ranking:
             assert self.distances is not None
             return np.asarray(1 - self.distances / n_bits, dtype=np.float64)
         best = float(self.scores.max(initial=0))
-        return np.asarray(np.clip(self.scores / (best or 1.0), 0, 1), dtype=np.float64)
+        shares: Values = np.clip(self.scores / (best or 1.0), 0.0, 1.0).astype(np.float64)
+        return shares
 
 
 class Ranker(Protocol):
