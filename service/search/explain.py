@@ -32,7 +32,14 @@ from service.search.fuse import Direction
 STRONGEST_BITS = 8
 """Bits whose words are told, those that weigh most in the search."""
 _WORDS_OF_BIT = 3
-_DIGITS = 8
+_DIGITS, _DIGITS_OF_PARTS = 8, 6
+"""Shares have more digits than scores: there are many of them, and they must add up."""
+
+
+Words = Sequence[tuple[str, float]]
+"""Words, each with what a logit loses without it."""
+_Sides = tuple[Words, Words]
+"""Words that speak for a zero, and for a one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +147,8 @@ class BitWords:
     confidence: float
     score: float | None
     agrees: bool
-    query: Sequence[tuple[str, float]]
-    document: Sequence[tuple[str, float]]
+    query: Words
+    document: Words
     ones: Sequence[str]
     zeros: Sequence[str]
 
@@ -203,19 +210,23 @@ def explanations(
     n = len(matched.keys)
     of_words = _word_shares(scoring, matched, words) if words is not None and scoring.clauses else None
     of_bits = _bit_shares(scoring, matched)
+    of_query: list[_Sides] = []
+    if reasons is not None:
+        places = range(len(reasons.bits))
+        of_query = [(_speaking(reasons.query, i, False), _speaking(reasons.query, i, True)) for i in places]
     explained = []
     for row in range(n):
         parts: dict[str, float] = {}
         shares: list[WordShare] = []
         if of_words is not None:
             shares = of_words[row]
-            parts["words"] = round(sum(share.score for share in shares), _DIGITS)
+            parts["words"] = round(sum(share.score for share in shares), _DIGITS_OF_PARTS)
         agreeing, differing = of_bits[row]
         if scoring.direction is not None and scoring.code_factor is not None:
             has_code = bool(agreeing or differing)
             code = sum(bit.score or 0.0 for bit in (*agreeing, *differing)) if has_code else -scoring.code_factor
-            parts["code"] = round(code, _DIGITS)
-        strongest = _strongest(agreeing, differing, reasons, row) if reasons is not None else []
+            parts["code"] = round(code, _DIGITS_OF_PARTS)
+        strongest = _strongest(agreeing, differing, reasons, of_query, row) if reasons is not None else []
         explained.append(Explanation(parts, shares, agreeing, differing, strongest))
     return explained
 
@@ -232,7 +243,7 @@ def _word_shares(scoring: Scoring, matched: Matched, words: DocumentReplica) -> 
             WordShare(
                 scoring.typed[i],
                 written.get(term, term),
-                round(float(found.scores[row, i]), _DIGITS),
+                round(float(found.scores[row, i]), _DIGITS_OF_PARTS),
                 round(float(found.scores[row, i]) * scoring.word_factor, _DIGITS),
             )
             for i, term in terms.items()
@@ -264,18 +275,20 @@ def _bit_shares(scoring: Scoring, matched: Matched) -> list[tuple[list[BitShare]
 
 
 def _strongest(
-    agreeing: Sequence[BitShare], differing: Sequence[BitShare], reasons: BitReasons, row: int
+    agreeing: Sequence[BitShare],
+    differing: Sequence[BitShare],
+    reasons: BitReasons,
+    of_query: Sequence[_Sides],
+    row: int,
 ) -> list[BitWords]:
     """The words behind the bits that reasons were asked for."""
-    agrees = {share.bit: True for share in agreeing} | {share.bit: False for share in differing}
-    shares = {share.bit: share for share in (*agreeing, *differing)}
+    shares = {share.bit: (share, True) for share in agreeing} | {share.bit: (share, False) for share in differing}
     of_document = reasons.documents[row] if reasons.documents else None
     told = []
     for place, bit in enumerate(reasons.bits):
         if bit not in shares:
             continue
-        share = shares[bit]
-        wanted = bool(share.value) == agrees[bit]
+        share, agrees = shares[bit]
         meaning = None if reasons.space is None else reasons.space.bits[bit]
         told.append(
             BitWords(
@@ -283,8 +296,8 @@ def _strongest(
                 share.value,
                 share.confidence,
                 share.score,
-                agrees[bit],
-                _speaking(reasons.query, place, wanted),
+                agrees,
+                of_query[place][share.value if agrees else 1 - share.value],
                 _speaking(of_document, place, bool(share.value)),
                 () if meaning is None else meaning.ones.words[:_WORDS_OF_BIT],
                 () if meaning is None else meaning.zeros.words[:_WORDS_OF_BIT],
@@ -293,6 +306,6 @@ def _strongest(
     return told
 
 
-def _speaking(words: WordContributions | None, place: int, value: bool) -> list[tuple[str, float]]:
+def _speaking(words: WordContributions | None, place: int, value: bool) -> Words:
     found = [] if words is None else words.speaking_for(place, value, _WORDS_OF_BIT)
     return [(word, round(gain, 4)) for word, gain in found]
