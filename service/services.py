@@ -17,6 +17,8 @@ from service.index.replicas import Follower
 from service.ingest.collections import CollectionWriter
 from service.ingest.documents import DocumentWriter
 from service.ingest.spaces import SpaceWriter
+from service.search.bits import BitDescriptions
+from service.search.compare import Compare
 from service.search.duplicates import Duplicates
 from service.search.listing import Listing
 from service.search.lookup import Lookup
@@ -43,6 +45,8 @@ class Services:
         listing: lists documents by their metadata.
         search: finds what is similar, what a person types, and what is like examples.
         duplicates: finds groups of near duplicates.
+        bits: describes the bits of code spaces.
+        compare: compares documents.
     """
 
     settings: Settings
@@ -56,6 +60,8 @@ class Services:
     listing: Listing
     search: Search
     duplicates: Duplicates
+    bits: BitDescriptions
+    compare: Compare
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -93,6 +99,8 @@ class Services:
             Listing(database, follower, settings),
             Search(database, encoder, follower, settings),
             Duplicates(database),
+            BitDescriptions(database),
+            Compare(database, encoder, follower, settings),
         )
 
     def start(self) -> None:
@@ -102,6 +110,7 @@ class Services:
     async def close(self) -> None:
         """Stop following, encode what is waiting, close the database."""
         await run_in_thread(self.follower.stop)
+        await self.bits.close()
         await self.encoder.close()
         self.database.close()
 

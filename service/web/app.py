@@ -27,7 +27,18 @@ from service.web.guarded_route import SECURITY_SCHEME, security
 from service.web.metrics import RequestMetrics, Sample
 from service.web.middleware import RequestMiddleware
 from service.web.problems import install_problems, problem_responses
-from service.web.routes import collections, documents, duplicates, health, jobs, search, similar, spaces
+from service.web.routes import (
+    bits,
+    collections,
+    compare,
+    documents,
+    duplicates,
+    health,
+    jobs,
+    search,
+    similar,
+    spaces,
+)
 from service.web.routes.encoder import encoder_routes
 from service.web.schemas.documents import Ids, NewDocuments
 from service.web.schemas.duplicates import FindDuplicates
@@ -74,6 +85,8 @@ def create_app(settings: Settings) -> FastAPI:
         duplicates.router,
         collections.router,
         spaces.router,
+        bits.router,
+        compare.router,
         jobs.router,
         health.router,
     )
