@@ -126,11 +126,12 @@ class Column:
         return places[among][order], self.values[among][order]
 
 
-def laid_out(n_rows: int, rows: Rows, values: NDArray[Any], is_item: bool, texts: Dictionary | None) -> Column:
-    """A column of pairs that ascend by row, in the layout that takes little memory and time.
+def laid_out(n_rows: int, pairs: tuple[Rows, NDArray[Any]], is_item: bool, texts: Dictionary | None) -> Column:
+    """A column of rows and values that ascend by row, in the layout that takes little memory and time.
 
     Integers and codes are kept in as few bytes as the values of the column need.
     """
+    rows, values = pairs
     if texts is not None or values.dtype.kind == "i":
         values = values.astype(_smallest(values), copy=False)
     if is_item or len(rows) * _DENSE < n_rows:

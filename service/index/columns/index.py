@@ -16,13 +16,14 @@ import numpy as np
 from service.errors import InvalidInput
 from service.index import bits
 from service.index.columns.base import Base
+from service.index.columns.merge import merged
 from service.index.columns.tail import Tail
 from service.index.columns.view import ColumnView
 from service.index.key_mask import Keys
 
-_SMALL_TAIL, _TAIL_SHARE, _DEAD_SHARE = 4_096, 8, 4
-"""The tail becomes part of the base when it has more rows than the first, and than the base divided by the second;
-or a base of which more than one row of the third number is dead."""
+_SMALL_TAIL, _WIDE_TAIL, _TAIL_SHARE, _DEAD_SHARE = 4_096, 1 << 16, 16, 4
+"""Base and tail become a new base when the tail has more rows than the first or more values than the second number, and
+than the base divided by the third; or when more than one row of the fourth number is dead."""
 
 
 class ColumnIndex:
@@ -39,7 +40,6 @@ class ColumnIndex:
     def _begin(self, base: Base) -> None:
         """Hold what a base holds, with an empty tail."""
         self._base, self._alive, self._tail = base, base.alive, Tail(base.fields)
-        self._base_bytes = base.memory_bytes
         self._tail_alive = np.empty(0, bool)
         self._rows_of: dict[int, int] = {}
         self._n_first = self._n_alive = int(np.bitwise_count(base.alive).sum())
@@ -53,13 +53,13 @@ class ColumnIndex:
 
     @property
     def n_fields(self) -> int:
-        """How many fields have had a value since the base was made."""
-        return len(self._base.fields) + self._tail.n_new_fields
+        """How many fields there are, about: one of few values counts twice until the next base is made."""
+        return self._base.n_fields + self._tail.n_new_fields
 
     @property
     def memory_bytes(self) -> int:
         """Bytes of all columns, about; while a base is made, up to twice that are in use."""
-        return self._base_bytes + self._tail.memory_bytes
+        return self._base.memory_bytes + self._tail.memory_bytes
 
     def view(self) -> ColumnView:
         """The documents of now."""
@@ -116,9 +116,10 @@ class ColumnIndex:
 
     def _publish_or_merge(self) -> None:
         is_long = self._tail.n_rows > max(_SMALL_TAIL, self._base.n_rows // _TAIL_SHARE)
+        is_wide = self._tail.n_values > max(_WIDE_TAIL, self._base.n_values // _TAIL_SHARE)
         is_dead = (self._n_first - self._n_alive) * _DEAD_SHARE > max(self._n_first, _SMALL_TAIL)
-        if is_long or is_dead:
-            self._begin(Base.merged(self._base, self._alive, self._tail, self._tail_alive))
+        if is_long or is_wide or is_dead:
+            self._begin(merged(self._base, self._alive, self._tail, self._tail_alive))
         else:
             self._publish()
 
@@ -130,4 +131,4 @@ class ColumnIndex:
         view = self._view
         if view.alive is view.base.alive and not len(view.tail_alive):
             return view.base
-        return Base.merged(view.base, view.alive, view.tail, view.tail_alive)
+        return merged(view.base, view.alive, view.tail, view.tail_alive)

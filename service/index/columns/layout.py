@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from service.index.columns.base import Base
 from service.index.columns.column import Column
+from service.index.columns.rare import RareFields
 from service.index.columns.row_keys import RowKeys
 from service.index.columns.tail import Kind
 from service.index.columns.texts import Texts
@@ -36,12 +37,13 @@ def to_words(base: Base) -> Words:
         for kind, column in found.items()
     ]
     keys, alive = _numbered(base.row_keys.keys, arrays), _numbered(base.alive, arrays)
+    rare = [_numbered(array, arrays) for array in _arrays_of_rare(base.rare)]
     places, at = [], 0
     for array in arrays:
         places.append((array.dtype.str, len(array), at))
         at += _n_words(array.nbytes)
     rows = (base.row_keys.first_key, base.row_keys.n_rows, keys, alive)
-    directory = json.dumps({"rows": rows, "arrays": places, "columns": columns}).encode()
+    directory = json.dumps({"rows": rows, "arrays": places, "columns": columns, "rare": rare}).encode()
     begin = _LINE + _n_words(len(directory))
     words = np.zeros(begin + at, np.uint64)
     words[0] = len(directory)
@@ -72,13 +74,24 @@ def of_words(words: Words) -> Base:
         rows, present, values, starts, data, instants = map(array, numbers)
         texts = None if starts is None else Texts(starts, data, instants)
         fields.setdefault(name, {})[type, is_item] = Column(n_rows, rows, present, values, texts)
-    return Base(RowKeys(first_key, n_rows, array(keys)), array(alive), fields)
+    return Base(RowKeys(first_key, n_rows, array(keys)), array(alive), fields, _rare(*map(array, directory["rare"])))
 
 
 def _arrays_of(column: Column) -> list[NDArray[Any] | None]:
-    texts = column.texts
-    of_texts = [texts.starts, texts.data, texts.instants] if isinstance(texts, Texts) else [None] * 3
-    return [column.rows, column.present, column.values, *of_texts]
+    return [column.rows, column.present, column.values, *_arrays_of_texts(column.texts)]
+
+
+def _arrays_of_rare(rare: RareFields) -> list[NDArray[Any] | None]:
+    arrays = [rare.starts, rare.kinds, rare.rows, rare.values]
+    return [*arrays, *_arrays_of_texts(rare.names), *_arrays_of_texts(rare.texts)]
+
+
+def _rare(starts: Any, kinds: Any, rows: Any, values: Any, *texts: Any) -> RareFields:
+    return RareFields(Texts(*texts[:3]), starts, kinds, rows, values, Texts(*texts[3:]))
+
+
+def _arrays_of_texts(texts: object) -> list[NDArray[Any] | None]:
+    return [texts.starts, texts.data, texts.instants] if isinstance(texts, Texts) else [None] * 3
 
 
 def _numbered(array: NDArray[Any] | None, arrays: list[NDArray[Any]]) -> int | None:

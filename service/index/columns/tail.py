@@ -6,8 +6,10 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from service.index.columns.column import Column
+from service.index.columns.filters import Scalar
 from service.index.columns.growing import Growing
 from service.index.columns.new_texts import NewTexts
 from service.index.columns.values import BOOLEAN, FLOAT, INTEGER, TEXT, fields_of, typed
@@ -17,7 +19,12 @@ Kind = tuple[int, bool]
 """Type of values, and whether they are items of lists."""
 
 _TYPES = {INTEGER: np.int64, FLOAT: np.float64, TEXT: np.int32, BOOLEAN: np.bool_}
-_OF_A_COLUMN = 1_000
+Value = tuple[int, Kind, Scalar]
+"""Row, type and value."""
+
+_FEW = 16
+"""Values of a field that are kept one by one; more get columns."""
+_OF_A_COLUMN, _OF_A_VALUE = 1_000, 250
 
 
 class GrowingColumn:
@@ -56,20 +63,18 @@ class Tail:
     """Rows that documents were put into, whether they are alive is said elsewhere.
 
     Attributes:
-        fields: by the name of a field, its columns.
         n_rows: how many rows; a reader takes those that its view counts.
         n_values: how many values they have in all.
-        n_columns: how many columns.
-        n_new_fields: how many fields that are not among the known ones.
-        memory_bytes: what the columns take, about.
+        n_new_fields: how many fields that are not known.
+        memory_bytes: what it takes, about.
 
     Args:
-        known_fields: those that other columns have.
+        known_fields: what fields are known.
     """
 
     def __init__(self, known_fields: Container[str] = ()) -> None:
-        self.fields: dict[str, dict[Kind, GrowingColumn]] = {}
-        self.n_rows = self.n_values = self.n_columns = self.n_new_fields = self.memory_bytes = 0
+        self._fields: dict[str, list[Value] | dict[Kind, GrowingColumn]] = {}
+        self.n_rows = self.n_values = self.n_new_fields = self.memory_bytes = 0
         self._known_fields = known_fields
         self._keys = Growing(np.int64)
 
@@ -80,8 +85,11 @@ class Tail:
             for name, found in fields_of(members).items():
                 if type(found) is not list:
                     self._add(row, name, typed(found), False, touched)
+                    self.n_values += 1
                 else:
-                    for one in dict.fromkeys(map(typed, found)):
+                    different = dict.fromkeys(map(typed, found))
+                    self.n_values += len(different)
+                    for one in different:
                         self._add(row, name, one, True, touched)
         for column in touched:
             before = column.memory_bytes
@@ -91,34 +99,63 @@ class Tail:
         self.n_rows += len(keys)
 
     def _add(
-        self, row: int, name: str, value: tuple[int, Any] | None, is_item: bool, touched: list[GrowingColumn]
+        self, row: int, name: str, value: tuple[int, Scalar] | None, is_item: bool, touched: list[GrowingColumn]
     ) -> None:
         if value is None:
             return
+        field = self._fields.get(name)
+        if field is None:
+            field = self._fields[name] = []
+            self.n_new_fields += name not in self._known_fields
         kind = value[0], is_item
-        columns = self.fields.get(name)
-        column = None if columns is None else columns.get(kind)
+        if isinstance(field, list):
+            if len(field) < _FEW:
+                field.append((row, kind, value[1]))
+                self.memory_bytes += _OF_A_VALUE
+                return
+            field = self._fields[name] = _columns_of(field)
+            self.memory_bytes += sum(_OF_A_COLUMN + one.memory_bytes for one in field.values())
+        column = field.get(kind)
         if column is None:
-            column = GrowingColumn(value[0])
-            self.n_columns += 1
+            column = field[kind] = GrowingColumn(kind[0])
             self.memory_bytes += _OF_A_COLUMN
-            if columns is None:
-                self.fields[name] = {kind: column}
-                self.n_new_fields += name not in self._known_fields
-            else:
-                columns[kind] = column
         if not column.new_rows:
             touched.append(column)
         column.new_rows.append(row)
         column.new_values.append(value[1])
-        self.n_values += 1
 
     def keys(self, n_rows: int) -> Keys:
         """The keys of the first rows."""
         keys: Keys = self._keys.now()[:n_rows]
         return keys
 
+    def names(self) -> list[str]:
+        """The names of the fields."""
+        return list(self._fields)
+
+    def few(self, name: str, alive: NDArray[np.bool_]) -> list[Value] | None:
+        """The values of a field that has few, in rows that are alive; None where it has columns, or nothing."""
+        found = self._fields.get(name)
+        return [one for one in found if one[0] < len(alive) and alive[one[0]]] if isinstance(found, list) else None
+
     def columns(self, name: str, n_rows: int) -> Iterable[tuple[Kind, Column]]:
         """The columns of a field, of the first rows alone."""
-        found = self.fields.get(name)
-        return () if found is None else [(kind, one.column(n_rows)) for kind, one in list(found.items())]
+        found = self._fields.get(name)
+        if found is None:
+            return ()
+        columns = _columns_of(list(found)) if isinstance(found, list) else found
+        return [(kind, one.column(n_rows)) for kind, one in list(columns.items())]
+
+
+def _columns_of(values: list[Value]) -> dict[Kind, GrowingColumn]:
+    """Columns of some values."""
+    columns: dict[Kind, GrowingColumn] = {}
+    for row, kind, value in values:
+        column = columns.get(kind)
+        if column is None:
+            column = columns[kind] = GrowingColumn(kind[0])
+        column.new_rows.append(row)
+        column.new_values.append(value)
+    for column in columns.values():
+        column.flush()
+    return columns

@@ -103,26 +103,32 @@ class ColumnView:
 
     def _tail_below(self, name: str) -> list[str]:
         prefix = f"{name}."
-        return [one for one in list(self.tail.fields) if one.startswith(prefix)]
+        return [one for one in self.tail.names() if one.startswith(prefix)]
 
     def unknown_fields(self, names: Collection[str]) -> list[str]:
         """The fields among some in which no document has a value, nor in one below."""
         return [name for name in names if not self._has_values(name)]
 
     def _has_values(self, name: str) -> bool:
-        names = [name, *self.base.below(name), *self._tail_below(name)]
-        return any(self._is_alive(column, newest) for one in names for _, column, newest in self._columns(one))
+        if (self.base.rows_at_or_below(name) & self.alive).any():
+            return True
+        newest = [name, *self._tail_below(name)]
+        columns = (column for one in newest for _, column in self.tail.columns(one, len(self.tail_alive)))
+        return any(self._is_alive(column, True) for column in columns)
 
     def field_names(self, limit: int) -> list[str]:
         """The `limit` fields, at least 1, that most documents have, the commonest first, of those as common by name.
 
         Cost: linear in the fields, and in the values of about `limit` of them.
         """
-        names = dict.fromkeys((*self.base.fields, *list(self.tail.fields)))
-        most = {name: sum(column.n_values for _, column, _ in self._columns(name)) for name in names}
-        found: list[tuple[int, str]] = []
-        for name in sorted(names, key=lambda name: -most[name]):
-            if len(found) >= limit and most[name] < -found[-1][0]:
+        newest = set(self.tail.names())
+        few = self.base.rare.n_documents(self.alive)
+        commonest = np.argsort(-few, kind="stable")[: limit + len(newest)].tolist()
+        rare = {self.base.rare.names[number]: int(few[number]) for number in commonest if few[number]}
+        most = {name: sum(one.n_values for _, one, _ in self._columns(name)) for name in (*self.base.fields, *newest)}
+        found = sorted((-n, name) for name, n in rare.items() if name not in newest)[:limit]
+        for name in sorted(most, key=lambda name: (-most[name], name)):
+            if len(found) >= limit and (-most[name], name) > found[-1]:
                 break
             n = self._n_with(name)
             if n:

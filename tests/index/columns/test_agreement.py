@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from service.errors import InvalidInput
 from service.index.columns import index as module
+from service.index.columns import merge, tail
 from service.index.columns.filters import And, Contains, Exists, Filter, Not, OneOf, Or, Prefix, Range
 from service.index.columns.index import ColumnIndex
+from service.index.columns.layout import of_words, to_words
 from service.index.key_mask import KeyMask
 from tests.index.columns import oracle
 
@@ -81,7 +83,7 @@ def made(steps: list[tuple[str, Any]]) -> tuple[ColumnIndex, dict[int, oracle.Do
             index.delete(argument)
             held = {key: one for key, one in held.items() if key not in argument}
         else:
-            index = ColumnIndex(index.base())
+            index = ColumnIndex(of_words(to_words(index.base())))
     return index, held
 
 
@@ -92,12 +94,15 @@ def outcome(call: Any, *arguments: Any) -> Any:
         return InvalidInput
 
 
-@pytest.fixture(autouse=True)
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, params=[0, 4, 32])
+def small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bases are made often, and fields of more than a few values have columns."""
     monkeypatch.setattr(module, "_SMALL_TAIL", 6)
+    monkeypatch.setattr(merge, "MOST", request.param)
+    monkeypatch.setattr(tail, "_FEW", request.param // 2)
 
 
-@settings(max_examples=600)
+@settings(max_examples=250)
 @given(steps, st.lists(filters, min_size=1, max_size=4))
 def test_the_documents_that_pass_a_filter(steps: Any, filters: list[Filter]) -> None:
     index, held = made(steps)
@@ -109,7 +114,7 @@ def test_the_documents_that_pass_a_filter(steps: Any, filters: list[Filter]) -> 
         assert found == outcome(oracle.mask, held, filter), filter
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(steps, fields, st.none() | st.sets(keys), st.integers(0, 4) | st.just(100))
 def test_the_counts_of_values(steps: Any, field: str, within: set[int] | None, limit: int) -> None:
     index, held = made(steps)
@@ -121,7 +126,7 @@ def test_the_counts_of_values(steps: Any, field: str, within: set[int] | None, l
     assert found.n_other == sum(n for _, n in expected[limit:])
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(steps, fields, st.none() | st.sets(keys), st.lists(st.tuples(integers | floats, integers | floats), max_size=3))
 def test_the_counts_of_ranges(steps: Any, field: str, within: set[int] | None, bounds: Any) -> None:
     index, held = made(steps)
@@ -134,7 +139,7 @@ def test_the_counts_of_ranges(steps: Any, field: str, within: set[int] | None, b
     assert outcome(index.view().count_ranges, field, mask, bounds) == outcome(expected)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(steps, fields, st.booleans(), st.lists(keys, unique=True), st.booleans())
 def test_the_order_of_documents(steps: Any, field: str, descending: bool, others: list[int], is_sorted: bool) -> None:
     index, held = made(steps)
@@ -148,7 +153,7 @@ def test_the_order_of_documents(steps: Any, field: str, descending: bool, others
         assert (None if found is None else oracle.rank(found)) == expected
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(steps, fields, st.lists(keys, unique=True))
 def test_the_values_of_documents(steps: Any, field: str, asked: list[int]) -> None:
     index, held = made(steps)
@@ -165,7 +170,7 @@ def test_the_values_of_documents(steps: Any, field: str, asked: list[int]) -> No
     assert outcome(found) == outcome(expected)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(steps, st.integers(1, 5))
 def test_the_names_of_fields(steps: Any, limit: int) -> None:
     index, held = made(steps)
