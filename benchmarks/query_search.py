@@ -21,6 +21,7 @@ from service.hashing.analysis import Analyzer
 from service.hashing.codes import Codes
 from service.hashing.content import Text
 from service.hashing.untrained import untrained_hash_function
+from service.index.columns import ColumnIndex
 from service.index.document_replica import DocumentReplica
 from service.index.hamming.table import HammingTable
 from service.index.replica import Replica
@@ -43,7 +44,7 @@ def measure(n: int, table: Table) -> None:
     for keys, bodies, titles in language.documents(n, 1):
         index.put(keys, bodies, titles)
     index.wait()
-    words = DocumentReplica(1, WordSettings(language="none"), 0, Analyzer("none"), index, 1)
+    words = DocumentReplica(1, WordSettings(language="none"), 0, Analyzer("none"), index, ColumnIndex(), 1)
     rng = np.random.default_rng(0)
     kinds = {"uniform": rng.integers(0, 256, (n, 8), dtype=np.uint8), "clustered": clustered_codes(rng, n, 64)}
     for kind, codes in kinds.items():

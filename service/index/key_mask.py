@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import InvalidInput
-from service.index.bits import Bitmap, are_in, remove
+from service.index.bits import Bitmap, are_in, count, remove
 
 Keys = NDArray[np.int64]
 """`(n,)` int64 document keys."""
@@ -27,7 +27,7 @@ class KeyMask:
             (`np.packbits(..., bitorder="little")`).
     """
 
-    __slots__ = ("bits", "first_key", "keys")
+    __slots__ = ("_n_keys", "bits", "first_key", "keys")
 
     def __init__(self, first_key: int, bits: Bitmap) -> None:
         if bits.ndim != 1 or bits.dtype != np.uint8:
@@ -35,6 +35,7 @@ class KeyMask:
         self.first_key, self.bits = first_key, np.ascontiguousarray(bits)
         self.keys: Keys | None = None
         """The allowed keys, ascending, where a bitmap would be longer; `bits` is empty then."""
+        self._n_keys: int | None = None
 
     @classmethod
     def of_keys(cls, keys: Keys | Collection[int]) -> Self:
@@ -52,8 +53,10 @@ class KeyMask:
         return mask
 
     def __len__(self) -> int:
-        """How many keys are allowed."""
-        return len(self.keys) if self.keys is not None else int(np.bitwise_count(self.bits).sum())
+        """How many keys are allowed. A bitmap is counted at the first call: it must not change afterwards."""
+        if self._n_keys is None:
+            self._n_keys = len(self.keys) if self.keys is not None else count(self.bits)
+        return self._n_keys
 
     def covers(self, keys: Keys) -> NDArray[np.bool_]:
         """Which of `(n,)` keys are allowed."""

@@ -14,6 +14,7 @@ from service.hashing.codes import hamming_distance, pack, unpack
 from service.hashing.content import Text
 from service.hashing.explain import explain
 from service.hashing.untrained import untrained_hash_function
+from service.index.columns import ColumnIndex
 from service.index.document_replica import DocumentReplica
 from service.index.words import Clause, WordIndex
 from service.search import fuse
@@ -49,7 +50,7 @@ queries = st.lists(st.sampled_from(WORDS), min_size=1, max_size=5).map(" ".join)
 
 @pytest.fixture(scope="module")
 def replica() -> DocumentReplica:
-    made = DocumentReplica(1, WordSettings("en"), 1, Analyzer("en"), WordIndex(), 5)
+    made = DocumentReplica(1, WordSettings("en"), 1, Analyzer("en"), WordIndex(), ColumnIndex(), 5)
     made.words.put(KEYS, [made.analyzer.all_terms(text) for text in TEXTS])
     return made
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.hashing.analysis import Analyzer
+from service.index.columns import ColumnIndex
 from service.index.document_replica import DocumentReplica
 from service.index.words import Clause, WordIndex
 from service.search.word_query import text_clauses, word_query
@@ -19,7 +20,9 @@ WORDS = ["bread", "breads", "sea", "car", "the", "of", "lighthouse", "fast", "fo
 
 
 def replica(*synonyms: tuple[str, ...]) -> DocumentReplica:
-    return DocumentReplica(1, WordSettings(language="en", synonyms=synonyms), 1, Analyzer("en"), WordIndex(), 0)
+    return DocumentReplica(
+        1, WordSettings(language="en", synonyms=synonyms), 1, Analyzer("en"), WordIndex(), ColumnIndex(), 0
+    )
 
 
 @given(st.lists(st.sampled_from(WORDS), min_size=1))

@@ -6,6 +6,7 @@ import pytest
 
 from service.errors import InvalidInput
 from service.hashing.analysis import Analyzer
+from service.index.columns import ColumnIndex
 from service.index.document_replica import DocumentReplica
 from service.index.words import WordIndex
 from service.search.word_query import WordQuery, plain_query, word_query
@@ -18,7 +19,7 @@ TEXTS = ["the black cat", "restaurants in new york city", "a list of numbers", "
 def replica() -> DocumentReplica:
     synonyms = (("car", "automobile"), ("nyc", "new york city"))
     settings, analyzer = WordSettings("en", synonyms=synonyms), Analyzer("en")
-    made = DocumentReplica(1, settings, 1, analyzer, WordIndex(), 5)
+    made = DocumentReplica(1, settings, 1, analyzer, WordIndex(), ColumnIndex(), 5)
     made.words.put(range(len(TEXTS)), [analyzer.all_terms(text) for text in TEXTS])
     return made
 
