@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from service.index.hamming.layout import ANSWER_WORDS, CANDIDATES, FOUND, PATH, PROBES, RADIUS
 from service.index.hamming.view import Keys
 
-PATHS = ("scan", "probe", "probe, then scan")
+PATHS = ("scan", "probe", "probe, then scan", "gather", "probe, then gather")
 
 
 class Stats(NamedTuple):
     """The work one query took: why it was fast, or not.
 
-    `path` is "scan", "probe" or "probe, then scan"; `probes` counts buckets looked into, `candidates` codes that were
-    compared, and within `radius` bits of the query nothing was left unseen.
+    `path` is one of `PATHS`, where "gather" looks at the allowed codes one by one; `probes` counts buckets looked into,
+    `candidates` codes that were compared, and within `radius` bits of the query nothing was left unseen.
     """
 
     path: str
@@ -49,7 +49,7 @@ class Answers(Sequence[Neighbors]):
 
     @property
     def keys(self) -> NDArray[np.int64]:
-        """`(q, k)` keys; -1 behind the last of an answer that a radius cut short."""
+        """`(q, k)` keys; -1 behind the last of an answer that a radius or a key mask cut short."""
         rows = self.rows
         return rows[:, ANSWER_WORDS : (rows.shape[1] + ANSWER_WORDS) // 2]
 

@@ -34,14 +34,15 @@ TABLES_AT, TABLE_WORDS = 16, 8
 TABLE_START, TABLE_WIDTH, TABLE_OFFSETS, TABLE_IDS, TABLE_CODES = range(5)
 
 # how to answer, where in a row of answers what stands, and which way was taken
-AUTO, SCAN, PROBE = range(3)
+AUTO, SCAN, PROBE, GATHER = range(4)
 FOUND, PATH, PROBES, CANDIDATES, RADIUS, ANSWER_WORDS = 0, 1, 2, 3, 4, 8
-PATH_SCAN, PATH_PROBE, PATH_SWITCHED = range(3)
+PATH_SCAN, PATH_PROBE, PATH_SWITCHED, PATH_GATHER, PATH_SWITCHED_TO_GATHER = range(5)
 UNLIMITED = 1 << 40
 """A k that stands for all within the radius."""
 
 # nanoseconds, measured by benchmarks/search.py; only their ratios matter, and they never change an answer
 PROBE_NS, CANDIDATE_NS, KEEP_NS, SCAN_NS_CACHED, SCAN_NS_MEMORY = 11.0, 0.35, 15.0, 0.075, 0.22
+SCAN_TEST_NS, PROBE_TEST_NS, GATHER_NS = 25.0, 60.0, 10.0
 CACHED_BYTES = 16 << 20
 MIN_PROBED = 1 << 15
 """Fewer codes than this are always scanned: it takes two microseconds."""

@@ -4,6 +4,7 @@ Longer than other files because search, writes and the rebuild of the base share
 
 How a search goes: the delta (what was added since the base was built) is scanned; then the base is probed by
 multi-index hashing, or scanned, whichever looks cheaper before each step, with the k-th distance found so far.
+With a key mask the third way is to gather the allowed codes, which is the cheapest where they are few.
 
 Why the probing stops where it does. Cut the codes into m substrings, one table each. Step `a * m + j` looks into the
 buckets of table j whose address differs from the query's in exactly a bits. Say step s = a * m + j is done, and some
@@ -19,9 +20,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 
@@ -36,6 +35,7 @@ from service.index.hamming.answers import Answers, Neighbors
 from service.index.hamming.kernels.select import Engine, engine_for
 from service.index.hamming.layout import ANSWER_WORDS, AUTO, FOUND, RADIUS, UNLIMITED, Words
 from service.index.hamming.view import Ids, Keys, View
+from service.index.key_mask import KeyMask
 
 FIRST_ROOM = 64
 """Matches that a radius search has room for before it is asked again with as much as it needs."""
@@ -46,19 +46,6 @@ BLOCK = 64
 BYTES = np.dtype(np.uint8)
 KEYS = np.dtype(np.int64)
 _WORD = (1 << 64) - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Keys that answers may hold, prepared by `HammingTable.select` for many searches; a later write renews it."""
-
-    keys: Keys
-    source: View
-    view: View
-
-
-Allowed = Selection | Keys | Collection[int] | None
-"""The keys that an answer may hold; None allows all."""
 
 
 class HammingTable:
@@ -129,7 +116,7 @@ class HammingTable:
         self,
         codes: Codes,
         k: int,
-        allowed: Allowed = None,
+        allowed: KeyMask | None = None,
         logits: NDArray[np.floating] | None = None,
         radius: int | None = None,
     ) -> Answers:
@@ -138,8 +125,7 @@ class HammingTable:
         Args:
             codes: the queries, `(q, n_bytes)` uint8.
             k: how many, at least 1.
-            allowed: the keys an answer may hold; never fewer than k come back when k allowed keys exist. Keys that are
-                used more than once are better prepared by `select`.
+            allowed: the keys an answer may hold, all if None; never fewer than k come back when k allowed keys exist.
             logits: the real-valued codes `(q, n_bits)` that the queries were thresholded from. They order hits of
                 equal distance, before their keys do: first those that differ in the bits nearest to the threshold.
             radius: leave out what is farther than so many bits.
@@ -149,36 +135,32 @@ class HammingTable:
         """
         if k < 1:
             raise InvalidInput(f"k must be at least 1, got {k}")
-        view = self._view if allowed is None else self._shown(allowed)
+        view = self._view
         n_live = view.n_live
         is_one = codes.shape == self._one_code and codes.dtype is BYTES and codes.flags.c_contiguous
-        if is_one and k <= n_live and radius is None and logits is None:  # the plainest, without the calls below
+        is_plain = radius is None and logits is None and allowed is None
+        if is_one and is_plain and k <= n_live:  # without the calls below
             rows = np.empty((1, ANSWER_WORDS + 2 * k), KEYS)
             self._engine.answer(view, codes, k, self._n_bits, AUTO, rows)
             return Answers(rows)
         codes = self._queries(codes)
-        nearest = Answers(self._rows(view, codes, k if k < n_live else n_live, radius))
+        most = n_live if allowed is None else min(n_live, len(allowed))
+        nearest = Answers(self._rows(view, codes, min(k, most), radius, allowed))
         if logits is not None:
             if logits.shape != (len(codes), self._n_bits):
                 raise InvalidInput(f"logits must be ({len(codes)}, {self._n_bits}), got {logits.shape}")
-            self._order(view, nearest, codes, logits)
+            self._order(view, nearest, codes, logits, allowed)
         return nearest
 
-    def within(self, codes: Codes, radius: int, allowed: Allowed = None) -> list[Neighbors]:
-        """All that lie within `radius` bits of each of `(q, n_bytes)` codes; radius 0 finds equal codes.
+    def within(self, codes: Codes, radius: int, allowed: KeyMask | None = None) -> list[Neighbors]:
+        """All allowed that lie within `radius` bits of each of `(q, n_bytes)` codes; radius 0 finds equal codes.
 
         Raises:
             InvalidInput: shape, width or dtype of the codes is wrong, or radius < 0.
         """
         if radius < 0:
             raise InvalidInput(f"radius must be at least 0, got {radius}")
-        return self._balls(self._shown(allowed), self._queries(codes), min(radius, self._n_bits))
-
-    def select(self, keys: Keys | Collection[int]) -> Selection:
-        """Prepare keys to be used as `allowed` in many searches."""
-        wanted = keys if isinstance(keys, np.ndarray) else np.fromiter(keys, np.int64, len(keys))
-        source = self._view
-        return Selection(wanted, source, source.only(wanted))
+        return self._balls(self._view, self._queries(codes), min(radius, self._n_bits), allowed)
 
     def get(self, keys: Keys) -> tuple[Codes, NDArray[np.bool_]]:
         """The codes of `(n,)` keys: `(n, n_bytes)` uint8, zero where absent, and the `(n,)` mask of those found."""
@@ -271,9 +253,9 @@ class HammingTable:
         while (rebuild := self._rebuild) is not None:
             rebuild.join()
 
-    def _rows(self, view: View, codes: Codes, k: int, radius: int | None) -> NDArray[np.int64]:
-        """The rows of the `k` nearest, of which there are so many unless a radius is given; -1 where there is none."""
-        if radius is None and k > 0 and len(codes) <= BLOCK:
+    def _rows(self, view: View, codes: Codes, k: int, radius: int | None, allowed: KeyMask | None) -> NDArray[np.int64]:
+        """The rows of the `k` nearest; -1 where a radius or a mask leaves fewer."""
+        if radius is None and allowed is None and k > 0 and len(codes) <= BLOCK:
             return self._answers(view, codes, k, self._n_bits, k)
         limit = self._n_bits if radius is None else min(radius, self._n_bits)
         rows = np.full((len(codes), ANSWER_WORDS + 2 * k), -1, np.int64)
@@ -281,55 +263,59 @@ class HammingTable:
             answer = self._engine.answer
             parts = _blocks(len(codes))
             run = _threads().map if len(parts) > 1 else map
-            deque(run(lambda part: answer(view, codes[part], k, limit, AUTO, rows[part]), parts), 0)
+            deque(run(lambda part: answer(view, codes[part], k, limit, AUTO, rows[part], allowed), parts), 0)
         else:
             rows[:, :ANSWER_WORDS] = 0
             rows[:, RADIUS] = limit
         return rows
 
-    def _balls(self, view: View, codes: Codes, radius: int) -> list[Neighbors]:
+    def _balls(self, view: View, codes: Codes, radius: int, allowed: KeyMask | None) -> list[Neighbors]:
         """All within a radius of each query."""
         if len(codes) <= BLOCK:
-            return self._block(view, codes, radius)
-        parts = _threads().map(lambda part: self._block(view, codes[part], radius), _blocks(len(codes)))
+            return self._block(view, codes, radius, allowed)
+        parts = _threads().map(lambda part: self._block(view, codes[part], radius, allowed), _blocks(len(codes)))
         return list(chain.from_iterable(parts))
 
-    def _block(self, view: View, codes: Codes, radius: int) -> list[Neighbors]:
-        rows = self._answers(view, codes, UNLIMITED, radius, FIRST_ROOM)
+    def _block(self, view: View, codes: Codes, radius: int, allowed: KeyMask | None) -> list[Neighbors]:
+        rows = self._answers(view, codes, UNLIMITED, radius, FIRST_ROOM, allowed=allowed)
         answers = Answers(rows)
         balls = []
         for place, found in enumerate(rows[:, FOUND].tolist()):
             if found > FIRST_ROOM:
                 code = codes[place : place + 1]
-                balls.append(Answers(self._answers(view, code, UNLIMITED, radius, found))[0])
+                balls.append(Answers(self._answers(view, code, UNLIMITED, radius, found, allowed=allowed))[0])
             else:
                 balls.append(answers[place])
         return balls
 
-    def _order(self, view: View, nearest: Answers, codes: Codes, logits: NDArray[np.floating]) -> None:
+    def _order(
+        self, view: View, nearest: Answers, codes: Codes, logits: NDArray[np.floating], allowed: KeyMask | None
+    ) -> None:
         """Order equal distances by the sum of |logit| over the differing bits, then by key."""
         for (keys, distances, _), code, row in zip(nearest, codes, logits, strict=True):
             if not len(keys):
                 continue
             radius = int(distances[-1])  # hits of this distance may have been cut off
-            ball = self._balls(view, code[None], radius)[0]
+            ball = self._balls(view, code[None], radius, allowed)[0]
             ids, _ = view.ids_of(ball.keys)
             stored = layout.from_planes(view.gather(ids)[0], self._n_bytes)
             flipped = unpack(stored ^ code) @ np.abs(row)
             keys[:] = ball.keys[np.lexsort((ball.keys, flipped, ball.distances))[: len(keys)]]
 
-    def _answers(self, view: View, codes: Codes, k: int, limit: int, room: int, mode: int = AUTO) -> NDArray[np.int64]:
+    def _answers(
+        self,
+        view: View,
+        codes: Codes,
+        k: int,
+        limit: int,
+        room: int,
+        mode: int = AUTO,
+        allowed: KeyMask | None = None,
+    ) -> NDArray[np.int64]:
         """Rows as `service.index.hamming.kernels.reference.answer` writes them, with room for so many matches each."""
         out = np.empty((len(codes), ANSWER_WORDS + 2 * room), np.int64)
-        self._engine.answer(view, codes, k, limit, mode, out)
+        self._engine.answer(view, codes, k, limit, mode, out, allowed)
         return out
-
-    def _shown(self, allowed: Allowed) -> View:
-        if allowed is None:
-            return self._view
-        if not isinstance(allowed, Selection):
-            return self.select(allowed).view
-        return allowed.view if allowed.source is self._view else self.select(allowed.keys).view
 
     def _queries(self, codes: Codes) -> Codes:
         """The same codes if they are right, as the compiled loops need them: rows after one another."""

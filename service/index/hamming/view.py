@@ -28,7 +28,7 @@ MIN_ROOM = 1024
 NO_BITS: Words = np.empty(0, np.uint64)
 
 # the record: every array by address, one small array to hand to the compiled loops
-R_WORDS, R_DELTA, R_DELTA_STRIDE, R_DEAD, R_RECENT, R_ALLOWED, RECORD_WORDS = range(7)
+R_WORDS, R_DELTA, R_DELTA_STRIDE, R_DEAD, R_RECENT, RECORD_WORDS = range(6)
 
 
 def bitmap(n: int, ids: Ids) -> Words:
@@ -68,7 +68,6 @@ class Arrays:
         room: how many.
         dead: bitmap over all ids, or empty if none is set.
         recent: `(MAX_RECENT,)` uint32 ids that died since the bitmap was made; appended in place.
-        allowed: bitmap over all ids of those that an answer may hold; empty if all.
         record: all of them by address.
         latest: the ids in `recent`, to look one up; for the writer.
     """
@@ -81,12 +80,11 @@ class Arrays:
     room: int
     dead: Words
     recent: NDArray[np.uint32]
-    allowed: Words
     record: NDArray[np.int64]
     latest: set[int]
 
     @classmethod
-    def of(cls, words: Words, delta: Words, dead: Words, allowed: Words) -> Arrays:
+    def of(cls, words: Words, delta: Words, dead: Words) -> Arrays:
         """These arrays, with an empty `recent`."""
         keys, recent, record = layout.keys_of(words), np.zeros(MAX_RECENT, np.uint32), np.zeros(RECORD_WORDS, np.int64)
         record[R_DELTA_STRIDE] = delta.shape[1]
@@ -95,12 +93,11 @@ class Arrays:
             (R_DELTA, delta),
             (R_DEAD, dead),
             (R_RECENT, recent),
-            (R_ALLOWED, allowed),
         ):
             record[place] = _address(array)
         last_key = int(keys[-1]) if len(keys) else -(1 << 63) - 1
         room = delta.shape[1] - layout.SLACK
-        return cls(words, keys, len(keys), last_key, delta, room, dead, recent, allowed, record, set())
+        return cls(words, keys, len(keys), last_key, delta, room, dead, recent, record, set())
 
 
 @dataclass(slots=True, eq=False)
@@ -111,7 +108,7 @@ class View:
         arrays: of which the view sees the whole base, and so much of what grows:
         n_delta: how many columns of the delta count.
         n_recent: how many entries of `recent` count.
-        n_live: codes that are not dead, and allowed.
+        n_live: codes that are not dead.
     """
 
     arrays: Arrays
@@ -120,11 +117,9 @@ class View:
     n_live: int
 
     @classmethod
-    def of(
-        cls, words: Words, delta: Words, n_delta: int, n_live: int, dead: Words = NO_BITS, allowed: Words = NO_BITS
-    ) -> View:
+    def of(cls, words: Words, delta: Words, n_delta: int, n_live: int, dead: Words = NO_BITS) -> View:
         """A view of these arrays, with nothing in `recent`."""
-        return cls(Arrays.of(words, delta, dead, allowed), n_delta, 0, n_live)
+        return cls(Arrays.of(words, delta, dead), n_delta, 0, n_live)
 
     @classmethod
     def of_base(cls, words: Words) -> View:
@@ -201,11 +196,6 @@ class View:
     def dead(self) -> Words:
         """The bitmap of the dead that are not in `recent`."""
         return self.arrays.dead
-
-    @property
-    def allowed(self) -> Words:
-        """The bitmap of what an answer may hold; empty if all."""
-        return self.arrays.allowed
 
     @property
     def n_base(self) -> int:
@@ -286,21 +276,3 @@ class View:
         """Every id that is not dead, ascending."""
         ids = np.arange(self.n_base + self.n_delta)
         return ids[self.live(ids)] if self.n_dead else ids
-
-    def only(self, keys: Keys) -> View:
-        """The same view of which an answer holds none but `keys`.
-
-        A few are gathered, so that nothing else is looked at; many become a bitmap that is tested where a code is near.
-        """
-        ids, found = self.ids_of(np.unique(keys))
-        ids = np.sort(ids[found])
-        if len(ids) * 16 < self.n_base + self.n_delta:
-            return _gathered(self, ids)
-        return View.of(self.words, self.delta, self.n_delta, len(ids), allowed=bitmap(self.n_base + self.n_delta, ids))
-
-
-def _gathered(view: View, ids: Ids) -> View:
-    planes, keys = view.gather(ids)
-    delta = new_delta(len(planes), len(ids))
-    delta[:-1, : len(ids)], delta[-1, : len(ids)] = planes, keys.view(np.uint64)
-    return View.of(layout.allocate(0, view.n_bits, 0), delta, len(ids), len(ids))

@@ -17,6 +17,7 @@ from service.index.hamming.kernels import reference
 from service.index.hamming.kernels.select import answers_alike, engine_for, fallbacks
 from service.index.hamming.layout import ANSWER_WORDS, Words
 from service.index.hamming.view import View
+from service.index.key_mask import KeyMask
 
 
 @pytest.fixture(autouse=True)
@@ -77,8 +78,17 @@ class OffByOne:
     def fill_tables(self, words: Words) -> None:
         reference.fill_tables(words)
 
-    def answer(self, view: View, queries: Codes, k: int, limit: int, mode: int, out: NDArray[np.int64]) -> None:
-        reference.answer(view, queries, k, limit, mode, out)
+    def answer(
+        self,
+        view: View,
+        queries: Codes,
+        k: int,
+        limit: int,
+        mode: int,
+        out: NDArray[np.int64],
+        allowed: KeyMask | None = None,
+    ) -> None:
+        reference.answer(view, queries, k, limit, mode, out, allowed)
         out[0, ANSWER_WORDS + (out.shape[1] - ANSWER_WORDS) // 2] += 1
 
 

@@ -24,6 +24,7 @@ from service.index.hamming.kernels.select import engine_for
 from service.index.hamming.layout import ANSWER_WORDS, AUTO, PROBE, SCAN, UNLIMITED
 from service.index.hamming.table import HammingTable
 from service.index.hamming.view import Keys
+from service.index.key_mask import KeyMask
 from tests import oracles
 
 WIDTHS = [8, 16, 32, 64, 72, 128, 256]
@@ -99,8 +100,10 @@ def test_any_history_of_writes_answers_as_brute_force(data: st.DataObject, n_bit
         assert len(table) == len(model)
     queries = clustered(rng, 3, n_bits)
     k, radius = data.draw(st.integers(1, 80)), data.draw(st.integers(0, n_bits))
-    allowed = data.draw(st.none() | st.sets(st.integers(-60, 60)))
-    visible = {key: code for key, code in model.items() if allowed is None or key in allowed}
+    shown = data.draw(st.none() | st.sets(st.integers(-60, 60)) | st.sets(st.integers(-60, 60), min_size=100))
+    far = data.draw(st.booleans())  # a key that lies far apart makes of the mask a list
+    allowed = None if shown is None else KeyMask.of_keys(shown | ({1 << 60} if far else set()))
+    visible = {key: code for key, code in model.items() if shown is None or key in shown}
     for query, nearest, ball in zip(
         queries, table.search(queries, k, allowed), table.within(queries, radius, allowed), strict=True
     ):
@@ -218,20 +221,22 @@ def test_a_filter_never_gives_fewer_than_k(share: float) -> None:
     codes = clustered(rng, 40_000, 64, 30)
     table = HammingTable.build(codes, np.arange(40_000))
     allowed = np.flatnonzero(rng.random(40_000) < share)
-    selection = table.select(allowed)
+    mask = KeyMask.of_keys(allowed)
     model = as_model(allowed, codes[allowed])
     queries = clustered(rng, 3, 64, 30)
-    for query, answer in zip(queries, table.search(queries, 10, selection), strict=True):
+    for query, answer in zip(queries, table.search(queries, 10, mask), strict=True):
         assert as_pairs(answer) == brute_force(model, query, 64, 10)
 
 
 @pytest.mark.usefixtures("kernel")
-def test_a_selection_follows_later_writes() -> None:
+def test_a_key_mask_may_name_keys_that_come_and_go() -> None:
     table = HammingTable.build(np.zeros((3, 8), np.uint8), np.arange(3))
-    selection = table.select({1, 2, 9})
+    mask = KeyMask.of_keys({1, 2, 9})
     table.delete(np.array([1]))
     table.add(np.zeros((2, 8), np.uint8), np.array([9, 10]))
-    assert table.search(np.zeros((1, 8), np.uint8), 5, selection)[0].keys.tolist() == [2, 9]
+    found = table.search(np.zeros((1, 8), np.uint8), 5, mask)
+    assert found[0].keys.tolist() == [2, 9]
+    assert found.keys.tolist() == [[2, 9, -1]]
 
 
 @pytest.mark.usefixtures("kernel")

@@ -6,6 +6,9 @@ will read is fetched ahead, a step's offsets, then its buckets some way before t
 misses overlap. And inside, arrays are plain addresses: numba counts references at each array that it hands on, nine
 tenths of the time of a short query.
 
+A key mask is asked where a code is near, for some such codes at once: their ids and keys lie far apart in memory. Where
+few keys are allowed, their codes are gathered instead: the mask is walked along the ascending keys of the base.
+
 What one query knows so far lies in its frame: the fields named below, a histogram of the distances met, and the entries
 kept, each a distance with a place in a bucket or an id. Its `bound` is such that the k nearest of what was met lie
 within it.
@@ -37,12 +40,15 @@ from service.index import compiler
 from service.index.hamming import layout, view
 from service.index.hamming.layout import (
     ANSWER_WORDS,
+    AUTO,
     CANDIDATE_NS,
     CANDIDATES,
     CODES_AT,
     COST_AT,
     COVERAGE_AT,
     FOUND,
+    GATHER,
+    GATHER_NS,
     KEEP_NS,
     KEYS_AT,
     N_BITS,
@@ -51,16 +57,19 @@ from service.index.hamming.layout import (
     N_STEPS,
     N_TABLES,
     PATH,
+    PATH_GATHER,
     PATH_PROBE,
     PATH_SCAN,
     PATH_SWITCHED,
+    PATH_SWITCHED_TO_GATHER,
     PROBE,
     PROBE_NS,
+    PROBE_TEST_NS,
     PROBES,
     PROBES_AT,
     RADIUS,
-    SCAN,
     SCAN_COST,
+    SCAN_TEST_NS,
     STRIDE,
     TABLE_CODES,
     TABLE_IDS,
@@ -71,7 +80,8 @@ from service.index.hamming.layout import (
     TABLES_AT,
     UNLIMITED,
 )
-from service.index.hamming.view import R_ALLOWED, R_DEAD, R_DELTA, R_DELTA_STRIDE, R_RECENT, R_WORDS, View
+from service.index.hamming.view import R_DEAD, R_DELTA, R_DELTA_STRIDE, R_RECENT, R_WORDS, View
+from service.index.key_mask import KeyMask
 
 # their stubs take the functions for what they compile to
 intrinsic: Any = _intrinsic
@@ -89,16 +99,24 @@ LANES, BLOCK, FETCHED = 8, 32, 256
 _WIDTHS = [(np.uint64(0),) * n_planes for n_planes in range(5)]
 
 # fields of a frame
-F_BASE, F_ENTRIES, F_DELTA_KEYS, F_DEAD, F_RECENT, F_N_RECENT, F_ALLOWED, F_SIFTED, F_K, F_CAPACITY = range(10)
-F_BOUND, F_WITHIN, F_COUNT, F_LOST, F_TIED_AT, F_TIE_KEY, F_PROBES, F_CANDIDATES, F_SCAN_NS = range(10, 19)
-F_CHUNK, CHUNK = 20, 64  # the buckets looked into next: addresses, then first and last entries
+F_BASE, F_ENTRIES, F_DELTA_KEYS, F_DEAD, F_RECENT, F_N_RECENT, F_SIFTED, F_K, F_CAPACITY = range(9)
+F_BOUND, F_WITHIN, F_COUNT, F_LOST, F_TIED_AT, F_TIE_KEY, F_PROBES, F_CANDIDATES, F_TESTED = range(9, 18)
+F_SCAN_NS, F_TESTS_NS, F_GATHERS, F_MASK_KIND, F_MASK, F_MASK_BITS, F_FIRST_KEY, F_N_ALLOWED = range(18, 26)
+F_N_WAITING = 26
+F_CHUNK, CHUNK = 27, 64  # the buckets looked into next: addresses, then first and last entries; or ids, for `gather`
 LEAD, MIN_LEAD = 1024, 4  # how far ahead codes are fetched, in codes and in buckets: more would push out what waits
-F_HISTOGRAM = F_CHUNK + 2 * CHUNK
+F_WAITING, WAITING = F_CHUNK + 2 * CHUNK, 32  # entries whose keys are fetched before the mask is asked, then their ids
+F_HISTOGRAM = F_WAITING + 2 * WAITING
 MIN_ENTRIES = 1024
 
 # an entry: distance, table + 1 of the bucket (0: none), place in the bucket or, without one, id
 TABLE_SHIFT, DISTANCE_SHIFT = 32, 48
 PLACE_MASK = (1 << DISTANCE_SHIFT) - 1
+
+# a key mask, as an array to hand to the loops, with its bitmap or its keys by address
+M_KIND, M_ADDRESS, M_N_BITS, M_FIRST_KEY, M_N_ALLOWED, MASK_WORDS = range(6)
+NO_MASK, MASK_OF_BITS, MASK_OF_KEYS = range(3)
+_ALL: NDArray[np.int64] = np.zeros(MASK_WORDS, np.int64)
 
 _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 _VECTOR = ir.VectorType(_I64, LANES)
@@ -138,6 +156,22 @@ def load_half(typingctx: Any, address: Any, index: Any) -> Any:
     """The uint32 at `index` half words from `address`, as int64."""
     return types.int64(types.int64, types.int64), lambda context, builder, signature, args: builder.zext(
         builder.load(_element(builder, _I32, *args)), _I64
+    )
+
+
+@intrinsic
+def load_unaligned(typingctx: Any, address: Any) -> Any:
+    """The uint64 at an address that need not be a multiple of eight."""
+    return types.uint64(types.int64), lambda context, builder, signature, args: builder.load(
+        builder.inttoptr(args[0], _I64.as_pointer()), align=1
+    )
+
+
+@intrinsic
+def load_byte(typingctx: Any, address: Any) -> Any:
+    """The byte at an address, as uint64."""
+    return types.uint64(types.int64), lambda context, builder, signature, args: builder.zext(
+        builder.load(builder.inttoptr(args[0], _I8.as_pointer())), _I64
     )
 
 
@@ -269,28 +303,64 @@ def has_bit(bitmap, place):
 
 
 @inlined
-def visible(frame, code_id):
-    """Whether an answer may hold the code: neither deleted nor filtered away."""
-    dead, allowed = load(frame, F_DEAD), load(frame, F_ALLOWED)
+def is_alive(frame, code_id):
+    """Whether the code was neither deleted nor replaced."""
+    dead = load(frame, F_DEAD)
     if dead != 0 and has_bit(dead, code_id):
         return False
     recent, gone = load(frame, F_RECENT), False
     for i in range(load(frame, F_N_RECENT)):
         gone |= load_half(recent, i) == code_id
-    return not gone and (allowed == 0 or has_bit(allowed, code_id))
+    return not gone
+
+
+@inlined
+def is_listed(keys, n, key):
+    """Whether a key is among `n` ascending ones."""
+    low, high = 0, n
+    while low < high:
+        middle = (low + high) >> 1
+        if load(keys, middle) < key:
+            low = middle + 1
+        else:
+            high = middle
+    return low < n and load(keys, low) == key
+
+
+@inlined
+def is_allowed(frame, key):
+    """Whether the key mask, if there is one, has the key."""
+    kind, mask = load(frame, F_MASK_KIND), load(frame, F_MASK)
+    if kind == NO_MASK:
+        return True
+    if kind == MASK_OF_KEYS:
+        return is_listed(mask, load(frame, F_N_ALLOWED), key)
+    bit = key - load(frame, F_FIRST_KEY)
+    return 0 <= bit < load(frame, F_MASK_BITS) and (load_byte(mask + (bit >> 3)) >> np.uint64(bit & 7)) & _ONE != 0
+
+
+@inlined
+def key_of(frame, base, code_id):
+    """The key of an id."""
+    n = load(base, N_CODES)
+    return (
+        load(base + 8 * load(base, KEYS_AT), code_id) if code_id < n else load(load(frame, F_DELTA_KEYS), code_id - n)
+    )
+
+
+@inlined
+def id_of(base, place):
+    """The id of an entry's place."""
+    table, index = (place >> TABLE_SHIFT) - 1, place & ((1 << TABLE_SHIFT) - 1)
+    if table < 0:
+        return index
+    return load_half(base + 8 * load(base, TABLES_AT + TABLE_WORDS * table + TABLE_IDS), index)
 
 
 @inlined
 def key_at(frame, base, place):
     """The key of an entry's place."""
-    table, code_id = (place >> TABLE_SHIFT) - 1, place & ((1 << TABLE_SHIFT) - 1)
-    if table >= 0:
-        ids = base + 8 * load(base, TABLES_AT + TABLE_WORDS * table + TABLE_IDS)
-        code_id = load_half(ids, code_id)
-    n = load(base, N_CODES)
-    return (
-        load(base + 8 * load(base, KEYS_AT), code_id) if code_id < n else load(load(frame, F_DELTA_KEYS), code_id - n)
-    )
+    return key_of(frame, base, id_of(base, place))
 
 
 @jit
@@ -372,9 +442,40 @@ def keep(frame, distance, place):
     store(frame, F_WITHIN, within)
 
 
+@inlined
+def wait(frame, distance, place):
+    """Put off asking the mask for a code that lies within the bound, until others can be asked with it."""
+    n = load(frame, F_N_WAITING)
+    store(frame, F_WAITING + n, (distance << DISTANCE_SHIFT) | place)
+    store(frame, F_N_WAITING, n + 1)
+    if n + 1 == WAITING:
+        keep_allowed(frame)
+
+
+@jit
+def keep_allowed(frame):
+    """Keep those of the waiting that are allowed: their keys are fetched together, one cache miss for all of them."""
+    base, n, ids = load(frame, F_BASE), load(frame, F_N_WAITING), frame + 8 * (F_WAITING + WAITING)
+    n_codes, keys = load(base, N_CODES), base + 8 * load(base, KEYS_AT)
+    for i in range(n):
+        code_id = id_of(base, load(frame, F_WAITING + i) & PLACE_MASK)
+        store(ids, i, code_id)
+        if code_id < n_codes:
+            prefetch(keys + 8 * code_id)
+    for i in range(n):
+        entry, code_id = load(frame, F_WAITING + i), load(ids, i)
+        if entry >> DISTANCE_SHIFT > load(frame, F_BOUND):
+            continue
+        if is_allowed(frame, key_of(frame, base, code_id)) and is_alive(frame, code_id):
+            keep(frame, entry >> DISTANCE_SHIFT, entry & PLACE_MASK)
+    store(frame, F_TESTED, load(frame, F_TESTED) + n)
+    store(frame, F_N_WAITING, 0)
+
+
 @jit
 def scan(frame, codes, n, stride, query, first_id):
-    """Keep what lies within the bound of `n` codes whose ids follow `first_id`."""
+    """Keep what lies within the bound of `n` codes whose ids follow `first_id`: of the base, or of the delta."""
+    is_masked = load(frame, F_MASK_KIND) != NO_MASK
     for start in range(0, n, BLOCK):
         for line in range(0, BLOCK, 8):
             prefetch(codes + 8 * (start + AHEAD + line))
@@ -387,8 +488,118 @@ def scan(frame, codes, n, stride, query, first_id):
             index = start + popcount((near & (~near + _ONE)) - _ONE)
             near &= near - _ONE
             distance = ones(difference(codes + 8 * index, stride, query))
-            if distance <= load(frame, F_BOUND) and visible(frame, first_id + index):
+            if distance > load(frame, F_BOUND):
+                continue
+            if is_masked:
+                wait(frame, distance, first_id + index)
+            elif is_alive(frame, first_id + index):
                 keep(frame, distance, first_id + index)
+    if is_masked:
+        keep_allowed(frame)
+
+
+@inlined
+def place_of(keys, n, ratio, key, place, before):
+    """The place of the first of `n` ascending keys, from `place` on, that is not less than `key`; n if all are less.
+
+    It begins where the key lies if keys are evenly spread, `ratio` of them to a number, and doubles its steps. `before`
+    is a key near the one at `place`, known without reading it, so that reads need not wait for one another.
+    """
+    ahead = max(0.0, (np.float64(key) - before) * ratio)
+    low, high, step = place, min(n - 1, place + np.int64(ahead)) if ahead < n else n - 1, 1
+    if load(keys, high) < key:
+        low = high + 1
+        high = low
+        while high < n and load(keys, high) < key:
+            low = high + 1
+            high = min(n, high + step)
+            step *= 2
+    elif load(keys, high) > key:
+        while high > low and load(keys, max(low, high - step)) >= key:
+            high = max(low, high - step)
+            step *= 2
+        low = max(low, high - step)
+    else:
+        low = high
+    while low < high:
+        middle = (low + high) >> 1
+        if load(keys, middle) < key:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@jit
+def gather_chunk(frame, query, n):
+    """Keep what lies within the bound of the `n` codes of the base whose ids stand in the chunk."""
+    base, ids = load(frame, F_BASE), frame + 8 * F_CHUNK
+    codes, stride = base + 8 * load(base, CODES_AT), load(base, STRIDE)
+    for i in range(n):
+        code_id = load(ids, i)
+        distance = ones(difference(codes + 8 * code_id, stride, query))
+        if distance <= load(frame, F_BOUND) and is_alive(frame, code_id):
+            keep(frame, distance, code_id)
+    store(frame, F_CANDIDATES, load(frame, F_CANDIDATES) + n)
+
+
+@inlined
+def take(frame, query, place, n):
+    """Put the id of an allowed code into the chunk, which holds `n`, and empty it if it is full; how many it holds."""
+    base = load(frame, F_BASE)
+    for plane in range(len(query)):
+        prefetch(base + 8 * (load(base, CODES_AT) + plane * load(base, STRIDE) + place))
+    store(frame + 8 * F_CHUNK, n, place)
+    if n + 1 < CHUNK:
+        return n + 1
+    gather_chunk(frame, query, CHUNK)
+    return 0
+
+
+@jit
+def gather(frame, query):
+    """Keep what lies within the bound of the allowed codes of the base, found by their keys one after another."""
+    base, mask = load(frame, F_BASE), load(frame, F_MASK)
+    n_codes, keys = load(base, N_CODES), base + 8 * load(base, KEYS_AT)
+    if n_codes == 0:
+        return
+    span = np.float64(load(keys, n_codes - 1)) - np.float64(load(keys, 0))
+    ratio, place, n, before = (n_codes - 1) / max(1.0, span), 0, 0, np.float64(load(keys, 0))
+    if load(frame, F_MASK_KIND) == MASK_OF_KEYS:
+        for i in range(load(frame, F_N_ALLOWED)):
+            key = load(mask, i)
+            place, before = place_of(keys, n_codes, ratio, key, place, before), np.float64(key)
+            if place == n_codes:
+                break
+            if load(keys, place) == key:
+                n = take(frame, query, place, n)
+    else:
+        first, n_bits = load(frame, F_FIRST_KEY), load(frame, F_MASK_BITS)
+        begin = max(0, load(keys, 0) - first) if load(keys, 0) > first else 0
+        for at in range(begin & ~63, n_bits, 64):
+            bits = mask_word(mask, n_bits, at)
+            while bits != 0:
+                key = first + at + popcount((bits & (~bits + _ONE)) - _ONE)
+                bits &= bits - _ONE
+                place, before = place_of(keys, n_codes, ratio, key, place, before), np.float64(key)
+                if place == n_codes:
+                    break
+                if load(keys, place) == key:
+                    n = take(frame, query, place, n)
+            if place == n_codes:
+                break
+    gather_chunk(frame, query, n)
+
+
+@inlined
+def mask_word(mask, n_bits, at):
+    """64 bits of a bitmap from bit `at`, a multiple of 64; those behind its end are zero."""
+    if n_bits - at >= 64:
+        return load_unaligned(mask + (at >> 3))
+    bits = np.uint64(0)
+    for byte in range((n_bits - at) >> 3):
+        bits |= load_byte(mask + (at >> 3) + byte) << np.uint64(8 * byte)
+    return bits
 
 
 @inlined
@@ -441,6 +652,8 @@ def probe_step(base, frame, table, flips, query):
         for j in range(max(0, n_buckets - lead), n_buckets):
             scan_bucket(base, frame, ids, codes, stride, load(begins, j), load(ends, j), table, flips, query)
         store(frame, F_PROBES, load(frame, F_PROBES) + n_buckets)
+    if load(frame, F_MASK_KIND) != NO_MASK:
+        keep_allowed(frame)
 
 
 @inlined
@@ -458,8 +671,11 @@ def scan_bucket(base, frame, ids, codes, stride, begin, end, table, flips, query
             distance = ones(xor)
             if distance > load(frame, F_BOUND) or not is_new(base, table, flips, xor):
                 continue
-            if not load(frame, F_SIFTED) or visible(frame, load_half(ids, index)):
-                keep(frame, distance, ((table + 1) << TABLE_SHIFT) | index)
+            place = ((table + 1) << TABLE_SHIFT) | index
+            if load(frame, F_MASK_KIND) != NO_MASK:
+                wait(frame, distance, place)
+            elif not load(frame, F_SIFTED) or is_alive(frame, load_half(ids, index)):
+                keep(frame, distance, place)
     store(frame, F_CANDIDATES, load(frame, F_CANDIDATES) + end - begin)
 
 
@@ -498,12 +714,14 @@ def fetch_first(base, query):
 
 @jit
 def worth_probing(base, frame, step, load_seen):
-    """Whether finishing by probes looks cheaper than a scan."""
-    scan_cost = load(frame, F_SCAN_NS)
-    if step >= load(base, N_STEPS):
+    """Whether finishing by probes looks cheaper than a scan, or than gathering what is allowed."""
+    tested, tests = load(frame, F_TESTED) * PROBE_TEST_NS, load(frame, F_TESTS_NS)
+    scan_cost = load(frame, F_SCAN_NS) - max(0.0, tests - tested)
+    if step >= load(base, N_STEPS) or scan_cost <= 0.0:
         return False
     spent = load(frame, F_PROBES) * PROBE_NS + load(frame, F_CANDIDATES) * CANDIDATE_NS
-    if spent + load(frame, F_COUNT) * KEEP_NS < TRIAL * scan_cost:
+    spent += load(frame, F_COUNT) * KEEP_NS + tested
+    if spent < TRIAL * scan_cost + tests / 2:
         return True
     coverage = load(base, COVERAGE_AT) + step * (load(base, N_BITS) + 1)
     total, expected, bound, k = 0.0, 0, load(frame, F_BOUND), load(frame, F_K)
@@ -568,21 +786,55 @@ def finish(frame, out, room):
 
 
 @inlined
-def start(frame, record, n_recent, k, size, n_bits):
+def start(frame, record, n_recent, k, size, n_bits, mask):
     """Fill in what does not change from query to query."""
     base, delta = load(record, R_WORDS), load(record, R_DELTA)
     n_planes = (n_bits + 63) >> 6
     store(frame, F_BASE, base)
     store(frame, F_ENTRIES, frame + 8 * (F_HISTOGRAM + n_bits + 1))
     store(frame, F_DELTA_KEYS, delta + 8 * n_planes * load(record, R_DELTA_STRIDE))
-    for to, place in ((F_DEAD, R_DEAD), (F_RECENT, R_RECENT), (F_ALLOWED, R_ALLOWED)):
+    for to, place in ((F_DEAD, R_DEAD), (F_RECENT, R_RECENT)):
         store(frame, to, load(record, place))
+    for to, place in (
+        (F_MASK_KIND, M_KIND),
+        (F_MASK, M_ADDRESS),
+        (F_MASK_BITS, M_N_BITS),
+        (F_FIRST_KEY, M_FIRST_KEY),
+        (F_N_ALLOWED, M_N_ALLOWED),
+    ):
+        store(frame, to, load(mask, place))
     store(frame, F_N_RECENT, n_recent)
-    store(frame, F_SIFTED, load(record, R_DEAD) | n_recent | load(record, R_ALLOWED))
+    store(frame, F_SIFTED, load(record, R_DEAD) | n_recent)
     store(frame, F_K, k)
     store(frame, F_CAPACITY, size)
-    kept = k * (1 + np.log(max(1.0, load(base, N_CODES) / k))) if k < UNLIMITED else 0.0
-    store(frame, F_SCAN_NS, np.int64(load_float(base, SCAN_COST) + KEEP_NS * kept))
+    plan(frame, k)
+
+
+@inlined
+def plan(frame, k):
+    """What it costs, in ns, to look at all codes or, where that is cheaper, at the allowed ones; and to test the mask.
+
+    While a scan has met i codes, k of them lie within its bound on average, so about k (1 + ln(n / k)) pass in all. A
+    mask that leaves a share p of the codes lets as many pass among the allowed, and 1 / p as many are tested. By
+    probes, which meet near codes first, about 2 k / p are tested, at places far apart in memory.
+    """
+    base = load(frame, F_BASE)
+    n, n_allowed = np.float64(load(base, N_CODES)), np.float64(load(frame, F_N_ALLOWED))
+    is_masked = load(frame, F_MASK_KIND) != NO_MASK
+    shown = min(n, n_allowed) if is_masked else n
+    kept = k * (1 + np.log(max(1.0, shown / k))) if k < UNLIMITED else 0.0
+    cost = load_float(base, SCAN_COST) + KEEP_NS * kept
+    store(frame, F_GATHERS, 0)
+    store(frame, F_TESTS_NS, 0)
+    if is_masked:
+        cost += SCAN_TEST_NS * min(n, kept * n / max(1.0, shown))
+        if k < UNLIMITED:
+            store(frame, F_TESTS_NS, np.int64(PROBE_TEST_NS * min(n, 2 * k * n / max(1.0, shown))))
+        gathering = n_allowed * GATHER_NS + KEEP_NS * kept
+        if gathering < cost:
+            cost = gathering
+            store(frame, F_GATHERS, 1)
+    store(frame, F_SCAN_NS, np.int64(cost))
 
 
 @jit
@@ -591,35 +843,43 @@ def answer_one(frame, record, n_delta, query, limit, mode, out, room):
     base = load(record, R_WORDS)
     n, n_bits = load(base, N_CODES), load(base, N_BITS)
     delta, delta_stride = load(record, R_DELTA), load(record, R_DELTA_STRIDE)
+    gathers = mode == GATHER or (mode == AUTO and load(frame, F_GATHERS) != 0)
+    path, radius = PATH_GATHER if gathers else PATH_SCAN, -1
     reset(frame, n_bits)
     store(frame, F_BOUND, limit)
     store(frame, F_PROBES, 0)
     store(frame, F_CANDIDATES, n_delta)
-    path, radius = PATH_SCAN, -1
+    store(frame, F_TESTED, 0)
+    store(frame, F_N_WAITING, 0)
     scan(frame, delta, n_delta, delta_stride, query, n)
-    if mode != SCAN and load(base, N_TABLES):
+    if mode in (AUTO, PROBE) and load(base, N_TABLES):
         radius = probe(frame, query, mode)
-        path = PATH_SWITCHED if radius < 0 else PATH_PROBE
-        if radius < 0:
+        if radius >= 0:
+            path = PATH_PROBE
+        elif load(frame, F_PROBES) > 0:
+            path = PATH_SWITCHED_TO_GATHER if gathers else PATH_SWITCHED
             reset(frame, n_bits)
             scan(frame, delta, n_delta, delta_stride, query, n)
     if radius < 0:
-        scan(frame, base + 8 * load(base, CODES_AT), n, load(base, STRIDE), query, 0)
-        store(frame, F_CANDIDATES, load(frame, F_CANDIDATES) + n)
         radius = limit
+        if gathers:
+            gather(frame, query)
+        else:
+            scan(frame, base + 8 * load(base, CODES_AT), n, load(base, STRIDE), query, 0)
+            store(frame, F_CANDIDATES, load(frame, F_CANDIDATES) + n)
     finish(frame, out, room)
     store(out, PATH, path)
     store(out, RADIUS, radius)
 
 
 @jit
-def answer_all(record, n_delta, n_recent, queries, k, limit, mode, out, width):
+def answer_all(record, n_delta, n_recent, queries, k, limit, mode, out, width, mask):
     """Answer `(q, n_bytes)` queries; the type of the tuple `width` says at compile time how many words a code has."""
     n_bits = 8 * queries.shape[1]
     room = (out.shape[1] - ANSWER_WORDS) // 2
     size = max(4 * k, MIN_ENTRIES) if k < UNLIMITED else room
     frame = np.empty(F_HISTOGRAM + n_bits + 1 + 4 * size, np.int64)
-    start(frame.ctypes.data, record.ctypes.data, n_recent, k, size, n_bits)
+    start(frame.ctypes.data, record.ctypes.data, n_recent, k, size, n_bits, mask.ctypes.data)
     for q in range(len(queries)):
         query = query_words(queries[q], width)
         row = out.ctypes.data + 8 * q * out.shape[1]
@@ -631,14 +891,29 @@ def _entry(n_planes: int) -> Any:
     """`answer_all` for codes of so many words, past numba's dispatcher, which takes longer to look at the arguments."""
     number, words = types.int64, types.UniTuple(types.uint64, n_planes)
     record, queries, out = number[::1], types.uint8[:, ::1], number[:, ::1]
-    return answer_all.compile((record, number, number, queries, number, number, number, out, words))
+    return answer_all.compile((record, number, number, queries, number, number, number, out, words, record))
 
 
-def answer(view: View, queries: Codes, k: int, limit: int, mode: int, out: NDArray[np.int64]) -> None:
-    """As `kernels.reference.answer`, by buckets or by a scan, whichever looks cheaper unless `mode` says."""
+def answer(
+    view: View, queries: Codes, k: int, limit: int, mode: int, out: NDArray[np.int64], allowed: KeyMask | None = None
+) -> None:
+    """As `kernels.reference.answer`, by the way that `mode` says or, with AUTO, the one that looks cheapest."""
     arrays = view.arrays
     n_planes = len(arrays.delta) - 1
-    _entry(n_planes)(arrays.record, view.n_delta, view.n_recent, queries, k, limit, mode, out, _WIDTHS[n_planes])
+    mask = _ALL if allowed is None else _by_address(allowed)
+    width = _WIDTHS[n_planes]
+    _entry(n_planes)(arrays.record, view.n_delta, view.n_recent, queries, k, limit, mode, out, width, mask)
+
+
+def _by_address(mask: KeyMask) -> NDArray[np.int64]:
+    """A key mask for the loops; it must outlive the call."""
+    listed = mask.keys
+    record = np.empty(MASK_WORDS, np.int64)
+    if listed is None:
+        record[:] = MASK_OF_BITS, mask.bits.ctypes.data, 8 * len(mask.bits), mask.first_key, len(mask)
+    else:
+        record[:] = MASK_OF_KEYS, listed.ctypes.data, 0, 0, len(listed)
+    return record
 
 
 @jit

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from service.hashing.codes import Codes
 from service.index.hamming import layout
 from service.index.hamming.layout import ANSWER_WORDS, CANDIDATES, FOUND, PATH, PATH_SCAN, PROBES, RADIUS, Words
-from service.index.hamming.view import View, are_set
+from service.index.hamming.view import View
+from service.index.key_mask import KeyMask
 
 
 def fill_tables(words: Words) -> None:
@@ -26,16 +27,20 @@ def fill_tables(words: Words) -> None:
         table.planes[:] = planes[:, order]
 
 
-def answer(view: View, queries: Codes, k: int, limit: int, mode: int, out: NDArray[np.int64]) -> None:
-    """Write the `k` nearest within `limit` bits of each of `(q, n_bytes)` queries into the rows of `out`.
+def answer(
+    view: View, queries: Codes, k: int, limit: int, mode: int, out: NDArray[np.int64], allowed: KeyMask | None = None
+) -> None:
+    """Write the `k` nearest allowed within `limit` bits of each of `(q, n_bytes)` queries into the rows of `out`.
 
     A row holds what `layout` names (found, path, probes, candidates, radius), then room for keys, then as much for
     distances, ascending by (distance, key). `found` may exceed the room: then ask again with more. `mode` is ignored.
     """
     planes = np.concatenate([layout.planes_of(view.words), view.delta[:-1, : view.n_delta]], axis=1)
     keys = np.concatenate([layout.keys_of(view.words), view.delta_keys])
-    shown = _shown(view)
-    if shown is not None:
+    if view.n_dead or allowed is not None:
+        shown = view.live(np.arange(len(keys)))
+        if allowed is not None:
+            shown &= allowed.covers(keys)
         planes, keys = planes[:, shown], keys[shown]
     query_planes = np.empty((len(planes), len(queries)), np.uint64)
     layout.to_planes(queries, query_planes)
@@ -48,14 +53,3 @@ def answer(view: View, queries: Codes, k: int, limit: int, mode: int, out: NDArr
         row[[FOUND, PATH, PROBES, CANDIDATES, RADIUS]] = len(hits), PATH_SCAN, 0, len(distances), limit
         row[ANSWER_WORDS : ANSWER_WORDS + len(hits[:room])] = keys[hits[:room]]
         row[ANSWER_WORDS + room : ANSWER_WORDS + room + len(hits[:room])] = distances[hits[:room]]
-
-
-def _shown(view: View) -> NDArray[np.int64] | None:
-    """Ids that an answer may hold; None for all."""
-    if not len(view.dead) and not view.n_recent and not len(view.allowed):
-        return None
-    ids = np.arange(view.n_base + view.n_delta)
-    shown = view.live(ids)
-    if len(view.allowed):
-        shown &= are_set(view.allowed, ids)
-    return ids[shown]

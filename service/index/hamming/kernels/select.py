@@ -12,8 +12,9 @@ from service.hashing.codes import Codes
 from service.index.engines import chosen
 from service.index.hamming import layout
 from service.index.hamming.kernels import reference
-from service.index.hamming.layout import ANSWER_WORDS, AUTO, PROBE, SCAN, UNLIMITED, Words
+from service.index.hamming.layout import ANSWER_WORDS, AUTO, GATHER, PROBE, SCAN, UNLIMITED, Words
 from service.index.hamming.view import View, bitmap
+from service.index.key_mask import KeyMask
 
 
 class Engine(Protocol):
@@ -22,7 +23,16 @@ class Engine(Protocol):
     def fill_tables(self, words: Words) -> None:
         """Fill the buckets of a base."""
 
-    def answer(self, view: View, queries: Codes, k: int, limit: int, mode: int, out: NDArray[np.int64]) -> None:
+    def answer(
+        self,
+        view: View,
+        queries: Codes,
+        k: int,
+        limit: int,
+        mode: int,
+        out: NDArray[np.int64],
+        allowed: KeyMask | None = None,
+    ) -> None:
         """Answer queries into the rows of `out`; both arrays must be C-contiguous."""
 
 
@@ -62,13 +72,19 @@ def answers_alike(engine: Engine, n_bits: int) -> bool:
     if not np.array_equal(view.words, _sample(reference, n_bits).words):
         return False
     queries = np.ascontiguousarray(layout.from_planes(view.delta[:-1, :4], n_bits // 8))
-    for shown in (view, view.only(layout.keys_of(view.words)[::2])):
+    for allowed in (None, *_masks(view)):
         for k, limit in ((7, n_bits), (UNLIMITED, n_bits // 4)):
-            expected = _answers(reference, shown, queries, k, limit, SCAN)
-            for mode in (AUTO, SCAN, PROBE):
-                if not np.array_equal(_answers(engine, shown, queries, k, limit, mode), expected):
+            expected = _answers(reference, view, queries, k, limit, SCAN, allowed)
+            for mode in (AUTO, SCAN, PROBE, *([] if allowed is None else [GATHER])):
+                if not np.array_equal(_answers(engine, view, queries, k, limit, mode, allowed), expected):
                     return False
     return True
+
+
+def _masks(view: View) -> list[KeyMask]:
+    """Half of the keys as a bitmap, a few that are listed, and none."""
+    keys = np.concatenate([view.base_keys, view.delta_keys])
+    return [KeyMask.of_keys(chosen) for chosen in (keys[::2], np.append(keys[::40], 1 << 60), keys[:0])]
 
 
 def _sample(engine: Engine, n_bits: int) -> View:
@@ -78,7 +94,7 @@ def _sample(engine: Engine, n_bits: int) -> View:
     codes = rng.integers(0, 256, (n + n_delta, n_bits // 8), np.uint8)
     codes[::2] = codes[0] ^ np.packbits(rng.random((len(codes[::2]), n_bits)) < 0.1, axis=1)
     words = layout.allocate(n, n_bits, 1 if n_bits <= 32 else n_bits // 16)
-    layout.keys_of(words)[:] = np.arange(n) * 3 - n
+    layout.keys_of(words)[:] = np.where(np.arange(n) < n // 2, np.arange(n), np.arange(n) * 3 - n)
     layout.to_planes(codes[:n], layout.planes_of(words))
     engine.fill_tables(words)
     view = View.of_base(words)
@@ -88,10 +104,12 @@ def _sample(engine: Engine, n_bits: int) -> View:
     return View.of(words, view.delta, n_delta, n + n_delta - 4, dead).without(np.array([3, n + 1]))
 
 
-def _answers(engine: Engine, view: View, queries: Codes, k: int, limit: int, mode: int) -> NDArray[np.int64]:
+def _answers(
+    engine: Engine, view: View, queries: Codes, k: int, limit: int, mode: int, allowed: KeyMask | None
+) -> NDArray[np.int64]:
     """Found, keys and distances of each query, nothing else: paths and counts may differ."""
     room = min(k, view.n_base + view.n_delta)
     out = np.zeros((len(queries), ANSWER_WORDS + 2 * room), np.int64)
-    engine.answer(view, queries, k, limit, mode, out)
+    engine.answer(view, queries, k, limit, mode, out, allowed)
     out[:, 1:ANSWER_WORDS] = 0
     return out
