@@ -87,6 +87,7 @@ class Services:
             unload_after_s=settings.unload_after_s,
             unload_from_bytes=settings.unload_from_bytes,
         )
+        bits = BitDescriptions(database)
         return cls(
             settings,
             database,
@@ -97,9 +98,9 @@ class Services:
             SpaceWriter(database, encoder, follower, settings),
             Lookup(database),
             Listing(database, follower, settings),
-            Search(database, encoder, follower, settings),
+            Search(database, encoder, follower, settings, bits),
             Duplicates(database),
-            BitDescriptions(database),
+            bits,
             Compare(database, encoder, follower, settings),
         )
 

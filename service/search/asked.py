@@ -38,7 +38,8 @@ class Asked:
         code: `(n_bytes,)`; None where it was not encoded.
         confidence: `(n_bits,)` of the bits of the code, where they order ties.
         n_known: features of its text that the hash function knows; None for stored documents and examples.
-        words: what it is by words, where it was typed.
+        typed: what was typed.
+        words: what that is by words.
         clauses: what the index is asked.
         direction: where codes are looked for, before what the words find; None where codes are not asked.
         leave_out: keys of the stored documents that ask.
@@ -48,6 +49,7 @@ class Asked:
     code: Codes | None = None
     confidence: NDArray[np.uint8] | None = None
     n_known: int | None = None
+    typed: str = ""
     words: WordQuery | None = None
     clauses: Sequence[Clause] = ()
     direction: Direction | None = None
@@ -139,6 +141,7 @@ class AskedReader:
                 encoded.codes[row],
                 encoded.confidence[row] if by_confidence else None,
                 None if stored else int(encoded.n_known_features[row]),
+                direction=_direction(encoded, row) if request.explain else None,
                 leave_out=frozenset(one.key for one in stored),
             )
             for row, content in enumerate(contents)
@@ -156,7 +159,10 @@ class AskedReader:
         encoded: Encoded | None = None
         if request.rank != "words" or state.replica is None or request.radius is not None:
             encoded = await self.encoder.encode(str(state.source.space.digest), contents)
-        return [_typed(query, contents[row], encoded, row) for row, query in enumerate(queries)]
+        return [
+            _typed(typed, query, contents[row], encoded, row)
+            for row, (typed, query) in enumerate(zip(request.texts, queries, strict=True))
+        ]
 
     async def _examples(self, state: State, request: SearchRequest) -> Asked:
         """Examples of what is wanted and what is not."""
@@ -202,11 +208,11 @@ def _words(state: State, request: SearchRequest, place: int) -> WordQuery:
         raise InvalidInput(f"queries[{place}]: {error}") from None
 
 
-def _typed(query: WordQuery, content: Content, encoded: Encoded | None, row: int) -> Asked:
+def _typed(typed: str, query: WordQuery, content: Content, encoded: Encoded | None, row: int) -> Asked:
     if encoded is None:
-        return Asked(content, words=query, clauses=query.clauses)
+        return Asked(content, typed=typed, words=query, clauses=query.clauses)
     n_known = int(encoded.n_known_features[row])
-    return Asked(content, encoded.codes[row], None, n_known, query, query.clauses, _direction(encoded, row))
+    return Asked(content, encoded.codes[row], None, n_known, typed, query, query.clauses, _direction(encoded, row))
 
 
 def _direction(encoded: Encoded, row: int) -> Direction:

@@ -120,7 +120,8 @@ class HybridRanker:
 
     def _ranked(self, connection: Connection, n: int) -> tuple[Ranking, bool]:
         found = self.found(n)
-        direction = self._looked_for(connection)
+        direction = self.looked_for(connection)
+        assert direction is not None
         near: Keys = np.empty(0, dtype=np.int64)
         if self.is_trained or found is None:  # codes that learned nothing find words alone, and fewer than the index
             near = self._near(connection, direction, n)
@@ -129,10 +130,9 @@ class HybridRanker:
         is_all = (found is None or found.n_matching <= len(found.keys)) and len(near) < n
         return self.scored(connection, keys).by_score(), is_all
 
-    def _looked_for(self, connection: Connection) -> Direction:
+    def looked_for(self, connection: Connection) -> Direction | None:
         """Where codes are looked for: what the query's own says, and what the best documents by words do."""
-        if self.direction is None:
-            assert self.own is not None
+        if self.direction is None and self.own is not None:
             direction = self.own
             found = self.found(fuse.FEEDBACK_DOCUMENTS)
             if found is not None and len(found.keys):
@@ -170,9 +170,9 @@ class HybridRanker:
             assert self.replica is not None
             words = self.replica.words.scores(self.clauses, keys)
         shown = rounded(words) if has_words else None
-        if self.own is None:
+        direction = self.looked_for(connection)
+        if direction is None:
             return Ranking(keys, None, shown, shown)
-        direction = self._looked_for(connection)
         codes, has_code = self.source.codes(connection, keys)
         agreements = np.where(has_code, fuse.agreement(direction, codes), np.float32(-1))
         best = self.best_word_score

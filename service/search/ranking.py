@@ -64,7 +64,7 @@ class Ranking:
             assert self.distances is not None
             return np.asarray(1 - self.distances / n_bits, dtype=np.float64)
         best = float(self.scores.max(initial=0))
-        shares: Values = np.clip(self.scores / (best or 1.0), 0.0, 1.0).astype(np.float64)
+        shares: Values = np.minimum(np.maximum(self.scores / (best or 1.0), 0.0), 1.0)
         return shares
 
 
@@ -91,7 +91,8 @@ class Ranker(Protocol):
 
 def rounded(values: NDArray[np.floating]) -> Values:
     """Values as they are shown, so that what shows as equal is a tie."""
-    return np.round(values.astype(np.float64), _DIGITS)
+    shown: Values = np.round(values.astype(np.float64), _DIGITS)
+    return shown
 
 
 class SortedRanker:

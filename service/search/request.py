@@ -21,7 +21,7 @@ from service.store.documents import ALL_SHOWN, Shown
 
 DEFAULT_SHORTLIST = 100
 """Documents that are re-ranked unless the query says how many, or asks for more than a tenth of that."""
-MAX_GROUP_SIZE, MAX_EXAMPLES = 100, 100
+MAX_GROUP_SIZE, MAX_EXAMPLES, MAX_EXPLAINED = 100, 100, 100
 
 _SHOWABLE = ("id", "distance", "score", "text", "title", "metadata")
 _METADATA = "metadata."
@@ -305,6 +305,8 @@ class SearchRequest(TextOptions, QueryOptions):
             raise InvalidInput(
                 "min_score must come with rerank=features: without it, matches have distances, see radius"
             )
+        if self.explain and self.n_matches > MAX_EXPLAINED:
+            raise InvalidInput(f"explain must come with at most {MAX_EXPLAINED} matches in all, got {self.n_matches}")
         if self.shortlist is None:
             return
         if self.rerank is None:

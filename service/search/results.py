@@ -8,6 +8,7 @@ from typing import Literal
 
 from service.index.columns.filters import Scalar
 from service.index.hamming.answers import Stats
+from service.search.explain import Explanation
 from service.search.facets import Facet
 from service.search.highlight import Highlight
 from service.search.selection import Group
@@ -28,6 +29,7 @@ class Match:
         code: how far its code agrees with where the search looked, from -1 to 1; None as the distance is.
         highlight: its best passage, where it was asked for.
         sort_value: what it was ordered by, where another order was asked for.
+        explanation: why it is a match, where that was asked for.
     """
 
     document: DocumentSummary
@@ -37,6 +39,7 @@ class Match:
     code: float | None = None
     highlight: Highlight | None = None
     sort_value: Scalar | None = None
+    explanation: Explanation | None = None
 
 
 @dataclass(frozen=True, slots=True)

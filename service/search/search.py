@@ -41,7 +41,9 @@ from service.index.key_mask import KeyMask
 from service.index.replicas import Follower
 from service.search import facets
 from service.search.asked import Asked, AskedReader
+from service.search.bits import BitDescriptions
 from service.search.bounds import Bounds, located
+from service.search.explaining import ToExplain, explained
 from service.search.highlighting import Highlighter, written
 from service.search.hybrid import PHRASE_CANDIDATES, HybridRanker
 from service.search.nearest import NearestRanker, RerankedRanker
@@ -76,10 +78,19 @@ class Search:
         encoder: gives codes to texts.
         follower: has the replicas of codes, words and metadata.
         settings: bounds of what a request may ask for.
+        bits: what bits mean, for explanations; without it these leave that out.
     """
 
-    def __init__(self, database: Database, encoder: Encoder, follower: Follower, settings: Settings) -> None:
+    def __init__(
+        self,
+        database: Database,
+        encoder: Encoder,
+        follower: Follower,
+        settings: Settings,
+        bits: BitDescriptions | None = None,
+    ) -> None:
         self.database = database
+        self.bits = bits
         self.encoder = encoder
         self.follower = follower
         self.settings = settings
@@ -96,7 +107,7 @@ class Search:
             NotFound: no such collection or document.
             SeqNotReached: the collection has not reached `at_least_seq`.
         """
-        if request.document_id is not None and self.database.embedded:
+        if request.document_id is not None and self.database.embedded and not request.explain:
             with suppress(TooMuchToRead):
                 if (found := self._of_document(request)) is not None:
                     return found
@@ -104,15 +115,21 @@ class Search:
         state = await self._located(request)
         is_short = self._is_short(state, request)
         asked = await self.reader.read(state, request, is_short=is_short)
-        results: list[SearchResult] = []
+        answered: list[Answered] = []
         step = self._queries_at_once(request)
         for start in range(0, len(asked), step):
             part = asked[start : start + step]
             is_brief = is_short and self._is_brief(state, request, part)
-            results += await self.bounds.run(is_brief, self._is_large(request), self._answer, state, request, part)
-            if sum(match.document.n_chars for one in results for match in one.matches) > self.settings.max_read_bytes:
+            answered += await self.bounds.run(is_brief, self._is_large(request), self._answer, state, request, part)
+            if sum(one.n_chars for one in answered) > self.settings.max_read_bytes:
                 raise TooMuchToRead(self.settings.max_read_bytes)
-        return results
+        if not request.explain:
+            return [one.result for one in answered]
+        space = None
+        if self.bits is not None:
+            space = self.bits.at_hand(request.collection, state.source.space, state.last_seq)
+        to_explain = [one.to_explain for one in answered if one.to_explain is not None]
+        return await explained(to_explain, self.encoder, str(state.source.space.digest), space)
 
     def _of_document(self, request: SearchRequest) -> list[SearchResult] | None:
         """All steps for a stored document in one short transaction; None where it is not sure to be short."""
@@ -123,7 +140,8 @@ class Search:
             asked = self.reader.of_stored(state, request)
             if asked is None or not self._is_brief(state, request, [asked]):
                 return None
-            return self._answered(connection, state, request, [asked], self.bounds.brief_chars)
+            (answered,) = self._answered(connection, state, request, [asked], self.bounds.brief_chars)
+            return [answered.result]
 
     # locate
 
@@ -178,21 +196,32 @@ class Search:
 
     # restrict, rank, sort, select, fetch, count, highlight
 
-    def _answer(
-        self, state: State, request: SearchRequest, asked: Sequence[Asked], max_chars: int
-    ) -> list[SearchResult]:
+    def _answer(self, state: State, request: SearchRequest, asked: Sequence[Asked], max_chars: int) -> list[Answered]:
         with self.database.read() as connection:
             return self._answered(connection, state, request, asked, max_chars)
 
     def _answered(
         self, connection: Connection, state: State, request: SearchRequest, asked: Sequence[Asked], max_chars: int
-    ) -> list[SearchResult]:
+    ) -> list[Answered]:
         columns = state.columns
         if columns is None and request.needs_columns:
             columns = columns_from_sql(connection, state.collection_id, request.column_fields).view()
         passing = None if request.condition is None or columns is None else columns.mask(request.condition)
         queries = _Queries(connection, state, request, columns, passing, self.settings, max_chars)
         return queries.answer(asked)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A result, and what explains it where that was asked for."""
+
+    result: SearchResult
+    to_explain: ToExplain | None = None
+
+    @property
+    def n_chars(self) -> int:
+        """Characters of its documents; one counts as often as it is a match."""
+        return sum(match.document.n_chars for match in self.result.matches)
 
 
 @dataclass(slots=True)
@@ -212,7 +241,7 @@ class _Queries:
     settings: Settings
     max_chars: int
 
-    def answer(self, asked: Sequence[Asked]) -> list[SearchResult]:
+    def answer(self, asked: Sequence[Asked]) -> list[Answered]:
         rankers = self._rankers(asked)
         matching = [self._matching(ranker, one) for ranker, one in zip(rankers, asked, strict=True)]
         selections = [
@@ -222,12 +251,12 @@ class _Queries:
         present = self._fetch({key for page in pages for key in page.ranking.keys.tolist()})
         for place, (selection, page) in enumerate(zip(selections, pages, strict=True)):
             pages[place] = self._existing(selection, page, present)
-        results = [
-            self._result(*parts, present) for parts in zip(asked, rankers, selections, pages, matching, strict=True)
+        answered = [
+            self._answered(*parts, present) for parts in zip(asked, rankers, selections, pages, matching, strict=True)
         ]
-        if sum(match.document.n_chars for result in results for match in result.matches) > self.max_chars:
+        if sum(one.n_chars for one in answered) > self.max_chars:
             raise TooMuchToRead(self.max_chars)
-        return results
+        return answered
 
     # restrict, rank
 
@@ -306,7 +335,7 @@ class _Queries:
 
     def _fetch(self, keys: set[int]) -> dict[int, DocumentSummary]:
         shown = self.request.shown
-        if self.request.highlight:
+        if self.request.highlight or self.request.explain:
             shown = Shown(True, shown.metadata, True)
         return documents.summaries(self.connection, list(keys), self.max_chars, shown)
 
@@ -325,7 +354,7 @@ class _Queries:
 
     # count, highlight
 
-    def _result(
+    def _answered(
         self,
         asked: Asked,
         ranker: Ranker,
@@ -333,7 +362,7 @@ class _Queries:
         page: Page,
         matching: KeyMask | None,
         present: dict[int, DocumentSummary],
-    ) -> SearchResult:
+    ) -> Answered:
         request, state = self.request, self.state
         replica = state.replica
         matches = self._matches(page.ranking, present)
@@ -343,7 +372,7 @@ class _Queries:
         if matching is not None and self.columns is not None:
             counted = [facets.count(self.columns, one, matching) for one in request.counted]
         has_words = replica is not None and request.kind != "similar" and request.rank != "code"
-        return SearchResult(
+        result = SearchResult(
             matches,
             state.source.space,
             None if asked.code is None else asked.code.tobytes(),
@@ -357,6 +386,9 @@ class _Queries:
             page.groups,
             None if self.columns is None else facets.unknown_fields(self.columns, request.column_fields),
         )
+        if not request.explain:
+            return Answered(result)
+        return Answered(result, ToExplain.of(self.connection, state.source, replica, asked, ranker, result))
 
     def _matches(self, ranking: Ranking, present: dict[int, DocumentSummary]) -> list[Match]:
         n = len(ranking)

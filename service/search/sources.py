@@ -73,11 +73,11 @@ class MemorySource:
     ) -> Sequence[Neighbors]:
         """The first `k` neighbors of each query, within the radius if one is given. Blocks while it computes."""
         logits = None if queries.confidence is None else queries.confidence.astype(np.float32)
-        return list(self.replica.table.search(queries.codes, k, _keys(allowed), logits=logits, radius=radius))
+        return list(self.replica.table.search(queries.codes, k, allowed, logits=logits, radius=radius))
 
     def within(self, connection: Connection, query: QueryCodes, radius: int, allowed: KeyMask | None) -> Keys:
         """The keys of all documents within a radius of one query, in no order. Blocks while it computes."""
-        (found,) = self.replica.table.within(query.codes, radius, _keys(allowed))
+        (found,) = self.replica.table.within(query.codes, radius, allowed)
         return found.keys
 
     def codes(self, connection: Connection, keys: NDArray[np.int64]) -> tuple[Codes, NDArray[np.bool_]]:
@@ -164,7 +164,3 @@ class SqlSource:
 
 
 SearchSource = MemorySource | SqlSource
-
-
-def _keys(allowed: KeyMask | None) -> Keys | None:
-    return None if allowed is None else allowed.allowed_keys()

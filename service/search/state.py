@@ -35,6 +35,7 @@ class State:
 
     Attributes:
         collection_id: of which collection.
+        last_seq: of its last change.
         source: where codes are found.
         replica: words and metadata in memory; None where they are not asked for, or not at hand.
         columns: the metadata; None where they are not asked for, or not at hand: then they are read from SQL.
@@ -42,6 +43,7 @@ class State:
     """
 
     collection_id: int
+    last_seq: int
     source: SearchSource
     replica: DocumentReplica | None
     columns: ColumnView | None
@@ -74,8 +76,10 @@ def locate(
     has_codes = replica is not None and replica.applied_seq >= seq
     needs_documents = request.needs_words or request.needs_columns
     of_documents = follower.documents(found.collection_id) if needs_documents else None
-    has_documents = of_documents is not None and of_documents.read_seq >= seq
-    is_behind = bool(seq) and not (has_codes and (has_documents or not needs_documents))
+    has_words = of_documents is not None and of_documents.read_seq >= seq
+    has_columns = of_documents is not None and of_documents.columns_seq >= seq
+    lacks = (request.needs_words and not has_words) or (request.needs_columns and not has_columns)
+    is_behind = bool(seq) and (lacks or not has_codes)
     comes_soon = needs_documents and of_documents is None and found.last_seq <= READ_SOON_SEQ
     if (is_behind or comes_soon) and not is_last:
         return None
@@ -83,9 +87,17 @@ def locate(
     source = (
         MemorySource(replica) if replica is not None and has_codes else SqlSource.of(connection, found.collection_id)
     )
-    of_documents = of_documents if has_documents else None
-    columns = of_documents.columns.view() if of_documents is not None and request.needs_columns else None
-    return State(found.collection_id, source, of_documents, columns, _stored(connection, found, source, request))
+    columns = (
+        of_documents.columns.view() if of_documents is not None and has_columns and request.needs_columns else None
+    )
+    return State(
+        found.collection_id,
+        found.last_seq,
+        source,
+        of_documents if has_words and request.needs_words else None,
+        columns,
+        _stored(connection, found, source, request),
+    )
 
 
 def _collection(connection: Connection, request: SearchRequest) -> DocumentRef:

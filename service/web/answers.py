@@ -84,6 +84,8 @@ def _match(match: Match, request: SearchRequest) -> dict[str, Any]:
         members["metadata"] = document.metadata if fields is None else picked(document.metadata, fields)
     if request.sort is not None:
         members["sort_value"] = match.sort_value
+    if match.explanation is not None:
+        members["explain"] = match.explanation  # a dataclass is written as it is
     if (found := match.highlight) is not None:
         members["highlight"] = {
             "passage": found.passage,

@@ -18,6 +18,57 @@ class Highlight(BaseModel):
     title_marks: list[tuple[int, int]] = Field(description="The same within the title.")
 
 
+class WordShare(BaseModel):
+    """A word of the query that the document has."""
+
+    typed: str = Field(description="The word of the query.")
+    found: str = Field(description="As the document writes it.")
+    bm25: float = Field(description="What it adds to the BM25 of the document.")
+    score: float = Field(description="What it adds to the score.")
+
+
+class BitShare(BaseModel):
+    """A bit of the document's code."""
+
+    bit: int = Field(description="Its number, from 0: the most significant bit of a code is bit 0.")
+    value: Literal[0, 1] = Field(description="Its value in the document.")
+    confidence: float = Field(
+        description="How sure the search was of the value that it looked for, from 0 to 1: 1 is the surest bit."
+    )
+    score: float | None = Field(
+        description="What it adds to the score, below 0 if it differs; null where codes have a distance only."
+    )
+
+
+class BitWords(BitShare):
+    """One of the bits that weigh most in the search, and the words behind it."""
+
+    agrees: bool = Field(description="Whether the document has the value that was looked for.")
+    query: list[tuple[str, float]] = Field(
+        description="Words of the query that speak for the value looked for, and what the logit loses without them."
+    )
+    document: list[tuple[str, float]] = Field(description="Words of the document that speak for its value, likewise.")
+    ones: list[str] = Field(description="Words that separate the documents with a one; empty while it is computed.")
+    zeros: list[str] = Field(description="Words that separate the documents with a zero, likewise.")
+
+
+class ScoreParts(BaseModel):
+    """What a score is the sum of; a part that the search did not use is left out."""
+
+    words: float | None = None
+    code: float | None = None
+
+
+class Explanation(BaseModel):
+    """Why a match is where it is."""
+
+    parts: ScoreParts
+    words: list[WordShare] = Field(description="Those with the greatest share first; they add up to `parts.words`.")
+    agreeing: list[BitShare] = Field(description="Bits that are as the search looked for them, the surest first.")
+    differing: list[BitShare] = Field(description="The others; with the agreeing they add up to `parts.code`.")
+    strongest: list[BitWords] = Field(description="The bits that weigh most, the same for all matches of a query.")
+
+
 class FoundDocument(BaseModel):
     """What is shown of a document that was found."""
 
@@ -31,6 +82,7 @@ class FoundDocument(BaseModel):
         None, description="Only with `sort`: what it was ordered by; null if it has no value, which comes last."
     )
     highlight: Highlight | None = Field(None, description="Only with `highlight`.")
+    explain: Explanation | None = Field(None, description="Only with `explain`.")
 
 
 class ValueCount(BaseModel):
