@@ -91,7 +91,7 @@ class Ranker(Protocol):
 
 def rounded(values: NDArray[np.floating]) -> Values:
     """Values as they are shown, so that what shows as equal is a tie."""
-    shown: Values = np.round(values.astype(np.float64), _DIGITS)
+    shown: Values = np.asarray(np.round(values.astype(np.float64), _DIGITS), dtype=np.float64)
     return shown
 
 

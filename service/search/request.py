@@ -216,12 +216,14 @@ class SearchRequest(TextOptions, QueryOptions):
         Raises:
             InvalidInput: a filter, a facet, or a field that is none.
         """
-        given = {name: value for name, value in vars(options).items() if name in _OPTION_NAMES}
         counted = parse_facets(options.facets) if options.facets else ()
         for name in (options.sort, options.group_by):
             if name is not None:
                 check_field(name.removeprefix("-"), "sort" if name is options.sort else "group_by")
-        return cls.model_construct(**given, **query, condition=options.passing(), counted=counted)
+        request = cls.__new__(cls)
+        values = {**_DEFAULTS, **vars(options), **query, "condition": options.passing(), "counted": counted}
+        object.__setattr__(request, "__dict__", values)  # as model_construct does, field by field
+        return request
 
     @property
     def shown(self) -> Shown:
@@ -332,7 +334,9 @@ class SearchRequest(TextOptions, QueryOptions):
             )
 
 
-_OPTION_NAMES = frozenset(TextOptions.model_fields) | frozenset(QueryOptions.model_fields)
+_DEFAULTS = {
+    name: field.get_default() for name, field in SearchRequest.model_fields.items() if not field.is_required()
+}
 
 
 def picked(metadata: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any]:
