@@ -19,6 +19,7 @@ from service.web.schemas.collections import (
     CollectionDetail,
     CollectionName,
     CollectionPage,
+    Columns,
     NewCollection,
     Replica,
     Words,
@@ -110,6 +111,11 @@ def _detail(services: Services, summary: CollectionSummary) -> CollectionDetail:
             n_documents=None if words is None else len(words.words),
             memory_bytes=None if words is None else words.words.memory_bytes,
             error=error,
+        ),
+        columns=Columns(
+            seq=None if words is None else words.columns_seq,
+            n_fields=None if words is None else words.columns.n_fields,
+            memory_bytes=None if words is None else words.columns.memory_bytes,
         ),
     )
 

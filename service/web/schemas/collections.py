@@ -103,6 +103,17 @@ class Words(BaseModel):
     error: str | None
 
 
+class Columns(BaseModel):
+    """The metadata of a collection in the memory of the process that answered; null while they are not there.
+
+    They are there whenever the words are, and answer filters, facets and orders; SQL does so otherwise.
+    """
+
+    seq: int | None = Field(description="They have every change up to this one.")
+    n_fields: int | None = Field(description="Different fields, about.")
+    memory_bytes: int | None = Field(description="What they take.")
+
+
 class CollectionDetail(Collection):
     """A named set of documents with their number and the active code space."""
 
@@ -110,6 +121,7 @@ class CollectionDetail(Collection):
     space: SpaceRef
     replica: Replica
     words: Words
+    columns: Columns
 
 
 class CollectionPage(BaseModel):

@@ -59,6 +59,18 @@ def test_a_collection_shows_the_number_of_its_documents_and_its_active_space(cli
     assert detail["replica"]["error"] is None
 
 
+def test_a_collection_shows_what_its_metadata_take_in_memory(client: TestClient) -> None:
+    client.put("/v1/collections/docs", json={"n_bits": 16})
+    documents = [{"text": "one", "metadata": {"lang": "en", "seen": {"year": 2026}}}, {"text": "two"}]
+    seq = client.post("/v1/collections/docs/documents", json={"documents": documents}).json()["seq"]
+    deadline = time.monotonic() + 20
+    while (columns := client.get("/v1/collections/docs").json()["columns"])["seq"] != seq:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert columns["n_fields"] == 2
+    assert columns["memory_bytes"] > 0
+
+
 def test_lists_are_paged_by_name(client: TestClient) -> None:
     for name in ("b", "a", "C", "d", "e"):
         client.put(f"/v1/collections/{name}")
