@@ -16,7 +16,7 @@ from service.index.columns.evaluate import remembered_as, rows_of
 from service.index.columns.filters import Condition, Exists
 from service.index.columns.rare import RareFields
 from service.index.columns.row_keys import RowKeys
-from service.index.columns.tail import Kind
+from service.index.columns.values import Kind
 
 _OF_A_COLUMN = 500
 """Bytes that a column takes beside its arrays, about."""

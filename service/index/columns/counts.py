@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from service.index.bits import Bitmap
 from service.index.columns.column import Column
 from service.index.columns.filters import Scalar
-from service.index.columns.tail import Kind
 from service.index.columns.texts import Texts, encoded
-from service.index.columns.values import BOOLEAN, TEXT
+from service.index.columns.values import BOOLEAN, TEXT, Kind
 
 _SPREAD = 4
 """Integers are counted by a table where their range is at most so many times as long as they are many."""

@@ -27,8 +27,7 @@ from service.index.columns.filters import (
     Range,
     Scalar,
 )
-from service.index.columns.tail import Kind
-from service.index.columns.values import BOOLEAN, FLOAT, INTEGER, TEXT, described, nearest_float, typed
+from service.index.columns.values import BOOLEAN, FLOAT, INTEGER, TEXT, Kind, described, nearest_float, typed
 
 Hits = NDArray[np.bool_] | None
 """Which values of a column a condition holds for; None for none."""

@@ -18,8 +18,8 @@ from service.index.columns.base import Base
 from service.index.columns.column import Column
 from service.index.columns.rare import RareFields
 from service.index.columns.row_keys import RowKeys
-from service.index.columns.tail import Kind
 from service.index.columns.texts import Texts
+from service.index.columns.values import Kind
 
 FORMAT = 1
 _LINE = 8

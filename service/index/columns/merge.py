@@ -13,9 +13,9 @@ from service.index.columns.column import Column, laid_out
 from service.index.columns.new_texts import NewTexts
 from service.index.columns.rare import MOST, Entry, RareFields
 from service.index.columns.row_keys import RowKeys
-from service.index.columns.tail import Kind, Tail
+from service.index.columns.tail import Tail
 from service.index.columns.texts import Texts
-from service.index.columns.values import TEXT
+from service.index.columns.values import TEXT, Kind
 
 Columns = dict[Kind, Column]
 

@@ -40,17 +40,15 @@ class NewTexts:
 
     def added(self, texts: Sequence[str]) -> list[int]:
         """The codes of some texts, which are new ones where they are not known yet."""
-        known, codes, n = self._codes, [], len(self.texts)
-        for text in texts:
-            code = known.get(text)
-            if code is None:
-                code = known[text] = len(self.texts)
-                self.texts.append(text)
-                self._n_bytes += sys.getsizeof(text) + _OF_A_TEXT
-            codes.append(code)
-        if len(self.texts) > n:
+        known, n = self._codes, len(self.texts)
+        if any(text not in known for text in texts):
+            for text in texts:
+                if text not in known:
+                    known[text] = len(self.texts)
+                    self.texts.append(text)
+                    self._n_bytes += sys.getsizeof(text) + _OF_A_TEXT
             self._instants.append([instant_of(text) for text in self.texts[n:]])
-        return codes
+        return [known[text] for text in texts]
 
     def instants(self) -> NDArray[np.int64]:
         """Of each text its instant as a date, or `NO_DATE`."""

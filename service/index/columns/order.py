@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from service.index.columns.column import Dictionary
 from service.index.columns.filters import Scalar
-from service.index.columns.tail import Kind
 from service.index.columns.texts import Texts, encoded
-from service.index.columns.values import BOOLEAN, FLOAT, INTEGER, TEXT
+from service.index.columns.values import BOOLEAN, FLOAT, INTEGER, TEXT, Kind
 
 Gathered = tuple[Kind, NDArray[np.int64], NDArray[Any], Dictionary | None]
 """Type of the values, the places of the documents that they are of, the values and their dictionary."""

@@ -17,9 +17,8 @@ from service.index.columns.column import Column
 from service.index.columns.dates import instant_of
 from service.index.columns.filters import Scalar
 from service.index.columns.row_keys import are_set
-from service.index.columns.tail import Kind
 from service.index.columns.texts import Texts, encoded, starts_of
-from service.index.columns.values import BOOLEAN, FLOAT, TEXT
+from service.index.columns.values import BOOLEAN, FLOAT, TEXT, Kind
 
 MOST = 32
 """A field with more values has columns."""

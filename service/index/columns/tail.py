@@ -12,11 +12,18 @@ from service.index.columns.column import Column
 from service.index.columns.filters import Scalar
 from service.index.columns.growing import Growing
 from service.index.columns.new_texts import NewTexts
-from service.index.columns.values import BOOLEAN, FLOAT, INTEGER, TEXT, fields_of, typed
+from service.index.columns.values import (
+    BOOLEAN,
+    FLOAT,
+    INTEGER,
+    LONGEST_NAME,
+    TEXT,
+    Kind,
+    by_kind,
+    fields_of,
+    is_flat,
+)
 from service.index.key_mask import Keys
-
-Kind = tuple[int, bool]
-"""Type of values, and whether they are items of lists."""
 
 _TYPES = {INTEGER: np.int64, FLOAT: np.float64, TEXT: np.int32, BOOLEAN: np.bool_}
 Value = tuple[int, Kind, Scalar]
@@ -30,20 +37,16 @@ _OF_A_COLUMN, _OF_A_VALUE = 1_000, 250
 class GrowingColumn:
     """The values of one type in one field of the newest rows."""
 
-    __slots__ = ("_rows", "_values", "new_rows", "new_values", "texts")
+    __slots__ = ("_rows", "_values", "texts")
 
     def __init__(self, kind: int) -> None:
         self._rows, self._values = Growing(np.uint32), Growing(_TYPES[kind])
         self.texts = NewTexts() if kind == TEXT else None
-        self.new_rows: list[int] = []
-        self.new_values: list[Any] = []
 
-    def flush(self) -> None:
-        """Take over the new values."""
-        values = self.new_values if self.texts is None else self.texts.added(self.new_values)
-        self._values.append(values)
-        self._rows.append(self.new_rows)
-        self.new_rows, self.new_values = [], []
+    def append(self, rows: Sequence[int], values: Sequence[Any]) -> None:
+        """Add some values, whose rows ascend."""
+        self._values.append(values if self.texts is None else self.texts.added(values))
+        self._rows.append(rows)
 
     def column(self, n_rows: int) -> Column:
         """The values of the first `n_rows` rows."""
@@ -80,38 +83,33 @@ class Tail:
 
     def append(self, keys: Keys, metadata: Sequence[Mapping[str, Any]]) -> None:
         """Add a row for each document."""
-        touched: list[GrowingColumn] = []
+        found: dict[str, tuple[list[int], list[Any]]] = {}
         for row, members in enumerate(metadata, self.n_rows):
-            for name, found in fields_of(members).items():
-                if type(found) is not list:
-                    self._add(row, name, typed(found), False, touched)
-                    self.n_values += 1
+            for name, value in (members if is_flat(members) else fields_of(members)).items():
+                of_field = found.get(name)
+                if of_field is None:
+                    found[name] = [row], [value]
                 else:
-                    different = dict.fromkeys(map(typed, found))
-                    self.n_values += len(different)
-                    for one in different:
-                        self._add(row, name, one, True, touched)
-        for column in touched:
-            before = column.memory_bytes
-            column.flush()
-            self.memory_bytes += column.memory_bytes - before
+                    of_field[0].append(row)
+                    of_field[1].append(value)
+        for name, (rows, values) in found.items():
+            if len(name) <= LONGEST_NAME:
+                for kind, kind_rows, kind_values in by_kind(rows, values):
+                    self._add(name, kind, kind_rows, kind_values)
         self._keys.append(keys)
         self.n_rows += len(keys)
 
-    def _add(
-        self, row: int, name: str, value: tuple[int, Scalar] | None, is_item: bool, touched: list[GrowingColumn]
-    ) -> None:
-        if value is None:
-            return
+    def _add(self, name: str, kind: Kind, rows: Sequence[int], values: Sequence[Any]) -> None:
+        """Add values of one type to a field."""
+        self.n_values += len(values)
         field = self._fields.get(name)
         if field is None:
             field = self._fields[name] = []
             self.n_new_fields += name not in self._known_fields
-        kind = value[0], is_item
         if isinstance(field, list):
-            if len(field) < _FEW:
-                field.append((row, kind, value[1]))
-                self.memory_bytes += _OF_A_VALUE
+            if len(field) + len(values) <= _FEW:
+                field += [(row, kind, value) for row, value in zip(rows, values, strict=True)]
+                self.memory_bytes += _OF_A_VALUE * len(values)
                 return
             field = self._fields[name] = _columns_of(field)
             self.memory_bytes += sum(_OF_A_COLUMN + one.memory_bytes for one in field.values())
@@ -119,10 +117,9 @@ class Tail:
         if column is None:
             column = field[kind] = GrowingColumn(kind[0])
             self.memory_bytes += _OF_A_COLUMN
-        if not column.new_rows:
-            touched.append(column)
-        column.new_rows.append(row)
-        column.new_values.append(value[1])
+        before = column.memory_bytes
+        column.append(rows, values)
+        self.memory_bytes += column.memory_bytes - before
 
     def keys(self, n_rows: int) -> Keys:
         """The keys of the first rows."""
@@ -150,12 +147,8 @@ class Tail:
 def _columns_of(values: list[Value]) -> dict[Kind, GrowingColumn]:
     """Columns of some values."""
     columns: dict[Kind, GrowingColumn] = {}
-    for row, kind, value in values:
-        column = columns.get(kind)
-        if column is None:
-            column = columns[kind] = GrowingColumn(kind[0])
-        column.new_rows.append(row)
-        column.new_values.append(value)
-    for column in columns.values():
-        column.flush()
+    for kind in dict.fromkeys(kind for _, kind, _ in values):
+        columns[kind] = GrowingColumn(kind[0])
+        of_kind = [(row, value) for row, its, value in values if its == kind]
+        columns[kind].append([row for row, _ in of_kind], [value for _, value in of_kind])
     return columns

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
 from service.index.columns.filters import Scalar
 
 INTEGER, FLOAT, TEXT, BOOLEAN = range(4)
@@ -17,8 +19,20 @@ megabyte long, above a thousand members, would take a gigabyte."""
 
 _MIN_INTEGER, _MAX_INTEGER = -(1 << 63), (1 << 63) - 1
 
+Kind = tuple[int, bool]
+"""Type of values, and whether they are items of lists."""
+
+_NESTED = {dict, list}
+_SEVERAL = 8
+"""Values from which numpy is faster."""
+
 Found = dict[str, Any]
 """By field: a scalar; or a list of scalars, where a list was gone through or several members have the same name."""
+
+
+def is_flat(metadata: Mapping[str, Any]) -> bool:
+    """Whether no member is an object or a list: then the members are the fields."""
+    return _NESTED.isdisjoint(map(type, metadata.values()))
 
 
 def fields_of(metadata: Mapping[str, Any]) -> Found:
@@ -62,22 +76,53 @@ def _append(value: Scalar, name: str, found: Found) -> None:
         found[name] = [value] if before is None else [before, value]
 
 
-def typed(value: Scalar) -> tuple[int, Scalar] | None:
-    """A value in the type that it is kept in; None for NaN, which is no value.
+def typed(value: Scalar | None) -> tuple[int, Scalar] | None:
+    """A value in the type that it is kept in; None for null and NaN, which are no values.
 
     An integer of more than 64 bits, which metadata cannot hold, becomes the nearest float.
     """
-    kind = type(value)
-    if kind is str:
+    if value is None:
+        return None
+    if isinstance(value, str):
         return TEXT, value
-    if kind is bool:
+    if isinstance(value, bool):
         return BOOLEAN, value
     if isinstance(value, int):
         return (INTEGER, value) if _MIN_INTEGER <= value <= _MAX_INTEGER else (FLOAT, nearest_float(value))
-    assert isinstance(value, float)
     if value.is_integer() and -(2.0**63) <= value < 2.0**63:
         return INTEGER, int(value)
     return None if math.isnan(value) else (FLOAT, value)
+
+
+def by_kind(rows: list[int], values: list[Any]) -> Iterable[tuple[Kind, list[int], list[Any]]]:
+    """Rows and values of a field as `fields_of` gives them, apart by the type they are kept in; lists item by item."""
+    types = set(map(type, values))
+    if len(types) == 1 and len(values) >= _SEVERAL:
+        (type_of_all,) = types
+        kind = _kind_of_all(type_of_all, values)
+        if kind is not None:
+            return [((kind, False), rows, values)]
+    found: dict[Kind, tuple[list[int], list[Any]]] = {}
+    for row, value in zip(rows, values, strict=True):
+        is_item = type(value) is list
+        for one in dict.fromkeys(map(typed, value)) if is_item else (typed(value),):
+            if one is not None:
+                of_kind = found.setdefault((one[0], is_item), ([], []))
+                of_kind[0].append(row)
+                of_kind[1].append(one[1])
+    return [(kind, *pairs) for kind, pairs in found.items()]
+
+
+def _kind_of_all(type: type, values: list[Any]) -> int | None:
+    """The type that values of one Python type are all kept in as they are; None if there may be none."""
+    if type is str or type is bool:
+        return TEXT if type is str else BOOLEAN
+    if type is int:
+        return INTEGER if min(values) >= _MIN_INTEGER and max(values) <= _MAX_INTEGER else None
+    if type is float:
+        floats = np.array(values)
+        return FLOAT if np.isfinite(floats).all() and (np.floor(floats) != floats).all() else None
+    return None
 
 
 def nearest_float(value: int) -> float:

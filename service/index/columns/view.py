@@ -19,7 +19,8 @@ from service.index.columns.counts import ValueCounts
 from service.index.columns.filters import Condition, Exists, Filter, Range, Scalar
 from service.index.columns.order import Gathered
 from service.index.columns.row_keys import are_set
-from service.index.columns.tail import Kind, Tail
+from service.index.columns.tail import Tail
+from service.index.columns.values import Kind
 from service.index.key_mask import KeyMask, Keys
 
 Bound = int | float | str | None

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from service.errors import InvalidInput
 from service.index.columns import index as module
-from service.index.columns import merge, tail
+from service.index.columns import merge, tail, values
 from service.index.columns.filters import And, Contains, Exists, Filter, Not, OneOf, Or, Prefix, Range
 from service.index.columns.index import ColumnIndex
 from service.index.columns.layout import of_words, to_words
@@ -100,6 +100,7 @@ def small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(module, "_SMALL_TAIL", 6)
     monkeypatch.setattr(merge, "MOST", request.param)
     monkeypatch.setattr(tail, "_FEW", request.param // 2)
+    monkeypatch.setattr(values, "_SEVERAL", 1 + request.param)
 
 
 @settings(max_examples=250)

@@ -67,6 +67,20 @@ def test_a_name_that_is_too_long_has_no_values() -> None:
     assert index.view().field_names(9) == ["a"]
 
 
+def test_numbers_that_are_none_have_no_value_and_others_are_exact_however_many_come() -> None:
+    numbers = [float("nan"), float("inf"), 0.5, 1.0, 2**63 - 1, 2**63, -(2.0**63), 1e300, True, None, 1e-9]
+    for n in (1, 100):
+        index = ColumnIndex()
+        for i, number in enumerate(numbers):
+            index.put(np.arange(n) + n * i, [{"x": number}] * n)
+        counts = index.view().count("x", None, 20)
+        expected = [-(2**63), 1e-9, 0.5, 1, 2**63 - 1, 2.0**63, 1e300, float("inf"), True]
+        assert counts.values == [(number, n) for number in expected]
+        assert counts.n_missing == 2 * n
+        for number in expected:
+            assert len(index.view().mask(OneOf("x", "filter", (number,)))) == n
+
+
 def test_fields_that_one_document_has_take_memory_by_their_values() -> None:
     """Where each had columns of its own they would take a thousand bytes."""
     index = ColumnIndex()
