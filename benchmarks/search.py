@@ -35,6 +35,7 @@ from search_peers import Codes
 from service.cores import usable_cores
 from service.index.hamming import snapshot
 from service.index.hamming.answers import Answers
+from service.index.hamming.duplicates import LINKAGES
 from service.index.hamming.layout import AUTO, GATHER, PROBE, SCAN
 from service.index.hamming.table import HammingTable
 from service.index.key_mask import KeyMask
@@ -433,8 +434,9 @@ def filtered(report: Report, name: str, make: Callable[[int, int], Codes]) -> No
 def duplicates(report: Report) -> None:
     table = table_of(clustered(MILLION, 1))
     for r in (0, 2):
-        taken = least(lambda r=r: table.near_duplicates(r), 1)  # type: ignore[misc]
-        report.row(f"near duplicates, r = {r}, clustered 1M", f"{taken:.1f} s")
+        for linkage in LINKAGES:
+            taken = least(lambda r=r, linkage=linkage: table.near_duplicates(r, linkage), 1)  # type: ignore[misc]
+            report.row(f"near duplicates, r = {r}, {linkage} linkage, clustered 1M", f"{taken:.1f} s")
 
 
 def learned_codes(path: Path) -> Codes:

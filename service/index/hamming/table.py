@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from itertools import chain
@@ -32,6 +33,7 @@ from service.errors import InvalidInput
 from service.hashing.codes import Codes, check_n_bits, unpack
 from service.index.hamming import duplicates, layout
 from service.index.hamming.answers import Answers, Neighbors
+from service.index.hamming.duplicates import DuplicateGroup, Linkage
 from service.index.hamming.kernels.select import Engine, engine_for
 from service.index.hamming.layout import ANSWER_WORDS, AUTO, FOUND, RADIUS, UNLIMITED, Words
 from service.index.hamming.view import Ids, Keys, View
@@ -43,6 +45,10 @@ MIN_DELTA = 10_000
 """Codes added or dead before the base is built anew."""
 BLOCK = 64
 """Queries that one thread takes at a time."""
+MAX_DUPLICATES = 1_000
+"""Keys in one group of near duplicates."""
+MAX_PAIRS = 1 << 21
+"""Pairs of near codes that are in memory at a time, about, unless one code has more neighbors."""
 BYTES = np.dtype(np.uint8)
 KEYS = np.dtype(np.int64)
 _WORD = (1 << 64) - 1
@@ -170,25 +176,56 @@ class HammingTable:
         codes[found] = layout.from_planes(view.gather(ids[found])[0], codes.shape[1])
         return codes, found
 
-    def near_duplicates(self, radius: int) -> list[Keys]:
-        """Groups of two or more keys that a chain of steps of at most `radius` bits joins; keys and groups ascend.
+    def near_duplicates(
+        self,
+        radius: int,
+        linkage: Linkage = "single",
+        max_size: int = MAX_DUPLICATES,
+        allowed: KeyMask | None = None,
+    ) -> list[DuplicateGroup]:
+        """Groups of two or more keys whose codes lie near one another, by their first keys; no key is in two groups.
 
-        Cost: one radius search for each distinct code, and memory for the pairs of one block of them at a time.
+        Args:
+            radius: how many bits apart near ones are at most.
+            linkage: "single" joins all that a chain of near pairs joins; "complete" only what all lies within the
+                radius of one another, in the order that `service.index.hamming.duplicates` describes.
+            max_size: larger groups are cut, and all their parts marked: of single linkage, first by complete linkage,
+                which leaves out what then stands alone; what is still larger, as many equal codes are, into runs of
+                keys as equal in length as can be (of one key only if max_size is 2).
+            allowed: group these keys only, all if None.
+
+        Raises:
+            InvalidInput: radius < 0, max_size < 2 or an unknown linkage.
+
+        Cost: one radius search for each distinct code; memory for the pairs of one block of them at a time. Blocks.
         """
+        if linkage not in duplicates.LINKAGES:
+            raise InvalidInput(f"linkage must be single or complete, got {linkage!r}")
+        if radius < 0 or max_size < 2:
+            name, least, value = ("radius", 0, radius) if radius < 0 else ("max_size", 2, max_size)
+            raise InvalidInput(f"{name} must be at least {least}, got {value}")
+        planes, keys = self._gathered(allowed)
+        firsts, owner = duplicates.distinct(planes, keys)
+        codes = layout.from_planes(planes[:, firsts], self._n_bytes)
+        join = duplicates.single_linkage if linkage == "single" else duplicates.complete_linkage
+        roots = join(len(codes), _near(codes, radius))
+        is_cut = np.zeros(len(codes), np.bool_)
+        if linkage == "single":
+            sizes = np.bincount(roots[owner], minlength=len(codes))
+            is_cut = sizes[roots] > max_size
+            cut = np.flatnonzero(is_cut)
+            roots[cut] = cut[duplicates.complete_linkage(len(cut), _near(codes[cut], radius))]
+        return duplicates.groups(roots[owner], keys, is_cut[owner], max_size)
+
+    def _gathered(self, allowed: KeyMask | None) -> tuple[Words, Keys]:
+        """Planes and ascending keys of all live codes that are allowed."""
         view = self._view
-        planes, keys = view.gather(view.live_ids())
-        order = np.lexsort(planes)
-        is_first = np.append(True, (planes[:, order[1:]] != planes[:, order[:-1]]).any(axis=0))[: len(order)]
-        owner = np.empty(len(order), np.int64)
-        owner[order] = np.cumsum(is_first) - 1
-        codes = layout.from_planes(planes[:, order[is_first]], self._n_bytes)
-        roots = np.arange(len(codes))
-        distinct = HammingTable.build(codes, roots)
-        for first in range(0, len(codes) if radius else 0, 4096):
-            found = distinct.within(codes[first : first + 4096], radius)
-            ends = np.repeat(np.arange(first, first + len(found)), [len(near.keys) for near in found])
-            roots = duplicates.joined(roots, ends, np.concatenate([near.keys for near in found]))
-        return duplicates.groups(roots[owner], keys)
+        ids = view.live_ids()
+        keys = view.keys_of(ids)
+        if allowed is not None:
+            shown = allowed.covers(keys)
+            ids, keys = ids[shown], keys[shown]
+        return view.gather(ids[np.argsort(keys)])
 
     def add(self, codes: Codes, keys: Keys) -> None:
         """Put `(n, n_bytes)` codes under `(n,)` keys; a key that is present is replaced, the last of equal keys wins.
@@ -413,6 +450,16 @@ def build_base(planes: Words, keys: Keys, n_bits: int, engine: Engine) -> Words:
             np.take(plane, order, out=row)
     engine.fill_tables(words)
     return words
+
+
+def _near(codes: Codes, radius: int) -> Iterator[tuple[int, list[Ids]]]:
+    """The neighbors of each of `(n, n_bytes)` distinct codes, as `service.index.hamming.duplicates` takes them."""
+    table, first, size = HammingTable.build(codes, np.arange(len(codes))), 0, BLOCK
+    while radius and first < len(codes):
+        found = [near.keys for near in table.within(codes[first : first + size], radius)]
+        yield first, found
+        first += size
+        size = min(4096, max(1, MAX_PAIRS * len(found) // sum(map(len, found))))
 
 
 def _blocks(n: int) -> list[slice]:

@@ -265,12 +265,17 @@ class View:
     def gather(self, ids: Ids) -> tuple[Words, Keys]:
         """Planes `(n_planes, n)` and keys `(n,)` of some ids."""
         planes = np.empty((len(self.delta) - 1, len(ids)), np.uint64)
+        old = ids < self.n_base
+        planes[:, old] = layout.planes_of(self.words)[:, ids[old]]
+        planes[:, ~old] = self.delta[:-1, ids[~old] - self.n_base]
+        return planes, self.keys_of(ids)
+
+    def keys_of(self, ids: Ids) -> Keys:
+        """The `(n,)` keys of some ids."""
         keys = np.empty(len(ids), np.int64)
         old = ids < self.n_base
-        base, late = ids[old], ids[~old] - self.n_base
-        planes[:, old], keys[old] = layout.planes_of(self.words)[:, base], self.base_keys[base]
-        planes[:, ~old], keys[~old] = self.delta[:-1, late], self.delta_keys[late]
-        return planes, keys
+        keys[old], keys[~old] = self.base_keys[ids[old]], self.delta_keys[ids[~old] - self.n_base]
+        return keys
 
     def live_ids(self) -> Ids:
         """Every id that is not dead, ascending."""

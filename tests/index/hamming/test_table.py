@@ -383,23 +383,6 @@ def test_a_query_never_sees_half_an_update(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.usefixtures("kernel")
-def test_near_duplicates_are_the_groups_that_short_steps_join() -> None:
-    rng = np.random.default_rng(3)
-    codes = clustered(rng, 400, 32, 60)
-    keys = rng.permutation(1_000)[:400].astype(np.int64)
-    table = HammingTable.build(codes, keys)
-    distances = oracles.distances(codes[:, None], codes[None])
-    for radius in (0, 1, 3):
-        group = {int(key): {int(key)} for key in keys}
-        for i, j in zip(*np.nonzero(distances <= radius), strict=True):
-            joined = group[int(keys[i])] | group[int(keys[j])]
-            for key in joined:
-                group[key] = joined
-        expected = sorted({tuple(sorted(members)) for members in group.values() if len(members) > 1})
-        assert [tuple(members.tolist()) for members in table.near_duplicates(radius)] == expected
-
-
-@pytest.mark.usefixtures("kernel")
 def test_logits_order_hits_of_equal_distance_and_nothing_else() -> None:
     rng = np.random.default_rng(4)
     codes, keys = rng.integers(0, 256, (500, 1), np.uint8), rng.permutation(500).astype(np.int64)
