@@ -47,6 +47,7 @@ _PRIOR_DOCUMENTS = 10.0
 _SEEN_IN = 3
 """Documents in which it is looked up how a word is written."""
 _TITLE_CHARS = 80
+_BITS_TOGETHER = 32
 _KEPT = 16
 _STALE_SHARE = 10
 """Descriptions are renewed when more than one of so many documents has changed."""
@@ -235,7 +236,7 @@ def describe(codes: Codes, sampled: Sequence[DocumentSummary], analyzer: Analyze
         return [BitDescription(bit, None, BitSide(), BitSide(), ()) for bit in range(n_bits)]
     texts = [one.content.whole[:_CHARS_OF_DOCUMENT] if isinstance(one.content, Text) else "" for one in sampled]
     terms, has_term = _terms_of(texts, analyzer)
-    separation = _specific(_separation(has_term, ones))  # (n_terms, n_bits)
+    separation = _specific(_separation(has_term, ones))  # (n_terms, n_bits) float32
     n_words = min(_WORDS_OF_SIDE, len(terms))
     first = np.argsort(-separation, axis=0, kind="stable")[:n_words].T.tolist()
     last = np.argsort(separation, axis=0, kind="stable")[:n_words].T.tolist()
@@ -276,23 +277,31 @@ def _terms_of(texts: Sequence[str], analyzer: Analyzer) -> tuple[list[str], csr_
     return terms, csr_matrix((np.ones(len(columns), np.float32), columns, starts), shape=(len(texts), len(terms)))
 
 
-def _separation(has_term: csr_matrix, ones: NDArray[np.float32]) -> NDArray[np.float64]:
-    """How surely each term separates ones from zeros of each bit, `(n_terms, n_bits)`: z-scores, above 0 for ones."""
-    n, n_ones = len(ones), ones.sum(axis=0, dtype=np.float64)  # (n_bits,)
-    in_ones = np.asarray(has_term.T @ ones, dtype=np.float64)  # (n_terms, n_bits)
+def _separation(has_term: csr_matrix, ones: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How surely each term separates ones from zeros of each bit, `(n_terms, n_bits)`: z-scores, above 0 for ones.
+
+    A few bits at a time, so that no call is long and no table large.
+    """
+    n, n_bits = ones.shape
+    z = np.zeros((has_term.shape[1], n_bits), np.float32)
+    by_term = has_term.T.tocsr()
     frequency = np.asarray(has_term.sum(axis=0), dtype=np.float64).reshape(-1, 1)
     prior = _PRIOR_DOCUMENTS * frequency / n
-    with_one, with_zero = in_ones + prior, frequency - in_ones + prior
-    odds = np.log(with_one / (n_ones + _PRIOR_DOCUMENTS - with_one + 1e-9))
-    odds -= np.log(with_zero / (n - n_ones + _PRIOR_DOCUMENTS - with_zero + 1e-9))
-    z: NDArray[np.float64] = odds / np.sqrt(1 / with_one + 1 / with_zero)
-    return np.where((n_ones > 0) & (n_ones < n), z, 0.0)
+    for start in range(0, n_bits, _BITS_TOGETHER):
+        bits = slice(start, start + _BITS_TOGETHER)
+        n_ones = ones[:, bits].sum(axis=0, dtype=np.float64)
+        in_ones = np.asarray(by_term @ ones[:, bits], dtype=np.float64)
+        with_one, with_zero = in_ones + prior, frequency - in_ones + prior
+        odds = np.log(with_one / (n_ones + _PRIOR_DOCUMENTS - with_one + 1e-9))
+        odds -= np.log(with_zero / (n - n_ones + _PRIOR_DOCUMENTS - with_zero + 1e-9))
+        z[:, bits] = np.where((n_ones > 0) & (n_ones < n), odds / np.sqrt(1 / with_one + 1 / with_zero), 0)
+    return z
 
 
-def _specific(z: NDArray[np.float64]) -> NDArray[np.float64]:
+def _specific(z: NDArray[np.float32]) -> NDArray[np.float32]:
     """The same, times what each is of its term's usual one: `z |z| / (1 + rms z)`."""
     usual = np.sqrt(np.mean(z**2, axis=1, keepdims=True))  # (n_terms, 1)
-    specific: NDArray[np.float64] = z * np.abs(z) / (1 + usual)
+    specific: NDArray[np.float32] = z * np.abs(z) / (1 + usual)
     return specific
 
 

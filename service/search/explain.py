@@ -32,6 +32,8 @@ from service.search.fuse import Direction
 STRONGEST_BITS = 8
 """Bits whose words are told, those that weigh most in the search."""
 _WORDS_OF_BIT = 3
+_READ_CHARS = 50_000
+"""Characters of a document that are searched for how it writes a word; one that comes later is named by its term."""
 _DIGITS, _DIGITS_OF_PARTS = 8, 6
 """Shares have more digits than scores: there are many of them, and they must add up."""
 
@@ -238,7 +240,9 @@ def _word_shares(scoring: Scoring, matched: Matched, words: DocumentReplica) -> 
     for row, content in enumerate(matched.contents):
         has = np.flatnonzero(found.alternatives[row] >= 0).tolist()
         terms = {i: scoring.clauses[i].alternatives[found.alternatives[row, i]][0] for i in has}
-        written = words.analyzer.written(content.whole, terms.values()) if isinstance(content, Text) else {}
+        written = (
+            words.analyzer.written(content.whole[:_READ_CHARS], terms.values()) if isinstance(content, Text) else {}
+        )
         shares = [
             WordShare(
                 scoring.typed[i],
