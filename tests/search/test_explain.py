@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from pydantic_core import to_json
 
 from service.hashing.analysis import Analyzer
 from service.hashing.codes import hamming_distance, pack, unpack
@@ -185,8 +184,3 @@ def test_the_strongest_bits_come_with_the_words_that_speak_for_them(replica: Doc
                 )
                 logits = FUNCTION.logits(FUNCTION.features([Text(TEXTS[row]), rest]))[:, bit.bit]
                 assert (logits[0] - logits[1]) * (1 if bit.value else -1) == pytest.approx(gain, abs=2e-4)
-
-
-def test_an_explanation_is_written_as_json_as_it_is(replica: DocumentReplica) -> None:
-    one = Ranked(replica, "black cat", 0).explained(replica)[0]
-    assert to_json(one).startswith(b'{"parts":{"words":')

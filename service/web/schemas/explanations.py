@@ -85,3 +85,54 @@ class Comparison(BaseModel):
     partial: list[Literal["words"]] = Field(
         description="What was not at hand: `words` while a process that has just started reads them."
     )
+
+
+class ScoreParts(BaseModel):
+    """What adds up to the score."""
+
+    words: float | None = Field(None, description="Left out where words have no part in it.")
+    code: float | None = Field(None, description="Left out where codes have no part in it.")
+
+
+class WordShare(BaseModel):
+    """A word of the query that the document has."""
+
+    typed: str = Field(description="The word of the query.")
+    found: str = Field(description="As the document writes it.")
+    bm25: float = Field(description="What it adds to the BM25 of the document.")
+    score: float = Field(description="What it adds to the score.")
+
+
+class BitShare(BaseModel):
+    """A bit of the document's code."""
+
+    bit: int = Field(description="Its number, from 0.")
+    value: Literal[0, 1] = Field(description="Its value in the document.")
+    confidence: float = Field(
+        description="How sure the search was of the value that it looked for, from 0 to 1: 1 is the surest bit."
+    )
+    score: float | None = Field(
+        description="What it adds to the score, below 0 if it differs; null where codes have a distance only."
+    )
+
+
+class BitWords(BitShare):
+    """One of the bits that weigh most in the search, and the words behind it."""
+
+    agrees: bool = Field(description="Whether the document has the value that was looked for.")
+    query: list[tuple[str, float]] = Field(
+        description="Words of the query that speak for the value that was looked for, and what its logit loses without."
+    )
+    document: list[tuple[str, float]] = Field(description="Words of the document that speak for its value.")
+    ones: list[str] = Field(description="Words of the collection's documents that have a one; empty if not known yet.")
+    zeros: list[str] = Field(description="Words of those that have a zero.")
+
+
+class Explanation(BaseModel):
+    """Why a match is where it is."""
+
+    parts: ScoreParts
+    words: list[WordShare] = Field(description="The words that matched, by descending share; they add up to the part.")
+    agreeing: list[BitShare] = Field(description="Bits that are as the search looked for them, the surest first.")
+    differing: list[BitShare] = Field(description="The others; all bits add up to the part of the code.")
+    strongest: list[BitWords] = Field(description="The bits that weigh most in the search, with their words.")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from pydantic_core import to_json
 
 from service.hashing.content import Text
 from service.hashing.untrained import untrained_hash_function
 from service.index.document_replicas import DocumentReplicas
+from service.search.explain import BitShare, BitWords, Explanation, WordShare
+from service.web.schemas import explanations as schemas
 from service.web.schemas.explanations import Bits, Comparison
 from tests.web.asserting import refused
 from tests.web.conftest import Start
@@ -125,3 +129,12 @@ def test_words_of_a_document_that_was_just_put_are_compared(filled: TestClient) 
     filled.post(DOCUMENTS, json={"documents": [{"id": "new", "text": "sort numbers of a tree"}]})
     found = filled.get(COMPARE, params={"a": "new", "b": "tree"}).json()
     assert {word["a"] for word in found["words"]} == {"sort", "numbers", "tree"}
+
+
+def test_an_explanation_is_written_as_its_schema_has_it() -> None:
+    bit = BitShare(3, 1, 0.5, -0.25)
+    words = BitWords(3, 1, 0.5, None, True, [("a", 1.5)], [("b", 0.5), ("c", 0.25)], ("x",), ())
+    written = to_json(Explanation({"words": 1.0}, [WordShare("cat", "cats", 2.5, 1.0)], [bit], [], [words]))
+    read = schemas.Explanation.model_validate_json(written)
+    assert json.loads(read.model_dump_json(exclude_unset=True)) == json.loads(written)
+    assert (read.parts.words, read.parts.code, read.strongest[0].document[1]) == (1.0, None, ("c", 0.25))
