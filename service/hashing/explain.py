@@ -11,8 +11,7 @@ Source: Li, Monroe, Jurafsky (2016), "Understanding neural networks through repr
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -30,8 +29,6 @@ from service.hashing.network import SparseBatch
 
 MOST_WORDS = 32
 """Words of one text that are explained: those of the greatest weight."""
-_NAMED_CHARS = 20_000
-"""Characters of a text that are searched for how words are written; a word that comes later is named by its term."""
 _AT_ONCE = 64
 """Contents whose words pass the network together."""
 
@@ -134,8 +131,8 @@ class _Occlusions:
         Raises:
             InvalidContent: the content is no text.
         """
-        text, terms = featurizer.text_and_terms(content)
-        counts = [(term, n, c) for term, n in Counter(terms).items() if (c := featurizer.features_of_term(term))]
+        counted = featurizer.counted(content)
+        counts = [(term, n, c) for term, (n, _) in counted.items() if (c := featurizer.features_of_term(term))]
         sizes = [len(columns) for _, _, columns in counts]
         term_of = np.repeat(np.arange(len(counts)), sizes)  # (e,): an entry is a column of a term
         n_of = np.repeat(np.array([n for _, n, _ in counts], np.float64), sizes)
@@ -144,7 +141,7 @@ class _Occlusions:
         row = _Row(featurizer.weights(columns).astype(np.float64), np.bincount(place_of, n_of, len(columns)))
         weights = np.bincount(term_of, row.losses(place_of, n_of)[1], len(counts))
         chosen = np.argsort(-weights, kind="stable")[:MOST_WORDS]
-        written = _written(featurizer, text, [counts[i][0] for i in chosen.tolist()])
+        written = [_written(featurizer, counts[i][0], counted) for i in chosen.tolist()]
         words = list(dict.fromkeys(written))
         word_of = np.full(len(counts), -1)
         word_of[chosen] = [words.index(word) for word in written]
@@ -181,12 +178,10 @@ class _Row:
         return before - values, before**2 - values**2
 
 
-def _written(featurizer: TextFeatures, text: str, terms: Sequence[str]) -> list[str]:
-    """How each of some terms of a text is written where it first stands."""
-    if featurizer.analyzer is None:
-        return list(terms)
-    written = featurizer.analyzer.written(text[:_NAMED_CHARS], terms)
-    return [written.get(term, term) for term in terms]
+def _written(featurizer: TextFeatures, term: str, counted: Mapping[str, tuple[int, str]]) -> str:
+    """How a term of a text is written where it first stands."""
+    chunk = counted[term][1]
+    return chunk if featurizer.analyzer is None else featurizer.analyzer.written_in(chunk, term)
 
 
 def _of_texts(

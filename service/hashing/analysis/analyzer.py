@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import _lru_cache_wrapper
 from itertools import chain
@@ -109,24 +110,35 @@ class Analyzer:
         Cost: linear in the text up to where the last of them is found.
         """
         wanted, found = set(terms), dict[str, str]()
-        terms_of = self._words.terms_of
         for _, part in parts(text):
             for chunk in (ascii_chunks if part.isascii() else chunks).findall(part):
                 if not wanted:
                     return found
-                if is_word(chunk) and len(chunk) <= _LONGEST_CACHED:
-                    here = terms_of(chunk)
-                    if wanted.isdisjoint(here):
-                        continue
-                    if len(here) == 1 and chunk.isalnum():
-                        wanted.discard(here[0])
-                        found[here[0]] = chunk.lower()
-                        continue
-                for term, start, end in self._places_of(chunk):
-                    if term in wanted:
-                        wanted.discard(term)
-                        found[term] = chunk[start:end].lower()
+                here = wanted.intersection(self._of_chunk(chunk, self._words.terms_of))
+                found |= {term: self.written_in(chunk, term) for term in here}
+                wanted -= here
         return found
+
+    def counted(self, text: str) -> dict[str, tuple[int, str]]:
+        """How often each term of `terms` comes in a text, and the part of the text where it first stands.
+
+        `written_in` tells how it is written there. Cost: linear, a quarter of that of `places`.
+        """
+        chunk_counts: Counter[str] = Counter()
+        for _, part in parts(text):
+            chunk_counts.update((ascii_chunks if part.isascii() else chunks).findall(part))
+        counts: dict[str, tuple[int, str]] = {}
+        for chunk, n in chunk_counts.items():
+            for term in self._of_chunk(chunk, self._words.content_terms_of):
+                before = counts.get(term)
+                counts[term] = (n, chunk) if before is None else (before[0] + n, before[1])
+        return counts
+
+    def written_in(self, chunk: str, term: str) -> str:
+        """How a term is written in a part of a text that has it, in lower case."""
+        if is_word(chunk) and len(chunk) <= _LONGEST_CACHED:
+            return self._words.written_in(chunk)[term]
+        return next(chunk[start:end].lower() for found, start, end in self._places_of(chunk) if found == term)
 
     def _each_part(self, text: str, terms_of: TermsOf) -> list[str]:
         if is_short(text):
@@ -142,11 +154,13 @@ class Analyzer:
             found = chunks.findall(text)
         terms: list[str] = []
         for chunk in found:
-            if chunk[0] < FIRST_OTHER or is_word(chunk):
-                terms += terms_of(chunk) if len(chunk) <= _LONGEST_CACHED else terms_of.__wrapped__(chunk)
-            else:
-                terms += [term for term, _, _ in self._places_of(chunk)]
+            terms += self._of_chunk(chunk, terms_of)
         return terms
+
+    def _of_chunk(self, chunk: str, terms_of: TermsOf) -> Sequence[str]:
+        if chunk[0] < FIRST_OTHER or is_word(chunk):
+            return terms_of(chunk) if len(chunk) <= _LONGEST_CACHED else terms_of.__wrapped__(chunk)
+        return [term for term, _, _ in self._places_of(chunk)]
 
     def _places_of(self, chunk: str) -> Iterator[Place]:
         if is_unspaced(chunk):

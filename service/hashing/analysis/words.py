@@ -15,7 +15,7 @@ from service.hashing.analysis.stop_words import STOP_WORDS
 from service.hashing.analysis.unspaced import Place
 
 NO_LANGUAGE = "none"
-_CACHED_WORDS = 1 << 16
+_CACHED_WORDS, _CACHED_NAMES = 1 << 16, 1 << 12
 _APOSTROPHES = "'’ʼ＇"
 _ENDINGS = {"s", "m", "d", "ll", "re", "ve"}
 """What follows an apostrophe and is dropped: dog's, we'll."""
@@ -41,12 +41,20 @@ class Words:
         self._stem: Callable[[str], str] = str if language == NO_LANGUAGE else stemmer(language)
         self.terms_of = lru_cache(_CACHED_WORDS)(self._terms_of)
         self.content_terms_of = lru_cache(_CACHED_WORDS)(self._content_terms_of)
+        self.written_in = lru_cache(_CACHED_NAMES)(self._written_in)
 
     def _terms_of(self, chunk: str) -> tuple[str, ...]:
         return tuple(term for term, _, _ in self.places_of(chunk))
 
     def _content_terms_of(self, chunk: str) -> tuple[str, ...]:
         return tuple(term for term, _, _ in self.places_of(chunk) if term not in self.stop_words)
+
+    def _written_in(self, chunk: str) -> dict[str, str]:
+        """The terms of a chunk, and how it writes each of them first, in lower case."""
+        written: dict[str, str] = {}
+        for term, start, end in self.places_of(chunk):
+            written.setdefault(term, chunk[start:end].lower())
+        return written
 
     def places_of(self, chunk: str) -> Iterator[Place]:
         """Terms of a chunk of words with their places in it: the whole of an identifier comes before its parts."""

@@ -64,6 +64,13 @@ def _stored_analyzer(parameters: dict[str, object]) -> Analyzer | None:
         raise CorruptArtifact("hash function", str(error)) from error
 
 
+def _counted(analyzer: Analyzer | None, content: Content) -> dict[str, tuple[int, str]]:
+    text = of_kind([content], Text)[0].whole
+    if analyzer is not None:
+        return analyzer.counted(text)
+    return {term: (n, term) for term, n in Counter(first_tokens(text)).items()}
+
+
 def _weighted_rows(
     ids_of: Callable[[str], list[int]], contents: Contents, n_features: int, idf: NDArray[np.float32] | None
 ) -> csr_matrix:
@@ -195,10 +202,9 @@ class TextFeaturizer:
         """The row that `transform` gives one content, without a matrix around it, which takes most of the time."""
         return _weighted_bag(self._ids_of(of_kind([content], Text)[0].whole), self.idf)
 
-    def text_and_terms(self, content: Content) -> tuple[str, list[str]]:
-        """The text of a content and its terms, in order, known or not."""
-        text = of_kind([content], Text)[0].whole
-        return text, _terms_of(self.analyzer)(text)
+    def counted(self, content: Content) -> dict[str, tuple[int, str]]:
+        """How often each term comes in a content, known or not, and the part of its text where it first stands."""
+        return _counted(self.analyzer, content)
 
     def features_of_term(self, term: str) -> Sequence[int]:
         """The columns that one occurrence of a term counts in; none if it is not known."""
@@ -272,10 +278,9 @@ class HashedTextFeaturizer:
         """The row that `transform` gives one content, without a matrix around it, which takes most of the time."""
         return _weighted_bag(self._ids_of(of_kind([content], Text)[0].whole), None)
 
-    def text_and_terms(self, content: Content) -> tuple[str, list[str]]:
-        """The text of a content and its terms, in order, known or not."""
-        text = of_kind([content], Text)[0].whole
-        return text, _terms_of(self.analyzer)(text)
+    def counted(self, content: Content) -> dict[str, tuple[int, str]]:
+        """How often each term comes in a content, known or not, and the part of its text where it first stands."""
+        return _counted(self.analyzer, content)
 
     def state(self) -> tuple[dict[str, object], dict[str, NDArray[np.generic]]]:
         """Hyper-parameters; there are no arrays."""

@@ -1,5 +1,6 @@
 import json
 import pickle
+from collections import Counter
 from hashlib import sha256
 from itertools import chain
 from threading import Thread
@@ -250,3 +251,8 @@ def test_a_term_is_written_as_it_first_stands_in_the_text(language: str, text: s
     assert analyzer.written(text, [*wanted, "unknown"]) == wanted
     for term, surface in wanted.items():
         assert analyzer.written(text, [term]) == {term: surface}
+    counted = analyzer.counted(text)
+    assert {term: n for term, (n, _) in counted.items()} == Counter(analyzer.terms(text))
+    assert {term: analyzer.written_in(chunk, term) for term, (_, chunk) in counted.items()} == {
+        term: wanted[term] for term in counted
+    }
