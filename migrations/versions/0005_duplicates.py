@@ -20,7 +20,7 @@ def upgrade() -> None:
         sa.Column("id", KEY, sa.Identity(), nullable=False),
         sa.Column("collection_id", KEY, nullable=False),
         sa.Column("job_id", sa.Text(), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=True),
         sa.Column("params", sa.JSON(), nullable=False),
         sa.Column("n_groups", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("n_documents", sa.BigInteger(), server_default="0", nullable=False),

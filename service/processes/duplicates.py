@@ -1,6 +1,6 @@
 """The job that looks for near duplicates: read the codes, join those that are near, store the groups.
 
-    reading     codes of the active space, in one state of the database
+    reading     the codes, by words or of the active space (`service.processes.duplicate_codes`)
     joining     groups, in memory
     storing     members that still are as they were read, the representative first, in short transactions
 
@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from service.index.hamming.table import HammingTable
 from service.index.hamming.view import Keys
-from service.store import buckets, duplicates, spaces
+from service.processes.duplicate_codes import CodesRead, read_space_codes, read_word_codes
+from service.store import duplicates, spaces
 from service.store.database import Database
 from service.store.deletion import Deletion
 from service.store.duplicates import Candidate, DuplicateSearch, Group
@@ -37,7 +37,7 @@ class DuplicateRun:
 
     Args:
         database: where the codes are.
-        job: its `params` are `radius`, `linkage` and `keep`.
+        job: its `params` are those of `service.search.duplicates.DuplicateOptions`.
         report_progress: called between the steps of a stage; may raise to stop the run.
     """
 
@@ -61,35 +61,30 @@ class DuplicateRun:
         if search is None:
             search = self._search(space)
         deletion.delete_outdated_duplicates(self.job.collection_id)
-        return {"stage": "done", "version": search.version, "groups": search.n_groups, "documents": search.n_documents}
+        return {"stage": "done", "groups": search.n_groups, "documents": search.n_documents}
 
     def _search(self, space: CodeSpace) -> DuplicateSearch:
-        table = self._read_codes(space)
-        self.report_progress({"stage": "joining", "total": len(table)})
-        found = table.near_duplicates(self.job.params["radius"])
-        self._store(space, table, sorted(found, key=lambda keys: (-len(keys), int(keys[0]))))
+        codes = self._read_codes(space)
+        self.report_progress({"stage": "joining", "total": len(codes.table)})
+        found = codes.table.near_duplicates(self.job.params["radius"])
+        self._store(space, codes, sorted(found, key=lambda keys: (-len(keys), int(keys[0]))))
         with self.database.read() as connection:
             search = duplicates.of_job(connection, self.job.id)
         assert search is not None
         return search
 
-    def _read_codes(self, space: CodeSpace) -> HammingTable:
-        keys, codes = [np.empty(0, np.int64)], [np.empty((0, space.n_bits // 8), np.uint8)]
-        n_read = 0
-        with self.database.read() as connection:
-            for part_keys, part_codes in buckets.scan(connection, space.id, space.n_bits // 8):
-                keys.append(part_keys)
-                codes.append(part_codes)
-                n_read += len(part_keys)
-                self.report_progress({"stage": "reading", "done": n_read})
-        return HammingTable.build(np.concatenate(codes), np.concatenate(keys))
+    def _read_codes(self, space: CodeSpace) -> CodesRead:
+        if self.job.params["by"] == "words":
+            return read_word_codes(self.database, self.job.collection_id, self.report_progress)
+        return read_space_codes(self.database, space, self.report_progress)
 
-    def _store(self, space: CodeSpace, table: HammingTable, found: Sequence[Keys]) -> None:
+    def _store(self, space: CodeSpace, codes: CodesRead, found: Sequence[Keys]) -> None:
+        version = space.version if self.job.params["by"] == "code" else None
         with self.database.write() as connection:
-            id = duplicates.start(connection, self.job.collection_id, self.job.id, space.version, self.job.params)
+            id = duplicates.start(connection, self.job.collection_id, self.job.id, version, self.job.params)
         n_groups = n_documents = n_capped = n_done = 0
         for part in _in_parts(found):
-            groups = self._still_near(space, table, part)
+            groups = self._still_near(codes, part)
             with self.database.write() as connection:
                 duplicates.add(connection, id, n_groups + 1, groups)
             n_groups += len(groups)
@@ -100,13 +95,12 @@ class DuplicateRun:
         with self.database.write() as connection:
             duplicates.finish(connection, id, n_groups, n_documents, n_capped)
 
-    def _still_near(self, space: CodeSpace, table: HammingTable, part: Sequence[Keys]) -> list[Group]:
+    def _still_near(self, codes: CodesRead, part: Sequence[Keys]) -> list[Group]:
         """The groups without the documents that were deleted or changed since the codes were read."""
         keys = np.concatenate([group[:_MAX_SIZE] for group in part])
-        read = dict(zip(keys.tolist(), map(bytes, table.get(keys)[0]), strict=True))
+        read = dict(zip(keys.tolist(), map(bytes, codes.table.get(keys)[0]), strict=True))
         with self.database.read() as connection:
-            found = duplicates.candidates(connection, space.id, keys)
-        same = {key: candidate for key, candidate in found.items() if candidate.code == read[key]}
+            same = codes.still_so(connection, duplicates.candidates(connection, read))
         order = _ORDERS[self.job.params["keep"]]
         groups = [
             Group(sorted((same[key] for key in group.tolist() if key in same), key=order), len(group) > _MAX_SIZE)

@@ -29,11 +29,13 @@ class DuplicateOptions:
 
     Attributes:
         radius: near duplicates are at most so many bits apart.
+        by: "words": codes of `WORD_BITS` bits, made of the words of each text; "code": those of the active space.
         linkage: "single" joins what steps of at most `radius` bits join.
         keep: which document represents a group: the first that arrived, the longest, or the one that was put last.
     """
 
     radius: int
+    by: Literal["words", "code"] = "words"
     linkage: Literal["single"] = "single"
     keep: Literal["first", "longest", "newest"] = "first"
 
@@ -83,7 +85,8 @@ class Duplicates:
     def _enqueue(self, name: str, options: DuplicateOptions) -> Job:
         with self.database.write() as connection:
             collection = collections.get(connection, name)
-            duplicates.check_radius(options.radius, collection.n_bits, "radius")
+            n_bits = collection.n_bits if options.by == "code" else duplicates.WORD_BITS
+            duplicates.check_radius(options.radius, n_bits, "radius")
             return jobs.enqueue(connection, collection, "duplicates", asdict(options))
 
     async def page(self, collection: str, position: str, limit: int) -> DuplicatePage:

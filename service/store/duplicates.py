@@ -6,7 +6,7 @@ deleted or changed since is not shown any more, and distances are those of the s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,14 +16,15 @@ from sqlalchemy import delete as delete_from
 
 from service.errors import InvalidInput
 from service.store import schema
-from service.store.documents import Keys, integers
 from service.store.schema import UNFINISHED, now
 from service.store.statements import BulkStatement, is_one_of
 
 TABLE = schema.duplicates
 SEARCHES = schema.duplicate_searches
 DOCUMENTS = schema.documents
-CODES = schema.codes
+
+WORD_BITS = 64
+"""Bits of the codes that near duplicates are looked for by words with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class DuplicateSearch:
     Attributes:
         id: grows from one search of the database to the next.
         job_id: the job that made it.
-        version: of the code space that it looked at.
+        version: of the code space that it looked at; None if it went by words.
         params: those of the job.
         n_groups: groups that it found.
         n_documents: documents in these groups.
@@ -43,7 +44,7 @@ class DuplicateSearch:
 
     id: int
     job_id: str
-    version: int
+    version: int | None
     params: dict[str, Any]
     n_groups: int
     n_documents: int
@@ -53,7 +54,7 @@ class DuplicateSearch:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A document that may be a member of a group: what a policy chooses by, and its code now."""
+    """A document that may be a member of a group: the code that it is near by, and what a policy chooses by."""
 
     key: int
     revision: int
@@ -93,7 +94,7 @@ def check_radius(radius: int, n_bits: int, name: str) -> None:
         raise InvalidInput(f"{name} {rule}, got {radius}", [{"where": name, "rule": rule}])
 
 
-def start(connection: Connection, collection_id: int, job_id: str, version: int, params: dict[str, Any]) -> int:
+def start(connection: Connection, collection_id: int, job_id: str, version: int | None, params: dict[str, Any]) -> int:
     """A new search, which nobody sees before it is finished; return its id."""
     values = {"collection_id": collection_id, "job_id": job_id, "version": version, "params": params}
     id: int = connection.execute(insert(SEARCHES).values(values).returning(SEARCHES.c.id)).scalar_one()
@@ -113,10 +114,10 @@ def latest(connection: Connection, collection_id: int) -> DuplicateSearch | None
     return None if row is None else DuplicateSearch(*row)
 
 
-def candidates(connection: Connection, space_id: int, keys: Keys) -> dict[int, Candidate]:
-    """Those of the documents that exist and have a code in a space, by key."""
-    rows = connection.execute(_CANDIDATES, {"space": space_id, "keys": integers(keys)})
-    return {row.key: Candidate(*row) for row in rows}
+def candidates(connection: Connection, codes: Mapping[int, bytes]) -> dict[int, Candidate]:
+    """Those of the documents that exist, by key; `codes` has the code that each was found by."""
+    rows = connection.execute(_CANDIDATES, {"keys": [*codes]})
+    return {row.key: Candidate(*row, codes[row.key]) for row in rows}
 
 
 def add(connection: Connection, search_id: int, first_group: int, groups: Sequence[Group]) -> None:
@@ -178,10 +179,8 @@ _SEARCHES = select(
     SEARCHES.c.finished_at,
 )
 _LENGTH = func.coalesce(func.length(DOCUMENTS.c.text), func.length(DOCUMENTS.c.content))
-_CANDIDATES = (
-    select(DOCUMENTS.c.key, DOCUMENTS.c.revision, DOCUMENTS.c.seq, _LENGTH, CODES.c.code)
-    .join(CODES, CODES.c.document_key == DOCUMENTS.c.key)
-    .where(is_one_of(DOCUMENTS.c.key, "keys"), CODES.c.space_id == bindparam("space"), CODES.c.code.is_not(None))
+_CANDIDATES = select(DOCUMENTS.c.key, DOCUMENTS.c.revision, DOCUMENTS.c.seq, _LENGTH).where(
+    is_one_of(DOCUMENTS.c.key, "keys")
 )
 _IS_SAME = (DOCUMENTS.c.key == TABLE.c.document_key) & (DOCUMENTS.c.revision == TABLE.c.revision)
 _PAGE = (

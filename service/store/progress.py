@@ -53,8 +53,7 @@ class DuplicatesProgress(TypedDict, total=False):
     """How far a search for near duplicates is."""
 
     stage: Literal["reading", "joining", "storing", "deleting", "done"]
-    done: Annotated[int, Field(description="Codes read, groups stored, or members of earlier groups deleted.")]
-    total: Annotated[int, Field(description="Codes to join, or groups to store.")]
-    version: Annotated[int, Field(description="The code space that was looked at.")]
+    done: Annotated[int, Field(description="Documents read, groups stored, or members of earlier groups deleted.")]
+    total: Annotated[int, Field(description="Documents to read or to join, or groups to store.")]
     groups: Annotated[int, Field(description="Groups that were found.")]
     documents: Annotated[int, Field(description="Documents in these groups.")]

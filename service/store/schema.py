@@ -282,7 +282,7 @@ duplicate_searches = Table(
     Column("id", Key, Identity(), primary_key=True),
     Column("collection_id", Key, ForeignKey("collections.id", ondelete="CASCADE"), nullable=False),
     Column("job_id", Text, nullable=False, unique=True),
-    Column("version", Integer, nullable=False),  # of the code space
+    Column("version", Integer),  # of the code space, unless it went by words
     Column("params", JSON, nullable=False),
     Column("n_groups", BigInteger, nullable=False, server_default="0"),
     Column("n_documents", BigInteger, nullable=False, server_default="0"),

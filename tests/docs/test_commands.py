@@ -23,7 +23,7 @@ from service.hashing.function import digest_of
 from service.hashing.untrained import untrained_hash_function
 from service.store import codes, collections, spaces
 from service.store.database import Database
-from tests.flows.processes import Api, running
+from tests.flows.processes import Api, Process, running
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "docs/api.md")
@@ -102,6 +102,7 @@ def test_every_command_of_the_documents_works_as_it_is_written(sqlite_url: str, 
     url = f"http://127.0.0.1:{api.port}"
     search_path = f"{programs(tmp_path / 'bin', url)}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": search_path, "PYTHONPATH": str(ROOT), "C": f"{url}/v1/collections/notes"}
+    database = {"NEARBIT_DATABASE_URL": sqlite_url}
     with running(api):
         for command in sorted(ALL, key=lambda command: "/docstrings/" in command.shell):
             if command.reason_not_to_run is not None:
@@ -119,6 +120,8 @@ def test_every_command_of_the_documents_works_as_it_is_written(sqlite_url: str, 
                 assert members(json.loads(ended.stdout)) == members(command.answer), f"{command.page}: {shell}"
             if "/retrain" in shell:  # what the training itself does is tested elsewhere, and takes long
                 assert api.post(f"/jobs/{json.loads(ended.stdout)['id']}/cancel")["state"] == "cancelled"
+            if "-X POST" in shell and "/duplicates " in shell:  # its groups are read next
+                assert Process(["-m", "service", "work", "--once"], tmp_path, "once", **database).wait() == 0
 
 
 def programs(folder: Path, url: str) -> Path:

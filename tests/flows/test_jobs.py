@@ -125,6 +125,31 @@ def test_a_rollback_whose_runner_is_killed_is_completed_by_the_next(url: str, fo
         assert len(matches) == 1_000
 
 
+@pytest.mark.parametrize("dies_after", [2, 3])
+def test_a_search_for_duplicates_whose_runner_is_killed_is_completed_by_the_next(
+    url: str, folder: Path, dies_after: int
+) -> None:
+    api = Api(url, folder)
+    with running(api):
+        fill(api, 1_000)
+        copies = [{**document, "id": f"copy of {document['id']}"} for document in documents(1_000)]
+        api.post(f"{TEXTS}/documents", {"documents": copies})
+        job = api.post(f"{TEXTS}/duplicates", {"radius": 0})
+        dying = Runner(url, folder, dies_after=dies_after)
+        with running(dying):
+            assert dying.child.wait(90) == -9
+        assert api.job(job["id"])["state"] == "running"
+        assert api.http.get(f"{TEXTS}/duplicates").status_code == 404
+        runner = Runner(url, folder)
+        with running(runner):
+            ended = api.finished(job["id"])
+        assert (ended["state"], ended["error"], ended["attempts"]) == ("succeeded", None, 2)
+        page = api.get(f"{TEXTS}/duplicates", limit=1_000)
+        assert page["n_documents"] == 2_000
+        together = {frozenset(one["id"] for one in group["documents"]) for group in page["items"]}
+        assert all(any({f"d{i}", f"copy of d{i}"} <= group for group in together) for i in range(1_000))
+
+
 @contextmanager
 def steady_ingest(api: Api, n_threads: int = 2) -> Iterator[list[int]]:
     """New and changed documents, again and again until the block ends; the list counts the requests."""

@@ -42,19 +42,21 @@ def put(database: Database, collection: Collection, space: CodeSpace, stored: Co
     return keys
 
 
-def queued(database: Database, collection: Collection, radius: int = 2, keep: str = "first") -> Job:
+def queued(database: Database, collection: Collection, radius: int = 2, keep: str = "first", by: str = "code") -> Job:
     with database.write() as connection:
-        jobs.enqueue(connection, collection, "duplicates", {"radius": radius, "linkage": "single", "keep": keep})
+        jobs.enqueue(
+            connection, collection, "duplicates", {"radius": radius, "by": by, "linkage": "single", "keep": keep}
+        )
         job = jobs.claim(connection, "me", 60, ["duplicates"])
     assert job is not None
     return job
 
 
 def searched(
-    database: Database, collection: Collection, radius: int = 2, keep: str = "first"
+    database: Database, collection: Collection, radius: int = 2, keep: str = "first", by: str = "code"
 ) -> tuple[DuplicateSearch, list[list[str]]]:
     """The last search of a collection after a job, and the ids in its groups."""
-    job = queued(database, collection, radius, keep)
+    job = queued(database, collection, radius, keep, by)
     DuplicateRun(database, job, quietly).run()
     with database.write() as connection:
         jobs.finish(connection, job.id, "me", "succeeded")
@@ -125,6 +127,39 @@ def test_the_newest_is_the_one_that_was_put_last(database: Database) -> None:
     put(database, collection, space, codes_of(*[code()] * 3))
     put(database, collection, space, codes_of(code()), start=1)  # d1 again
     assert searched(database, collection, keep="newest")[1] == [["d1", "d2", "d0"]]
+
+
+def texts(database: Database, collection: Collection, *new: tuple[str, str, str | None]) -> None:
+    with database.lane(collection.id) as lane:
+        documents.put(lane, [NewDocument(id, Text(text, title), {}) for id, text, title in new])
+
+
+def test_by_words_nearly_equal_texts_are_grouped_whatever_their_titles_and_codes(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.processes.duplicate_codes._DOCUMENTS_AT_ONCE", 2)
+    collection, _ = new_collection(database, n_bits=16)
+    long = " ".join(f"word{i}" for i in range(300))
+    texts(database, collection, ("a", "How to bake bread", None), ("b", long, None), ("c", "a garden of roses", None))
+    texts(database, collection, ("d", long + " more", "A title"), ("e", "how to BAKE bread!", "Another title"))
+    search, groups = searched(database, collection, 0, by="words")
+    assert groups == [["a", "e"]]
+    assert search.version is None
+    assert searched(database, collection, 3, by="words")[1] == [["a", "e"], ["b", "d"]]
+
+
+def test_by_words_what_changes_while_a_search_runs_is_in_no_group(database: Database) -> None:
+    collection, _ = new_collection(database)
+    texts(database, collection, *[(id, "how to bake bread", None) for id in "abcd"], ("e", "a garden", None))
+
+    def change(progress: Mapping[str, Any]) -> None:
+        if progress["stage"] == "joining":
+            texts(database, collection, ("a", "how to mend a net", None), ("f", "how to bake bread", None))
+            with database.lane(collection.id) as lane:
+                documents.delete(lane, ["b"])
+
+    DuplicateRun(database, queued(database, collection, by="words"), change).run()
+    assert shown(database, collection)[1] == [["c", "d"]]
 
 
 def test_a_group_of_too_many_is_cut_and_marked(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,4 +281,4 @@ def test_the_job_runner_does_it(database: Database) -> None:
     with database.read() as connection:
         ended = jobs.get(connection, job.id)
     assert (ended.state, ended.error) == ("succeeded", None)
-    assert ended.progress == {"stage": "done", "version": space.version, "groups": 1, "documents": 2}
+    assert ended.progress == {"stage": "done", "groups": 1, "documents": 2}

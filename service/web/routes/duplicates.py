@@ -37,11 +37,11 @@ router = APIRouter(
 )
 @needs("admin")
 async def find_duplicates(request: Request, collection: CollectionName) -> Response:
-    """Has the job runner group documents whose codes are nearly equal, in the active space. `GET /v1/jobs/{id}` shows
-    the progress, `GET .../duplicates` the groups."""
+    """Has the job runner group documents that are nearly equal, by their words or by their codes. `GET /v1/jobs/{id}`
+    shows the progress, `GET .../duplicates` the groups."""
     services = services_of(request)
     body = await read_json_body(request, FindDuplicates, services.settings.max_batch)
-    options = DuplicateOptions(body.radius, body.linkage, body.keep)
+    options = DuplicateOptions(body.radius, body.by, body.linkage, body.keep)
     return accepted(await services.duplicates.start(collection, options))
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from service.store.duplicates import WORD_BITS
 from service.web.schemas.pages import NEXT_CURSOR
 from service.web.schemas.request_body import RequestBody
 
@@ -15,6 +16,11 @@ class FindDuplicates(RequestBody):
     """What to look for."""
 
     radius: int = Field(description="Near duplicates are at most so many bits apart: at most an eighth of a code.")
+    by: Literal["words", "code"] = Field(
+        "words",
+        description=f"`words`: codes of {WORD_BITS} bits made of the words of each text: few bits mean nearly the same "
+        "text. `code`: the codes of the active space: once they are learned, few bits mean nearly the same topic.",
+    )
     linkage: Literal["single"] = Field(
         "single", description="`single`: a group is what steps of at most `radius` bits join."
     )
@@ -47,7 +53,7 @@ class DuplicateGroupPage(BaseModel):
     next_cursor: str | None = Field(description=NEXT_CURSOR)
     job: str = Field(description="The job that found them.")
     params: dict[str, Any] = Field(description="What it was asked.")
-    version: int = Field(description="The code space that it looked at.")
+    version: int | None = Field(description="The code space that it looked at; null if by words.")
     n_groups: int = Field(
         description="Groups that it found; those of which less than two documents are left count too."
     )

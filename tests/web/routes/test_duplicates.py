@@ -65,10 +65,10 @@ def copies(client: TestClient) -> TestClient:
 
 
 def test_copied_documents_are_grouped_the_largest_group_first(copies: TestClient, url: str) -> None:
-    job = find(copies, url)
+    job = find(copies, url, by="code")
     assert job["kind"] == "duplicates"
-    assert job["params"] == {"radius": 0, "linkage": "single", "keep": "first"}
-    assert job["progress"] == {"stage": "done", "version": 1, "groups": 2, "documents": 5}
+    assert job["params"] == {"radius": 0, "by": "code", "linkage": "single", "keep": "first"}
+    assert job["progress"] == {"stage": "done", "groups": 2, "documents": 5}
     page = listed(copies)
     assert page["items"][0] == {
         "representative": "a",
@@ -86,6 +86,14 @@ def test_copied_documents_are_grouped_the_largest_group_first(copies: TestClient
         "n_capped": 0,
     }
     assert page["finished_at"] >= job["created_at"]
+
+
+def test_by_words_no_code_space_is_looked_at(copies: TestClient, url: str) -> None:
+    put(copies, ("g", "A GARDEN of roses."), title="Another title")
+    find(copies, url)
+    page = listed(copies)
+    assert ids(page) == [["a", "c", "e"], ["b", "d"], ["f", "g"]]
+    assert page["version"] is None
 
 
 def test_pages_follow_each_other(copies: TestClient, url: str) -> None:
@@ -139,7 +147,9 @@ def test_there_are_no_groups_before_a_job_has_finished(copies: TestClient) -> No
     [
         ({}, "radius"),
         ({"radius": -1}, "radius"),
-        ({"radius": 5}, "radius must be 0 to 4, an eighth of the 32 bits"),
+        ({"radius": 5, "by": "code"}, "radius must be 0 to 4, an eighth of the 32 bits"),
+        ({"radius": 9}, "radius must be 0 to 8, an eighth of the 64 bits"),
+        ({"radius": 1, "by": "topic"}, "by"),
         ({"radius": 1 << 70}, "radius"),
         ({"radius": "many"}, "radius"),
         ({"radius": 1, "keep": "shortest"}, "keep"),
