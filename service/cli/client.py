@@ -260,6 +260,14 @@ class Client:
         """Queue a retrain, and return its job."""
         return self.call("POST", self._path_of(collection) + "/retrain", options)
 
+    def find_duplicates(self, collection: str, **options: object) -> dict[str, Any]:
+        """Queue a search for near duplicates, and return its job."""
+        return self.call("POST", self._path_of(collection) + "/duplicates", options)
+
+    def duplicates(self, collection: str, limit: int) -> dict[str, Any]:
+        """The first groups of near duplicates that the last finished job found."""
+        return self.call("GET", self._path_of(collection) + "/duplicates", None, {"limit": limit})
+
     def watch(self, job: dict[str, Any], every_s: float = 0.25) -> Iterator[dict[str, Any]]:
         """The state of a job, again and again until it is finished; waits for a service that restarts meanwhile."""
         while True:

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from service.cli.client import Client
 from service.cli.demo.tour import tour
-from service.cli.output import found_table, import_documents, matches_table, watch_retrain
+from service.cli.output import duplicates_table, found_table, import_documents, matches_table, watch_job
 from service.config import Settings
 from service.errors import ConfigurationError, NearbitError, explained
 from service.logs import configure_logging
@@ -51,6 +51,21 @@ class Rank(StrEnum):
     hybrid = "hybrid"
     words = "words"
     code = "code"
+
+
+class By(StrEnum):
+    """What near duplicates are looked for by."""
+
+    words = "words"
+    code = "code"
+
+
+class Keep(StrEnum):
+    """Which document represents a group of near duplicates."""
+
+    first = "first"
+    longest = "longest"
+    newest = "newest"
 
 
 @cli.command()
@@ -205,8 +220,27 @@ def retrain(
         if not wait:
             print(safe_text(job["id"]))
             return
-        job = watch_retrain(client, job, console)
+        job = watch_job(client, job, console)
     say(console, f"code space {job['progress'].get('version', '')} answers now")
+
+
+@cli.command()
+def duplicates(
+    collection: CollectionOption,
+    url: Url = DEFAULT_URL,
+    radius: Annotated[int, typer.Option(help="Near duplicates are at most so many bits apart.")] = 2,
+    by: Annotated[By, typer.Option(help="By the words of the texts, or by the codes of the active space.")] = By.words,
+    keep: Annotated[Keep, typer.Option(help="Which document represents its group.")] = Keep.first,
+    show: Annotated[int, typer.Option(min=1, max=1_000, help="Number of groups to print.")] = 20,
+    key: AdminKey = None,
+) -> None:
+    """Group documents that are nearly equal, and print the largest groups."""
+    with Client(url, key) as client:
+        job = client.find_duplicates(collection, radius=radius, by=by.value, keep=keep.value)
+        watch_job(client, job, console)
+        page = client.duplicates(collection, show)
+    Console().print(duplicates_table(page))
+    say(console, f"{page['n_groups']:,} groups of {page['n_documents']:,} documents in all")
 
 
 @cli.command()

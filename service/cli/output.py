@@ -98,8 +98,8 @@ def _show_counts(
         say(console, f"all of them are in {errors}" if errors else "--errors FILE writes all of them to a file")
 
 
-def watch_retrain(client: Client, job: dict[str, Any], console: Console) -> dict[str, Any]:
-    """Show a retrain's stage, epoch, loss, share of saturated units and time left until it ends, and return its job.
+def watch_job(client: Client, job: dict[str, Any], console: Console) -> dict[str, Any]:
+    """Show a job's stage and what its progress holds, as epoch, loss and time left, until it ends, and return it.
 
     Raises:
         NearbitError: it did not succeed.
@@ -141,6 +141,17 @@ def matches_table(result: dict[str, Any], title: str | None = None) -> Table:
     for match in result["matches"]:
         score = (f"{match['score']:.3f}",) if scored else ()
         table.add_row(str(match["distance"]), *score, cell(match["id"]), cell(_first_line(match["text"])))
+    return table
+
+
+def duplicates_table(page: dict[str, Any]) -> Table:
+    """Groups of near duplicates as a table: distance in bits from the representative, which comes first, id, title."""
+    table = Table("bits", "id", "title")
+    for group in page["items"]:
+        for place, document in enumerate(group["documents"]):
+            title = _first_line(document.get("title", ""))
+            table.add_row(str(document["distance"]), cell(document["id"], "" if place else "bold"), cell(title))
+        table.add_section()
     return table
 
 

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from service.cli.client import Client
-from service.cli.output import matches_table, watch_retrain
+from service.cli.output import duplicates_table, matches_table, watch_job
 from service.errors import NearbitError
 
 NASTY = "[/INST][red]\x1b[2J\u202e\x9b"
@@ -39,6 +39,14 @@ def test_a_table_shows_ids_texts_and_title_as_they_are_without_markup_or_escapes
     assert not set(written(out)) & set("\x1b\u202e\x9b\r")
 
 
+def test_groups_of_duplicates_are_shown_with_ids_and_titles_as_they_are() -> None:
+    documents = [{"id": NASTY, "title": NASTY, "distance": 0}, {"id": "b", "distance": 2}]
+    out = console()
+    out.print(duplicates_table({"items": [{"representative": NASTY, "capped": False, "documents": documents}]}))
+    assert written(out).count(SHOWN) == 2
+    assert not set(written(out)) & set("\x1b\u202e\x9b\r")
+
+
 def test_progress_and_errors_of_a_job_are_shown_without_markup() -> None:
     states: list[dict[str, Any]] = [
         {"id": "1", "state": "running", "progress": {"stage": NASTY, "done": 1, "total": 2}, "error": None},
@@ -48,6 +56,6 @@ def test_progress_and_errors_of_a_job_are_shown_without_markup() -> None:
     client = Client("http://here", transport=httpx2.MockTransport(lambda _: httpx2.Response(200, json=next(answers))))
     out = console()
     with pytest.raises(NearbitError, match="job 1 failed"):
-        watch_retrain(client, states[0], out)
+        watch_job(client, states[0], out)
     assert SHOWN in written(out)
     assert not set(written(out)) & set("\x1b\u202e\x9b")

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from service.cli.client import Client
-from service.cli.output import found_table, import_documents, matches_table, watch_retrain
+from service.cli.output import found_table, import_documents, matches_table, watch_job
 from service.config import Settings
 from service.errors import ConfigurationError, Unavailable
 from service.safe_text import say
@@ -82,7 +82,7 @@ def _learn(client: Client, file: Path, console: Console) -> None:
     say(console, Text("2", "bold"), f"  putting them into collection '{COLLECTION}': each can be found at once")
     import_documents(client, file, COLLECTION, 64, console)
     say(console, Text("3", "bold"), "  learning 64-bit codes on them, then swapping them in")
-    watch_retrain(client, client.retrain(COLLECTION), console)
+    watch_job(client, client.retrain(COLLECTION), console)
     report = client.spaces(COLLECTION)[0]["report"]
     say(
         console,
