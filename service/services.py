@@ -99,7 +99,7 @@ class Services:
             Lookup(database),
             Listing(database, follower, settings),
             Search(database, encoder, follower, settings, bits),
-            Duplicates(database),
+            Duplicates(database, follower),
             bits,
             Compare(database, encoder, follower, settings),
         )

@@ -22,8 +22,10 @@ from service.hashing.content import Content, Text
 from service.hashing.untrained import untrained_hash_function
 from service.index.hamming.table import HammingTable
 from service.index.hamming.view import Keys
+from service.index.key_mask import KeyMask
 from service.store import buckets, codes, documents
 from service.store.database import Database
+from service.store.documents import Document
 from service.store.duplicates import WORD_BITS, Candidate
 from service.store.leases import ReportProgress
 from service.store.spaces import CodeSpace
@@ -70,8 +72,10 @@ class WordCodes:
         return {key: one for key, one in found.items() if one.revision == read[key]}
 
 
-def read_space_codes(database: Database, space: CodeSpace, report_progress: ReportProgress) -> SpaceCodes:
-    """The codes of all documents in a space, of one state of the database. Blocks.
+def read_space_codes(
+    database: Database, space: CodeSpace, passing: KeyMask | None, report_progress: ReportProgress
+) -> SpaceCodes:
+    """The codes of all documents in a space, or of those that `passing` has, of one state of the database. Blocks.
 
     Cost: about a second for a million.
     """
@@ -79,15 +83,18 @@ def read_space_codes(database: Database, space: CodeSpace, report_progress: Repo
     n_read = 0
     with database.read() as connection:
         for part_keys, part_codes in buckets.scan(connection, space.id, space.n_bits // 8):
-            keys.append(part_keys)
-            found.append(part_codes)
+            chosen = slice(None) if passing is None else passing.covers(part_keys)
+            keys.append(part_keys[chosen])
+            found.append(part_codes[chosen])
             n_read += len(part_keys)
             report_progress({"stage": "reading", "done": n_read})
     return SpaceCodes(space.id, HammingTable.build(np.concatenate(found), np.concatenate(keys)))
 
 
-def read_word_codes(database: Database, collection_id: int, report_progress: ReportProgress) -> WordCodes:
-    """Codes of `WORD_BITS` bits of the texts of all documents, their titles left out. Blocks.
+def read_word_codes(
+    database: Database, collection_id: int, passing: KeyMask | None, report_progress: ReportProgress
+) -> WordCodes:
+    """Codes of `WORD_BITS` bits of the texts of all documents, or of those that `passing` has; without titles. Blocks.
 
     Cost: some thousand documents a second; a few megabytes of texts are in memory at a time.
     """
@@ -97,21 +104,28 @@ def read_word_codes(database: Database, collection_id: int, report_progress: Rep
     found: list[Codes] = [np.empty((0, WORD_BITS // 8), np.uint8)]
     with database.read() as connection:
         total = documents.count(connection, collection_id)
-    has_more = True
+    after, n_read, has_more = 0, 0, True
     while has_more:
-        after = keys[-1] if keys else 0
         with database.read() as connection:
             part, has_more = documents.bounded_page(
                 connection, collection_id, after, _DOCUMENTS_AT_ONCE, _CHARS_AT_ONCE
             )
-        if part:
-            keys += [document.key for document in part]
-            revisions += [document.revision for document in part]
-            found.append(function.encode([_without_title(document.content) for document in part]).codes)
-        report_progress({"stage": "reading", "done": len(keys), "total": total})
+        after, n_read = part[-1].key if part else after, n_read + len(part)
+        if chosen := _passing(part, passing):
+            keys += [document.key for document in chosen]
+            revisions += [document.revision for document in chosen]
+            found.append(function.encode([_without_title(document.content) for document in chosen]).codes)
+        report_progress({"stage": "reading", "done": n_read, "total": total})
     key_array = np.array(keys, np.int64)
     table = HammingTable.build(np.concatenate(found), key_array)
     return WordCodes(table, key_array, np.array(revisions, np.int64))
+
+
+def _passing(part: list[Document], passing: KeyMask | None) -> list[Document]:
+    if passing is None:
+        return part
+    shown = passing.covers(np.array([document.key for document in part], np.int64))
+    return [document for document, is_shown in zip(part, shown.tolist(), strict=True) if is_shown]
 
 
 def _without_title(content: Content) -> Content:

@@ -1,6 +1,7 @@
 """The job that looks for near duplicates: read the codes, join those that are near, store the groups.
 
-    reading     the codes, by words or of the active space (`service.processes.duplicate_codes`)
+    filtering   which documents pass the filter, by their metadata in SQL, if there is one
+    reading     the codes of these, by words or of the active space (`service.processes.duplicate_codes`)
     joining     groups, in memory
     storing     members that still are as they were read, the representative first, in short transactions
 
@@ -16,8 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from service.index.hamming.view import Keys
+from service.index.columns.from_sql import columns_from_sql
+from service.index.hamming.duplicates import DuplicateGroup
+from service.index.key_mask import KeyMask
 from service.processes.duplicate_codes import CodesRead, read_space_codes, read_word_codes
+from service.search.filters import fields_of, parse_filter
 from service.store import duplicates, spaces
 from service.store.database import Database
 from service.store.deletion import Deletion
@@ -28,7 +32,7 @@ from service.store.spaces import CodeSpace
 
 _MEMBERS_AT_ONCE = 2_000
 _MAX_SIZE = 1_000
-"""Most documents of a group; of more, those that arrived first are stored, and the group is marked as capped."""
+"""Most documents of a group; a larger one is cut into several, which are marked as capped."""
 
 
 @dataclass
@@ -66,19 +70,39 @@ class DuplicateRun:
     def _search(self, space: CodeSpace) -> DuplicateSearch:
         codes = self._read_codes(space)
         self.report_progress({"stage": "joining", "total": len(codes.table)})
-        found = codes.table.near_duplicates(self.job.params["radius"])
-        self._store(space, codes, sorted(found, key=lambda keys: (-len(keys), int(keys[0]))))
+        params = self.job.params
+        found = codes.table.near_duplicates(params["radius"], params["linkage"], _MAX_SIZE)
+        self._store(space, codes, sorted(found, key=lambda group: (-len(group.keys), int(group.keys[0]))))
         with self.database.read() as connection:
             search = duplicates.of_job(connection, self.job.id)
         assert search is not None
         return search
 
     def _read_codes(self, space: CodeSpace) -> CodesRead:
+        passing = self._passing()
         if self.job.params["by"] == "words":
-            return read_word_codes(self.database, self.job.collection_id, self.report_progress)
-        return read_space_codes(self.database, space, self.report_progress)
+            return read_word_codes(self.database, self.job.collection_id, passing, self.report_progress)
+        return read_space_codes(self.database, space, passing, self.report_progress)
 
-    def _store(self, space: CodeSpace, codes: CodesRead, found: Sequence[Keys]) -> None:
+    def _passing(self) -> KeyMask | None:
+        """The documents that pass the filter; None if there is none.
+
+        Raises:
+            InvalidInput: a field has no values of the type that a condition asks for.
+        """
+        if self.job.params["filter"] is None:
+            return None
+        filter = parse_filter(self.job.params["filter"])
+
+        def check_cancelled() -> None:
+            self.report_progress({"stage": "filtering"})
+
+        check_cancelled()
+        with self.database.read() as connection:
+            columns = columns_from_sql(connection, self.job.collection_id, fields_of(filter), check_cancelled)
+        return columns.view().mask(filter)
+
+    def _store(self, space: CodeSpace, codes: CodesRead, found: Sequence[DuplicateGroup]) -> None:
         version = space.version if self.job.params["by"] == "code" else None
         with self.database.write() as connection:
             id = duplicates.start(connection, self.job.collection_id, self.job.id, version, self.job.params)
@@ -95,15 +119,15 @@ class DuplicateRun:
         with self.database.write() as connection:
             duplicates.finish(connection, id, n_groups, n_documents, n_capped)
 
-    def _still_near(self, codes: CodesRead, part: Sequence[Keys]) -> list[Group]:
+    def _still_near(self, codes: CodesRead, part: Sequence[DuplicateGroup]) -> list[Group]:
         """The groups without the documents that were deleted or changed since the codes were read."""
-        keys = np.concatenate([group[:_MAX_SIZE] for group in part])
+        keys = np.concatenate([group.keys for group in part])
         read = dict(zip(keys.tolist(), map(bytes, codes.table.get(keys)[0]), strict=True))
         with self.database.read() as connection:
             same = codes.still_so(connection, duplicates.candidates(connection, read))
         order = _ORDERS[self.job.params["keep"]]
         groups = [
-            Group(sorted((same[key] for key in group.tolist() if key in same), key=order), len(group) > _MAX_SIZE)
+            Group(sorted((same[key] for key in group.keys.tolist() if key in same), key=order), group.is_capped)
             for group in part
         ]
         return [group for group in groups if len(group.members) > 1]
@@ -112,13 +136,13 @@ class DuplicateRun:
         self.report_progress({"stage": "deleting", "done": progress["deleted"]})
 
 
-def _in_parts(found: Sequence[Keys]) -> Iterator[list[Keys]]:
+def _in_parts(found: Sequence[DuplicateGroup]) -> Iterator[list[DuplicateGroup]]:
     """The groups, so many at a time that they have about `_MEMBERS_AT_ONCE` members."""
-    part: list[Keys] = []
+    part: list[DuplicateGroup] = []
     n = 0
-    for keys in found:
-        part.append(keys)
-        n += min(len(keys), _MAX_SIZE)
+    for group in found:
+        part.append(group)
+        n += len(group.keys)
         if n >= _MEMBERS_AT_ONCE:
             yield part
             part, n = [], 0

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from operator import attrgetter
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from service.errors import Conflict, MalformedCursor, NotFound
+from service.errors import Conflict, InvalidInput, MalformedCursor, NotFound
 from service.hashing.codes import hamming_distance
+from service.index.replicas import Follower
+from service.search.filters import parse_filter
 from service.store import collections, duplicates, jobs
 from service.store.database import Database
 from service.store.duplicates import DuplicateSearch, Member
 from service.store.jobs import Job
 from service.threads import run_in_thread
 
+MAX_FILTER_CHARS = 1 << 20
+"""Longest filter, in characters of JSON: it is kept with the job and shown with it."""
 _PAGE_MEMBERS = 5_000
 _POSITION = re.compile(r"([0-9]{1,18}):([0-9]{1,18})")
 
@@ -30,14 +35,17 @@ class DuplicateOptions:
     Attributes:
         radius: near duplicates are at most so many bits apart.
         by: "words": codes of `WORD_BITS` bits, made of the words of each text; "code": those of the active space.
-        linkage: "single" joins what steps of at most `radius` bits join.
+        linkage: "single" joins what steps of at most `radius` bits join; of a "complete" group all documents lie within
+            the radius of one another.
         keep: which document represents a group: the first that arrived, the longest, or the one that was put last.
+        filter: JSON that the metadata of the documents must pass; None takes all.
     """
 
     radius: int
     by: Literal["words", "code"] = "words"
-    linkage: Literal["single"] = "single"
+    linkage: Literal["single", "complete"] = "single"
     keep: Literal["first", "longest", "newest"] = "first"
+    filter: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +59,7 @@ class DuplicateDocument:
 
 @dataclass(frozen=True, slots=True)
 class DuplicateGroup:
-    """Near duplicates, the representative first; `capped` if there were more of them than a group may have."""
+    """Near duplicates, the representative first; `capped` if it is a part of a group that was too large."""
 
     documents: Sequence[DuplicateDocument]
     capped: bool
@@ -69,25 +77,38 @@ class DuplicatePage:
 class Duplicates:
     """Finds and shows groups of near duplicates."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, follower: Follower) -> None:
         self.database = database
+        self.follower = follower
 
     async def start(self, collection: str, options: DuplicateOptions) -> Job:
         """The job, queued now, in which a job runner looks for near duplicates.
 
         Raises:
             NotFound: there is no such collection.
-            InvalidInput: the radius is too great.
+            InvalidInput: the radius is too great, or the filter is none.
             JobRunning: such a job is queued or running for the collection.
         """
         return await run_in_thread(self._enqueue, collection, options)
 
     def _enqueue(self, name: str, options: DuplicateOptions) -> Job:
+        if options.filter is not None:
+            self._check_filter(name, options.filter)
         with self.database.write() as connection:
             collection = collections.get(connection, name)
             n_bits = collection.n_bits if options.by == "code" else duplicates.WORD_BITS
             duplicates.check_radius(options.radius, n_bits, "radius")
             return jobs.enqueue(connection, collection, "duplicates", asdict(options))
+
+    def _check_filter(self, name: str, filter: dict[str, Any]) -> None:
+        """Refuse what the job would fail over; what types a field has is known where the metadata are in memory."""
+        if (n_chars := len(json.dumps(filter))) > MAX_FILTER_CHARS:
+            raise InvalidInput(f"filter must be at most {MAX_FILTER_CHARS} characters of JSON, got {n_chars}")
+        parsed = parse_filter(filter)
+        with self.database.read() as connection:
+            replica = self.follower.documents(collections.get(connection, name).id)
+        if replica is not None:
+            replica.columns.view().mask(parsed)
 
     async def page(self, collection: str, position: str, limit: int) -> DuplicatePage:
         """A page of the groups of the last finished job, the largest first.

@@ -38,7 +38,7 @@ class DuplicateSearch:
         params: those of the job.
         n_groups: groups that it found.
         n_documents: documents in these groups.
-        n_capped: groups that were cut because they had too many documents.
+        n_capped: groups that are parts of one that had too many documents.
         finished_at: None while the job runs.
     """
 
@@ -65,7 +65,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Near duplicates, the representative first; `is_capped` if the group was cut because it had too many."""
+    """Near duplicates, the representative first; `is_capped` if it is a part of one that had too many."""
 
     members: Sequence[Candidate]
     is_capped: bool

@@ -52,7 +52,7 @@ class DeletionProgress(TypedDict, total=False):
 class DuplicatesProgress(TypedDict, total=False):
     """How far a search for near duplicates is."""
 
-    stage: Literal["reading", "joining", "storing", "deleting", "done"]
+    stage: Literal["filtering", "reading", "joining", "storing", "deleting", "done"]
     done: Annotated[int, Field(description="Documents read, groups stored, or members of earlier groups deleted.")]
     total: Annotated[int, Field(description="Documents to read or to join, or groups to store.")]
     groups: Annotated[int, Field(description="Groups that were found.")]

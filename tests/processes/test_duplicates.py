@@ -42,21 +42,20 @@ def put(database: Database, collection: Collection, space: CodeSpace, stored: Co
     return keys
 
 
-def queued(database: Database, collection: Collection, radius: int = 2, keep: str = "first", by: str = "code") -> Job:
+def queued(database: Database, collection: Collection, radius: int = 2, **options: Any) -> Job:
+    params = {"radius": radius, "by": "code", "linkage": "single", "keep": "first", "filter": None, **options}
     with database.write() as connection:
-        jobs.enqueue(
-            connection, collection, "duplicates", {"radius": radius, "by": by, "linkage": "single", "keep": keep}
-        )
+        jobs.enqueue(connection, collection, "duplicates", params)
         job = jobs.claim(connection, "me", 60, ["duplicates"])
     assert job is not None
     return job
 
 
 def searched(
-    database: Database, collection: Collection, radius: int = 2, keep: str = "first", by: str = "code"
+    database: Database, collection: Collection, radius: int = 2, **options: Any
 ) -> tuple[DuplicateSearch, list[list[str]]]:
     """The last search of a collection after a job, and the ids in its groups."""
-    job = queued(database, collection, radius, keep, by)
+    job = queued(database, collection, radius, **options)
     DuplicateRun(database, job, quietly).run()
     with database.write() as connection:
         jobs.finish(connection, job.id, "me", "succeeded")
@@ -162,16 +161,49 @@ def test_by_words_what_changes_while_a_search_runs_is_in_no_group(database: Data
     assert shown(database, collection)[1] == [["c", "d"]]
 
 
-def test_a_group_of_too_many_is_cut_and_marked(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_group_of_too_many_is_cut_and_its_parts_are_marked(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("service.processes.duplicates._MAX_SIZE", 3)
     collection, space = new_collection(database)
     put(database, collection, space, codes_of(*[code()] * 5, *[code(20, 21, 22)] * 3))
     search, groups = searched(database, collection, keep="newest")
-    assert groups == [["d2", "d1", "d0"], ["d7", "d6", "d5"]]
-    assert (search.n_groups, search.n_documents, search.n_capped) == (2, 6, 1)
+    assert groups == [["d2", "d1", "d0"], ["d7", "d6", "d5"], ["d4", "d3"]]
+    assert (search.n_groups, search.n_documents, search.n_capped) == (3, 8, 2)
     with database.read() as connection:
         members = duplicates.page(connection, search.id, 0, 10, 100)
-    assert [member.is_capped for member in members] == [True] * 3 + [False] * 3
+    assert {member.id for member in members if member.is_capped} == {"d0", "d1", "d2", "d3", "d4"}
+
+
+def test_by_complete_linkage_no_two_documents_of_a_group_are_far_apart(database: Database) -> None:
+    collection, space = new_collection(database)
+    put(database, collection, space, codes_of(code(), code(1, 2), code(1, 2, 3, 4), code(1, 2, 3, 4, 5)))
+    assert searched(database, collection)[1] == [["d0", "d1", "d2", "d3"]]
+    assert searched(database, collection, linkage="complete")[1] == [["d0", "d1"], ["d2", "d3"]]
+
+
+@pytest.mark.parametrize("by", ["words", "code"])
+def test_only_documents_that_pass_the_filter_are_grouped(database: Database, by: str) -> None:
+    collection, space = new_collection(database)
+    with database.lane(collection.id) as lane:
+        new = [NewDocument(f"d{i}", Text("how to bake bread"), {"year": 2000 + i}) for i in range(5)]
+        keys = [p.key for p in documents.put(lane, new)]
+        codes.append(lane, space.id, keys, codes_of(*[code()] * 5))
+    assert searched(database, collection, by=by, filter={"year": {"gte": 2002}})[1] == [["d2", "d3", "d4"]]
+    assert searched(database, collection, by=by, filter={"author": "nobody"})[1] == []
+
+
+def test_a_filter_of_the_wrong_type_fails_the_job_with_the_reason(database: Database) -> None:
+    collection, _ = new_collection(database)
+    with database.lane(collection.id) as lane:
+        documents.put(lane, [NewDocument("a", Text("how to bake bread"), {"year": 2000})])
+    job = queued(database, collection, filter={"year": {"gte": "abc"}})
+    runner = JobRunner(database, Settings())
+    run_job(database, 60, job, "me", runner.kinds()["duplicates"], threading.Event())
+    with database.read() as connection:
+        ended = jobs.get(connection, job.id)
+    assert ended.state == "failed"
+    assert "filter.year.gte" in (ended.error or "")
 
 
 def test_a_search_replaces_the_one_before_and_nothing_of_that_is_left(database: Database) -> None:

@@ -41,7 +41,7 @@ async def find_duplicates(request: Request, collection: CollectionName) -> Respo
     shows the progress, `GET .../duplicates` the groups."""
     services = services_of(request)
     body = await read_json_body(request, FindDuplicates, services.settings.max_batch)
-    options = DuplicateOptions(body.radius, body.by, body.linkage, body.keep)
+    options = DuplicateOptions(body.radius, body.by, body.linkage, body.keep, body.filter)
     return accepted(await services.duplicates.start(collection, options))
 
 

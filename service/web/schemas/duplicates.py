@@ -21,12 +21,19 @@ class FindDuplicates(RequestBody):
         description=f"`words`: codes of {WORD_BITS} bits made of the words of each text: few bits mean nearly the same "
         "text. `code`: the codes of the active space: once they are learned, few bits mean nearly the same topic.",
     )
-    linkage: Literal["single"] = Field(
-        "single", description="`single`: a group is what steps of at most `radius` bits join."
+    linkage: Literal["single", "complete"] = Field(
+        "single",
+        description="`single`: a group is what steps of at most `radius` bits join. `complete`: all documents of a "
+        "group lie within `radius` bits of one another.",
     )
     keep: Literal["first", "longest", "newest"] = Field(
         "first",
         description="Which document represents its group: the first to arrive, the longest, or the last to be put.",
+    )
+    filter: dict[str, Any] | None = Field(
+        None,
+        description="Look among documents whose metadata pass it only; null takes all.",
+        examples=[{"lang": "en"}],
     )
 
 
@@ -42,7 +49,7 @@ class DuplicateGroup(BaseModel):
     """Documents that are nearly equal."""
 
     representative: str = Field(description="The id of the document to keep, by the policy `keep`.")
-    capped: bool = Field(description="More documents were near than a group may have: it was cut.")
+    capped: bool = Field(description="It is a part of a group that was too large.")
     documents: list[DuplicateDocument] = Field(description="All of them, the representative first.")
 
 
@@ -58,5 +65,5 @@ class DuplicateGroupPage(BaseModel):
         description="Groups that it found; those of which less than two documents are left count too."
     )
     n_documents: int = Field(description="Documents in these groups.")
-    n_capped: int = Field(description="Groups that were cut.")
+    n_capped: int = Field(description="Groups that are parts of larger ones.")
     finished_at: datetime

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -67,7 +68,7 @@ def copies(client: TestClient) -> TestClient:
 def test_copied_documents_are_grouped_the_largest_group_first(copies: TestClient, url: str) -> None:
     job = find(copies, url, by="code")
     assert job["kind"] == "duplicates"
-    assert job["params"] == {"radius": 0, "by": "code", "linkage": "single", "keep": "first"}
+    assert job["params"] == {"radius": 0, "by": "code", "linkage": "single", "keep": "first", "filter": None}
     assert job["progress"] == {"stage": "done", "groups": 2, "documents": 5}
     page = listed(copies)
     assert page["items"][0] == {
@@ -94,6 +95,23 @@ def test_by_words_no_code_space_is_looked_at(copies: TestClient, url: str) -> No
     page = listed(copies)
     assert ids(page) == [["a", "c", "e"], ["b", "d"], ["f", "g"]]
     assert page["version"] is None
+
+
+def test_a_filter_chooses_the_documents(copies: TestClient, url: str) -> None:
+    put(copies, ("g", "sail a boat"), ("h", "sail a boat"), metadata={"lang": "en"})
+    find(copies, url, filter={"lang": "en"})
+    assert ids(listed(copies)) == [["g", "h"]]
+    assert listed(copies)["params"]["filter"] == {"lang": "en"}
+
+
+def test_a_filter_of_the_wrong_type_is_refused_once_the_metadata_are_in_memory(copies: TestClient) -> None:
+    put(copies, ("g", "sail a boat"), metadata={"year": 2000})
+    body = {"radius": 1, "filter": {"year": {"gte": "abc"}}}
+    deadline = time.monotonic() + 30
+    while (response := copies.post(FIND, json=body)).status_code == 202 and time.monotonic() < deadline:
+        copies.post(f"/v1/jobs/{response.json()['id']}/cancel")
+        time.sleep(0.05)
+    assert "filter.year.gte" in refused(response, 422, "invalid-input")["detail"]
 
 
 def test_pages_follow_each_other(copies: TestClient, url: str) -> None:
@@ -154,6 +172,9 @@ def test_there_are_no_groups_before_a_job_has_finished(copies: TestClient) -> No
         ({"radius": "many"}, "radius"),
         ({"radius": 1, "keep": "shortest"}, "keep"),
         ({"radius": 1, "linkage": "average"}, "linkage"),
+        ({"radius": 1, "filter": []}, "filter"),
+        ({"radius": 1, "filter": {"a": None}}, "filter.a"),
+        ({"radius": 1, "filter": {"a": {"in": ["x" * 1_100_000]}}}, "filter must be at most"),
         ({"radius": 1, "n": 1}, "n"),
         ([], "body"),
     ],
