@@ -118,7 +118,7 @@ def _of_hybrid(connection: Connection, asked: Asked, ranker: HybridRanker) -> Sc
     if direction is None:
         return Scoring(clauses, typed)
     code_factor = ranker.code_weight if best else 1.0
-    return Scoring(clauses, typed, 1 / best if best else 1.0, direction, code_factor)
+    return Scoring(clauses, typed, 1 / best if best else 0.0, direction, code_factor)
 
 
 def _own_direction(asked: Asked) -> Direction | None:

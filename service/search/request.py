@@ -334,9 +334,7 @@ class SearchRequest(TextOptions, QueryOptions):
             )
 
 
-_DEFAULTS = {
-    name: field.get_default() for name, field in SearchRequest.model_fields.items() if not field.is_required()
-}
+_DEFAULTS = {name: field.get_default() for name, field in SearchRequest.model_fields.items() if not field.is_required()}
 
 
 def picked(metadata: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from service.web.schemas.explanations import Explanation
+
 Value = bool | int | float | str
 
 
@@ -16,57 +18,6 @@ class Highlight(BaseModel):
     start: int = Field(description="Where it begins in the text, in characters.")
     marks: list[tuple[int, int]] = Field(description="Begin and end of each word of the query within the passage.")
     title_marks: list[tuple[int, int]] = Field(description="The same within the title.")
-
-
-class WordShare(BaseModel):
-    """A word of the query that the document has."""
-
-    typed: str = Field(description="The word of the query.")
-    found: str = Field(description="As the document writes it.")
-    bm25: float = Field(description="What it adds to the BM25 of the document.")
-    score: float = Field(description="What it adds to the score.")
-
-
-class BitShare(BaseModel):
-    """A bit of the document's code."""
-
-    bit: int = Field(description="Its number, from 0: the most significant bit of a code is bit 0.")
-    value: Literal[0, 1] = Field(description="Its value in the document.")
-    confidence: float = Field(
-        description="How sure the search was of the value that it looked for, from 0 to 1: 1 is the surest bit."
-    )
-    score: float | None = Field(
-        description="What it adds to the score, below 0 if it differs; null where codes have a distance only."
-    )
-
-
-class BitWords(BitShare):
-    """One of the bits that weigh most in the search, and the words behind it."""
-
-    agrees: bool = Field(description="Whether the document has the value that was looked for.")
-    query: list[tuple[str, float]] = Field(
-        description="Words of the query that speak for the value looked for, and what the logit loses without them."
-    )
-    document: list[tuple[str, float]] = Field(description="Words of the document that speak for its value, likewise.")
-    ones: list[str] = Field(description="Words that separate the documents with a one; empty while it is computed.")
-    zeros: list[str] = Field(description="Words that separate the documents with a zero, likewise.")
-
-
-class ScoreParts(BaseModel):
-    """What a score is the sum of; a part that the search did not use is left out."""
-
-    words: float | None = None
-    code: float | None = None
-
-
-class Explanation(BaseModel):
-    """Why a match is where it is."""
-
-    parts: ScoreParts
-    words: list[WordShare] = Field(description="Those with the greatest share first; they add up to `parts.words`.")
-    agreeing: list[BitShare] = Field(description="Bits that are as the search looked for them, the surest first.")
-    differing: list[BitShare] = Field(description="The others; with the agreeing they add up to `parts.code`.")
-    strongest: list[BitWords] = Field(description="The bits that weigh most, the same for all matches of a query.")
 
 
 class FoundDocument(BaseModel):
