@@ -17,6 +17,7 @@ from service.errors import InvalidInput
 from service.index import bits
 from service.index.columns.base import Base
 from service.index.columns.merge import merged
+from service.index.columns.row_keys import set_rows
 from service.index.columns.tail import Tail
 from service.index.columns.view import ColumnView
 from service.index.key_mask import Keys
@@ -24,6 +25,8 @@ from service.index.key_mask import Keys
 _SMALL_TAIL, _WIDE_TAIL, _TAIL_SHARE, _DEAD_SHARE = 4_096, 1 << 16, 16, 4
 """Base and tail become a new base when the tail has more rows than the first or more values than the second number, and
 than the base divided by the third; or when more than one row of the fourth number is dead."""
+_IN_A_THREAD = 1 << 20
+"""Values from which a base is made beside the writer."""
 
 
 class ColumnIndex:
@@ -35,6 +38,7 @@ class ColumnIndex:
 
     def __init__(self, base: Base | None = None) -> None:
         self._lock = threading.Lock()
+        self._merge: threading.Thread | None = None
         self._begin(Base() if base is None else base)
 
     def _begin(self, base: Base) -> None:
@@ -75,7 +79,8 @@ class ColumnIndex:
         Raises:
             InvalidInput: the arguments are not of one length.
 
-        Cost: about a microsecond a value, and from time to time a new base, which takes linear time.
+        Cost: about a microsecond a value, and from time to time a new base, which takes linear time: one of more than a
+        million values is made in a thread of its own.
         """
         keys = np.asarray(keys, np.int64)
         if keys.ndim != 1 or len(keys) != len(metadata):
@@ -115,13 +120,47 @@ class ColumnIndex:
             self._tail_alive[newest] = False
 
     def _publish_or_merge(self) -> None:
+        self._publish()
         is_long = self._tail.n_rows > max(_SMALL_TAIL, self._base.n_rows // _TAIL_SHARE)
         is_wide = self._tail.n_values > max(_WIDE_TAIL, self._base.n_values // _TAIL_SHARE)
         is_dead = (self._n_first - self._n_alive) * _DEAD_SHARE > max(self._n_first, _SMALL_TAIL)
-        if is_long or is_wide or is_dead:
-            self._begin(merged(self._base, self._alive, self._tail, self._tail_alive))
+        if self._merge is not None or not (is_long or is_wide or is_dead):
+            return
+        if self._base.n_values + self._tail.n_values < _IN_A_THREAD:
+            self._begin(self.base())
         else:
-            self._publish()
+            self._merge = threading.Thread(target=self._merged, args=(self._view,), name="column-merge", daemon=True)
+            self._merge.start()
+
+    def _merged(self, view: ColumnView) -> None:
+        """Make a base of a view, and go on with it and with what was written since."""
+        try:
+            base = merged(view.base, view.alive, view.tail, view.tail_alive)
+            with self._lock:
+                self._adopt(base, view)
+        finally:
+            self._merge = None
+
+    def _adopt(self, base: Base, view: ColumnView) -> None:
+        n = len(view.tail_alive)
+        gone = view.base.row_keys.keys_of(set_rows(view.alive & ~self._alive, view.base.n_rows))
+        gone_since = view.tail.keys(n)[view.tail_alive & ~self._tail_alive[:n]]
+        tail_alive, rows_of = self._tail_alive[n:].copy(), self._rows_of
+        tail = self._tail.after(n, base.fields)
+        self._begin(base)
+        self._tail, self._tail_alive = tail, tail_alive
+        self._rows_of = {key: row - n for key, row in rows_of.items() if row >= n}
+        rows, _ = base.row_keys.rows_of(np.concatenate([gone, gone_since]))
+        if len(rows):
+            self._alive = self._alive.copy()
+            bits.remove(self._alive, rows)
+            self._n_alive = int(np.bitwise_count(self._alive).sum())
+        self._publish()
+
+    def wait(self) -> None:
+        """Until no base is being made."""
+        while (merge := self._merge) is not None:
+            merge.join()
 
     def base(self) -> Base:
         """One base that holds the documents as they are now and nothing else; safe in any thread.

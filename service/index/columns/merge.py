@@ -14,7 +14,7 @@ from service.index.columns.new_texts import NewTexts
 from service.index.columns.rare import MOST, Entry, RareFields
 from service.index.columns.row_keys import RowKeys
 from service.index.columns.tail import Tail
-from service.index.columns.texts import Texts
+from service.index.columns.texts import Texts, in_order
 from service.index.columns.values import TEXT, Kind
 
 Columns = dict[Kind, Column]
@@ -146,8 +146,9 @@ def _with_one_dictionary(old: Moved | None, new: Moved | None) -> tuple[Texts, M
         dictionary: NewTexts = new[2]
         codes = np.unique(new[1])
         texts = [dictionary[code] for code in codes.tolist()]
-        by_text = sorted(range(len(texts)), key=texts.__getitem__)
-        texts, codes = [texts[i] for i in by_text], codes[by_text]
+        code_of = dict(zip(texts, codes.tolist(), strict=True))
+        texts = in_order(texts)
+        codes = np.array([code_of[text] for text in texts], np.int64)
         instants = dictionary.instants()[codes]
     merged, mine, theirs = before.merged(used, texts, instants)
     if old is not None:

@@ -17,7 +17,7 @@ from service.index.columns.column import Column
 from service.index.columns.dates import instant_of
 from service.index.columns.filters import Scalar
 from service.index.columns.row_keys import are_set
-from service.index.columns.texts import Texts, encoded, starts_of
+from service.index.columns.texts import Texts, encoded, in_order, starts_of
 from service.index.columns.values import BOOLEAN, FLOAT, TEXT, Kind
 
 MOST = 32
@@ -160,7 +160,7 @@ def _merged_texts(
     """A dictionary of the texts of some codes and of other texts; the new codes of both."""
     used = np.zeros(len(before), bool)
     used[codes] = True
-    different = sorted(set(texts))
+    different = in_order(list(set(texts)))
     instants = np.array([instant_of(text) for text in different], np.int64)
     dictionary, mine, theirs = before.merged(used, different, instants)
     code_of = dict(zip(different, theirs.tolist(), strict=True))

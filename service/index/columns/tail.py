@@ -121,6 +121,21 @@ class Tail:
         column.append(rows, values)
         self.memory_bytes += column.memory_bytes - before
 
+    def after(self, n_rows: int, known_fields: Container[str]) -> Tail:
+        """A tail of the rows after the first `n_rows`, beside columns that have some fields."""
+        rest = Tail(known_fields)
+        for name in self.names():
+            for kind, column in self.columns(name, self.n_rows):
+                rows, values = column.pairs()
+                later = rows >= n_rows
+                if later.any():
+                    found: list[Any] = values[later].tolist()
+                    found = found if column.texts is None else [column.texts[code] for code in found]
+                    rest._add(name, kind, (rows[later] - n_rows).tolist(), found)
+        rest._keys.append(self.keys(self.n_rows)[n_rows:])
+        rest.n_rows = self.n_rows - n_rows
+        return rest
+
     def keys(self, n_rows: int) -> Keys:
         """The keys of the first rows."""
         keys: Keys = self._keys.now()[:n_rows]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from heapq import merge
 from itertools import pairwise
 
 import numpy as np
@@ -17,12 +18,18 @@ END = b"\xff"
 
 Instants = NDArray[np.int64]
 Codes = NDArray[np.integer]
-_CHUNK = 1 << 20
+_CHUNK, _SORTED_AT_ONCE = 1 << 20, 5_000
 
 
 def encoded(text: str) -> bytes:
     """A text as it lies in the dictionary: the order of these bytes is that of the code points."""
     return text.encode("utf-8", "surrogatepass")
+
+
+def in_order(texts: list[str]) -> list[str]:
+    """Texts by their code points, sorted in parts: one sort of many would keep other threads waiting."""
+    parts = [sorted(texts[start : start + _SORTED_AT_ONCE]) for start in range(0, len(texts), _SORTED_AT_ONCE)]
+    return list(merge(*parts)) if len(parts) > 1 else sorted(texts)
 
 
 class Texts:

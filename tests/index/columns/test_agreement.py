@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -96,7 +97,8 @@ def outcome(call: Any, *arguments: Any) -> Any:
 
 @pytest.fixture(autouse=True, params=[0, 4, 32])
 def small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bases are made often, and fields of more than a few values have columns."""
+    """Bases are made often, beside the writer or not, and fields of more than a few values have columns."""
+    monkeypatch.setattr(module, "_IN_A_THREAD", 0 if request.param == 4 else 1 << 20)
     monkeypatch.setattr(module, "_SMALL_TAIL", 6)
     monkeypatch.setattr(merge, "MOST", request.param)
     monkeypatch.setattr(tail, "_FEW", request.param // 2)
@@ -202,3 +204,35 @@ def test_a_view_does_not_change(before: Any, after: Any, conditions: list[Filter
     asked = [*held]
     places = view.ordered(np.array(asked, np.int64), field, False)
     assert [asked[place] for place in places] == oracle.ordered(held, asked, field, False)
+
+
+@given(steps, steps, st.lists(filters, max_size=3), fields)
+def test_what_is_written_while_a_base_is_made_is_kept(
+    before: Any, after: Any, filters: list[Filter], field: str
+) -> None:
+    index, held = made(before)
+    index.wait()
+    frozen, index._merge = index.view(), threading.Thread()  # of which there is one at a time
+    for step, argument in after:
+        if step == "put":
+            index.put(np.array([key for key, _ in argument], np.int64), [one for _, one in argument])
+            held |= dict(argument)
+        elif step == "delete":
+            index.delete(argument)
+            held = {key: one for key, one in held.items() if key not in argument}
+    index._merged(frozen)
+    view = index.view()
+    assert view.all_keys().allowed_keys().tolist() == sorted(held)
+    for filter in filters:
+        found = outcome(lambda asked: view.mask(asked).allowed_keys().tolist(), filter)
+        assert found == outcome(oracle.mask, held, filter)
+    expected, n_missing = oracle.count(held, field)
+    counts = view.count(field, None, 100)
+    assert ([(oracle.rank(value)[1], n) for value, n in counts.values], counts.n_missing) == (expected, n_missing)
+    index.put(np.array([3, 2_000], np.int64), [{"a": 1}, {"a": "b"}])  # rows are found by key as before
+    held |= {3: {"a": 1}, 2_000: {"a": "b"}}
+    index.delete(list(held)[::2])
+    held = dict(list(held.items())[1::2])
+    places = index.view().ordered(np.array([*held], np.int64), field, True)
+    assert [[*held][place] for place in places] == oracle.ordered(held, [*held], field, True)
+    assert index.view().all_keys().allowed_keys().tolist() == sorted(held)

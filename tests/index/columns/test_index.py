@@ -10,6 +10,7 @@ import pytest
 
 from service.errors import InvalidInput
 from service.index.columns import ColumnIndex
+from service.index.columns import index as module
 from service.index.columns.filters import And, Contains, Exists, Not, OneOf, Prefix, Range
 from service.index.columns.values import LONGEST_NAME
 
@@ -111,8 +112,10 @@ def test_the_memory_of_columns_is_told() -> None:
     assert index.memory_bytes < 40 * n
 
 
-def test_readers_see_each_write_whole() -> None:
+@pytest.mark.parametrize("in_a_thread", [0, 1 << 20])
+def test_readers_see_each_write_whole(in_a_thread: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten documents always have the same value; bases are made meanwhile."""
+    monkeypatch.setattr(module, "_IN_A_THREAD", in_a_thread)
     index, keys, stop, errors = ColumnIndex(), np.arange(10), threading.Event(), []
     index.put(keys, [{"n": 0, "t": "0"}] * 10)
 
@@ -133,4 +136,6 @@ def test_readers_see_each_write_whole() -> None:
     stop.set()
     for reader in readers:
         reader.join()
+    index.wait()
     assert errors == []
+    assert index.view().values(keys, "n") == [1_499] * 10
