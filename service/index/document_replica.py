@@ -7,7 +7,6 @@ read everything up to a seq asks for what came after it.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -267,7 +266,7 @@ class DocumentReplica:
         return body, analyze(f"{title}\n{first_sentence(text or '')}") if title else []
 
     def _put_columns(self, changed: Sequence[ChangedText] | Sequence[ChangedMetadata]) -> None:
-        metadata = [json.loads(one.metadata or "{}") for one in changed]
+        metadata = list(documents.parsed([one.metadata or "{}" for one in changed]))
         self.columns.put(np.array([one.key for one in changed], dtype=np.int64), metadata)
 
     def _put_words(self, changed: Sequence[ChangedText]) -> None:

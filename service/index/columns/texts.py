@@ -61,9 +61,9 @@ class Texts:
 
     @property
     def memory_bytes(self) -> int:
-        """Bytes of all arrays."""
-        arrays = (self.starts, self.data, self.instants, self._heads)
-        return sum(array.nbytes for array in arrays if array is not None)
+        """Bytes of all arrays, those that the first search makes among them."""
+        arrays = (self.starts, self.data, self.instants)
+        return 8 * len(self) + sum(array.nbytes for array in arrays if array is not None)
 
     def __getitem__(self, code: int) -> str:
         return self.bytes_of(code).decode("utf-8", "surrogatepass")
