@@ -13,8 +13,9 @@ from service.index.bits import Bitmap
 from service.index.columns.selected import Selected
 
 Rows = NDArray[np.integer]
-_DENSE = 4
-"""Values are kept one a row, and not as pairs, where at least one of so many rows has one."""
+_DENSE = 1.5
+"""Values are kept one a row, and not as pairs of row and value, where that takes at most so many times as much memory:
+conditions are computed faster then."""
 
 
 class Dictionary(Protocol):
@@ -134,7 +135,8 @@ def laid_out(n_rows: int, pairs: tuple[Rows, NDArray[Any]], is_item: bool, texts
     rows, values = pairs
     if texts is not None or values.dtype.kind == "i":
         values = values.astype(_smallest(values), copy=False)
-    if is_item or len(rows) * _DENSE < n_rows:
+    n_bytes = values.dtype.itemsize
+    if is_item or n_rows * n_bytes > _DENSE * len(rows) * (n_bytes + 4):
         return Column(n_rows, rows.astype(np.uint32), None, values, texts)
     if len(rows) == n_rows:
         return Column(n_rows, None, None, values, texts)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from service.index.bits import Bitmap, are_in
 from service.index.key_mask import KeyMask, Keys
 
-_HOLES = 2
+_HOLES = 8
 """There is a row for every key from the first to the last where one of so many is a document's."""
 _SPARSE = 64
 """As of `KeyMask`: a bitmap of keys has one of so many set at least."""
