@@ -40,6 +40,7 @@ class ColumnIndex:
         self._lock = threading.Lock()
         self._merge: threading.Thread | None = None
         self._begin(Base() if base is None else base)
+        self._publish()
 
     def _begin(self, base: Base) -> None:
         """Hold what a base holds, with an empty tail."""
@@ -47,7 +48,6 @@ class ColumnIndex:
         self._tail_alive = np.empty(0, bool)
         self._rows_of: dict[int, int] = {}
         self._n_first = self._n_alive = int(np.bitwise_count(base.alive).sum())
-        self._publish()
 
     def _publish(self) -> None:
         self._view = ColumnView(self._base, self._alive, self._tail, self._tail_alive)
@@ -128,6 +128,7 @@ class ColumnIndex:
             return
         if self._base.n_values + self._tail.n_values < _IN_A_THREAD:
             self._begin(self.base())
+            self._publish()
         else:
             self._merge = threading.Thread(target=self._merged, args=(self._view,), name="column-merge", daemon=True)
             self._merge.start()

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.errors import InvalidInput
+from service.index.columns import ColumnView
 from service.index.columns import index as module
 from service.index.columns import merge, tail, values
 from service.index.columns.filters import And, Contains, Exists, Filter, Not, OneOf, Or, Prefix, Range
@@ -220,9 +221,13 @@ def test_what_is_written_while_a_base_is_made_is_kept(
         elif step == "delete":
             index.delete(argument)
             held = {key: one for key, one in held.items() if key not in argument}
+    published: list[ColumnView] = []
+    publish = index._publish
+    index._publish = lambda: (publish(), published.append(index.view()))  # type: ignore[assignment]
     index._merged(frozen)
+    for view in published:
+        assert view.all_keys().allowed_keys().tolist() == sorted(held)
     view = index.view()
-    assert view.all_keys().allowed_keys().tolist() == sorted(held)
     for filter in filters:
         found = outcome(lambda asked: view.mask(asked).allowed_keys().tolist(), filter)
         assert found == outcome(oracle.mask, held, filter)
