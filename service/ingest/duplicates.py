@@ -91,11 +91,21 @@ class DuplicatesOf:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """The stored documents that are near to each of `(n, n_bytes)` new codes, up to `COUNTED`, as of a seq."""
+    """The stored documents that are near to new ones, as of a seq.
+
+    Attributes:
+        space: whose codes are compared.
+        check: within which radius.
+        codes: `(n, n_bytes)` of the new documents.
+        has_near: for each of these, whether another one of them is near.
+        seq: every change of the collection up to it was seen.
+        near: for each new document the stored ones, the nearest `COUNTED`.
+    """
 
     space: CodeSpace
     check: DuplicateCheck
     codes: Codes
+    has_near: Sequence[bool]
     seq: int
     near: Sequence[Pairs]
 
@@ -107,14 +117,16 @@ class Lookup:
 
         Cost: one radius search for each, in memory or in SQL.
         """
+        two_nearest = HammingTable.build(new, np.arange(len(new))).search(new, 2, radius=check.radius)
+        has_near = [len(near.keys) > 1 for near in two_nearest]
         with database.read() as connection:
             last_seq = collections.by_id(connection, space.collection_id).last_seq
             if replica is None or replica.space.id != space.id or last_seq - replica.applied_seq > _REPLICA_BEHIND:
                 found = [buckets.within(connection, space.id, code, check.radius) for code in new]
                 pairs = [_pairs(near.keys[:COUNTED], near.distances[:COUNTED]) for near in found]
-                return cls(space, check, new, last_seq, pairs)
+                return cls(space, check, new, has_near, last_seq, pairs)
         seq = replica.applied_seq  # read first: the table may be ahead of it
-        return cls(space, check, new, seq, _search(replica.table, new, check.radius))
+        return cls(space, check, new, has_near, seq, _search(replica.table, new, check.radius))
 
     def judge(self, lane: Lane, ids: Sequence[str | None]) -> list[Verdict] | None:
         """What each new document nearly equals, by what is committed now; None if too much was since the lookup.
@@ -142,7 +154,7 @@ class Lookup:
         ]
 
     def _judged(self, lane: Lane, near: Sequence[Pairs], own_keys: Sequence[int | None]) -> list[Verdict]:
-        before = _Stored(self.codes, self.check.radius)
+        before = _Stored(self.codes, self.has_near, self.check.radius)
         verdicts = []
         for position, own in enumerate(own_keys):
             found = before.near(position, near[position], own)
@@ -175,8 +187,8 @@ def show(connection: Connection, verdicts: Sequence[Verdict], stored: Mapping[in
 class _Stored:
     """Which documents of the request are stored so far, and which stored ones they replace."""
 
-    def __init__(self, codes: Codes, radius: int) -> None:
-        self.codes, self.radius = codes, radius
+    def __init__(self, codes: Codes, has_near: Sequence[bool], radius: int) -> None:
+        self.codes, self.has_near, self.radius = codes, has_near, radius
         self.stored = np.empty_like(codes)
         self.positions: list[int] = []
         self.replaced: set[int] = set()
@@ -193,9 +205,10 @@ class _Stored:
         They ascend by distance; stored ones come first.
         """
         found = [NearDuplicate(distance, key) for distance, key in pairs if key != own and key not in self.replaced]
-        distances = hamming_distance(self.stored[: len(self.positions)], self.codes[position])
-        rows = np.flatnonzero(distances <= self.radius).tolist()
-        found += [NearDuplicate(int(distances[row]), position=self.positions[row]) for row in rows]
+        if self.has_near[position]:
+            distances = hamming_distance(self.stored[: len(self.positions)], self.codes[position])
+            rows = np.flatnonzero(distances <= self.radius).tolist()
+            found += [NearDuplicate(int(distances[row]), position=self.positions[row]) for row in rows]
         return sorted(found, key=lambda one: one.distance)
 
 
