@@ -2,8 +2,8 @@
 
 Three things make them fast. Codes are compared eight at a time by an explicit `<8 x i64>` population count (LLVM does
 not find it by itself; a plain loop is 7x slower) with the running k-th distance, which few codes pass. What a query
-will read is fetched ahead, a step's offsets, then its buckets some way before they are scanned, so that their cache
-misses overlap. And inside, arrays are plain addresses: numba counts references at each array that it hands on, nine
+will probe is fetched ahead, a step's offsets, then its buckets some way before they are scanned, so that their cache
+misses overlap; a scan leaves that to the processor, which sees it coming. And inside, arrays are plain addresses: numba counts references at each array that it hands on, nine
 tenths of the time of a short query.
 
 A key mask is asked where a code is near, for some such codes at once: their ids and keys lie far apart in memory. Where
@@ -92,7 +92,6 @@ COMPILED_IN = tuple(
 )
 """Every file of ours that the loops take something from, this one first."""
 
-AHEAD = 1024  # how many codes a scan fetches before it gets there
 TRIAL = 0.03  # the part of a scan's cost that probing may take before its prospects are looked at
 LANES, BLOCK, FETCHED = 8, 32, 256
 
@@ -477,8 +476,6 @@ def scan(frame, codes, n, stride, query, first_id):
     """Keep what lies within the bound of `n` codes whose ids follow `first_id`: of the base, or of the delta."""
     is_masked = load(frame, F_MASK_KIND) != NO_MASK
     for start in range(0, n, BLOCK):
-        for line in range(0, BLOCK, 8):
-            prefetch(codes + 8 * (start + AHEAD + line))
         near = near_32(codes + 8 * start, stride, query, load(frame, F_BOUND))
         if near == 0:
             continue
