@@ -16,7 +16,6 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.words import Language
-from service.config import Settings
 from service.hashing.analysis import Analyzer
 from service.hashing.codes import Codes
 from service.hashing.content import Text
@@ -25,11 +24,11 @@ from service.index.columns import ColumnIndex
 from service.index.document_replica import DocumentReplica
 from service.index.hamming.table import HammingTable
 from service.index.replica import Replica
-from service.index.replicas import Follower
 from service.index.words import WordIndex
-from service.search.query_search import QuerySearch, _Sources
-from service.search.request import QueryOptions, QueryRequest
+from service.search.fuse import direction_of
+from service.search.hybrid import HybridRanker
 from service.search.sources import MemorySource
+from service.search.word_query import word_query
 from service.store.database import Database
 from service.store.overviews import SpaceReference
 from service.store.words import WordSettings
@@ -57,14 +56,14 @@ def measure(n: int, table: Table) -> None:
 def laps(codes: Codes, words: DocumentReplica, queries: list[str]) -> list[float]:
     """Milliseconds of CPU of each query, asked once before."""
     replica = Replica(SpaceReference(2, 2, 64, "2"), HammingTable.build(codes, np.arange(len(codes))), 1)
-    sources, function = _Sources(MemorySource(replica), words), untrained_hash_function(64)
+    source, function = MemorySource(replica), untrained_hash_function(64)
     database = Database.open("sqlite://")
-    search = QuerySearch(database, None, Follower(database, "none"), Settings())  # type: ignore[arg-type]
 
     def ask(query: str) -> None:
-        request = QueryRequest.of(QueryOptions(), collection="a", queries=(query,))
-        found = search._find(sources, request, 0)
-        search._ranked(connection, sources, request, found, function.encode([Text(found.text)]))
+        found = word_query(query, words, is_prefix=False, with_typos=True)
+        encoded = function.encode([Text(found.text)])
+        own = direction_of(encoded.codes[0], encoded.confidence[0])
+        HybridRanker(source, words, found.clauses, own, encoded.codes[0]).best(connection, 10)
 
     times = []
     with database.read() as connection:

@@ -85,7 +85,7 @@ def test_the_scope_of_a_route_follows_from_its_method_and_kind() -> None:
         f"DELETE {one}/documents/{{id:path}}",
     }
     read = {name for name, needed in found.items() if needed == "read"}
-    queries = {f"POST {one}/similar", f"POST {one}/search"}
+    queries = {f"POST {one}/{name}" for name in ("similar", "search", "recommend", "documents/get")}
     assert read == {name for name in found if name.startswith("GET ")} | queries
 
 

@@ -51,7 +51,9 @@ def test_an_unknown_parameter_is_refused_with_the_one_that_was_meant(
 
 
 def test_unknown_parameters_of_calls_that_write_are_refused_too(lite: TestClient) -> None:
-    for method, path in (("POST", SIMILAR), ("POST", DOCUMENTS), ("DELETE", f"{DOCUMENTS}/a"), ("PUT", TEXTS_PATH)):
+    for method, path in (("POST", SIMILAR), ("DELETE", f"{DOCUMENTS}/a"), ("PUT", TEXTS_PATH)):
         problem = refused(lite.request(method, path, params={"k": 3}), 422, "invalid-input")
         assert problem["detail"] == "query.k: is no parameter of this call. It takes none"
+    problem = refused(lite.post(DOCUMENTS, params={"k": 3}), 422, "invalid-input")
+    assert problem["detail"] == "query.k: is no parameter of this call. It takes check_duplicates, skip_duplicates"
     assert lite.get("/healthz?probe=7").status_code == 200

@@ -61,7 +61,7 @@ def test_an_unexpected_error_is_a_problem_that_hides_its_cause(
         def broken(*_: object) -> None:
             raise RuntimeError("the secret inside")
 
-        monkeypatch.setattr(client.app.state.services.search, "similar", broken)  # type: ignore[attr-defined]
+        monkeypatch.setattr(client.app.state.services.search, "answer", broken)  # type: ignore[attr-defined]
         problem = refused(client.get("/v1/collections/texts/similar?q=a"), 500, None)
         assert "secret" not in str(problem)
         assert client.get("/healthz").status_code == 200

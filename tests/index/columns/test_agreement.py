@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.errors import InvalidInput
-from service.index.columns import ColumnView
+from service.index.columns import ColumnView, merge, tail, values
 from service.index.columns import index as module
-from service.index.columns import merge, tail, values
 from service.index.columns.filters import And, Contains, Exists, Filter, Not, OneOf, Or, Prefix, Range
 from service.index.columns.index import ColumnIndex
 from service.index.columns.layout import of_words, to_words
