@@ -101,11 +101,13 @@ class SortedRanker:
     Args:
         ranker: knows how they score.
         keys: of all matches, in the order wanted.
+        needs_scores: matches of too low a score are to be left out.
     """
 
-    def __init__(self, ranker: Ranker, keys: Keys) -> None:
+    def __init__(self, ranker: Ranker, keys: Keys, *, needs_scores: bool) -> None:
         self.ranker = ranker
         self.keys = keys
+        self.needs_scores = needs_scores
 
     @property
     def stats(self) -> Stats | None:
@@ -118,8 +120,10 @@ class SortedRanker:
         return self.ranker.is_exact
 
     def best(self, connection: Connection, n: int) -> tuple[Ranking, bool]:
-        """The first `n` in that order."""
-        return self.ranker.scored(connection, self.keys[:n]), n >= len(self.keys)
+        """The first `n` in that order; not scored unless scores tell which are left."""
+        keys = self.keys[:n]
+        ranking = self.ranker.scored(connection, keys) if self.needs_scores else Ranking(keys)
+        return ranking, n >= len(self.keys)
 
     def scored(self, connection: Connection, keys: Keys) -> Ranking:
         """As the ranker scores them."""

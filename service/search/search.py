@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isnan
 from typing import Any
 
@@ -37,13 +37,14 @@ from service.hashing.content import size_of
 from service.index.columns.filters import Scalar
 from service.index.columns.from_sql import columns_from_sql
 from service.index.columns.view import ColumnView
-from service.index.key_mask import KeyMask
+from service.index.key_mask import KeyMask, Keys
 from service.index.replicas import Follower
 from service.search import facets
 from service.search.asked import Asked, AskedReader
 from service.search.bits import BitDescriptions
 from service.search.bounds import Bounds, located
 from service.search.explaining import ToExplain, explained
+from service.search.facets import Facet
 from service.search.highlighting import Highlighter, written
 from service.search.hybrid import PHRASE_CANDIDATES, HybridRanker
 from service.search.nearest import NearestRanker, RerankedRanker
@@ -231,6 +232,7 @@ class _Queries:
     Attributes:
         passing: the documents that pass the filter; None for all.
         max_chars: most characters of documents that may be read.
+        everything, orders, counts: all documents, and by the id of a mask of matches their order and their counts.
     """
 
     connection: Connection
@@ -240,6 +242,9 @@ class _Queries:
     passing: KeyMask | None
     settings: Settings
     max_chars: int
+    everything: KeyMask | None = None
+    orders: dict[int, Keys] = field(default_factory=dict)
+    counts: dict[int, list[Facet]] = field(default_factory=dict)
 
     def answer(self, asked: Sequence[Asked]) -> list[Answered]:
         rankers = self._rankers(asked)
@@ -315,17 +320,35 @@ class _Queries:
         matching = ranker.matching(self.connection)
         if matching is None:
             allowed = ranker.allowed if isinstance(ranker, HybridRanker) else self.passing
-            matching = self.columns.all_keys() if allowed is None else allowed
+            matching = self._everything(self.columns) if allowed is None else allowed
             if asked.leave_out:
                 matching = matching.without(np.array(sorted(asked.leave_out), np.int64))
         return matching
 
+    def _everything(self, columns: ColumnView) -> KeyMask:
+        if self.everything is None:
+            self.everything = columns.all_keys()
+        return self.everything
+
+    def _order(self, columns: ColumnView, matching: KeyMask) -> Keys:
+        """The keys of all matches in the order of a field; once for queries that match the same."""
+        if id(matching) not in self.orders:
+            keys = matching.allowed_keys()
+            self.orders[id(matching)] = keys[columns.ordered(keys, self.request.sort_field, self.request.is_descending)]
+        return self.orders[id(matching)]
+
+    def _counted(self, columns: ColumnView, matching: KeyMask) -> list[Facet]:
+        """The counts of all matches; once for queries that match the same."""
+        if id(matching) not in self.counts:
+            self.counts[id(matching)] = [facets.count(columns, one, matching) for one in self.request.counted]
+        return self.counts[id(matching)]
+
     def _selection(self, ranker: Ranker, asked: Asked, matching: KeyMask | None) -> Selection:
         request = self.request
         if request.sort is not None and self.columns is not None and matching is not None:
-            keys = matching.allowed_keys()
-            keys = keys[self.columns.ordered(keys, request.sort_field, request.is_descending)]
-            ranker = SortedRanker(ranker, keys)
+            ranker = SortedRanker(
+                ranker, self._order(self.columns, matching), needs_scores=request.min_score is not None
+            )
         phrases = None
         if asked.words is not None and asked.words.needs_texts and self.state.replica is not None:
             phrases = PhraseCheck(asked.words, self.state.replica.analyzer, self.max_chars)
@@ -368,9 +391,6 @@ class _Queries:
         matches = self._matches(page.ranking, present)
         if request.highlight and replica is not None:
             matches = Highlighter.of(asked, replica).highlighted(matches)
-        counted: list[facets.Facet] = []
-        if matching is not None and self.columns is not None:
-            counted = [facets.count(self.columns, one, matching) for one in request.counted]
         has_words = replica is not None and request.kind != "similar" and request.rank != "code"
         result = SearchResult(
             matches,
@@ -382,7 +402,7 @@ class _Queries:
             replica.analyzer.language if has_words and replica is not None else None,
             ("words",) if request.needs_words and replica is None else (),
             ranker.is_exact and selection.is_exact,
-            counted,
+            [] if matching is None or self.columns is None else self._counted(self.columns, matching),
             page.groups,
             None if self.columns is None else facets.unknown_fields(self.columns, request.column_fields),
         )

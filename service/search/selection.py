@@ -12,7 +12,7 @@ from service.index.columns.view import ColumnView
 from service.search.diversity import diverse_order
 from service.search.hybrid import CANDIDATES
 from service.search.phrase_check import PhraseCheck
-from service.search.ranking import Ranker, Ranking
+from service.search.ranking import Ranker, Ranking, SortedRanker
 from service.search.request import SearchRequest
 from service.search.sources import SearchSource
 
@@ -66,7 +66,7 @@ class Selection:
         end = request.offset + request.k
         if request.group_by is None:
             ranking, _ = self._ordered(connection, end)
-            return Page(ranking[request.offset : end])
+            return Page(self._scored(connection, ranking[request.offset : end]))
         n = max(CANDIDATES, end * request.group_size)
         while True:
             ranking, is_all = self._ordered(connection, n)
@@ -77,7 +77,14 @@ class Selection:
         self.is_exact &= is_all or is_full
         of_page = members[request.offset : end]
         places = np.array([place for _, places in of_page for place in places], dtype=np.int64)
-        return Page(ranking[places], tuple(Group(value, len(places)) for value, places in of_page))
+        groups = tuple(Group(value, len(places)) for value, places in of_page)
+        return Page(self._scored(connection, ranking[places]), groups)
+
+    def _scored(self, connection: Connection, ranking: Ranking) -> Ranking:
+        """A page of what was sorted is scored at last, without those before it."""
+        if isinstance(self.ranker, SortedRanker) and not self.ranker.needs_scores:
+            return self.ranker.scored(connection, ranking.keys)
+        return ranking
 
     def _ordered(self, connection: Connection, n: int) -> tuple[Ranking, bool]:
         """At least `n` of those that are left, in the order of the answer, and whether these are all."""

@@ -3,8 +3,8 @@
 Three things make them fast. Codes are compared eight at a time by an explicit `<8 x i64>` population count (LLVM does
 not find it by itself; a plain loop is 7x slower) with the running k-th distance, which few codes pass. What a query
 will probe is fetched ahead, a step's offsets, then its buckets some way before they are scanned, so that their cache
-misses overlap; a scan leaves that to the processor, which sees it coming. And inside, arrays are plain addresses: numba counts references at each array that it hands on, nine
-tenths of the time of a short query.
+misses overlap; a scan leaves that to the processor, which sees it coming. And inside, arrays are plain addresses: numba
+counts references at each array that it hands on, nine tenths of the time of a short query.
 
 A key mask is asked where a code is near, for some such codes at once: their ids and keys lie far apart in memory. Where
 few keys are allowed, their codes are gathered instead: the mask is walked along the ascending keys of the base.
