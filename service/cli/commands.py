@@ -60,6 +60,13 @@ class By(StrEnum):
     code = "code"
 
 
+class Linkage(StrEnum):
+    """What a group of near duplicates is."""
+
+    single = "single"
+    complete = "complete"
+
+
 class Keep(StrEnum):
     """Which document represents a group of near duplicates."""
 
@@ -230,13 +237,16 @@ def duplicates(
     url: Url = DEFAULT_URL,
     radius: Annotated[int, typer.Option(help="Near duplicates are at most so many bits apart.")] = 2,
     by: Annotated[By, typer.Option(help="By the words of the texts, or by the codes of the active space.")] = By.words,
+    linkage: Annotated[
+        Linkage, typer.Option(help="Join steps of at most that many bits, or only what lies within them all.")
+    ] = Linkage.single,
     keep: Annotated[Keep, typer.Option(help="Which document represents its group.")] = Keep.first,
     show: Annotated[int, typer.Option(min=1, max=1_000, help="Number of groups to print.")] = 20,
     key: AdminKey = None,
 ) -> None:
     """Group documents that are nearly equal, and print the largest groups."""
     with Client(url, key) as client:
-        job = client.find_duplicates(collection, radius=radius, by=by.value, keep=keep.value)
+        job = client.find_duplicates(collection, radius=radius, by=by.value, linkage=linkage.value, keep=keep.value)
         watch_job(client, job, console)
         page = client.duplicates(collection, show)
     Console().print(duplicates_table(page))

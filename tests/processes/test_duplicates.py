@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -24,7 +25,7 @@ from service.store.deletion import Deletion
 from service.store.documents import NewDocument
 from service.store.duplicates import DuplicateSearch
 from service.store.jobs import Job
-from service.store.leases import run_job
+from service.store.leases import ReportProgress, run_job
 from service.store.spaces import CodeSpace
 from tests.conftest import new_collection
 
@@ -275,6 +276,30 @@ def test_a_job_whose_runner_is_killed_ends_as_if_it_had_not_been(
     search, groups = shown(database, collection)
     assert (search.job_id, groups) == (job.id, [["d0", "d1", "d4", "d5"], ["d2", "d3"]])
     assert (n_rows(database, "duplicate_searches"), n_rows(database, "duplicates")) == (1, 6)
+
+
+def test_a_search_that_a_person_cancels_ends_and_shows_nothing(database: Database) -> None:
+    collection, space = new_collection(database)
+    put(database, collection, space, codes_of(*[code()] * 2))
+    job = queued(database, collection)
+
+    def run(job: Job, report_progress: ReportProgress) -> Mapping[str, Any]:
+        with database.write() as connection:
+            jobs.cancel(connection, job.id)
+
+        def report_when_cancelled(progress: Mapping[str, Any]) -> None:
+            if progress["stage"] == "storing":
+                deadline = time.monotonic() + 30
+                while time.monotonic() < deadline:  # the heartbeat learns of it
+                    report_progress(progress)
+                    time.sleep(0.05)
+
+        return DuplicateRun(database, job, report_when_cancelled).run()
+
+    run_job(database, 60, job, "me", run, threading.Event())
+    with database.read() as connection:
+        assert jobs.get(connection, job.id).state == "cancelled"
+        assert duplicates.latest(connection, collection.id) is None
 
 
 def test_what_a_cancelled_search_stored_goes_with_the_next_pruning(database: Database) -> None:
