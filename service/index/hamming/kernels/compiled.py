@@ -27,17 +27,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.cpython.unsafe.tuple import tuple_setitem as _tuple_setitem
-from numba.extending import intrinsic as _intrinsic
 from numpy.typing import NDArray
 
 from service.hashing import codes as code_module
 from service.hashing.codes import Codes
 from service.index import compiler
 from service.index.hamming import layout, view
+from service.index.hamming.kernels import instructions
+from service.index.hamming.kernels.instructions import (
+    BLOCK,
+    LANES,
+    load,
+    load_byte,
+    load_float,
+    load_half,
+    load_unaligned,
+    load_word,
+    near_8,
+    near_32,
+    popcount,
+    prefetch,
+    store,
+)
 from service.index.hamming.layout import (
     ANSWER_WORDS,
     AUTO,
@@ -83,17 +96,24 @@ from service.index.hamming.layout import (
 from service.index.hamming.view import R_DEAD, R_DELTA, R_DELTA_STRIDE, R_RECENT, R_WORDS, View
 from service.index.key_mask import KeyMask
 
-# their stubs take the functions for what they compile to
-intrinsic: Any = _intrinsic
+# its stub takes the function for what it compiles to
 tuple_setitem: Any = _tuple_setitem
 
 COMPILED_IN = tuple(
-    Path(str(module)) for module in (__file__, compiler.__file__, layout.__file__, view.__file__, code_module.__file__)
+    Path(str(module))
+    for module in (
+        __file__,
+        instructions.__file__,
+        compiler.__file__,
+        layout.__file__,
+        view.__file__,
+        code_module.__file__,
+    )
 )
 """Every file of ours that the loops take something from, this one first."""
 
 TRIAL = 0.03  # the part of a scan's cost that probing may take before its prospects are looked at
-LANES, BLOCK, FETCHED = 8, 32, 256
+FETCHED = 256
 
 _WIDTHS = [(np.uint64(0),) * n_planes for n_planes in range(5)]
 
@@ -101,8 +121,8 @@ _WIDTHS = [(np.uint64(0),) * n_planes for n_planes in range(5)]
 F_BASE, F_ENTRIES, F_DELTA_KEYS, F_DEAD, F_RECENT, F_N_RECENT, F_SIFTED, F_K, F_CAPACITY = range(9)
 F_BOUND, F_WITHIN, F_COUNT, F_LOST, F_TIED_AT, F_TIE_KEY, F_PROBES, F_CANDIDATES, F_TESTED = range(9, 18)
 F_SCAN_NS, F_TESTS_NS, F_GATHERS, F_MASK_KIND, F_MASK, F_MASK_BITS, F_FIRST_KEY, F_N_ALLOWED = range(18, 26)
-F_N_WAITING = 26
-F_CHUNK, CHUNK = 27, 64  # the buckets looked into next: addresses, then first and last entries; or ids, for `gather`
+F_N_WAITING, F_PLACE = 26, 27
+F_CHUNK, CHUNK = 28, 64  # the buckets looked into next: addresses, then first and last entries; or keys, then ids
 LEAD, MIN_LEAD = 1024, 4  # how far ahead codes are fetched, in codes and in buckets: more would push out what waits
 F_WAITING, WAITING = F_CHUNK + 2 * CHUNK, 32  # entries whose keys are fetched before the mask is asked, then their ids
 F_HISTOGRAM = F_WAITING + 2 * WAITING
@@ -116,137 +136,6 @@ PLACE_MASK = (1 << DISTANCE_SHIFT) - 1
 M_KIND, M_ADDRESS, M_N_BITS, M_FIRST_KEY, M_N_ALLOWED, MASK_WORDS = range(6)
 NO_MASK, MASK_OF_BITS, MASK_OF_KEYS = range(3)
 _ALL: NDArray[np.int64] = np.zeros(MASK_WORDS, np.int64)
-
-_I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
-_VECTOR = ir.VectorType(_I64, LANES)
-
-
-def _element(builder: Any, kind: Any, address: Any, index: Any) -> Any:
-    pointer = builder.inttoptr(address, kind.as_pointer())
-    return builder.gep(pointer, [index])
-
-
-@intrinsic
-def load(typingctx: Any, address: Any, index: Any) -> Any:
-    """The int64 at `index` words from `address`."""
-    return types.int64(types.int64, types.int64), lambda context, builder, signature, args: builder.load(
-        _element(builder, _I64, *args)
-    )
-
-
-@intrinsic
-def load_word(typingctx: Any, address: Any, index: Any) -> Any:
-    """The uint64 at `index` words from `address`."""
-    return types.uint64(types.int64, types.int64), lambda context, builder, signature, args: builder.load(
-        _element(builder, _I64, *args)
-    )
-
-
-@intrinsic
-def load_float(typingctx: Any, address: Any, index: Any) -> Any:
-    """The float64 at `index` words from `address`."""
-    return types.float64(types.int64, types.int64), lambda context, builder, signature, args: builder.load(
-        _element(builder, ir.DoubleType(), *args)
-    )
-
-
-@intrinsic
-def load_half(typingctx: Any, address: Any, index: Any) -> Any:
-    """The uint32 at `index` half words from `address`, as int64."""
-    return types.int64(types.int64, types.int64), lambda context, builder, signature, args: builder.zext(
-        builder.load(_element(builder, _I32, *args)), _I64
-    )
-
-
-@intrinsic
-def load_unaligned(typingctx: Any, address: Any) -> Any:
-    """The uint64 at an address that need not be a multiple of eight."""
-    return types.uint64(types.int64), lambda context, builder, signature, args: builder.load(
-        builder.inttoptr(args[0], _I64.as_pointer()), align=1
-    )
-
-
-@intrinsic
-def load_byte(typingctx: Any, address: Any) -> Any:
-    """The byte at an address, as uint64."""
-    return types.uint64(types.int64), lambda context, builder, signature, args: builder.zext(
-        builder.load(builder.inttoptr(args[0], _I8.as_pointer())), _I64
-    )
-
-
-@intrinsic
-def store(typingctx: Any, address: Any, index: Any, value: Any) -> Any:
-    """Write an int64 at `index` words from `address`."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        builder.store(args[2], _element(builder, _I64, args[0], args[1]))
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64, types.int64), codegen
-
-
-@intrinsic
-def prefetch(typingctx: Any, address: Any) -> Any:
-    """Have the cache line at `address` brought near; nothing happens if there is none."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pointer = builder.inttoptr(args[0], _I8.as_pointer())
-        kind = ir.FunctionType(ir.VoidType(), [_I8.as_pointer(), _I32, _I32, _I32])
-        hint = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        builder.call(hint, [pointer, *(ir.Constant(_I32, value) for value in (0, 3, 1))])
-        return context.get_dummy_value()
-
-    return types.void(types.int64), codegen
-
-
-@intrinsic
-def popcount(typingctx: Any, word: Any) -> Any:
-    """Number of ones in a uint64."""
-    return types.int64(types.uint64), lambda context, builder, signature, args: builder.ctpop(args[0])
-
-
-def _splat(builder: Any, value: Any) -> Any:
-    nothing = ir.Constant(_VECTOR, ir.Undefined)
-    one = builder.insert_element(nothing, value, ir.Constant(_I32, 0))
-    return builder.shuffle_vector(one, nothing, ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES))
-
-
-def _near_codegen(n_vectors: int) -> Any:
-    """Code for the mask of the `8 * n_vectors` codes from an address that lie within `bound` bits of the query."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        address, stride, query, bound = args
-        kind = ir.FunctionType(_VECTOR, [_VECTOR])
-        popcounts = cgutils.get_or_insert_function(builder.module, kind, "llvm.ctpop.v8i64")
-        limit = _splat(builder, bound)
-        words = [_splat(builder, builder.extract_value(query, plane)) for plane in range(signature.args[2].count)]
-        mask = ir.Constant(_I64, 0)
-        for vector in range(n_vectors):
-            at: Any = ir.Constant(_I64, vector * LANES)
-            distances = ir.Constant(_VECTOR, [0] * LANES)
-            for word in words:
-                pointer = builder.bitcast(_element(builder, _I64, address, at), _VECTOR.as_pointer())
-                block = builder.load(pointer, align=8)
-                distances = builder.add(distances, builder.call(popcounts, [builder.xor(block, word)]))
-                at = builder.add(at, stride)
-            near = builder.bitcast(builder.icmp_unsigned("<=", distances, limit), _I8)
-            mask = builder.or_(mask, builder.shl(builder.zext(near, _I64), ir.Constant(_I64, vector * LANES)))
-        return mask
-
-    return codegen
-
-
-@intrinsic
-def near_8(typingctx: Any, address: Any, stride: Any, query: Any, bound: Any) -> Any:
-    """Mask of the 8 codes from `address` that lie within `bound` bits of the query; planes are `stride` words apart."""
-    return types.uint64(types.int64, types.int64, query, types.int64), _near_codegen(1)
-
-
-@intrinsic
-def near_32(typingctx: Any, address: Any, stride: Any, query: Any, bound: Any) -> Any:
-    """Mask of the 32 codes from `address` that lie within `bound` bits of the query."""
-    return types.uint64(types.int64, types.int64, query, types.int64), _near_codegen(BLOCK // LANES)
-
 
 _CACHE = compiler.cache_folder(COMPILED_IN)
 jit, inlined = compiler.compiling(_CACHE), compiler.compiling(_CACHE, forceinline=True)
@@ -529,63 +418,66 @@ def place_of(keys, n, ratio, key, place, before):
 
 @jit
 def gather_chunk(frame, query, n):
-    """Keep what lies within the bound of the `n` codes of the base whose ids stand in the chunk."""
-    base, ids = load(frame, F_BASE), frame + 8 * F_CHUNK
+    """Keep what lies within the bound of the codes under the `n` keys of the chunk, which follow those gathered before.
+
+    Codes are fetched while the next keys are looked for.
+    """
+    base, listed, ids = load(frame, F_BASE), frame + 8 * F_CHUNK, frame + 8 * (F_CHUNK + CHUNK)
+    n_codes, keys = load(base, N_CODES), base + 8 * load(base, KEYS_AT)
     codes, stride = base + 8 * load(base, CODES_AT), load(base, STRIDE)
+    span = np.float64(load(keys, n_codes - 1)) - np.float64(load(keys, 0))
+    ratio, place, found = (n_codes - 1) / max(1.0, span), load(frame, F_PLACE), 0
+    before = np.float64(load(keys, place))
     for i in range(n):
+        key = load(listed, i)
+        place, before = place_of(keys, n_codes, ratio, key, place, before), np.float64(key)
+        if place == n_codes:
+            break
+        if load(keys, place) == key:
+            store(ids, found, place)
+            found += 1
+            for plane in range(len(query)):
+                prefetch(codes + 8 * (plane * stride + place))
+    for i in range(found):
         code_id = load(ids, i)
         distance = ones(difference(codes + 8 * code_id, stride, query))
         if distance <= load(frame, F_BOUND) and is_alive(frame, code_id):
             keep(frame, distance, code_id)
-    store(frame, F_CANDIDATES, load(frame, F_CANDIDATES) + n)
-
-
-@inlined
-def take(frame, query, place, n):
-    """Put the id of an allowed code into the chunk, which holds `n`, and empty it if it is full; how many it holds."""
-    base = load(frame, F_BASE)
-    for plane in range(len(query)):
-        prefetch(base + 8 * (load(base, CODES_AT) + plane * load(base, STRIDE) + place))
-    store(frame + 8 * F_CHUNK, n, place)
-    if n + 1 < CHUNK:
-        return n + 1
-    gather_chunk(frame, query, CHUNK)
-    return 0
+    store(frame, F_CANDIDATES, load(frame, F_CANDIDATES) + found)
+    store(frame, F_PLACE, place)
+    return place < n_codes
 
 
 @jit
 def gather(frame, query):
     """Keep what lies within the bound of the allowed codes of the base, found by their keys one after another."""
-    base, mask = load(frame, F_BASE), load(frame, F_MASK)
-    n_codes, keys = load(base, N_CODES), base + 8 * load(base, KEYS_AT)
-    if n_codes == 0:
+    base, mask, chunk = load(frame, F_BASE), load(frame, F_MASK), frame + 8 * F_CHUNK
+    keys = base + 8 * load(base, KEYS_AT)
+    store(frame, F_PLACE, 0)
+    if load(base, N_CODES) == 0:
         return
-    span = np.float64(load(keys, n_codes - 1)) - np.float64(load(keys, 0))
-    ratio, place, n, before = (n_codes - 1) / max(1.0, span), 0, 0, np.float64(load(keys, 0))
     if load(frame, F_MASK_KIND) == MASK_OF_KEYS:
-        for i in range(load(frame, F_N_ALLOWED)):
-            key = load(mask, i)
-            place, before = place_of(keys, n_codes, ratio, key, place, before), np.float64(key)
-            if place == n_codes:
-                break
-            if load(keys, place) == key:
-                n = take(frame, query, place, n)
+        i, n_keys = 0, load(frame, F_N_ALLOWED)
+        more, bits, at, n_bits, first = True, np.uint64(0), 0, 0, 0
     else:
-        first, n_bits = load(frame, F_FIRST_KEY), load(frame, F_MASK_BITS)
-        begin = max(0, load(keys, 0) - first) if load(keys, 0) > first else 0
-        for at in range(begin & ~63, n_bits, 64):
-            bits = mask_word(mask, n_bits, at)
-            while bits != 0:
-                key = first + at + popcount((bits & (~bits + _ONE)) - _ONE)
+        i, n_keys, first, n_bits = 0, 0, load(frame, F_FIRST_KEY), load(frame, F_MASK_BITS)
+        more, bits = True, np.uint64(0)
+        at = (max(0, load(keys, 0) - first) if load(keys, 0) > first else 0) & ~63
+    while more:
+        n = 0
+        while n < CHUNK and i < n_keys:
+            store(chunk, n, load(mask, i))
+            i += 1
+            n += 1
+        while n < CHUNK and (bits != 0 or at < n_bits):
+            if bits == 0:
+                bits = mask_word(mask, n_bits, at)
+                at += 64
+            else:
+                store(chunk, n, first + at - 64 + popcount((bits & (~bits + _ONE)) - _ONE))
                 bits &= bits - _ONE
-                place, before = place_of(keys, n_codes, ratio, key, place, before), np.float64(key)
-                if place == n_codes:
-                    break
-                if load(keys, place) == key:
-                    n = take(frame, query, place, n)
-            if place == n_codes:
-                break
-    gather_chunk(frame, query, n)
+                n += 1
+        more = n > 0 and gather_chunk(frame, query, n)
 
 
 @inlined
