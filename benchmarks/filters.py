@@ -78,6 +78,7 @@ def filled(n: int, report: Report) -> ColumnIndex:
         took += time.perf_counter() - began
         after += len(part)
     report.add("put, all documents", f"{1e6 * took / n:.1f} us a document")
+    index.wait()
     began = time.perf_counter()
     index = ColumnIndex(index.base())
     report.add("a new base", f"{time.perf_counter() - began:.2f} s")
@@ -144,6 +145,8 @@ def measure(n: int, report: Report) -> None:
     few = np.random.default_rng(1).permutation(keys)[:100]
     for field in ("lang", "year", "score", "url"):
         report.time(f"order by {field}, all documents", lambda field=field: view.ordered(keys, field, True))  # type: ignore[misc]
+    for field in ("lang", "score", "url"):
+        report.time(f"order by {field}, the first 100 of all", lambda field=field: view.ordered(keys, field, True, 100))  # type: ignore[misc]
     report.time("order by url, 100 documents", lambda: view.ordered(few, "url", True))
     report.time("values of url, 100 documents", lambda: view.values(few, "url"))
     write(n, index, report)

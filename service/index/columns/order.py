@@ -24,13 +24,14 @@ CLASSES = ((INTEGER, FLOAT), (TEXT,), (BOOLEAN,))
 """The types in the order in which they come."""
 
 
-def ordered(n: int, gathered: Sequence[Gathered], descending: bool) -> NDArray[np.int64]:
-    """The places of `n` documents by their values, those as great as they come.
+def ordered(n: int, gathered: Sequence[Gathered], descending: bool, limit: int | None) -> NDArray[np.int64]:
+    """The places of `n` documents by their values, those as great as they come; all, or the first `limit`.
 
-    Cost: that of a sort; integers and texts of few different values are sorted in linear time.
+    Cost: that of a sort; of integers and texts of few different values, and with a limit, linear.
     """
     is_placed = np.zeros(n, bool)
-    parts = []
+    parts: list[NDArray[np.int64]] = []
+    left = n if limit is None else limit
     for types in CLASSES:
         chosen = [one for one in gathered if one[0][0] in types]
         if not chosen:
@@ -42,9 +43,18 @@ def ordered(n: int, gathered: Sequence[Gathered], descending: bool) -> NDArray[n
         is_new = ~is_placed[places]
         places, ranks = places[is_new], ranks[is_new]
         is_placed[places] = True
-        parts.append(places[np.argsort(ranks, kind="stable")])
-    parts.append(np.flatnonzero(~is_placed))
+        parts.append(places[_least(ranks, left)])
+        left -= len(parts[-1])
+    parts.append(np.flatnonzero(~is_placed)[:left])
     return np.concatenate(parts)
+
+
+def _least(ranks: NDArray[Any], limit: int) -> NDArray[np.int64]:
+    """The places of the `limit` least ranks, ascending, of equal ones the first first."""
+    if 0 < limit < len(ranks):
+        few = np.flatnonzero(ranks <= np.partition(ranks, limit - 1)[limit - 1])
+        return few[np.argsort(ranks[few], kind="stable")[:limit]]
+    return np.argsort(ranks, kind="stable")[:limit]
 
 
 def first_value(values: Sequence[tuple[int, Scalar]], descending: bool) -> Scalar | None:

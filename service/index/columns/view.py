@@ -187,17 +187,17 @@ class ColumnView:
         masks = [self.mask(Range(field, f"facets.{field}", gte=first, lt=end)) for first, end in bounds]
         return [len(mask if within is None else mask & within) for mask in masks]
 
-    def ordered(self, keys: Keys, field: str, descending: bool) -> NDArray[np.int64]:
-        """The places of `(n,)` different keys in the order of their documents' values of a field.
+    def ordered(self, keys: Keys, field: str, descending: bool, limit: int | None = None) -> NDArray[np.int64]:
+        """The places of `(n,)` different keys in the order of their documents' values of a field; or the first `limit`.
 
         Numbers come before texts before booleans, whatever the direction, and documents without a value last. Of a list
         counts the value that comes first; those that come together are in the order of their keys.
         """
         keys = np.asarray(keys, np.int64)
         if (keys[1:] > keys[:-1]).all():
-            return order.ordered(len(keys), self._gathered(keys, field), descending)
+            return order.ordered(len(keys), self._gathered(keys, field), descending, limit)
         by_key = np.argsort(keys, kind="stable")
-        return by_key[order.ordered(len(keys), self._gathered(keys[by_key], field), descending)]
+        return by_key[order.ordered(len(keys), self._gathered(keys[by_key], field), descending, limit)]
 
     def sort_value(self, key: int, field: str, descending: bool) -> Scalar | None:
         """The value that `ordered` goes by for a document; None if it has none."""

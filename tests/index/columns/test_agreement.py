@@ -143,14 +143,17 @@ def test_the_counts_of_ranges(steps: Any, field: str, within: set[int] | None, b
 
 
 @settings(max_examples=150)
-@given(steps, fields, st.booleans(), st.lists(keys, unique=True), st.booleans())
-def test_the_order_of_documents(steps: Any, field: str, descending: bool, others: list[int], is_sorted: bool) -> None:
+@given(steps, fields, st.booleans(), st.lists(keys, unique=True), st.booleans(), st.integers(0, 12))
+def test_the_order_of_documents(
+    steps: Any, field: str, descending: bool, others: list[int], is_sorted: bool, limit: int
+) -> None:
     index, held = made(steps)
     asked = [*held, *(key for key in others if key not in held)]
     asked = sorted(asked) if is_sorted else asked
     view = index.view()
     places = view.ordered(np.array(asked, np.int64), field, descending)
     assert [asked[place] for place in places] == oracle.ordered(held, asked, field, descending)
+    assert view.ordered(np.array(asked, np.int64), field, descending, limit).tolist() == places[:limit].tolist()
     for key in asked:
         found, expected = view.sort_value(key, field, descending), oracle.first(held.get(key, {}), field, descending)
         assert (None if found is None else oracle.rank(found)) == expected
