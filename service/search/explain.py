@@ -266,7 +266,7 @@ def _bit_shares(scoring: Scoring, matched: Matched) -> list[tuple[list[BitShare]
     order = np.argsort(-size, kind="stable").tolist()
     shares = fuse.signs(codes) * direction / (size.sum() or 1.0) * (scoring.code_factor or 0.0)  # (n, n_bits)
     agrees = (unpack(codes) == (direction > 0)).tolist()
-    values, scores = unpack(codes).tolist(), np.round(shares.astype(np.float64), _DIGITS).tolist()
+    values, scores = unpack(codes).tolist(), (np.round(shares.astype(np.float64), _DIGITS) + 0.0).tolist()  # no -0
     all_shares: list[tuple[list[BitShare], list[BitShare]]] = []
     for row in range(len(codes)):
         sides: tuple[list[BitShare], list[BitShare]] = ([], [])
