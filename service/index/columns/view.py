@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from service.errors import InvalidInput
 from service.index.bits import Bitmap
-from service.index.columns import counts, evaluate, order
+from service.index.columns import condition_types, counts, evaluate, order
 from service.index.columns.base import Base
 from service.index.columns.column import Column
 from service.index.columns.counts import ValueCounts
@@ -79,14 +79,14 @@ class ColumnView:
 
     def _check(self, filter: Filter) -> None:
         for condition in evaluate.conditions(filter):
-            wanted = evaluate.wanted_kinds(condition)
+            wanted = condition_types.wanted_kinds(condition)
             if wanted is not None:
                 columns = self._columns(condition.name)
                 if any(kind in wanted and self._is_alive(column, newest) for kind, column, newest in columns):
                     continue
                 kinds = {kind for kind, column, newest in columns if self._is_alive(column, newest)}
                 if kinds:
-                    raise evaluate.wrong_type(condition, kinds)
+                    raise condition_types.wrong_type(condition, kinds)
 
     def _columns(self, name: str) -> list[tuple[Kind, Column, bool]]:
         """The columns of a field, and of each whether it is of the tail."""
