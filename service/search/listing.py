@@ -10,12 +10,12 @@ from service.config import Settings
 from service.errors import MalformedCursor
 from service.hashing.content import size_of
 from service.index.columns.filters import Filter, Scalar
-from service.index.columns.from_sql import columns_from_sql
 from service.index.columns.view import ColumnView
 from service.index.key_mask import KeyMask, Keys
 from service.index.replicas import Follower
 from service.search import facets
 from service.search.bounds import located
+from service.search.column_reader import ColumnReader
 from service.search.facets import Facet, FacetRequest
 from service.search.filters import fields_of
 from service.store import collections, documents
@@ -84,6 +84,7 @@ class Listing:
         self.database = database
         self.follower = follower
         self.settings = settings
+        self.columns = ColumnReader(follower)
 
     async def documents(self, request: ListRequest) -> DocumentList:
         """One page.
@@ -93,27 +94,27 @@ class Listing:
             InvalidInput: a condition on a field that has values of another type.
             MalformedCursor: the cursor is of another list.
         """
-        collection_id, columns = await located(
+        collection_id, seq, columns = await located(
             self.database,
             self.follower,
             self.settings.read_your_writes_s,
             lambda is_last: self._columns(request, is_last=is_last),
         )
-        return await run_in_large_thread(self._page, collection_id, columns, request)
+        return await run_in_large_thread(self._page, collection_id, seq, columns, request)
 
-    def _columns(self, request: ListRequest, *, is_last: bool) -> tuple[int, ColumnView | None] | None:
+    def _columns(self, request: ListRequest, *, is_last: bool) -> tuple[int, int, ColumnView | None] | None:
         """The metadata in memory; None if they are behind, and nothing in their place at last."""
         with self.database.read() as connection:
             collection = collections.get(connection, request.collection)
         replica = self.follower.documents(collection.id)
-        if replica is not None and replica.read_seq >= collection.last_seq:
-            return collection.id, replica.columns.view()
-        return (collection.id, None) if is_last else None
+        if replica is not None and replica.columns_seq >= collection.last_seq:
+            return collection.id, collection.last_seq, replica.columns.view()
+        return (collection.id, collection.last_seq, None) if is_last else None
 
-    def _page(self, collection_id: int, columns: ColumnView | None, request: ListRequest) -> DocumentList:
+    def _page(self, collection_id: int, seq: int, columns: ColumnView | None, request: ListRequest) -> DocumentList:
         with self.database.read() as connection:
             if columns is None:
-                columns = columns_from_sql(connection, collection_id, request.fields).view()
+                columns = self.columns.read(connection, collection_id, seq, request.fields)
             passing = columns.all_keys() if request.passing is None else columns.mask(request.passing)
             keys = self._after_cursor(columns, passing, request)
             found: list[Document] = []

@@ -21,7 +21,7 @@ from service.store.documents import ALL_SHOWN, Shown
 
 DEFAULT_SHORTLIST = 100
 """Documents that are re-ranked unless the query says how many, or asks for more than a tenth of that."""
-MAX_GROUP_SIZE, MAX_EXAMPLES, MAX_EXPLAINED = 100, 100, 100
+MAX_GROUP_SIZE, MAX_EXAMPLES, MAX_EXPLAINED, MAX_COUNTS = 100, 100, 100, 1_000
 
 _SHOWABLE = ("id", "distance", "score", "text", "title", "metadata")
 _METADATA = "metadata."
@@ -306,6 +306,11 @@ class SearchRequest(TextOptions, QueryOptions):
         if self.kind == "similar" and self.min_score is not None and self.rerank is None:
             raise InvalidInput(
                 "min_score must come with rerank=features: without it, matches have distances, see radius"
+            )
+        if len(self.counted) * self.n_queries > MAX_COUNTS:
+            raise InvalidInput(
+                f"facets times queries must be at most {MAX_COUNTS} in one request, got "
+                f"{len(self.counted)} x {self.n_queries} = {len(self.counted) * self.n_queries}"
             )
         if self.explain and self.n_matches > MAX_EXPLAINED:
             raise InvalidInput(f"explain must come with at most {MAX_EXPLAINED} matches in all, got {self.n_matches}")

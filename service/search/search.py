@@ -30,12 +30,12 @@ from service.config import Settings
 from service.encoding import Encoder
 from service.errors import TooMuchToRead
 from service.hashing.content import size_of
-from service.index.columns.from_sql import columns_from_sql
 from service.index.replicas import Follower
 from service.search.answering import Answered, Answering
 from service.search.asked import Asked, AskedReader
 from service.search.bits import BitDescriptions
 from service.search.bounds import Bounds, located
+from service.search.column_reader import ColumnReader
 from service.search.explaining import explained
 from service.search.request import SearchRequest
 from service.search.results import SearchResult
@@ -81,6 +81,7 @@ class Search:
         self.settings = settings
         self.bounds = Bounds(database, settings)
         self.reader = AskedReader(encoder, settings)
+        self.columns = ColumnReader(follower)
 
     async def answer(self, request: SearchRequest) -> list[SearchResult]:
         """One result for each query of the request.
@@ -190,7 +191,8 @@ class Search:
     ) -> list[Answered]:
         columns = state.columns
         if columns is None and request.needs_columns:
-            columns = columns_from_sql(connection, state.collection_id, request.column_fields).view()
+            seq = request.at_least_seq or 0
+            columns = self.columns.read(connection, state.collection_id, seq, request.column_fields)
         passing = None if request.condition is None or columns is None else columns.mask(request.condition)
         queries = Answering(connection, state, request, columns, passing, self.settings, max_chars)
         return queries.answer(asked)

@@ -291,3 +291,9 @@ def test_negative_examples_push_their_like_down(documents: Documents) -> None:
     assert "x" in plain
     assert "x" not in pushed
     assert pushed.index("y") >= plain.index("y") - 1
+
+
+def test_of_many_queries_not_too_much_is_counted(documents: Documents) -> None:
+    fields = [f"f{i}" for i in range(50)]
+    with pytest.raises(InvalidInput, match="facets times queries"):
+        by_texts(documents.use_cases, ["cat"] * 21, TextOptions(facets=fields))
