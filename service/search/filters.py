@@ -25,7 +25,8 @@ MAX_FIELD_CHARS = 1_000
 _RANGE = ("gt", "gte", "lt", "lte")
 _OPERATORS = ("in", *_RANGE, "exists", "contains", "prefix")
 _MIN_INTEGER, _MAX_INTEGER = -(1 << 63), (1 << 63) - 1
-_SHOWN = 60
+_SHOWN, _PLACE = 60, 200
+"""Characters of a value, and of a place in a filter, that errors show."""
 
 
 def parse_filter(value: object, where: str = "filter") -> Filter:
@@ -99,7 +100,7 @@ class _Parser:
 
     def parse(self, value: object, where: str, depth: int) -> Filter:
         if depth > MAX_DEPTH:
-            raise InvalidInput(f"filter must be nested at most {MAX_DEPTH} levels deep")
+            raise InvalidInput(f"filter must be nested at most {MAX_DEPTH} levels deep, got more at {where[:_PLACE]}")
         if not isinstance(value, dict):
             raise InvalidInput(f'{where} must be an object such as {{"lang": "en"}}, got {_shown(value)}')
         parts = tuple(self._member(name, member, f"{where}.{name[:_SHOWN]}", depth) for name, member in value.items())
@@ -200,7 +201,7 @@ def _as_scalar(text: str) -> tuple[Scalar, ...]:
     """The number or boolean that a text reads as in JSON, if it does."""
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ()
     is_finite = isinstance(value, int) or (isinstance(value, float) and isfinite(value))
     return (value,) if is_finite and (isinstance(value, float) or _MIN_INTEGER <= value <= _MAX_INTEGER) else ()

@@ -62,8 +62,10 @@ class HybridRanker:
     _rankings: list[tuple[Ranking, bool]] = field(default_factory=list, init=False)
 
     @property
-    def n_matching(self) -> int:
-        """Documents that match by words."""
+    def n_matching(self) -> int | None:
+        """Documents that match by words; None where words are not asked for, or not at hand."""
+        if self.replica is None:
+            return None
         found = self.found(1)
         return 0 if found is None else found.n_matching
 
@@ -190,9 +192,11 @@ class HybridRanker:
         return np.where(has_code, hamming_distance(codes, self.code[None]), -1)
 
     def matching(self, connection: Connection) -> KeyMask | None:
-        """The documents that match by words; None, for all, where words are not asked for."""
-        if self.replica is None or not self.clauses:
+        """The documents that match by words; None, for all, where only the code says what is wanted."""
+        if self.replica is None:
             return None
+        if not self.clauses:
+            return None if self.own is not None and self.own.any() else KeyMask.of_keys(_NOTHING.keys)
         found = self.found(len(self.replica.words) + 1)
         assert found is not None
         return KeyMask.of_keys(found.keys)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from service.config import Settings
-from service.errors import MalformedCursor
 from service.hashing.content import size_of
-from service.index.columns.filters import Filter, Scalar
+from service.index.columns.filters import Filter
 from service.index.columns.view import ColumnView
 from service.index.key_mask import KeyMask, Keys
 from service.index.replicas import Follower
@@ -18,13 +16,13 @@ from service.search.bounds import located
 from service.search.column_reader import ColumnReader
 from service.search.facets import Facet, FacetRequest
 from service.search.filters import fields_of
+from service.search.list_position import ListOrder, ListPosition
 from service.store import collections, documents
 from service.store.database import Database
 from service.store.documents import Document
 from service.threads import run_in_large_thread
 
 _PAGE_CHARS = 4 << 20
-_LONGEST_IN_CURSOR = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +32,15 @@ class ListRequest:
     Attributes:
         collection: its name.
         passing: what their metadata must be like; None for all.
-        sort: a field that orders them; None for the order of arrival.
-        is_descending: whether the greatest value comes first; documents without one come last all the same.
+        order: in which they come.
         counted: what is counted beside them.
-        cursor: where the page before ended: the key of its last document, or its value and key where they are sorted.
+        cursor: where the page before ended, as its `ListPosition`; None for the first page.
         limit: most documents; long texts end a page earlier.
     """
 
     collection: str
     passing: Filter | None
-    sort: str | None
-    is_descending: bool
+    order: ListOrder
     counted: Sequence[FacetRequest]
     cursor: str | None
     limit: int
@@ -55,7 +51,7 @@ class ListRequest:
         found = {facet.field for facet in self.counted}
         if self.passing is not None:
             found |= fields_of(self.passing)
-        return found | ({self.sort} if self.sort is not None else set())
+        return found if self.order.field is None else found | {self.order.field}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +87,8 @@ class Listing:
 
         Raises:
             NotFound: there is no such collection.
-            InvalidInput: a condition on a field that has values of another type.
-            MalformedCursor: the cursor is of another list.
+            InvalidInput: a condition on a field that has values of another type, or a cursor of another order.
+            MalformedCursor: the cursor is none.
         """
         collection_id, seq, columns = await located(
             self.database,
@@ -129,66 +125,27 @@ class Listing:
                     if key in by_key:
                         found.append(by_key[key])
                         n_chars += size_of(by_key[key].content)
-        cursor = self._cursor(columns, int(keys[n_read - 1]), request) if n_read < len(keys) and n_read else None
+        cursor = None
+        if 0 < n_read < len(keys):
+            cursor = ListPosition.at(columns, int(keys[n_read - 1]), request.order).cursor()
         counted = [facets.count(columns, one, passing) for one in request.counted]
         return DocumentList(found, cursor, len(passing), counted, facets.unknown_fields(columns, request.fields))
 
     def _after_cursor(self, columns: ColumnView, passing: KeyMask, request: ListRequest) -> Keys:
         """The keys of all pages from this one on, in order."""
         keys = passing.allowed_keys()
-        position = None if request.cursor is None else _position(request.cursor)
-        if request.sort is None:
-            return keys if position is None else keys[keys > position[1]]
-        keys = keys[columns.ordered(keys, request.sort, request.is_descending)]
-        if position is None:
+        order = request.order
+        if order.field is not None:
+            keys = keys[columns.ordered(keys, order.field, order.is_descending)]
+        if request.cursor is None:
             return keys
-        value, last_key = position
-        if value is None:
-            value = columns.sort_value(last_key, request.sort, request.is_descending)
+        position = ListPosition.from_cursor(request.cursor, columns, order)
         low, high = 0, len(keys)
         while low < high:
             middle = (low + high) // 2
             key = int(keys[middle])
-            other = columns.sort_value(key, request.sort, request.is_descending)
-            if _precedes((value, last_key), (other, key), is_descending=request.is_descending):
+            if position.precedes(order.value(columns, key), key):
                 high = middle
             else:
                 low = middle + 1
         return keys[low:]
-
-    def _cursor(self, columns: ColumnView, key: int, request: ListRequest) -> str:
-        value = None if request.sort is None else columns.sort_value(key, request.sort, request.is_descending)
-        is_long = isinstance(value, str) and len(value) > _LONGEST_IN_CURSOR
-        return json.dumps([None if is_long else value, key])
-
-
-def _position(cursor: str) -> tuple[Scalar | None, int]:
-    try:
-        value, key = json.loads(cursor)
-    except (ValueError, TypeError):
-        raise MalformedCursor(cursor) from None
-    if type(key) is not int or not isinstance(value, bool | int | float | str | None):
-        raise MalformedCursor(cursor)
-    return value, key
-
-
-def _precedes(one: tuple[Scalar | None, int], other: tuple[Scalar | None, int], *, is_descending: bool) -> bool:
-    """Whether a value and key come before others: numbers, texts, booleans, none; equal values by key."""
-    kinds = [_kind(value) for value, _ in (one, other)]
-    if kinds[0] != kinds[1]:
-        return kinds[0] < kinds[1]
-    if one[0] == other[0] or one[0] is None or other[0] is None:
-        return one[1] < other[1]
-    return (one[0] > other[0]) if is_descending else (one[0] < other[0])  # type: ignore[operator]
-
-
-def _kind(value: Scalar | None) -> int:
-    match value:
-        case bool():
-            return 2
-        case int() | float():
-            return 0
-        case str():
-            return 1
-        case _:
-            return 3

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from sqlalchemy import Connection
 
+from service.errors import InvalidInput
 from service.index.columns.filters import Scalar
 from service.index.columns.view import ColumnView
 from service.search.diversity import diverse_order
@@ -129,8 +130,12 @@ class Selection:
         """The groups in the order of their best matches, with the places of these; and whether the page's are full."""
         assert self.columns is not None
         request = self.request
+        try:
+            values = self.columns.values(ranking.keys, name)
+        except InvalidInput as error:
+            raise InvalidInput(f"group_by: {error}") from None
         found: dict[tuple[type, Scalar | None], list[int]] = {}
-        for place, value in enumerate(self.columns.values(ranking.keys, name)):
+        for place, value in enumerate(values):
             places = found.setdefault((bool if isinstance(value, bool) else object, value), [])
             if len(places) < request.group_size:
                 places.append(place)

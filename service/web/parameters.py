@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 from service.errors import InvalidContent
 from service.search.facets import parse_facets
 from service.search.filters import check_field
+from service.search.list_position import ListOrder
 from service.search.listing import ListRequest
 from service.search.request import NarrowOptions, QueryOptions, SearchRequest, SimilarOptions, TextOptions
 from service.web.cursor import from_cursor
@@ -82,11 +83,10 @@ class DocumentsQuery(NarrowOptions):
     def request(self) -> ListRequest:
         """The request for the list."""
         cursor = None if self.cursor is None else from_cursor(self.cursor, "")
-        is_descending = self.sort is not None and self.sort.startswith("-")
-        sort = None if self.sort is None else check_field(self.sort.removeprefix("-"), "sort")
-        return ListRequest(
-            self.collection, self.passing(), sort, is_descending, parse_facets(self.facets), cursor, self.limit
-        )
+        order = ListOrder()
+        if self.sort is not None:
+            order = ListOrder(check_field(self.sort.removeprefix("-"), "sort"), self.sort.startswith("-"))
+        return ListRequest(self.collection, self.passing(), order, parse_facets(self.facets), cursor, self.limit)
 
 
 Model = TypeVar("Model", bound=NarrowOptions)
@@ -144,11 +144,6 @@ def openapi_parameters(model: type[NarrowOptions]) -> dict[str, Any]:
             for name, schema_of in of_parameters.items()
         ]
     }
-
-
-def _described(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """How the value of a parameter is written: the filter is JSON."""
-    return {"content": {"application/json": {"schema": schema}}} if name == "filter" else {"schema": schema}
 
 
 def _location(name: str) -> str:

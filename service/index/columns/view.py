@@ -220,7 +220,7 @@ class ColumnView:
         for one in self._gathered(keys, field):
             (_, is_item), places, _, _ = one
             if is_item and len(places):
-                raise InvalidInput(f"{field} must have one value in a document, document {keys[places[0]]} has a list")
+                raise InvalidInput(f"{field} must have one value in each document, got a list")
             for place, value in zip(places.tolist(), _scalars(one), strict=True):
                 found[place] = value
         return found
