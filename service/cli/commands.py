@@ -17,7 +17,15 @@ from rich.text import Text
 
 from service.cli.client import Client
 from service.cli.demo.tour import tour
-from service.cli.output import duplicates_table, found_table, import_documents, matches_table, watch_job
+from service.cli.output import (
+    duplicates_table,
+    explanation_table,
+    facet_table,
+    found_table,
+    import_documents,
+    matches_table,
+    watch_job,
+)
 from service.config import Settings
 from service.errors import ConfigurationError, NearbitError, explained
 from service.logs import configure_logging
@@ -182,12 +190,32 @@ def search(
     k: Annotated[int, typer.Option("--k", "-k", help="Number of documents.")] = 10,
     url: Url = DEFAULT_URL,
     rank: Annotated[Rank, typer.Option(help="By words and codes together, or by one of them.")] = Rank.hybrid,
+    where: Annotated[
+        list[str] | None, typer.Option(help="FIELD:VALUE of the metadata, as in lang:en; may come several times.")
+    ] = None,
+    filter: Annotated[
+        str | None, typer.Option(help='What the metadata must be like, in JSON: {"year": {"gte": 2020}}.')
+    ] = None,
+    facets: Annotated[str | None, typer.Option(help="Fields to count the matches by, as in lang,year:20.")] = None,
+    sort: Annotated[
+        str | None, typer.Option(help="Field to order the matches by; with - before it from the greatest down.")
+    ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Show why each document was found.")] = False,
     key: ReadKey = None,
 ) -> None:
     """Print the best documents for what a person types."""
+    narrowing = {"where": where, "filter": filter, "facets": facets, "sort": sort, "explain": explain or None}
+    options = {name: value for name, value in narrowing.items() if value is not None}
     with Client(url, key) as client:
-        result = client.search(collection, text, k, rank=rank.value)
-    Console().print(found_table(result))
+        result = client.search(collection, text, k, rank=rank.value, **options)
+    out = Console()
+    out.print(found_table(result))
+    for match in result["matches"] if explain else ():
+        out.print(explanation_table(match))
+    for field, counts in result.get("facets", {}).items():
+        out.print(facet_table(field, counts))
+    if "hint" in result:
+        say(console, result["hint"], style="yellow")
     for typed, found in result["corrected"].items():
         say(console, f"no document has {typed!r}: looked for {found!r}", style="yellow")
     if result["partial"]:

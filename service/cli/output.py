@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from service.cli.client import Client
 from service.cli.importing import Counts, Import, Lines, Refused
@@ -16,6 +16,7 @@ from service.errors import InvalidInput, NearbitError
 from service.safe_text import cell, safe_json, safe_text, say
 
 _SHOWN_REASONS = 20
+_SHOWN_WORDS = 3
 
 
 def import_documents(
@@ -156,9 +157,13 @@ def duplicates_table(page: dict[str, Any]) -> Table:
 
 
 def found_table(result: dict[str, Any], title: str | None = None) -> Table:
-    """What a search found, as a table: score, BM25 of its words, agreement of its code, id, title or first line."""
-    table = Table("score", "words", "code", "id", "text", title=cell(title, "bold") if title else None)
-    table.title_justify = "left"
+    """What a search found, as a table: score, BM25 of its words, agreement of its code, id, title or first line.
+
+    Of a search that was sorted also the value that it was sorted by.
+    """
+    is_sorted = any("sort_value" in match for match in result["matches"])
+    columns = ("score", "words", "code", *(("sorted by",) if is_sorted else ()), "id", "text")
+    table = Table(*columns, title=cell(title, "bold") if title else None, title_justify="left")
     for match in result["matches"]:
         scores = match["scores"]
         parts = ("" if scores[part] is None else f"{scores[part]:.2f}" for part in ("words", "code"))
@@ -166,8 +171,50 @@ def found_table(result: dict[str, Any], title: str | None = None) -> Table:
         text = _first_line(match["text"])
         if named and named != match["id"]:
             text = f"{_first_line(named)}: {text}"
-        table.add_row(f"{match['score']:.3f}", *parts, cell(match["id"]), cell(text))
+        value = match.get("sort_value")
+        sorted_by = (cell("" if value is None else _first_line(str(value))),) if is_sorted else ()
+        table.add_row(f"{match['score']:.3f}", *parts, *sorted_by, cell(match["id"]), cell(text))
     return table
+
+
+def facet_table(field: str, counts: dict[str, Any]) -> Table:
+    """How many of all matches have each value of a field, or lie in each range of it."""
+    table = Table("matches", Column(cell(field)))
+    for one in counts.get("values", ()):
+        table.add_row(f"{one['count']:,}", cell(_first_line(str(one["value"]))))
+    for one in counts.get("ranges", ()):
+        bounds = ("" if bound is None else bound for bound in (one["from"], one["to"]))
+        table.add_row(f"{one['count']:,}", cell("..".join(map(str, bounds))))
+    for name in ("other", "missing"):
+        if counts.get(name):
+            table.add_row(f"{counts[name]:,}", cell(f"({name})", "dim"))
+    return table
+
+
+def explanation_table(match: dict[str, Any]) -> Table:
+    """Why a document was found: what words and bits add to its score, and the words behind the strongest bits."""
+    explanation = match["explain"]
+    table = Table("score", "by", "because", title=cell(match["id"], "bold"), title_justify="left")
+    for word in explanation["words"]:
+        table.add_row(f"{word['score']:+.3f}", cell(word["found"]), cell(f"the query has {word['typed']}"))
+    agreeing, differing = (len(explanation[name]) for name in ("agreeing", "differing"))
+    code = explanation["parts"].get("code")
+    if code is not None:
+        table.add_row(f"{code:+.3f}", "code", f"{agreeing} of {agreeing + differing} bits agree")
+    for bit in explanation["strongest"]:
+        share = "" if bit["score"] is None else f"{bit['score']:+.3f}"
+        table.add_row(share, f"  bit {bit['bit']} {'agrees' if bit['agrees'] else 'differs'}", cell(_reasons(bit)))
+    return table
+
+
+def _reasons(bit: dict[str, Any]) -> str:
+    """The words behind a bit: of the query, of the document, and of the documents that have the same value."""
+    words = {
+        "query": [word for word, _ in bit["query"]],
+        "document": [word for word, _ in bit["document"]],
+        "others": bit["ones"] if bit["value"] else bit["zeros"],
+    }
+    return "; ".join(f"{name}: {' '.join(some[:_SHOWN_WORDS])}" for name, some in words.items() if some)
 
 
 def _first_line(text: str) -> str:

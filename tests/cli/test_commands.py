@@ -87,6 +87,13 @@ def test_what_is_imported_is_found_and_exported_as_it_was(sqlite_url: str, corpu
             if "score" in reranked.stdout or time.monotonic() > deadline:
                 break
         assert re.search(r"\d\.\d{3} .*d/77 ", reranked.stdout), reranked.stdout
+        narrowed = ("--filter", '{"n": {"lt": 5}}', "--where", "n:3", "--facets", "n", "--sort", "-n", "--explain")
+        found = nearbit("search", "text", "-c", "texts", "--url", url, *narrowed)
+        assert found.returncode == 0, found.stderr
+        assert re.findall(r"d/\d+", found.stdout) == ["d/3"] * 2  # among the matches, and above its explanation
+        assert "bits agree" in found.stdout
+        wrong = nearbit("search", "text", "-c", "texts", "--url", url, "--where", "n")
+        assert (wrong.returncode, "FIELD:VALUE" in wrong.stderr) == (1, True)
         out = tmp_path / "out.jsonl"
         assert nearbit("export", "-c", "texts", "--url", url, "--out", str(out)).returncode == 0
         exported, given = ([json.loads(line) for line in f.read_text().splitlines()] for f in (out, corpus))

@@ -10,7 +10,14 @@ import pytest
 from rich.console import Console
 
 from service.cli.client import Client
-from service.cli.output import duplicates_table, matches_table, watch_job
+from service.cli.output import (
+    duplicates_table,
+    explanation_table,
+    facet_table,
+    found_table,
+    matches_table,
+    watch_job,
+)
 from service.errors import NearbitError
 
 NASTY = "[/INST][red]\x1b[2J\u202e\x9b"
@@ -45,6 +52,45 @@ def test_groups_of_duplicates_are_shown_with_ids_and_titles_as_they_are() -> Non
     out.print(duplicates_table({"items": [{"representative": NASTY, "capped": False, "documents": documents}]}))
     assert written(out).count(SHOWN) == 2
     assert not set(written(out)) & set("\x1b\u202e\x9b\r")
+
+
+def test_counts_of_values_and_of_ranges_are_shown_with_what_is_not_listed() -> None:
+    out = console()
+    out.print(facet_table(NASTY, {"values": [{"value": NASTY, "count": 1_234}], "other": 5, "missing": 0}))
+    out.print(facet_table("year", {"ranges": [{"from": None, "to": 2020, "count": 6}]}))
+    shown = " ".join(written(out).split())
+    assert shown.count(SHOWN) == 2
+    for part in ("1,234", "5 │ (other)", "6 │ ..2020"):
+        assert part in shown
+    assert "missing" not in shown
+    assert not set(written(out)) & set("\x1b\u202e\x9b\r")
+
+
+def test_an_explanation_is_shown_word_by_word_and_bit_by_bit() -> None:
+    bit = {"bit": 3, "value": 1, "score": -0.25, "agrees": False, "ones": ["seas"], "zeros": [NASTY]}
+    words = {"query": [["boat", 1.0]], "document": [[NASTY, 0.5]]}
+    explanation = {
+        "parts": {"words": 1.0, "code": 0.5},
+        "words": [{"typed": "boat", "found": NASTY, "bm25": 2.0, "score": 1.0}],
+        "agreeing": [{}] * 7,
+        "differing": [{}],
+        "strongest": [bit | words, bit | words | {"score": None, "agrees": True}],
+    }
+    out = console()
+    out.print(explanation_table({"id": NASTY, "explain": explanation}))
+    shown = " ".join(written(out).split())
+    assert shown.count(SHOWN) == 4
+    for part in ("+1.000", "+0.500", "7 of 8 bits agree", "-0.250", "bit 3 differs", "bit 3 agrees", "others: seas"):
+        assert part in shown
+    assert not set(written(out)) & set("\x1b\u202e\x9b\r")
+
+
+def test_what_a_search_was_sorted_by_is_shown() -> None:
+    match = {"id": "a", "score": 1.5, "scores": {"words": 2.0, "code": None}, "text": "one"}
+    out = console()
+    out.print(found_table({"matches": [match | {"sort_value": NASTY}, match | {"sort_value": None}]}))
+    assert SHOWN in written(out)
+    assert "sorted by" in written(out)
 
 
 def test_progress_and_errors_of_a_job_are_shown_without_markup() -> None:
