@@ -1,6 +1,9 @@
 """The Hamming index against its targets and its peers, all measured in this run.
 
     python benchmarks/search.py [--large] [--peers [--pgvector FOLDER]] [--corpus FILE] [--json FILE] [--plot FILE]
+    python benchmarks/search.py --filters [--folder FOLDER] [--only NAME] [--json FILE]
+
+With --filters nothing but filters, facets, groups, orders and explanations over HTTP: `search_filters.py` says how.
 
 Without --large everything stays at or below a million codes. Synthetic codes are 64 bits wide: `clustered` are 2,000
 centres with 8 % of the bits flipped, `uniform` are random. --corpus adds codes learned from its documents. A time is
@@ -29,6 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parent))
+import search_filters
 import search_peers as peers
 from search_peers import Codes
 
@@ -497,6 +501,11 @@ def machine() -> str:
 
 def measure(report: Report, options: argparse.Namespace) -> Iterator[Callable[[], None]]:
     """The parts of a run, in order."""
+    if options.filters:
+        with tempfile.TemporaryDirectory() as made:
+            folder = options.folder or Path(made)
+            yield lambda: search_filters.measure(report, clustered(MILLION, 1), folder, options.only)
+        return
     yield lambda: nearest(report, "clustered", clustered, MILLION, 100)
     yield lambda: nearest(report, "uniform", uniform, MILLION, 9)
     yield lambda: hundred(report)
@@ -536,6 +545,9 @@ def main() -> None:
     )
     parser.add_argument("--pgvector", metavar="FOLDER", help="with --peers, also pgvector in a PostgreSQL under FOLDER")
     parser.add_argument("--corpus", type=Path, metavar="FILE", help="also codes learned from these documents")
+    parser.add_argument("--filters", action="store_true", help="filters, facets, groups and explanations over HTTP")
+    parser.add_argument("--folder", type=Path, help="with --filters, keep what is made there for the next run")
+    parser.add_argument("--only", default="", metavar="NAME", help="with --filters, those with this in their name")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw time against N, log-log")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write rows and figures")
     options = parser.parse_args()
