@@ -58,7 +58,10 @@ ShownName = Annotated[str, AfterValidator(_check_shown)]
 
 
 class NarrowOptions(BaseModel):
-    """Which documents, in which order, and how they are counted, by their metadata."""
+    """Which documents, in which order, and how they are counted, by their metadata.
+
+    Defaults are tuples: of an empty list pydantic makes a copy for each request.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -68,10 +71,10 @@ class NarrowOptions(BaseModel):
         '`{"lang": "en", "year": {"gte": 2020}, "or": [{"tags": {"contains": "new"}}, {"price": {"exists": false}}]}`.',
     )
     where: Annotated[list[str], BeforeValidator(_listed)] = Field(
-        [], description="`FIELD:VALUE`, as in `where=lang:en`: only documents with that value; may come several times."
+        (), description="`FIELD:VALUE`, as in `where=lang:en`: only documents with that value; may come several times."
     )
     facets: Annotated[list[FacetOption], BeforeValidator(_apart)] = Field(
-        [],
+        (),
         description="Fields of metadata to count the matches by: `facets=lang,year:20` for the ten, and the twenty, "
         "commonest values; `price:0..10..20..` for ranges, each without its upper end.",
     )

@@ -41,6 +41,8 @@ class QueryCodes:
     @classmethod
     def joined(cls, queries: Sequence[QueryCodes]) -> QueryCodes:
         """Several as one; all or none of them have confidence."""
+        if len(queries) == 1:
+            return queries[0]
         confidence = [one.confidence for one in queries if one.confidence is not None]
         codes = np.concatenate([one.codes for one in queries])
         return cls(codes, np.concatenate(confidence) if len(confidence) == len(queries) else None)

@@ -14,7 +14,7 @@ from service.hashing.content import to_wire
 from service.search.facets import Facet
 from service.search.request import SearchRequest, picked
 from service.search.results import Match, SearchResult
-from service.store.documents import DocumentSummary
+from service.store.documents import DocumentSummary, Shown
 from service.web.response_json import json_bytes, object_pieces, pieces_response
 
 
@@ -50,7 +50,8 @@ def _pieces(result: SearchResult, request: SearchRequest) -> Iterator[bytes]:
     if result.hint is not None:
         rest["hint"] = result.hint
     rest["work"] = _work(result, request)
-    matches = ((json_bytes(_match(match, request)),) for match in result.matches)
+    shown, fields = request.shown, request.metadata_fields
+    matches = ((json_bytes(_match(match, request, shown, fields)),) for match in result.matches)
     return object_pieces("matches", matches, rest)
 
 
@@ -68,8 +69,8 @@ def _work(result: SearchResult, request: SearchRequest) -> dict[str, Any]:
     return written | ({"reranked": work.n_reranked} if request.kind == "similar" else {"scored": work.n_scored})
 
 
-def _match(match: Match, request: SearchRequest) -> dict[str, Any]:
-    document, shown = match.document, request.shown
+def _match(match: Match, request: SearchRequest, shown: Shown, fields: Sequence[str] | None) -> dict[str, Any]:
+    document = match.document
     members: dict[str, Any] = {"id": document.id, "distance": match.distance}
     if match.score is not None:
         members["score"] = match.score
@@ -80,7 +81,6 @@ def _match(match: Match, request: SearchRequest) -> dict[str, Any]:
     if shown.text and document.content is not None:
         members |= to_wire(document.content)
     if shown.metadata:
-        fields = request.metadata_fields
         members["metadata"] = document.metadata if fields is None else picked(document.metadata, fields)
     if request.sort is not None:
         members["sort_value"] = match.sort_value

@@ -79,8 +79,8 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = _app(settings, "nearbit", lifespan, lambda: _gauges(app.state.services))
     routers = (
+        similar.router,  # first what is asked most: each route before it is tried, too
         search.router,
-        similar.router,
         documents.router,
         duplicates.router,
         collections.router,
