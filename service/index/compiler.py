@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from llvmlite.binding import get_host_cpu_features
 from numba import njit
 from numba.core import config as _config
 
@@ -47,6 +48,12 @@ def cache_folder(sources: Sequence[Path]) -> Path | None:
         home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
         places = [sources[0].parent / "__pycache__", Path(home) / "nearbit"]
     return next((place / name for place in places if _is_writable(place / name)), None)
+
+
+def features() -> str:
+    """What LLVM is told that the processor has, as "+avx2,-sse4a": the machine's own, or `NUMBA_CPU_FEATURES`."""
+    given = config.CPU_FEATURES
+    return str(get_host_cpu_features().flatten() if given is None else given)
 
 
 def compiling(cache: Path | None, **options: Any) -> Any:

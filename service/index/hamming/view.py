@@ -68,7 +68,8 @@ class Arrays:
         room: how many.
         dead: bitmap over all ids, or empty if none is set.
         recent: `(MAX_RECENT,)` uint32 ids that died since the bitmap was made; appended in place.
-        record: all of them by address.
+        sliced: the codes of the base bit after bit, for loops that scan them so; empty until they are first scanned.
+        record: all of them by address, but for `sliced`.
         latest: the ids in `recent`, to look one up; for the writer.
     """
 
@@ -80,11 +81,12 @@ class Arrays:
     room: int
     dead: Words
     recent: NDArray[np.uint32]
+    sliced: Words
     record: NDArray[np.int64]
     latest: set[int]
 
     @classmethod
-    def of(cls, words: Words, delta: Words, dead: Words) -> Arrays:
+    def of(cls, words: Words, delta: Words, dead: Words, sliced: Words) -> Arrays:
         """These arrays, with an empty `recent`."""
         keys, recent, record = layout.keys_of(words), np.zeros(MAX_RECENT, np.uint32), np.zeros(RECORD_WORDS, np.int64)
         record[R_DELTA_STRIDE] = delta.shape[1]
@@ -97,7 +99,7 @@ class Arrays:
             record[place] = _address(array)
         last_key = int(keys[-1]) if len(keys) else -(1 << 63) - 1
         room = delta.shape[1] - layout.SLACK
-        return cls(words, keys, len(keys), last_key, delta, room, dead, recent, record, set())
+        return cls(words, keys, len(keys), last_key, delta, room, dead, recent, sliced, record, set())
 
 
 @dataclass(slots=True, eq=False)
@@ -117,9 +119,11 @@ class View:
     n_live: int
 
     @classmethod
-    def of(cls, words: Words, delta: Words, n_delta: int, n_live: int, dead: Words = NO_BITS) -> View:
+    def of(
+        cls, words: Words, delta: Words, n_delta: int, n_live: int, dead: Words = NO_BITS, sliced: Words = NO_BITS
+    ) -> View:
         """A view of these arrays, with nothing in `recent`."""
-        return cls(Arrays.of(words, delta, dead), n_delta, 0, n_live)
+        return cls(Arrays.of(words, delta, dead, sliced), n_delta, 0, n_live)
 
     @classmethod
     def of_base(cls, words: Words) -> View:
@@ -140,13 +144,15 @@ class View:
             return self
         delta = new_delta(len(self.delta) - 1, 2 * (self.n_delta + n))
         delta[:, : self.n_delta] = self.delta[:, : self.n_delta]
-        return View.of(self.words, delta, self.n_delta, self.n_live, self._marked(delta, np.empty(0, np.int64)))
+        dead = self._marked(delta, np.empty(0, np.int64))
+        return View.of(self.words, delta, self.n_delta, self.n_live, dead, self.arrays.sliced)
 
     def without(self, ids: Ids) -> View:
         """The view in which the live `ids` are dead too."""
         end = self.n_recent + len(ids)
         if end > MAX_RECENT:
-            return View.of(self.words, self.delta, self.n_delta, self.n_live - len(ids), self._marked(self.delta, ids))
+            dead = self._marked(self.delta, ids)
+            return View.of(self.words, self.delta, self.n_delta, self.n_live - len(ids), dead, self.arrays.sliced)
         self.arrays.recent[self.n_recent : end] = ids
         self.arrays.latest.update(ids.tolist())
         return View(self.arrays, self.n_delta, end, self.n_live - len(ids))
@@ -221,7 +227,8 @@ class View:
     def memory_bytes(self) -> int:
         """Bytes that the view holds on to."""
         arrays = self.arrays
-        return arrays.words.nbytes + arrays.delta.nbytes + arrays.dead.nbytes + arrays.recent.nbytes
+        held = (arrays.words, arrays.delta, arrays.dead, arrays.recent, arrays.sliced)
+        return sum(array.nbytes for array in held)
 
     def live(self, ids: Ids) -> NDArray[np.bool_]:
         """Which of `ids` are not dead."""

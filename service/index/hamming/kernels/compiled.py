@@ -6,6 +6,9 @@ will probe is fetched ahead, a step's offsets, then its buckets some way before 
 misses overlap; a scan leaves that to the processor, which sees it coming. And inside, arrays are plain addresses: numba
 counts references at each array that it hands on, nine tenths of the time of a short query.
 
+Where vectors have no population count, a scan adds up the bits of 256 codes at a time (`instructions.near_sliced`), for
+which a copy of the codes is kept bit after bit.
+
 A key mask is asked where a code is near, for some such codes at once: their ids and keys lie far apart in memory. Where
 few keys are allowed, their codes are gathered instead: the mask is walked along the ascending keys of the base.
 
@@ -22,6 +25,7 @@ numba compiles in as constants: `COMPILED_IN` names them.
 
 from __future__ import annotations
 
+import platform
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -39,6 +43,9 @@ from service.index.hamming.kernels import instructions
 from service.index.hamming.kernels.instructions import (
     BLOCK,
     LANES,
+    SLICE,
+    SLICED_CODES,
+    WORD_BITS,
     load,
     load_byte,
     load_float,
@@ -47,6 +54,7 @@ from service.index.hamming.kernels.instructions import (
     load_word,
     near_8,
     near_32,
+    near_sliced,
     popcount,
     prefetch,
     store,
@@ -54,6 +62,7 @@ from service.index.hamming.kernels.instructions import (
 from service.index.hamming.layout import (
     ANSWER_WORDS,
     AUTO,
+    CACHED_BYTES,
     CANDIDATE_NS,
     CANDIDATES,
     CODES_AT,
@@ -92,6 +101,7 @@ from service.index.hamming.layout import (
     TABLE_WORDS,
     TABLES_AT,
     UNLIMITED,
+    Words,
 )
 from service.index.hamming.view import R_DEAD, R_DELTA, R_DELTA_STRIDE, R_RECENT, R_WORDS, View
 from service.index.key_mask import KeyMask
@@ -112,6 +122,8 @@ COMPILED_IN = tuple(
 )
 """Every file of ours that the loops take something from, this one first."""
 
+SLICES = platform.machine() in ("x86_64", "AMD64") and "+avx512vpopcntdq" not in compiler.features()
+"""Whether a scan reads codes bit after bit: where a vector has no population count, which takes twice as long."""
 TRIAL = 0.03  # the part of a scan's cost that probing may take before its prospects are looked at
 FETCHED = 256
 
@@ -380,6 +392,45 @@ def scan(frame, codes, n, stride, query, first_id):
                 wait(frame, distance, first_id + index)
             elif is_alive(frame, first_id + index):
                 keep(frame, distance, first_id + index)
+    if is_masked:
+        keep_allowed(frame)
+
+
+@jit
+def scan_sliced(frame, slices, scratch, n, query):
+    """As `scan`, of the `n` codes of the base by the address of their slices; `near_sliced` works in `scratch`."""
+    n_bits, is_masked = WORD_BITS * len(query), load(frame, F_MASK_KIND) != NO_MASK
+    n_weights, wanted, excess = 0, -1, 0
+    while (1 << n_weights) <= n_bits:
+        n_weights += 1
+    limits, out = scratch + 8 * n_bits, scratch + 8 * (n_bits + n_weights)
+    for bit in range(n_bits):
+        store(scratch, bit, -np.int64((query[bit >> 6] >> np.uint64(63 - (bit & 63))) & _ONE))
+    for start in range(0, n, SLICED_CODES):
+        if load(frame, F_BOUND) != wanted:
+            wanted = load(frame, F_BOUND)
+            excess = (1 << n_weights) - 1 - wanted
+            for weight in range(n_weights):
+                store(limits, weight, -((excess >> weight) & 1))
+        if not near_sliced(slices + 8 * (start >> 6) * n_bits, scratch, limits, out, query):
+            continue
+        for word in range(SLICE):
+            first, near = start + WORD_BITS * word, load_word(out, word)
+            if n - first < WORD_BITS:
+                near &= (_ONE << np.uint64(max(0, n - first))) - _ONE
+            while near != 0:
+                place = popcount((near & (~near + _ONE)) - _ONE)
+                near &= near - _ONE
+                total = 0
+                for weight in range(n_weights):
+                    total += ((load(out, SLICE * (weight + 1) + word) >> place) & 1) << weight
+                distance = total - excess
+                if distance > load(frame, F_BOUND):
+                    continue
+                if is_masked:
+                    wait(frame, distance, first + place)
+                elif is_alive(frame, first + place):
+                    keep(frame, distance, first + place)
     if is_masked:
         keep_allowed(frame)
 
@@ -726,9 +777,19 @@ def plan(frame, k):
     store(frame, F_SCAN_NS, np.int64(cost))
 
 
+@inlined
+def scan_base(frame, n, query, slices, scratch):
+    """Keep what lies within the bound of the `n` codes of the base."""
+    if slices is not None and len(slices) > 0:
+        scan_sliced(frame, slices.ctypes.data, scratch, n, query)
+        return
+    base = load(frame, F_BASE)
+    scan(frame, base + 8 * load(base, CODES_AT), n, load(base, STRIDE), query, 0)
+
+
 @jit
-def answer_one(frame, record, n_delta, query, limit, mode, out, room):
-    """Answer one query into a row at address `out`."""
+def answer_one(frame, record, n_delta, query, limit, mode, out, room, slices, scratch):
+    """Answer one query into a row at address `out`; `slices` is None where none are kept, empty where none are yet."""
     base = load(record, R_WORDS)
     n, n_bits = load(base, N_CODES), load(base, N_BITS)
     delta, delta_stride = load(record, R_DELTA), load(record, R_DELTA_STRIDE)
@@ -754,44 +815,74 @@ def answer_one(frame, record, n_delta, query, limit, mode, out, room):
         if gathers:
             gather(frame, query)
         else:
-            scan(frame, base + 8 * load(base, CODES_AT), n, load(base, STRIDE), query, 0)
+            scan_base(frame, n, query, slices, scratch)
             store(frame, F_CANDIDATES, load(frame, F_CANDIDATES) + n)
     finish(frame, out, room)
     store(out, PATH, path)
     store(out, RADIUS, radius)
 
 
+@inlined
+def scratch_words(n_planes):
+    """Words that `near_sliced` needs: for each bit of the query, for each weight, and to write to."""
+    n_weights = 7 + (n_planes > 1) + (n_planes > 3)
+    return WORD_BITS * n_planes + n_weights + SLICE * (n_weights + 1)
+
+
 @jit
-def answer_all(record, n_delta, n_recent, queries, k, limit, mode, out, width, mask):
+def answer_all(record, n_delta, n_recent, queries, k, limit, mode, out, width, mask, slices):
     """Answer `(q, n_bytes)` queries; the type of the tuple `width` says at compile time how many words a code has."""
     n_bits = 8 * queries.shape[1]
     room = (out.shape[1] - ANSWER_WORDS) // 2
     size = max(4 * k, MIN_ENTRIES) if k < UNLIMITED else room
-    frame = np.empty(F_HISTOGRAM + n_bits + 1 + 4 * size, np.int64)
+    n_fields = F_HISTOGRAM + n_bits + 1 + 4 * size
+    frame = np.empty(n_fields + (0 if slices is None else scratch_words(len(width))), np.int64)
     start(frame.ctypes.data, record.ctypes.data, n_recent, k, size, n_bits, mask.ctypes.data)
     for q in range(len(queries)):
         query = query_words(queries[q], width)
         row = out.ctypes.data + 8 * q * out.shape[1]
-        answer_one(frame.ctypes.data, record.ctypes.data, n_delta, query, limit, mode, row, room)
+        scratch = frame.ctypes.data + 8 * n_fields
+        answer_one(frame.ctypes.data, record.ctypes.data, n_delta, query, limit, mode, row, room, slices, scratch)
 
 
 @cache
-def _entry(n_planes: int) -> Any:
+def _entry(n_planes: int, is_sliced: bool) -> Any:
     """`answer_all` for codes of so many words, past numba's dispatcher, which takes longer to look at the arguments."""
     number, words = types.int64, types.UniTuple(types.uint64, n_planes)
     record, queries, out = number[::1], types.uint8[:, ::1], number[:, ::1]
-    return answer_all.compile((record, number, number, queries, number, number, number, out, words, record))
+    slices = types.uint64[::1] if is_sliced else types.none
+    arguments = record, number, number, queries, number, number, number, out, words, record, slices
+    return answer_all.compile(arguments)
 
 
 def answer(
     view: View, queries: Codes, k: int, limit: int, mode: int, out: NDArray[np.int64], allowed: KeyMask | None = None
 ) -> None:
-    """As `kernels.reference.answer`, by the way that `mode` says or, with AUTO, the one that looks cheapest."""
+    """As `kernels.reference.answer`, by the way that `mode` says or, with AUTO, the one that looks cheapest.
+
+    Where scans read slices, the first scan of a base is followed by slicing it, unless its codes are more than a cache
+    holds: then a scan waits for memory, however it compares.
+    """
     arrays = view.arrays
     n_planes = len(arrays.delta) - 1
     mask = _ALL if allowed is None else _by_address(allowed)
-    width = _WIDTHS[n_planes]
-    _entry(n_planes)(arrays.record, view.n_delta, view.n_recent, queries, k, limit, mode, out, width, mask)
+    width, slices = _WIDTHS[n_planes], arrays.sliced if SLICES else None
+    entry = _entry(n_planes, SLICES)
+    entry(arrays.record, view.n_delta, view.n_recent, queries, k, limit, mode, out, width, mask, slices)
+    if SLICES and not arrays.sliced.size and _was_scanned(out) and 8 * arrays.n_base * n_planes <= CACHED_BYTES:
+        arrays.sliced = slices_of(arrays.words)
+
+
+def _was_scanned(out: NDArray[np.int64]) -> bool:
+    return len(out) > 0 and out.item(PATH) in (PATH_SCAN, PATH_SWITCHED)
+
+
+def slices_of(words: Words) -> Words:
+    """The codes of a base as `near_sliced` reads them, zero behind the last. Cost: 10 ms for a million."""
+    n, n_planes = len(layout.keys_of(words)), len(layout.planes_of(words))
+    slices = np.zeros(-(-n // SLICED_CODES) * SLICED_CODES * n_planes, np.uint64)
+    fill_slices(words, slices)
+    return slices
 
 
 def _by_address(mask: KeyMask) -> NDArray[np.int64]:
@@ -803,6 +894,35 @@ def _by_address(mask: KeyMask) -> NDArray[np.int64]:
     else:
         record[:] = MASK_OF_KEYS, listed.ctypes.data, 0, 0, len(listed)
     return record
+
+
+@jit
+def fill_slices(words, slices):
+    """Write bit after bit of 64 codes at a time, by transposing squares of bits.
+
+    Source: Warren (2012), "Hacker's Delight", section 7-3.
+    """
+    header = words.view(np.int64)
+    n, stride, n_planes = header[N_CODES], header[STRIDE], header[N_PLANES]
+    square = np.empty(WORD_BITS, np.uint64)
+    for group in range((n + WORD_BITS - 1) // WORD_BITS):
+        for plane in range(n_planes):
+            codes = words[header[CODES_AT] + plane * stride + WORD_BITS * group :]
+            for i in range(WORD_BITS):
+                square[WORD_BITS - 1 - i] = codes[i] if WORD_BITS * group + i < n else np.uint64(0)
+            width, low = 32, np.uint64(0xFFFFFFFF)
+            while width > 0:
+                row = 0
+                while row < WORD_BITS:
+                    swapped = (square[row] ^ (square[row + width] >> np.uint64(width))) & low
+                    square[row] ^= swapped
+                    square[row + width] ^= swapped << np.uint64(width)
+                    row = (row + width + 1) & ~width
+                width >>= 1
+                low ^= low << np.uint64(width)
+            first = SLICED_CODES * n_planes * (group // SLICE) + SLICE * WORD_BITS * plane + group % SLICE
+            for bit in range(WORD_BITS):
+                slices[first + SLICE * bit] = square[bit]
 
 
 @jit

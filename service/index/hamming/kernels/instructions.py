@@ -19,6 +19,10 @@ _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 LANES, BLOCK = 8, 32
 """Words of a vector, and codes that a step of a scan compares."""
 _VECTOR = ir.VectorType(_I64, LANES)
+SLICE, WORD_BITS = 4, 64
+"""Words that hold one bit of each code of a slice, and bits of a word."""
+SLICED_CODES = SLICE * WORD_BITS
+"""Codes of a slice."""
 
 
 def _element(builder: Any, kind: Any, address: Any, index: Any) -> Any:
@@ -134,6 +138,69 @@ def _near_codegen(n_vectors: int) -> Any:
         return mask
 
     return codegen
+
+
+def _add(builder: Any, a: Any, b: Any, late: Any) -> tuple[Any, Any]:
+    """Sum and carry of three bits in each place; the way from `late`, which is ready last, is the shortest."""
+    differ = builder.xor(a, b)
+    return builder.xor(differ, late), builder.or_(builder.and_(a, b), builder.and_(differ, late))
+
+
+def _sliced_codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    """Carry-save adders: numbers of one bit in 256 places are added three by three, to numbers of the next weight."""
+    slices, query, excess, out = args[:4]
+    kind = ir.VectorType(_I64, SLICE)
+    n_words = signature.args[4].count
+    n_weights = (WORD_BITS * n_words).bit_length()
+
+    def vector(address: Any, place: int) -> Any:
+        return builder.bitcast(_element(builder, _I64, address, ir.Constant(_I64, place * SLICE)), kind.as_pointer())
+
+    def repeated(address: Any, place: int) -> Any:
+        word = builder.load(_element(builder, _I64, address, ir.Constant(_I64, place)))
+        one = builder.insert_element(ir.Constant(kind, ir.Undefined), word, ir.Constant(_I32, 0))
+        return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(_I32, SLICE), [0] * SLICE))
+
+    waiting = [[repeated(excess, weight)] for weight in range(n_weights)] + [[]]
+
+    def put(weight: int, bits: Any) -> None:
+        waiting[weight].append(bits)
+        if weight < n_weights and len(waiting[weight]) == 3:
+            late, a, b = waiting[weight]
+            total, carry = _add(builder, a, b, late)
+            waiting[weight] = [total]
+            put(weight + 1, carry)
+
+    for bit in range(WORD_BITS * n_words):
+        put(0, builder.xor(builder.load(vector(slices, bit), align=8), repeated(query, bit)))
+    for weight in range(n_weights):
+        if len(waiting[weight]) == 2:
+            a, b = waiting[weight]
+            waiting[weight] = [builder.xor(a, b)]
+            put(weight + 1, builder.and_(a, b))
+    far = waiting[n_weights][0]
+    for more in waiting[n_weights][1:]:
+        far = builder.or_(far, more)
+    near = builder.not_(far)
+    for place, bits in enumerate([near, *(left[0] for left in waiting[:n_weights])]):
+        builder.store(bits, vector(out, place), align=8)
+    whole = builder.bitcast(near, ir.IntType(64 * SLICE))
+    return builder.icmp_unsigned("!=", whole, ir.Constant(ir.IntType(64 * SLICE), 0))
+
+
+@intrinsic
+def near_sliced(typingctx: Any, slices: Any, query: Any, excess: Any, out: Any, words: Any) -> Any:
+    """Whether any of the 256 codes of a slice lies near the query.
+
+    Args:
+        slices: address of the codes, bit after bit: four words that hold that bit of each code.
+        query: address of one word for each bit of the query, all zeros or all ones.
+        excess: address of one word for each weight, 1 first, all zeros or all ones: the number that, added to a
+            distance, makes it overflow where it is too large.
+        out: address to write to: four words of which codes are near, then for each weight that bit of the sums.
+        words: a tuple of as many words as a code has.
+    """
+    return types.boolean(types.int64, types.int64, types.int64, types.int64, words), _sliced_codegen
 
 
 @intrinsic
