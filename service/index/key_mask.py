@@ -14,7 +14,7 @@ from service.index.bits import Bitmap, are_in, count, remove
 Keys = NDArray[np.int64]
 """`(n,)` int64 document keys."""
 
-_SPARSE = 64
+SPARSE = 64
 """Keys are kept as a bitmap where at least one of so many in their range is among them."""
 
 
@@ -40,15 +40,14 @@ class KeyMask:
     @classmethod
     def of_keys(cls, keys: Keys | Collection[int]) -> Self:
         """A mask of `(n,)` keys in any order."""
-        given = keys if isinstance(keys, np.ndarray) else np.fromiter(keys, np.int64, len(keys))
-        wanted = np.unique(given.astype(np.int64))
-        mask = cls(int(wanted[0]) if len(wanted) else 0, np.empty(0, np.uint8))
-        span = int(wanted[-1]) - int(wanted[0]) + 1 if len(wanted) else 0
-        if span > _SPARSE * len(wanted):
-            mask.keys = wanted
-        elif len(wanted):
+        given = keys.astype(np.int64) if isinstance(keys, np.ndarray) else np.fromiter(keys, np.int64, len(keys))
+        mask = cls(int(given.min()) if len(given) else 0, np.empty(0, np.uint8))
+        span = int(given.max()) - mask.first_key + 1 if len(given) else 0
+        if span > SPARSE * len(given):
+            mask.keys = np.unique(given)
+        elif len(given):
             shown = np.zeros(span, bool)
-            shown[wanted - wanted[0]] = True
+            shown[given - mask.first_key] = True
             mask.bits = np.packbits(shown, bitorder="little")
         return mask
 
