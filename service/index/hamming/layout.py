@@ -167,6 +167,12 @@ def allocate(n: int, n_bits: int, n_tables: int) -> Words:
     return words
 
 
+def is_probed(words: Words, radius: int) -> bool:
+    """Whether all within a radius are found by probes more cheaply than by a scan."""
+    header, floats = _header(words), words.view(np.float64)
+    return bool(radius < header[N_STEPS] and floats[header[COST_AT] + radius + 1] < floats[SCAN_COST])
+
+
 def _rounded(n: int) -> int:
     """Up to a whole number of cache lines."""
     return -(-n // 8) * 8

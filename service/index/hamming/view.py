@@ -284,6 +284,12 @@ class View:
         keys[old], keys[~old] = self.base_keys[ids[old]], self.delta_keys[ids[~old] - self.n_base]
         return keys
 
+    def key_span(self) -> tuple[int, int]:
+        """The least and the greatest key, dead ones included; (0, -1) if there are none."""
+        base, late = self.base_keys, self.delta_keys
+        ends = [*base[:1].tolist(), *base[-1:].tolist(), *([int(late.min()), int(late.max())] if len(late) else [])]
+        return (min(ends), max(ends)) if ends else (0, -1)
+
     def live_ids(self) -> Ids:
         """Every id that is not dead, ascending."""
         ids = np.arange(self.n_base + self.n_delta)

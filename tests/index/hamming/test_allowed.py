@@ -114,6 +114,31 @@ def test_many_codes_with_gaps_between_their_keys_are_found_by_every_way(n_bits: 
             assert matches(row) == expected
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    n=st.integers(0, 300),
+    spread=st.sampled_from([1, 3, 40, 1 << 40]),
+    n_bits=st.sampled_from([8, 64, 72]),
+    is_probed=st.booleans(),
+    data=st.data(),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_the_mask_of_all_within_a_radius_is_that_of_brute_force(
+    n: int, spread: int, n_bits: int, is_probed: bool, data: st.DataObject, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    keys = rng.permutation(np.unique(rng.integers(-spread * n, spread * n + 1, n)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layout, "MIN_PROBED", 4 if is_probed else 1 << 15)
+        table, model = a_table(rng, keys, n_bits)
+    radius, query = data.draw(st.integers(0, n_bits + 3)), clustered_codes(rng, 1, n_bits)[0]
+    allowed = keys[rng.random(len(keys)) < 0.5]
+    expected = {key for _, key in oracles.within(model, query.tobytes(), radius)}
+    assert set(table.within_mask(query, radius).allowed_keys().tolist()) == expected
+    among = table.within_mask(query, radius, KeyMask.of_keys(allowed))
+    assert set(among.allowed_keys().tolist()) == expected & set(allowed.tolist())
+
+
 def test_allowed_keys_that_all_lie_far_away_are_found() -> None:
     """The filter leaves out exactly what is near."""
     rng = np.random.default_rng(0)

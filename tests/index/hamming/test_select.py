@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from structlog.testing import capture_logs
 
 from service.errors import ConfigurationError
 from service.hashing.codes import Codes
+from service.index.bits import Bitmap
 from service.index.hamming.kernels import reference
 from service.index.hamming.kernels.select import answers_alike, engine_for, fallbacks
 from service.index.hamming.layout import ANSWER_WORDS, Words
@@ -91,6 +93,9 @@ class OffByOne:
         reference.answer(view, queries, k, limit, mode, out, allowed)
         out[0, ANSWER_WORDS + (out.shape[1] - ANSWER_WORDS) // 2] += 1
 
+    def mark_within(self, view: View, code: Codes, radius: int, first_key: int, bits: Bitmap) -> None:
+        reference.mark_within(view, code, radius, first_key, bits)
+
 
 class WrongBuckets(OffByOne):
     """An engine that fills one bucket wrongly."""
@@ -100,10 +105,24 @@ class WrongBuckets(OffByOne):
         words[-100] ^= np.uint64(1)
 
 
+class WrongMarks(WrongBuckets):
+    """An engine that marks a key too many."""
+
+    def fill_tables(self, words: Words) -> None:
+        reference.fill_tables(words)
+
+    def answer(self, *arguments: Any) -> None:
+        reference.answer(*arguments)
+
+    def mark_within(self, view: View, code: Codes, radius: int, first_key: int, bits: Bitmap) -> None:
+        reference.mark_within(view, code, radius + 1, first_key, bits)
+
+
 def test_loops_that_answer_otherwise_are_noticed() -> None:
     assert answers_alike(reference, 64)
     assert not answers_alike(OffByOne(), 64)
     assert not answers_alike(WrongBuckets(), 64)
+    assert not answers_alike(WrongMarks(), 64)
 
 
 def test_loops_that_answer_otherwise_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,7 @@ from numpy.typing import NDArray
 from service.hashing import codes as code_module
 from service.hashing.codes import Codes
 from service.index import compiler
+from service.index.bits import Bitmap
 from service.index.hamming import layout, view
 from service.index.hamming.kernels import instructions
 from service.index.hamming.kernels.instructions import (
@@ -875,6 +876,44 @@ def answer(
 
 def _was_scanned(out: NDArray[np.int64]) -> bool:
     return len(out) > 0 and out.item(PATH) in (PATH_SCAN, PATH_SWITCHED)
+
+
+@jit
+def mark(frame, codes, keys, n, stride, query, radius, first_id, first_key, bits):
+    """Set the bits of the keys of the live among `n` codes, whose ids follow `first_id`, that lie within a radius."""
+    for start in range(0, n, BLOCK):
+        near = near_32(codes + 8 * start, stride, query, radius)
+        if n - start < BLOCK:
+            near &= (_ONE << np.uint64(n - start)) - _ONE
+        while near != 0:
+            index = start + popcount((near & (~near + _ONE)) - _ONE)
+            near &= near - _ONE
+            if not load(frame, F_SIFTED) or is_alive(frame, first_id + index):
+                bit = load(keys, index) - first_key
+                bits[bit >> 3] |= np.uint8(1 << (bit & 7))
+
+
+@jit
+def mark_all(record, n_delta, n_recent, code, radius, width, first_key, bits):
+    """Set the bits of the keys of all live codes within a radius of one."""
+    fields = np.empty(F_HISTOGRAM, np.int64)
+    frame, base, delta = fields.ctypes.data, load(record.ctypes.data, R_WORDS), load(record.ctypes.data, R_DELTA)
+    for to, place in ((F_DEAD, R_DEAD), (F_RECENT, R_RECENT)):
+        store(frame, to, load(record.ctypes.data, place))
+    store(frame, F_N_RECENT, n_recent)
+    store(frame, F_SIFTED, load(frame, F_DEAD) | n_recent)
+    query, n, stride = query_words(code, width), load(base, N_CODES), load(record.ctypes.data, R_DELTA_STRIDE)
+    keys, late_keys = base + 8 * load(base, KEYS_AT), delta + 8 * len(width) * stride
+    codes = base + 8 * load(base, CODES_AT)
+    mark(frame, codes, keys, n, load(base, STRIDE), query, radius, 0, first_key, bits)
+    mark(frame, delta, late_keys, n_delta, stride, query, radius, n, first_key, bits)
+
+
+def mark_within(view: View, code: Codes, radius: int, first_key: int, bits: Bitmap) -> None:
+    """As `kernels.reference.mark_within`."""
+    arrays = view.arrays
+    width = _WIDTHS[len(arrays.delta) - 1]
+    mark_all(arrays.record, view.n_delta, view.n_recent, code, radius, width, first_key, bits)
 
 
 def slices_of(words: Words) -> Words:

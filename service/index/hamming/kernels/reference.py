@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.hashing.codes import Codes
+from service.index.bits import Bitmap, add
 from service.index.hamming import layout
 from service.index.hamming.layout import ANSWER_WORDS, CANDIDATES, FOUND, PATH, PATH_SCAN, PROBES, RADIUS, Words
 from service.index.hamming.view import View
@@ -25,6 +26,19 @@ def fill_tables(words: Words) -> None:
         table.offsets[0], table.offsets[1:] = 0, np.cumsum(counts)
         table.ids[:] = order
         table.planes[:] = planes[:, order]
+
+
+def mark_within(view: View, code: Codes, radius: int, first_key: int, bits: Bitmap) -> None:
+    """Set, in a bitmap whose first bit stands for `first_key`, the key of each live code within a radius of one.
+
+    `code` is `(n_bytes,)`; every key of the view must lie within the bitmap.
+    """
+    planes = np.concatenate([layout.planes_of(view.words), view.delta[:-1, : view.n_delta]], axis=1)
+    query = np.empty((len(planes), 1), np.uint64)
+    layout.to_planes(code[None], query)
+    near = np.bitwise_count(planes ^ query).sum(axis=0, dtype=np.int64) <= radius
+    ids = np.flatnonzero(near & view.live(np.arange(planes.shape[1])))
+    add(bits, view.keys_of(ids) - first_key)
 
 
 def answer(

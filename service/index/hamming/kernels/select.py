@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.hashing.codes import Codes
+from service.index.bits import Bitmap
 from service.index.engines import chosen
 from service.index.hamming import layout
 from service.index.hamming.kernels import reference
@@ -34,6 +35,9 @@ class Engine(Protocol):
         allowed: KeyMask | None = None,
     ) -> None:
         """Answer queries into the rows of `out`; both arrays must be C-contiguous."""
+
+    def mark_within(self, view: View, code: Codes, radius: int, first_key: int, bits: Bitmap) -> None:
+        """Set the bits of the keys of all live codes within a radius of one."""
 
 
 fallbacks: dict[int, str] = {}
@@ -78,7 +82,7 @@ def answers_alike(engine: Engine, n_bits: int) -> bool:
             for mode in (AUTO, SCAN, PROBE, *([] if allowed is None else [GATHER])):
                 if not np.array_equal(_answers(engine, view, queries, k, limit, mode, allowed), expected):
                     return False
-    return True
+    return np.array_equal(_marked(engine, view, queries[0]), _marked(cast(Engine, reference), view, queries[0]))
 
 
 def _masks(view: View) -> list[KeyMask]:
@@ -102,6 +106,14 @@ def _sample(engine: Engine, n_bits: int) -> View:
     view.delta[-1, :n_delta] = np.arange(n_delta) * 5
     dead = bitmap(n + view.delta.shape[1], np.arange(4, 8))
     return View.of(words, view.delta, n_delta, n + n_delta - 4, dead).without(np.array([3, n + 1]))
+
+
+def _marked(engine: Engine, view: View, code: Codes) -> Bitmap:
+    """The keys of half of the codes, or so, as a bitmap."""
+    first_key = int(min(view.base_keys.min(), view.delta_keys.min()))
+    bits = np.zeros(1024, np.uint8)
+    engine.mark_within(view, code, 4 * len(code), first_key, bits)
+    return bits
 
 
 def _answers(
