@@ -70,10 +70,10 @@ class NarrowOptions(BaseModel):
         description="Only documents whose metadata pass, as JSON: "
         '`{"lang": "en", "year": {"gte": 2020}, "or": [{"tags": {"contains": "new"}}, {"price": {"exists": false}}]}`.',
     )
-    where: Annotated[list[str], BeforeValidator(_listed)] = Field(
+    where: Annotated[Sequence[str], BeforeValidator(_listed)] = Field(
         (), description="`FIELD:VALUE`, as in `where=lang:en`: only documents with that value; may come several times."
     )
-    facets: Annotated[list[FacetOption], BeforeValidator(_apart)] = Field(
+    facets: Annotated[Sequence[FacetOption], BeforeValidator(_apart)] = Field(
         (),
         description="Fields of metadata to count the matches by: `facets=lang,year:20` for the ten, and the twenty, "
         "commonest values; `price:0..10..20..` for ranges, each without its upper end.",
