@@ -12,7 +12,6 @@ from sqlalchemy import Connection
 
 from service.config import Settings
 from service.errors import TooMuchToRead
-from service.index.columns.filters import Scalar
 from service.index.columns.view import ColumnView
 from service.index.key_mask import KeyMask, Keys
 from service.search import facets
@@ -249,17 +248,15 @@ class Answering:
         if ranking.agreements is not None:
             codes = [None if isnan(agreement) else agreement for agreement in ranking.agreements.tolist()]
         keys = ranking.keys.tolist()
-        sort_values = [self._sort_value(key) for key in keys] if self.request.sort else nothing
+        sort_values: list[Any] = nothing
+        if self.request.sort and self.columns is not None:
+            sort_values = self.columns.sort_values(ranking.keys, self.request.sort_field, self.request.is_descending)
         return [
             Match(present[key], distance, score, word, code, None, sort_value)
             for key, distance, score, word, code, sort_value in zip(
                 keys, distances, scores, words, codes, sort_values, strict=True
             )
         ]
-
-    def _sort_value(self, key: int) -> Scalar | None:
-        assert self.columns is not None
-        return self.columns.sort_value(key, self.request.sort_field, self.request.is_descending)
 
     def _work(self, ranker: Ranker, matching: KeyMask | None) -> Work:
         n_matching = None if matching is None else len(matching)

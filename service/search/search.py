@@ -147,6 +147,8 @@ class Search:
         most = _BRIEF_HIGHLIGHTS if request.highlight else _BRIEF_DIVERSE if request.diversity else _BRIEF_MATCHES
         if (request.offset + request.n_matches) > most or not isinstance(state.source, MemorySource):
             return False
+        if request.group_by is not None:  # thousands of matches are looked at where there are few groups
+            return False
         if request.rerank is not None and request.n_shortlisted(self.settings) * request.n_queries > _BRIEF_SHORTLIST:
             return False
         if request.kind != "similar" and (

@@ -201,13 +201,17 @@ class ColumnView:
 
     def sort_value(self, key: int, field: str, descending: bool) -> Scalar | None:
         """The value that `ordered` goes by for a document; None if it has none."""
-        gathered = self._gathered(np.array([key], np.int64), field)
-        values = [
-            (kind[0], value)
-            for (kind, *_), found in zip(gathered, map(_scalars, gathered), strict=True)
-            for value in found
-        ]
-        return order.first_value(values, descending)
+        return self.sort_values(np.array([key], np.int64), field, descending)[0]
+
+    def sort_values(self, keys: Keys, field: str, descending: bool) -> list[Scalar | None]:
+        """The values that `ordered` goes by for `(n,)` different documents; None where one has none."""
+        keys = np.asarray(keys, np.int64)
+        values: list[list[tuple[int, Scalar]]] = [[] for _ in keys]
+        for one in self._gathered(keys, field):
+            (type, _), places, _, _ = one
+            for place, value in zip(places.tolist(), _scalars(one), strict=True):
+                values[place].append((type, value))
+        return [order.first_value(found, descending) for found in values]
 
     def values(self, keys: Keys, field: str) -> list[Scalar | None]:
         """The value of a field of each of `(n,)` different documents; None where it has none.

@@ -154,9 +154,10 @@ def test_the_order_of_documents(
     places = view.ordered(np.array(asked, np.int64), field, descending)
     assert [asked[place] for place in places] == oracle.ordered(held, asked, field, descending)
     assert view.ordered(np.array(asked, np.int64), field, descending, limit).tolist() == places[:limit].tolist()
-    for key in asked:
-        found, expected = view.sort_value(key, field, descending), oracle.first(held.get(key, {}), field, descending)
-        assert (None if found is None else oracle.rank(found)) == expected
+    values = view.sort_values(np.array(asked, np.int64), field, descending)
+    for key, found in zip(asked, values, strict=True):
+        assert view.sort_value(key, field, descending) == found
+        assert (None if found is None else oracle.rank(found)) == oracle.first(held.get(key, {}), field, descending)
 
 
 @settings(max_examples=100)

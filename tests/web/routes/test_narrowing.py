@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import random
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from httpx2 import Response
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from service.search.selection import Selection
 from service.web.schemas.documents import DocumentPage, FoundDocuments
 from service.web.schemas.search import QueryAnswer, QueryAnswers
 from service.web.schemas.similar import Answer, Answers
@@ -168,6 +170,21 @@ def test_groups_hold_the_best_of_each_value(ask: Ask) -> None:
     first = list(expected.items())[:3]
     assert answer["groups"] == [{"value": value, "matches": min(2, len(members))} for value, members in first]
     assert ids(answer) == [id for _, members in first for id in members[:2]]
+
+
+def test_groups_are_looked_for_beside_the_event_loop(read_only: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    grouped, places = Selection._grouped, []
+
+    def noted(self: Selection, *arguments: Any) -> Any:
+        with suppress(RuntimeError):
+            places.append(asyncio.get_running_loop())
+        return grouped(self, *arguments)
+
+    monkeypatch.setattr(Selection, "_grouped", noted)
+    for path in (SEARCH, SIMILAR, f"{DOCUMENTS}/d1/similar"):
+        options = {} if "/d1/" in path else {"q": "black cat"}
+        assert read_only.get(path, params={"group_by": "lang", "k": 1, **options}).status_code == 200
+    assert not places
 
 
 def test_every_other_option_goes_with_every_search(ask: Ask) -> None:
