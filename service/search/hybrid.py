@@ -166,6 +166,7 @@ class HybridRanker:
 
     def scored(self, connection: Connection, keys: Keys) -> Ranking:
         """These documents with their scores and the parts of them, and their distances from the query's own code."""
+        self.n_scored = max(self.n_scored, len(keys))
         has_words = self.replica is not None and bool(self.clauses)
         words = np.zeros(len(keys), dtype=np.float32)
         if has_words:
