@@ -3,7 +3,8 @@
     python benchmarks/search.py [--large] [--peers [--pgvector FOLDER]] [--corpus FILE] [--json FILE] [--plot FILE]
     python benchmarks/search.py --filters [--folder FOLDER] [--only NAME] [--json FILE]
 
-With --filters nothing but filters, facets, groups, orders and explanations over HTTP: `search_filters.py` says how.
+With --filters nothing but filters in the index, then filters, facets, groups, orders and explanations over HTTP:
+`search_filters.py` says how.
 
 Without --large everything stays at or below a million codes. Synthetic codes are 64 bits wide: `clustered` are 2,000
 centres with 8 % of the bits flipped, `uniform` are random. --corpus adds codes learned from its documents. A time is
@@ -435,6 +436,23 @@ def filtered(report: Report, name: str, make: Callable[[int, int], Codes]) -> No
         )
 
 
+def filters(report: Report) -> Iterator[Callable[[], None]]:
+    for name, make in (("clustered", clustered), ("uniform", uniform), ("learned-like", learned_like)):
+        yield lambda name=name, make=make: filtered(report, name, make)  # type: ignore[misc]
+    yield lambda: sets(report)
+
+
+def sets(report: Report) -> None:
+    """All within a radius as a set of keys, against the ordered list of them."""
+    codes, query = learned_like(MILLION, 1), learned_like(1, 2)
+    table = table_of(codes)
+    for bits in (8, 16, 24, 32):
+        listed = least(lambda bits=bits: table.within(query, bits), 3) * 1e3  # type: ignore[misc]
+        marked = least(lambda bits=bits: table.within_mask(query[0], bits), 3) * 1e3  # type: ignore[misc]
+        measured = f"{marked:.2f} ms, as a list {listed:.2f} ms ({len(table.within_mask(query[0], bits)):,} codes)"
+        report.row(f"all within {bits} bits as a mask, learned-like 1M", measured, "<= 5 ms", marked <= 5)
+
+
 def duplicates(report: Report) -> None:
     table = table_of(clustered(MILLION, 1))
     for r in (0, 2):
@@ -502,6 +520,7 @@ def machine() -> str:
 def measure(report: Report, options: argparse.Namespace) -> Iterator[Callable[[], None]]:
     """The parts of a run, in order."""
     if options.filters:
+        yield from filters(report)
         with tempfile.TemporaryDirectory() as made:
             folder = options.folder or Path(made)
             yield lambda: search_filters.measure(report, clustered(MILLION, 1), folder, options.only)
@@ -510,8 +529,7 @@ def measure(report: Report, options: argparse.Namespace) -> Iterator[Callable[[]
     yield lambda: nearest(report, "uniform", uniform, MILLION, 9)
     yield lambda: hundred(report)
     yield lambda: batches(report)
-    for name, make in (("clustered", clustered), ("uniform", uniform), ("learned-like", learned_like)):
-        yield lambda name=name, make=make: filtered(report, name, make)  # type: ignore[misc]
+    yield from filters(report)
     yield lambda: radius(report, MILLION, 4)
     yield lambda: writes(report)
     yield lambda: one_table(report, (10_000, 10 * MILLION if options.large else MILLION))
