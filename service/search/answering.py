@@ -178,7 +178,7 @@ class Answering:
         phrases = None
         if asked.words is not None and asked.words.needs_texts and self.state.replica is not None:
             phrases = PhraseCheck(asked.words, self.state.replica.analyzer, self.max_chars)
-        return Selection(ranker, request, self.state.source, self.columns, phrases)
+        return Selection(ranker, request, self.state.source, self.columns, self.passing, phrases)
 
     # fetch
 

@@ -10,8 +10,9 @@ from sqlalchemy import Connection
 from service.errors import InvalidInput
 from service.index.columns.filters import Scalar
 from service.index.columns.view import ColumnView
+from service.index.key_mask import KeyMask
 from service.search.diversity import diverse_order
-from service.search.hybrid import CANDIDATES
+from service.search.hybrid import CANDIDATES, HybridRanker
 from service.search.phrase_check import PhraseCheck
 from service.search.ranking import Ranker, Ranking, SortedRanker
 from service.search.request import SearchRequest
@@ -19,6 +20,10 @@ from service.search.sources import SearchSource
 
 _MOST_GROUPED = 10_000
 """Best matches among which groups are looked for."""
+_MOST_GROUPED_BY_SCORE = 1_000
+"""The same where each costs a score by words and code."""
+_MOST_COUNTED = 1_000
+"""Values of a field up to which it is known when all of their documents are in the groups."""
 _MOST_DIVERSE = 1_000
 """Best matches among which those unlike one another are chosen, unless the page alone is longer."""
 
@@ -39,6 +44,10 @@ class Page:
     groups: tuple[Group, ...] | None = None
 
 
+Groups = list[tuple[Scalar | None, list[int]]]
+"""Values with the places of their best matches."""
+
+
 @dataclass(slots=True)
 class Selection:
     """Chooses the page of one query.
@@ -48,6 +57,7 @@ class Selection:
         request: says which page, and how to choose.
         source: has the codes that tell how alike matches are.
         columns: have the values of groups.
+        passing: the documents that may be matches; None for all.
         phrases: that matches must hold, or must not; None if none were asked for.
         gone: keys of documents that do not exist any more.
         is_exact: whether no better match can have been missed.
@@ -57,9 +67,12 @@ class Selection:
     request: SearchRequest
     source: SearchSource
     columns: ColumnView | None = None
+    passing: KeyMask | None = None
     phrases: PhraseCheck | None = None
     gone: set[int] = field(default_factory=set)
     is_exact: bool = True
+    _n_documents: dict[tuple[bool, Scalar | None], int] | None = None
+    _n_values: int = 0
 
     def page(self, connection: Connection) -> Page:
         """The matches from `offset` on. Blocks."""
@@ -69,12 +82,14 @@ class Selection:
             ranking, _ = self._ordered(connection, end)
             return Page(self._scored(connection, ranking[request.offset : end]))
         n = max(CANDIDATES, end * request.group_size)
+        most = _MOST_GROUPED_BY_SCORE if isinstance(self.ranker, HybridRanker) else _MOST_GROUPED
         while True:
             ranking, is_all = self._ordered(connection, n)
-            members, is_full = self._grouped(ranking, request.group_by)
-            if is_all or is_full or n >= _MOST_GROUPED:
+            members = self._grouped(ranking, request.group_by)
+            is_full = self._are_full(members, request.group_by)
+            if is_all or is_full or n >= most:
                 break
-            n = min(_MOST_GROUPED, 4 * n)
+            n = min(most, 4 * n)
         self.is_exact &= is_all or is_full
         of_page = members[request.offset : end]
         places = np.array([place for _, places in of_page for place in places], dtype=np.int64)
@@ -126,20 +141,38 @@ class Selection:
             self.is_exact = False
         return ranking[places], is_all or phrases.has_ended
 
-    def _grouped(self, ranking: Ranking, name: str) -> tuple[list[tuple[Scalar | None, list[int]]], bool]:
-        """The groups in the order of their best matches, with the places of these; and whether the page's are full."""
+    def _grouped(self, ranking: Ranking, name: str) -> Groups:
+        """The groups in the order of their best matches, with the places of these."""
         assert self.columns is not None
-        request = self.request
         try:
             values = self.columns.values(ranking.keys, name)
         except InvalidInput as error:
             raise InvalidInput(f"group_by: {error}") from None
-        found: dict[tuple[type, Scalar | None], list[int]] = {}
+        found: dict[tuple[bool, Scalar | None], list[int]] = {}
         for place, value in enumerate(values):
-            places = found.setdefault((bool if isinstance(value, bool) else object, value), [])
-            if len(places) < request.group_size:
+            places = found.setdefault(_identity(value), [])
+            if len(places) < self.request.group_size:
                 places.append(place)
-        groups = [(value, places) for (_, value), places in found.items()]
+        return [(value, places) for (_, value), places in found.items()]
+
+    def _are_full(self, groups: Groups, name: str) -> bool:
+        """Whether no further match can change the groups of the page."""
+        request = self.request
         end = request.offset + request.k
-        is_full = len(groups) >= end and all(len(places) == request.group_size for _, places in groups[:end])
-        return groups, is_full
+        open_groups = [(value, len(places)) for value, places in groups[:end] if len(places) < request.group_size]
+        if len(groups) >= end and not open_groups:
+            return True
+        if self._n_documents is None:
+            assert self.columns is not None
+            counted = self.columns.count(name, self.passing, _MOST_COUNTED)
+            self._n_documents = {_identity(value): n for value, n in counted.values} | {
+                _identity(None): counted.n_missing
+            }
+            self._n_values = counted.n_distinct + (counted.n_missing > 0)
+        has_all = len(groups) >= min(end, self._n_values)
+        return has_all and all(self._n_documents.get(_identity(value)) == n for value, n in open_groups)
+
+
+def _identity(value: Scalar | None) -> tuple[bool, Scalar | None]:
+    """What tells values apart: true is not 1."""
+    return isinstance(value, bool), value

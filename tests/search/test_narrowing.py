@@ -297,3 +297,12 @@ def test_of_many_queries_not_too_much_is_counted(documents: Documents) -> None:
     fields = [f"f{i}" for i in range(50)]
     with pytest.raises(InvalidInput, match="facets times queries"):
         by_texts(documents.use_cases, ["cat"] * 21, TextOptions(facets=fields))
+
+
+def test_groups_of_few_values_end_when_all_of_their_documents_are_there(documents: Documents) -> None:
+    n = len(documents.rows)
+    result = similar(documents, "cat", group_by="lang", group_size=100, k=10)
+    assert sum(group.n_matches for group in result.groups or ()) == n
+    few = similar(documents, "cat", group_by="lang", group_size=100, k=10, filter={"lang": "en"})
+    assert [group.value for group in few.groups or ()] == ["en"]
+    assert few.exact
