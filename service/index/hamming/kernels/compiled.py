@@ -343,7 +343,7 @@ def keep(frame, distance, place):
     store(frame, F_WITHIN, within)
 
 
-@inlined
+@jit
 def wait(frame, distance, place):
     """Put off asking the mask for a code that lies within the bound, until others can be asked with it."""
     n = load(frame, F_N_WAITING)
@@ -436,7 +436,7 @@ def scan_sliced(frame, slices, scratch, n, query):
         keep_allowed(frame)
 
 
-@inlined
+@jit
 def place_of(keys, n, ratio, key, place, before):
     """The place of the first of `n` ascending keys, from `place` on, that is not less than `key`; n if all are less.
 
