@@ -40,15 +40,18 @@ class KeyMask:
     @classmethod
     def of_keys(cls, keys: Keys | Collection[int]) -> Self:
         """A mask of `(n,)` keys in any order."""
-        given = keys.astype(np.int64) if isinstance(keys, np.ndarray) else np.fromiter(keys, np.int64, len(keys))
-        mask = cls(int(given.min()) if len(given) else 0, np.empty(0, np.uint8))
-        span = int(given.max()) - mask.first_key + 1 if len(given) else 0
-        if span > SPARSE * len(given):
-            mask.keys = np.unique(given)
-        elif len(given):
+        given = keys if isinstance(keys, np.ndarray) else np.fromiter(keys, np.int64, len(keys))
+        given = given.astype(np.int64, copy=False)
+        if not len(given):
+            return cls(0, np.empty(0, np.uint8))
+        first = int(given.min()) & ~7  # masks whose first keys differ by whole bytes are combined fast
+        span = int(given.max()) - first + 1
+        if span <= SPARSE * len(given):
             shown = np.zeros(span, bool)
-            shown[given - mask.first_key] = True
-            mask.bits = np.packbits(shown, bitorder="little")
+            shown[given - first] = True
+            return cls(first, np.packbits(shown, bitorder="little"))
+        mask = cls(first, np.empty(0, np.uint8))
+        mask.keys = np.unique(given)
         return mask
 
     def __len__(self) -> int:

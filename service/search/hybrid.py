@@ -198,6 +198,4 @@ class HybridRanker:
             return None
         if not self.clauses:
             return None if self.own is not None and self.own.any() else KeyMask.of_keys(_NOTHING.keys)
-        found = self.found(len(self.replica.words) + 1)
-        assert found is not None
-        return KeyMask.of_keys(found.keys)
+        return self.replica.words.matching(self.clauses, self.allowed, self.leave_out)

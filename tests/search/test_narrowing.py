@@ -124,6 +124,17 @@ def test_a_filter_leaves_the_nearest_that_pass(documents: Documents, filter: int
         assert result.work.n_passing == sum(condition(metadata) for _, metadata in documents.rows.values())
 
 
+def test_a_filter_lets_the_same_pass_on_the_event_loop_and_in_a_thread(
+    documents: Documents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.search.search._BRIEF_DOCUMENTS", 0)
+    answers = []
+    for most in (0, 1_000_000):
+        monkeypatch.setattr("service.search.search._BRIEF_COMPARISONS", most)
+        answers.append([similar(documents, "black cat", filter=written).matches for written, _ in FILTERS])
+    assert answers[0] == answers[1]
+
+
 def test_lines_and_filters_must_all_hold(documents: Documents) -> None:
     result = similar(documents, "cat", k=100, where=["lang:en", "year:2005"], filter={"tags": {"exists": True}})
     assert set(ids(result)) == {
@@ -232,6 +243,18 @@ def test_words_are_filtered_counted_sorted_and_paged_alike(documents: Documents)
     assert ids(search(documents, "black cat", rank="words", k=1_000, min_score=best)) == [
         m.document.id for m in whole.matches if (m.score or 0) >= best
     ]
+
+
+@pytest.mark.parametrize("rank", ["words", "hybrid"])
+def test_matches_that_are_counted_are_not_all_scored(use_cases: UseCases, rank: str) -> None:
+    use_cases.add(*(f"cat {i}" for i in range(150)))
+    use_cases.follower.poll()
+    documents = Documents(use_cases, 7)
+    use_cases.follower.poll()
+    plain, counted = (search(documents, "cat", rank=rank, facets=facets) for facets in ([], ["lang"]))
+    assert counted.work.n_scored == plain.work.n_scored == 100
+    assert counted.matches == plain.matches
+    assert counted.work.n_matching == plain.work.n_matching
 
 
 @pytest.mark.parametrize("options", [{}, {"filter": {"lang": "en"}}, {"diversity": 0.4}, {"group_by": "lang"}])

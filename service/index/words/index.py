@@ -29,6 +29,7 @@ from service.index.words import build, dictionary, plan, shares
 from service.index.words.delta import MOST_DOCS, Delta, fits
 from service.index.words.kernels.select import Engine, engine
 from service.index.words.layout import Segment
+from service.index.words.matching import matching_docs
 from service.index.words.part import Docs, Part, Postings, Totals
 from service.index.words.plan import Plan, Settings
 from service.index.words.query import Clause, WordMatches
@@ -190,6 +191,28 @@ class WordIndex:
         scores = np.concatenate([part_scores for _, part_scores, _ in found] or [np.empty(0, np.float32)])
         best = np.lexsort((keys, -scores))[:k]
         return WordMatches(keys[best], scores[best], sum(n for _, _, n in found), asked.plan.n_dropped)
+
+    def matching(
+        self, clauses: Sequence[Clause], allowed: KeyMask | None = None, leave_out: Keys | Collection[int] | None = None
+    ) -> KeyMask:
+        """Every document that `search` would find, were k large enough.
+
+        Raises:
+            InvalidInput: a weight is negative.
+
+        Cost: linear in the postings of the query's terms, and a byte for each document.
+        """
+        asked = self._ask(clauses)
+        if asked is None:
+            return KeyMask.of_keys(())
+        left_out = None if leave_out is None else _keys(leave_out)
+        found = [np.empty(0, np.int64)]
+        for part, postings in asked.parts:
+            if postings.starts is not postings.ends:
+                shown = _shown(part, postings.shown, None, left_out)
+                found.append(postings.keys[matching_docs(postings._replace(shown=shown), asked.plan)])
+        keys = np.concatenate(found)
+        return KeyMask.of_keys(keys if allowed is None else keys[allowed.covers(keys)])
 
     def scores(self, clauses: Sequence[Clause], keys: Keys) -> NDArray[np.float32]:
         """What `search` gives each of `(n,)` keys: `(n,)` float32, 0 where a document is unknown or does not match.

@@ -109,6 +109,7 @@ class Histories(RuleBasedStateMachine):
         expected = self.oracle.search(clauses, shown)
         found = self.index.search(clauses, k, **options)  # type: ignore[arg-type]
         assert found.n_matching == len(expected)
+        assert self.index.matching(clauses, **options).allowed_keys().tolist() == sorted(key for _, key in expected)  # type: ignore[arg-type]
         assert len(found.keys) == min(k, len(expected))
         assert found.scores.dtype == np.float32
         all_scores = {key: -score for score, key in expected}
