@@ -33,15 +33,16 @@ def diverse_order(
     Cost: `n` times the candidates.
     """
     bits = signs(codes) * has_code[:, None]  # (m, n_bits)
-    likeness = np.zeros(len(relevance), dtype=np.float64)
-    is_left = np.ones(len(relevance), dtype=np.bool_)
+    relevant, likeness = (1 - diversity) * relevance, np.zeros(len(relevance), dtype=np.float64)
+    taken = np.zeros(len(relevance), dtype=np.float64)
+    """What the gain of a candidate loses that was chosen: 0 or everything."""
     chosen: list[int] = []
     for _ in range(min(n, len(relevance))):
-        gain = np.round((1 - diversity) * relevance - diversity * likeness, 9)
-        best = int(np.argmax(np.where(is_left, gain, -np.inf)))
+        gain = np.round(relevant - diversity * likeness, 9) - taken
+        best = int(gain.argmax())
         chosen.append(best)
-        is_left[best] = False
+        taken[best] = np.inf
         if has_code[best]:
             agreement = (bits @ bits[best] / bits.shape[1] + 1) / 2
-            likeness = np.maximum(likeness, np.where(has_code, agreement, 0))
-    return np.concatenate([np.array(chosen, dtype=np.int64), np.flatnonzero(is_left)])
+            np.maximum(likeness, agreement * has_code, out=likeness)
+    return np.concatenate([np.array(chosen, dtype=np.int64), np.flatnonzero(taken == 0)])
