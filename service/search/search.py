@@ -51,6 +51,8 @@ _BRIEF_SHORTLIST, _BRIEF_QUERY_CHARS = 1_000, 2_000
 """Documents that may be re-ranked on the event loop, and characters of queries that are taken apart for that."""
 _BRIEF_DOCUMENTS, _BRIEF_CHARS = 50_000, 1_000
 """Documents of a collection, and characters of a query, of which words are searched on the event loop."""
+_BRIEF_COMPARISONS = 2_500_000
+"""Comparisons of a filter on the event loop: in a larger collection of two numbers with all its documents'."""
 _SMALL_MATCHES = 1_000
 """Matches up to which a search does not wait for one of the threads for large ones."""
 
@@ -157,9 +159,19 @@ class Search:
             or len(state.source.replica.table) > _BRIEF_DOCUMENTS
         ):
             return False
-        if request.needs_columns and (state.columns is None or len(state.columns) > _BRIEF_DOCUMENTS):
+        if request.needs_columns and not self._are_columns_short(state, request):
             return False
         return state.replica is None or len(state.replica.words) <= _BRIEF_DOCUMENTS
+
+    def _are_columns_short(self, state: State, request: SearchRequest) -> bool:
+        """Whether what is asked of metadata takes a few milliseconds at most."""
+        if state.columns is None:
+            return False
+        if len(state.columns) <= _BRIEF_DOCUMENTS:
+            return True
+        if request.counted or request.sort or request.group_by:
+            return False
+        return request.condition is not None and state.columns.cost(request.condition) <= _BRIEF_COMPARISONS
 
     def _is_brief(self, state: State, request: SearchRequest, asked: Sequence[Asked]) -> bool:
         """Whether the queries of a short request are such, too."""

@@ -35,6 +35,8 @@ Hits = NDArray[np.bool_] | None
 Columns = Iterable[tuple[Kind, Column]]
 _LAST_INSTANT = (1 << 63) - 1
 _FEW = 4
+_NOT_PLAIN, _SCATTERED = 20, 4
+"""How many comparisons those take as long as that are not of two numbers, or whose values are not row by row."""
 
 
 def conditions(filter: Filter) -> list[Condition]:
@@ -61,6 +63,14 @@ def passing(filter: Filter, n_bytes: int, rows: Callable[[Condition], Bitmap]) -
             combine(bits, passing(part, n_bytes, rows), out=bits)
         return bits
     return rows(filter)
+
+
+def cost(condition: Condition, column: Column) -> int:
+    """About how many plain comparisons of numbers `hits_of` and the bitmap of its hits take."""
+    is_range = isinstance(condition, Range) and column.texts is None
+    is_plain = is_range or (isinstance(condition, OneOf) and len(condition.values) <= _FEW)
+    of_each = (1 if is_plain else _NOT_PLAIN) * (1 if column.rows is None else _SCATTERED)
+    return len(column.values) * of_each
 
 
 def remembered_as(condition: Condition) -> Hashable:

@@ -45,6 +45,19 @@ def test_a_condition_of_a_wrong_type_is_named(condition: Range, message: str) ->
         assert message in str(caught.value)
 
 
+def test_a_filter_costs_the_more_the_more_there_is_to_compare() -> None:
+    index = ColumnIndex()
+    index.put(np.arange(640), [{"year": 2000 + i, "lang": f"l{i}", "list": [i, -i]} for i in range(640)])
+    view = index.view()
+    year, lang = Range("year", "filter", gte=2100), OneOf("lang", "filter", ("l1",))
+    assert 640 <= view.cost(year) <= 4 * 640 + 100
+    assert view.cost(And((year, Not(lang)))) >= view.cost(year) + 640
+    assert view.cost(OneOf("year", "filter", tuple(range(100)))) > 4 * view.cost(year)
+    for costly in (Prefix("lang", "filter", "l"), Range("lang", "filter", lt="l5"), Contains("list", "filter", 3)):
+        assert view.cost(costly) > 4 * view.cost(year)
+    assert view.cost(Exists("nowhere", "filter")) > 4 * view.cost(year) or not view.alive.size
+
+
 def test_the_type_of_deleted_values_does_not_count() -> None:
     index = columns(year=2026)
     index.put(np.array([2]), [{"year": "old"}])
