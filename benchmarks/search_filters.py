@@ -36,7 +36,7 @@ from service.store.migrations import migrate
 
 N_LANGS, N_SOURCES, N_SIZES, N_DAYS, N_TAGS = 10, 1_000, 1_000_000, 3_650, 50
 SHARES = (0.5, 0.1, 0.01, 0.0001)
-ROUNDS, QUERIES_PER_ROUND = 7, 40
+ROUNDS, QUERIES_PER_ROUND = 5, 30
 AT_ONCE = 20_000
 READY_S = 1_200.0
 _C = "/v1/collections/bench"
@@ -263,6 +263,8 @@ def measure(report: Report, codes: Codes, folder: Path, only: str = "") -> None:
         "NEARBIT_DATABASE_URL": f"sqlite:///{folder}/nearbit.db",
         "NEARBIT_DATA_DIR": str(folder),
         "NEARBIT_LOG_LEVEL": "warning",
+        "NEARBIT_TRAINER": "false",
+        "NEARBIT_JOB_RUNNER": "false",
     }
     queries = Queries(list(synthetic_texts(2_000)), len(codes), random.Random(5))
     serve = [sys.executable, "-m", "service", "serve", "--port", str(port)]
