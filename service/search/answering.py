@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import isnan
 from typing import Any
 
@@ -31,6 +32,9 @@ from service.search.state import State
 from service.store import documents
 from service.store.documents import DocumentSummary, Shown
 
+_FEWEST_SORTED = 1_000
+"""Matches that are put in order at least: where some are gone, the next take their places."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answered:
@@ -52,7 +56,8 @@ class Answering:
     Attributes:
         passing: the documents that pass the filter; None for all.
         max_chars: most characters of documents that may be read.
-        everything, orders, counts: all documents, and by the id of a mask of matches their order and their counts.
+        everything: all documents.
+        orders, counts: by the id of a mask of matches, the first of them in order, and their counts.
     """
 
     connection: Connection
@@ -156,12 +161,14 @@ class Answering:
             self.everything = columns.all_keys()
         return self.everything
 
-    def _order(self, columns: ColumnView, matching: KeyMask) -> Keys:
-        """The keys of all matches in the order of a field; once for queries that match the same."""
-        if id(matching) not in self.orders:
-            keys = matching.allowed_keys()
-            self.orders[id(matching)] = keys[columns.ordered(keys, self.request.sort_field, self.request.is_descending)]
-        return self.orders[id(matching)]
+    def _first(self, columns: ColumnView, matching: KeyMask, n: int) -> Keys:
+        """The keys of the first matches in the order of a field; found once for queries that match the same."""
+        known = self.orders.get(id(matching))
+        if known is None or len(known) < min(n, len(matching)):
+            keys, request = matching.allowed_keys(), self.request
+            known = keys[columns.ordered(keys, request.sort_field, request.is_descending, max(n, _FEWEST_SORTED))]
+            self.orders[id(matching)] = known
+        return known[:n]
 
     def _counted(self, columns: ColumnView, matching: KeyMask) -> list[Facet]:
         """The counts of all matches; once for queries that match the same."""
@@ -172,9 +179,9 @@ class Answering:
     def _selection(self, ranker: Ranker, asked: Asked, matching: KeyMask | None) -> Selection:
         request = self.request
         if request.sort is not None and self.columns is not None and matching is not None:
-            ranker = SortedRanker(
-                ranker, self._order(self.columns, matching), needs_scores=request.min_score is not None
-            )
+            first = partial(self._first, self.columns, matching)
+            needs_scores = request.min_score is not None
+            ranker = SortedRanker(ranker, len(matching), first, needs_scores=needs_scores)
         phrases = None
         if asked.words is not None and asked.words.needs_texts and self.state.replica is not None:
             phrases = PhraseCheck(asked.words, self.state.replica.analyzer, self.max_chars)

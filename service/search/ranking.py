@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -100,13 +101,15 @@ class SortedRanker:
 
     Args:
         ranker: knows how they score.
-        keys: of all matches, in the order wanted.
+        n_matching: how many matches there are.
+        first: gives the keys of the first of them, as many as it is asked for, in the order wanted.
         needs_scores: matches of too low a score are to be left out.
     """
 
-    def __init__(self, ranker: Ranker, keys: Keys, *, needs_scores: bool) -> None:
+    def __init__(self, ranker: Ranker, n_matching: int, first: Callable[[int], Keys], *, needs_scores: bool) -> None:
         self.ranker = ranker
-        self.keys = keys
+        self.n_matching = n_matching
+        self.first = first
         self.needs_scores = needs_scores
 
     @property
@@ -121,9 +124,9 @@ class SortedRanker:
 
     def best(self, connection: Connection, n: int) -> tuple[Ranking, bool]:
         """The first `n` in that order; not scored unless scores tell which are left."""
-        keys = self.keys[:n]
+        keys = self.first(n)
         ranking = self.ranker.scored(connection, keys) if self.needs_scores else Ranking(keys)
-        return ranking, n >= len(self.keys)
+        return ranking, n >= self.n_matching
 
     def scored(self, connection: Connection, keys: Keys) -> Ranking:
         """As the ranker scores them."""
@@ -131,4 +134,4 @@ class SortedRanker:
 
     def matching(self, connection: Connection) -> KeyMask | None:
         """All of them."""
-        return KeyMask.of_keys(self.keys)
+        return self.ranker.matching(connection)
