@@ -22,7 +22,7 @@ from service.ingest.spaces import SpaceWriter
 from service.search.request import SearchRequest, TextOptions
 from service.search.results import SearchResult
 from service.search.search import Search
-from service.store import spaces
+from service.store import codes, spaces
 from service.store.collections import Collection
 from service.store.database import Database
 from service.store.documents import NewDocument
@@ -57,6 +57,17 @@ class UseCases:
             for state in ("encoding", "evaluating", "ready"):
                 space = spaces.move(connection, space.id, state)
         return space
+
+    def swap_space(self) -> None:
+        """Another hash function answers from now on, with codes of all documents."""
+        space, database = self.next_space(), self.database
+        with database.read() as connection:
+            missing = codes.missing(connection, self.collection.id, space.id, 0, 1_000)
+        encoded = run(self.encoder.encode(str(space.digest), [d.content for d in missing]))
+        with database.lane(self.collection.id) as lane:
+            codes.append(lane, space.id, [d.key for d in missing], encoded.codes)
+        with database.lane(self.collection.id) as lane:
+            spaces.promote(lane, space.id)
 
 
 class Interrupted:

@@ -9,7 +9,6 @@ import pytest
 from service.hashing.content import Text
 from service.search.request import QueryOptions, SearchRequest, TextOptions
 from service.search.results import Match
-from tests.search.test_narrowing import swap_space
 from tests.use_cases import UseCases, by_document, by_texts, run
 
 TEXTS = [
@@ -27,7 +26,7 @@ def filled(request: pytest.FixtureRequest, use_cases: UseCases) -> UseCases:
     """Some documents in an untrained space, or in one after it, whose codes count."""
     use_cases.add(*TEXTS, ids=[f"d{i}" for i in range(len(TEXTS))])
     if request.param == "trained":
-        swap_space(use_cases)
+        use_cases.swap_space()
     use_cases.follower.poll()
     return use_cases
 

@@ -66,24 +66,12 @@ class Documents:
             return collections.get(connection, self.use_cases.collection.name).last_seq
 
 
-def swap_space(use_cases: UseCases) -> None:
-    space = use_cases.next_space()
-    database = use_cases.database
-    with database.read() as connection:
-        missing = codes.missing(connection, use_cases.collection.id, space.id, 0, 1_000)
-    encoded = run(use_cases.encoder.encode(str(space.digest), [d.content for d in missing]))
-    with database.lane(use_cases.collection.id) as lane:
-        codes.append(lane, space.id, [d.key for d in missing], encoded.codes)
-    with database.lane(use_cases.collection.id) as lane:
-        spaces.promote(lane, space.id)
-
-
 @pytest.fixture(params=["memory", "sql", "memory after a swap"])
 def documents(request: pytest.FixtureRequest, use_cases: UseCases) -> Documents:
     """Documents whose codes and metadata are in memory, or only in SQL."""
     documents = Documents(use_cases, 7)
     if request.param == "memory after a swap":
-        swap_space(use_cases)
+        use_cases.swap_space()
     if request.param == "sql":
         use_cases.follower._answering.clear()
         use_cases.follower._documents.keep(())

@@ -7,12 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from service.hashing.untrained import untrained_hash_function
 from service.search import fuse
 from service.search.request import QueryOptions, SearchRequest
 from service.search.results import SearchResult
-from service.store import codes, spaces
-from tests.use_cases import OTHER, UseCases, run
+from tests.use_cases import UseCases, run
 
 TEXTS = [
     "the black cat sleeps",
@@ -31,16 +29,7 @@ def filled(request: pytest.FixtureRequest, use_cases: UseCases) -> UseCases:
     """Some documents in an untrained space, or in one after it, whose codes count."""
     use_cases.add(*TEXTS, ids=[f"d{i}" for i in range(len(TEXTS))])
     if request.param == "trained":
-        space, function = use_cases.next_space(), untrained_hash_function(32, seed=77)
-        assert function.to_bytes() == OTHER
-        database = use_cases.database
-        with database.read() as connection:
-            missing = codes.missing(connection, use_cases.collection.id, space.id, 0, 1_000)
-        encoded = run(use_cases.encoder.encode(str(space.digest), [d.content for d in missing]))
-        with database.lane(use_cases.collection.id) as lane:
-            codes.append(lane, space.id, [d.key for d in missing], encoded.codes)
-        with database.lane(use_cases.collection.id) as lane:
-            spaces.promote(lane, space.id)
+        use_cases.swap_space()
     use_cases.follower.poll()
     return use_cases
 
