@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import pytest
@@ -100,16 +101,18 @@ def passes(documents: Documents, condition: Callable[[Metadata], bool]) -> Calla
     return lambda id: condition(documents.rows[id][1])
 
 
-@pytest.mark.parametrize("filter", range(len(FILTERS)))
-def test_a_filter_leaves_the_nearest_that_pass(documents: Documents, filter: int) -> None:
-    written, condition = FILTERS[filter]
-    expected = [(d, id) for d, id in documents.by_distance("black cat") if condition(documents.rows[id][1])]
-    for options in ({"k": 5}, {"k": 200}, {"k": 7, "offset": 6}, {"k": 200, "radius": 15}, {"k": 4, "radius": 12}):
-        result = similar(documents, "black cat", filter=written, **options)
-        of_page = [(d, id) for d, id in expected if d <= options.get("radius", 32)]
-        begin = options.get("offset", 0)
-        assert [(m.distance, m.document.id) for m in result.matches] == of_page[begin : begin + options["k"]]
-        assert result.work.n_passing == sum(condition(metadata) for _, metadata in documents.rows.values())
+def test_a_filter_leaves_the_nearest_that_pass(documents: Documents) -> None:
+    near = documents.by_distance("black cat")
+    for written, condition in FILTERS:
+        expected = [(d, id) for d, id in near if condition(documents.rows[id][1])]
+        for options in ({"k": 5}, {"k": 200}, {"k": 7, "offset": 6}, {"k": 200, "radius": 15}, {"k": 4, "radius": 12}):
+            result = similar(documents, "black cat", filter=written, **options)
+            of_page = [(d, id) for d, id in expected if d <= options.get("radius", 32)]
+            begin = options.get("offset", 0)
+            assert [(m.distance, m.document.id) for m in result.matches] == of_page[begin : begin + options["k"]], (
+                written
+            )
+            assert result.work.n_passing == sum(condition(metadata) for _, metadata in documents.rows.values())
 
 
 def test_a_filter_lets_the_same_pass_on_the_event_loop_and_in_a_thread(
@@ -132,15 +135,21 @@ def test_lines_and_filters_must_all_hold(documents: Documents) -> None:
     }
 
 
-@pytest.mark.parametrize("filter", [None, {"lang": "en"}])
-@pytest.mark.parametrize("options", [{}, {"radius": 14}, {"k": 1}, {"offset": 5}])
-def test_facets_count_all_that_match_not_the_page(documents: Documents, filter: Any, options: dict[str, Any]) -> None:
+def test_facets_count_all_that_match_not_the_page(documents: Documents) -> None:
+    near = documents.by_distance("black cat")
+    for filter, options in product((None, {"lang": "en"}), ({}, {"radius": 14}, {"k": 1}, {"offset": 5})):
+        check_facets(documents, near, filter, options)
+
+
+def check_facets(
+    documents: Documents, near: list[tuple[int, str]], filter: dict[str, Any] | None, options: dict[str, Any]
+) -> None:
     ranges = [{"field": "year", "ranges": [(None, 2005), (2005, 2020), (2005.5, None)]}]
     asked = ["lang", "tags:1", "author.living:5", "nowhere"]
     result = similar(documents, "black cat", filter=filter, facets=[*asked, *ranges], **options)
     rows = [
         (id, documents.rows[id][1])
-        for distance, id in documents.by_distance("black cat")
+        for distance, id in near
         if distance <= options.get("radius", 32) and (filter is None or documents.rows[id][1].get("lang") == "en")
     ]
     for facet in result.facets:
@@ -165,14 +174,15 @@ def test_facets_count_all_that_match_not_the_page(documents: Documents, filter: 
     assert "nowhere" in result.hint
 
 
-@pytest.mark.parametrize("sort", ["year", "-year", "lang", "-tags", "author.name", "nowhere"])
-def test_sorted_matches_are_in_the_order_of_the_field(
-    documents: Documents, sort: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sorted_matches_are_in_the_order_of_the_field(documents: Documents, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.search.answering._FEWEST_SORTED", 3)
+    near, arrival = documents.by_distance("black cat"), {id: key for key, id in documents.ids_by_key().items()}
+    for sort in ("year", "-year", "lang", "-tags", "author.name", "nowhere"):
+        check_order(documents, near, arrival, sort)
+
+
+def check_order(documents: Documents, near: list[tuple[int, str]], arrival: dict[str, int], sort: str) -> None:
     field, is_descending = sort.removeprefix("-"), sort.startswith("-")
-    near = documents.by_distance("black cat")
-    arrival = {id: key for key, id in documents.ids_by_key().items()}
     for radius in (32, 14):
         expected = sorted(
             (id for distance, id in near if distance <= radius),
@@ -185,10 +195,15 @@ def test_sorted_matches_are_in_the_order_of_the_field(
         assert all(m.distance == distances[m.document.id] for page in pages for m in page.matches)
 
 
-@pytest.mark.parametrize("field", ["lang", "author.name", "nowhere"])
-def test_groups_hold_the_best_of_each_value(documents: Documents, field: str) -> None:
+def test_groups_hold_the_best_of_each_value(documents: Documents) -> None:
+    near = documents.by_distance("black cat")
+    for field in ("lang", "author.name", "nowhere"):
+        check_groups(documents, near, field)
+
+
+def check_groups(documents: Documents, near: list[tuple[int, str]], field: str) -> None:
     groups: dict[Any, list[str]] = {}
-    for _, id in documents.by_distance("black cat"):
+    for _, id in near:
         value = next(iter(values_of(documents.rows[id][1], field)), None)
         groups.setdefault(value, []).append(id)
     for k, size, offset in ((10, 3, 0), (2, 2, 0), (2, 100, 1)):

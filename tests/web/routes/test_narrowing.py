@@ -23,6 +23,7 @@ from service.web.schemas.similar import Answer, Answers
 from tests.search.narrowing import FILTERS, counts, random_metadata, sort_key
 from tests.web.asserting import refused
 from tests.web.conftest import Start, running
+from tests.web.routes.test_similar import until_in_memory
 
 C = "/v1/collections/texts"
 DOCUMENTS, SEARCH, SIMILAR, RECOMMEND = f"{C}/documents", f"{C}/search", f"{C}/similar", f"{C}/recommend"
@@ -37,9 +38,9 @@ Ask = Callable[..., dict[str, Any]]
 def fill(client: TestClient) -> TestClient:
     client.put(C, json={"n_bits": 32})
     documents = [{"id": id, "text": text, "metadata": metadata} for id, (text, metadata) in ROWS.items()]
-    assert client.post(DOCUMENTS, json={"documents": documents}).status_code == 201
-    while client.get(C).json()["words"]["state"] != "following":
-        pass
+    put = client.post(DOCUMENTS, json={"documents": documents})
+    assert put.status_code == 201
+    until_in_memory(client, put.json()["seq"])
     return client
 
 
