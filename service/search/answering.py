@@ -127,7 +127,7 @@ class Answering:
         """By words, by code or by both, within a radius of the query's own code where one is asked for."""
         allowed, radius, source = self.passing, self.request.radius, self.state.source
         if radius is not None and asked.code is not None:
-            allowed = KeyMask.of_keys(source.within(self.connection, asked.query_codes, radius, allowed))
+            allowed = source.within(self.connection, asked.query_codes, radius, allowed)
         needs_texts = asked.words is not None and asked.words.needs_texts
         ranker = HybridRanker(
             source,

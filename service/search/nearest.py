@@ -67,8 +67,8 @@ class NearestRanker:
         """All within the radius; without one, all."""
         if self.radius is None:
             return None
-        keys = self.source.within(connection, self.query, self.radius, self.allowed)
-        return KeyMask.of_keys(keys[keys != self.leave_out] if self.leave_out is not None else keys)
+        found = self.source.within(connection, self.query, self.radius, self.allowed)
+        return found if self.leave_out is None else found.without(np.array([self.leave_out], np.int64))
 
 
 @dataclass(slots=True)

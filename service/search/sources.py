@@ -77,10 +77,9 @@ class MemorySource:
         logits = None if queries.confidence is None else queries.confidence.astype(np.float32)
         return list(self.replica.table.search(queries.codes, k, allowed, logits=logits, radius=radius))
 
-    def within(self, connection: Connection, query: QueryCodes, radius: int, allowed: KeyMask | None) -> Keys:
-        """The keys of all documents within a radius of one query, in no order. Blocks while it computes."""
-        (found,) = self.replica.table.within(query.codes, radius, allowed)
-        return found.keys
+    def within(self, connection: Connection, query: QueryCodes, radius: int, allowed: KeyMask | None) -> KeyMask:
+        """All documents within a radius of one query. Blocks while it computes."""
+        return self.replica.table.within_mask(query.codes[0], radius, allowed)
 
     def codes(self, connection: Connection, keys: NDArray[np.int64]) -> tuple[Codes, NDArray[np.bool_]]:
         """The codes of `(n,)` documents, `(n, n_bytes)`, zeros where they have none, and the `(n,)` mask of those."""
@@ -121,10 +120,10 @@ class SqlSource:
             found = [buckets.within(connection, self.space.id, code, radius, bits) for code, bits in pairs]
         return [Neighbors(f.keys[:k], f.distances[:k], Stats(f.path, f.probes, f.candidates, f.radius)) for f in found]
 
-    def within(self, connection: Connection, query: QueryCodes, radius: int, allowed: KeyMask | None) -> Keys:
-        """The keys of all documents within a radius of one query, in no order. Blocks while it reads."""
+    def within(self, connection: Connection, query: QueryCodes, radius: int, allowed: KeyMask | None) -> KeyMask:
+        """All documents within a radius of one query. Blocks while it reads."""
         keys = np.asarray(buckets.within(connection, self.space.id, query.codes[0], radius, None).keys, dtype=np.int64)
-        return keys if allowed is None else keys[allowed.covers(keys)]
+        return KeyMask.of_keys(keys if allowed is None else keys[allowed.covers(keys)])
 
     def _nearest_of(
         self, connection: Connection, queries: QueryCodes, k: int, radius: int | None, keys: Keys
