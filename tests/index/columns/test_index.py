@@ -95,6 +95,7 @@ def test_numbers_that_are_none_have_no_value_and_others_are_exact_however_many_c
             assert len(index.view().mask(OneOf("x", "filter", (number,)))) == n
 
 
+@pytest.mark.long
 def test_fields_that_one_document_has_take_memory_by_their_values() -> None:
     """Where each had columns of its own they would take a thousand bytes."""
     index = ColumnIndex()
