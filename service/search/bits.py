@@ -1,5 +1,7 @@
 """What the bits of a code space mean in a collection: shares of ones, words and documents of each side, correlations.
 
+One file, though a long one: what is read, what is made of it, and how long it is kept belong together.
+
 Read from a sample of the documents as SQL has them, so that every process says the same whatever it has in memory.
 
 The words of a side are those whose log-odds between the two sides are the surest, with the frequencies in the sample as

@@ -1,12 +1,13 @@
 """SearchRequest: all that a query may ask, read once where it comes in, handed down whole.
 
 The options stand here alone: the parameters of a GET, the members of a POST and the OpenAPI document follow from them.
+So this file is long: each option comes with its rule and its description, and what they allow together.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -343,26 +344,3 @@ class SearchRequest(TextOptions, QueryOptions):
 
 
 _DEFAULTS = {name: field.get_default() for name, field in SearchRequest.model_fields.items() if not field.is_required()}
-
-
-def picked(metadata: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any]:
-    """The members of metadata that fields name, nested ones within the members that hold them."""
-    found: dict[str, Any] = {}
-    for field in fields:
-        _pick(metadata, field, found)
-    return found
-
-
-def _pick(source: Mapping[str, Any], field: str, found: dict[str, Any]) -> None:
-    if field in source:
-        found[field] = source[field]
-    for name, value in source.items():
-        rest = field.removeprefix(name + ".")
-        if rest == field or not isinstance(value, Mapping | list):
-            continue
-        if isinstance(value, list):
-            found[name] = value
-            continue
-        inner = found.setdefault(name, {})
-        if isinstance(inner, dict) and inner is not value:
-            _pick(value, rest, inner)

@@ -5,14 +5,14 @@ To build models first would cost as much as the search itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fastapi import Response
 
 from service.hashing.content import to_wire
 from service.search.facets import Facet
-from service.search.request import SearchRequest, picked
+from service.search.request import SearchRequest
 from service.search.results import Match, SearchResult
 from service.store.documents import DocumentSummary, Shown
 from service.web.response_json import json_bytes, object_pieces, pieces_response
@@ -81,7 +81,7 @@ def _match(match: Match, request: SearchRequest, shown: Shown, fields: Sequence[
     if shown.text and document.content is not None:
         members |= to_wire(document.content)
     if shown.metadata:
-        members["metadata"] = document.metadata if fields is None else picked(document.metadata, fields)
+        members["metadata"] = document.metadata if fields is None else _picked(document.metadata, fields)
     if request.sort is not None:
         members["sort_value"] = match.sort_value
     if match.explanation is not None:
@@ -112,3 +112,26 @@ def _facet(facet: Facet) -> dict[str, Any]:
         "other": counts.n_other,
         "missing": counts.n_missing,
     }
+
+
+def _picked(metadata: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any]:
+    """The members of metadata that fields name, nested ones within the members that hold them."""
+    found: dict[str, Any] = {}
+    for field in fields:
+        _pick(metadata, field, found)
+    return found
+
+
+def _pick(source: Mapping[str, Any], field: str, found: dict[str, Any]) -> None:
+    if field in source:
+        found[field] = source[field]
+    for name, value in source.items():
+        rest = field.removeprefix(name + ".")
+        if rest == field or not isinstance(value, Mapping | list):
+            continue
+        if isinstance(value, list):
+            found[name] = value
+            continue
+        inner = found.setdefault(name, {})
+        if isinstance(inner, dict) and inner is not value:
+            _pick(value, rest, inner)
