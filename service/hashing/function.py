@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Self, cast
 
 import numpy as np
@@ -20,6 +21,7 @@ from service.hashing.codes import Codes, pack
 from service.hashing.content import Contents
 from service.hashing.featurizers import Features, Featurizer, restore_featurizer
 from service.hashing.featurizers.text import HashedTextFeaturizer, TextFeaturizer
+from service.hashing.forward import Forward
 from service.hashing.network import EncoderNetwork, SparseBatch, network_input
 
 FORMAT = "nearbit-hash-function-1"
@@ -82,12 +84,11 @@ class HashFunction:
         """Codes of contents; no content, no codes."""
         if len(contents) == 1 and isinstance(self.featurizer, TextFeaturizer | HashedTextFeaturizer):
             bag = self.featurizer.bag(contents[0])
-            logits = self._outputs(SparseBatch.of_one(bag, self.device))
+            margins = (self._forward.logits(bag) - self.thresholds)[None]  # (1, n_bits)
             n_known = np.array([len(bag[0])], dtype=np.int64)
         else:
             features = self.features(contents)
-            logits, n_known = self.logits(features), n_known_features(features)
-        margins = logits - self.thresholds
+            margins, n_known = self._margins(features), n_known_features(features)
         return Encoded(pack(margins > 0), n_known, confidence(margins))
 
     def features(self, contents: Contents) -> Features:
@@ -96,7 +97,19 @@ class HashFunction:
 
     def codes_of(self, features: Features) -> Codes:
         """Codes `(n, n_bits // 8)` of features `(n, n_features)`."""
-        return pack(self.logits(features) > self.thresholds)
+        return pack(self._margins(features) > 0)
+
+    def _margins(self, features: Features) -> NDArray[np.float32]:
+        """Logits of features less their thresholds, `(n, n_bits)`: a text has the same signs alone and among others."""
+        logits = self.logits(features)
+        if not isinstance(features, np.ndarray):
+            self._forward.settle(features, logits, self.thresholds)
+        return logits - self.thresholds
+
+    @cached_property
+    def _forward(self) -> Forward:
+        """The network for one text at a time."""
+        return self.network.in_numpy()
 
     def logits(self, features: Features) -> NDArray[np.float32]:
         """Real-valued outputs of the network, `(n, n_bits)` float32, before the sigmoid and the thresholds."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from service.errors import InvalidInput
-from service.hashing.featurizers.text import Bag
+from service.hashing.forward import Forward
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
 _SUM = 0  # of the modes of torch's embedding bag
@@ -39,13 +39,6 @@ class SparseBatch:
             torch.from_numpy(features.data).to(device, torch.float32),
             torch.from_numpy(features.indptr).to(device, torch.int64),
         )
-
-    @classmethod
-    def of_one(cls, bag: Bag, device: torch.device | str = "cpu") -> SparseBatch:
-        """One row, on a device."""
-        indices, values = bag
-        offsets = np.array([0, len(indices)], dtype=np.int64)
-        return cls(*(torch.from_numpy(array).to(device) for array in (indices, values, offsets)))
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -113,6 +106,11 @@ class EncoderNetwork(nn.Module):
     def forward(self, features: SparseBatch | Tensor) -> Tensor:
         """Logits of `(n, n_features)` features: `(n, n_bits)`; a bit is one where its logit passes its threshold."""
         return self.layers(features)[-1]
+
+    def in_numpy(self) -> Forward:
+        """The same network for one text at a time; on a CPU it shares the weights, elsewhere it has a copy of them."""
+        first, first_bias, *rest = (parameter.detach().cpu().numpy() for parameter in self.parameters())
+        return Forward(first, first_bias, list(zip(rest[::2], rest[1::2], strict=True)), self.activation)
 
     def layers(self, features: SparseBatch | Tensor) -> list[Tensor]:
         """What every layer gives before its activation, `(n, width)` each; the last are the logits."""
