@@ -10,7 +10,7 @@ from urllib.parse import unquote_plus
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.web.auth import OPEN_PATHS, KeyScope, check_scope, needed_by
 
@@ -51,11 +51,12 @@ class GuardedRoute(APIRoute):
             + [parameter["name"] for parameter in extra.get("parameters", ()) if parameter["in"] == "query"]
         )
 
+        if _is_direct(endpoint):
+            self.app = _direct_app(endpoint)
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """What makes the response: the endpoint itself if it takes and gives just that, else FastAPI around it."""
-        if get_type_hints(self.endpoint) == {"request": Request, "return": Response}:
-            return self.endpoint
-        return super().get_route_handler()
+        return self.endpoint if _is_direct(self.endpoint) else super().get_route_handler()
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request that matched the path.
@@ -71,6 +72,24 @@ class GuardedRoute(APIRoute):
             if scope["query_string"]:
                 check_query(scope["query_string"], self.query_names)
         await super().handle(scope, receive, send)
+
+
+def _is_direct(endpoint: Callable[..., Any]) -> bool:
+    """Whether an endpoint takes the request and gives the response: then FastAPI has nothing to prepare for it."""
+    return get_type_hints(endpoint) == {"request": Request, "return": Response}
+
+
+def _direct_app(endpoint: Callable[[Request], Coroutine[Any, Any, Response]]) -> ASGIApp:
+    """The app of such an endpoint, without what FastAPI opens and closes around each call for dependencies and files.
+
+    Errors become problems in the app's own layer for them, one for all routes.
+    """
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        response = await endpoint(Request(scope, receive, send))
+        await response(scope, receive, send)
+
+    return app
 
 
 def security(needed: KeyScope | None) -> dict[str, Any]:
