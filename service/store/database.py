@@ -58,7 +58,7 @@ class Database:
         self._closed = False
         # SQLite has one writer anyway; waiting for it here is immediate, its own busy handler sleeps and polls.
         self._writer = threading.Lock() if self.embedded else None
-        self._kept: list[Connection] = []  # to a file, for the next reads; the last one first
+        self._kept: list[tuple[Connection, Any]] = []  # to a file, with the driver's; the last one is the next
         self._reading: Engine = engine
         if not self.embedded:
             self._reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -143,10 +143,8 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection that sees one snapshot of the database until the block ends, and takes no write lock."""
-        with self._translated(), self._reader() as connection, connection.begin() as transaction:
-            self._bound_waits(connection)
+        with self._translated(), self._read_of_file() if self.embedded else self._read_of_server() as connection:
             yield connection
-            transaction.rollback()
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -229,23 +227,33 @@ class Database:
             self._scratch.cleanup()
 
     @contextmanager
-    def _reader(self) -> Iterator[Connection]:
-        """A connection to read from; one to a file is kept, as the pool takes longer to give it than a short read."""
-        if not self.embedded:
-            with self._reading.connect() as connection:
-                yield connection
-            return
+    def _read_of_server(self) -> Iterator[Connection]:
+        with self._reading.connect() as connection, connection.begin() as transaction:
+            self._bound_waits(connection)
+            yield connection
+            transaction.rollback()
+
+    @contextmanager
+    def _read_of_file(self) -> Iterator[Connection]:
+        """A read transaction of a connection that is kept, begun and ended by the driver.
+
+        The pool and SQLAlchemy's transaction take longer than a short read. A statement that goes through SQLAlchemy
+        begins its transaction within this one, see `_begin_sqlite`.
+        """
         try:
-            connection = self._kept.pop()
+            connection, driver = self._kept.pop()
         except IndexError:
             connection = self.engine.connect()
+            driver = connection.connection.driver_connection
         try:
+            driver.execute("BEGIN")
             yield connection
+            (connection if connection.in_transaction() else driver).rollback()
         except BaseException:
-            connection.close()
+            connection.close()  # which rolls back
             raise
         if len(self._kept) < _POOL["pool_size"]:
-            self._kept.append(connection)
+            self._kept.append((connection, driver))
         else:
             connection.close()
         if self._closed:
@@ -254,7 +262,7 @@ class Database:
     def _close_kept(self) -> None:
         with suppress(IndexError):
             while True:
-                self._kept.pop().close()
+                self._kept.pop()[0].close()
 
     def _bound_waits(self, connection: Connection) -> None:
         """Bound how long the transaction waits for a lock, where that could not be set for the whole session."""
