@@ -76,4 +76,5 @@ class Forward:
         in_doubt = nearest <= _DOUBT * np.abs(logits).max(axis=1)
         for row in np.flatnonzero(in_doubt).tolist():
             entries = slice(features.indptr[row], features.indptr[row + 1])
-            logits[row] = self.logits((features.indices[entries], features.data[entries]))
+            columns = features.indices[entries].astype(np.int64)
+            logits[row] = self.logits((columns, features.data[entries].astype(np.float32)))
