@@ -84,6 +84,9 @@ class Interrupted:
             await asyncio.to_thread(meanwhile)
         return encoded
 
+    def encode_at_once(self, digest: str, contents: Contents) -> Encoded | None:
+        return None
+
     async def explain(
         self, digest: str, contents: Contents, bits: Sequence[int] | None = None
     ) -> list[WordContributions]:

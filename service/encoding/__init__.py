@@ -23,6 +23,9 @@ class Encoder(Protocol):
     async def encode(self, digest: str, contents: Contents) -> Encoded:
         """Codes of contents by the hash function of that digest."""
 
+    def encode_at_once(self, digest: str, contents: Contents) -> Encoded | None:
+        """The same without waiting, in a few milliseconds at most; None where that cannot be."""
+
     async def explain(
         self, digest: str, contents: Contents, bits: Sequence[int] | None = None
     ) -> list[WordContributions]:

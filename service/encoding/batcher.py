@@ -201,9 +201,7 @@ class Batcher:
         """
         function = await self._function(digest, len(contents))
         if self._is_short(contents):
-            self.stats.n_calls += 1
-            self.stats.n_encoded += len(contents)
-            return function.encode(contents)
+            return self._encode_here(function, contents)
         sizes = [size_of(content) for content in contents]
         future: asyncio.Future[Encoded] = asyncio.get_running_loop().create_future()
         request = _Request(digest, function, contents, sizes, future, sum(sizes))
@@ -213,6 +211,24 @@ class Batcher:
         except asyncio.CancelledError:
             self._drop(request)
             raise
+
+    def encode_at_once(self, digest: str, contents: Contents) -> Encoded | None:
+        """The same without waiting: None where the hash function is not loaded, or the contents take too long for that.
+
+        Raises:
+            EncoderUnavailable: the batcher was closed.
+        """
+        if not self._is_short(contents):
+            return None
+        with self._changed:
+            function = self._loaded_function(digest)
+        return None if function is None else self._encode_here(function, contents)
+
+    def _encode_here(self, function: HashFunction, contents: Contents) -> Encoded:
+        """Codes of short contents, in the thread of their caller."""
+        self.stats.n_calls += 1
+        self.stats.n_encoded += len(contents)
+        return function.encode(contents)
 
     async def explain(
         self, digest: str, contents: Contents, bits: Sequence[int] | None = None
@@ -276,10 +292,7 @@ class Batcher:
     async def _function(self, digest: str, n: int) -> HashFunction:
         """The hash function of that digest; `n` contents count as waiting while it loads."""
         with self._changed:
-            self._check_open()
-            function = self._functions.get(digest)
-            if function is not None:
-                self._functions.move_to_end(digest)
+            if (function := self._loaded_function(digest)) is not None:
                 return function
             self._check_room(n)
             callers = self._loads.get(digest)
@@ -299,6 +312,14 @@ class Batcher:
             with self._changed:
                 callers.discard(future)
                 self._n_waiting -= n
+
+    def _loaded_function(self, digest: str) -> HashFunction | None:
+        """The hash function of that digest if it is in memory; the caller holds the lock."""
+        self._check_open()
+        function = self._functions.get(digest)
+        if function is not None:
+            self._functions.move_to_end(digest)
+        return function
 
     def _load_function(self, digest: str) -> None:
         """Load a hash function for the requests that wait for it; after a failure the next caller tries again."""

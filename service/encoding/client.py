@@ -86,6 +86,10 @@ class EncoderClient:
         )
         return found[0] if len(found) == 1 else Encoded.joined(found)
 
+    def encode_at_once(self, digest: str, contents: Contents) -> Encoded | None:
+        """None: the encoder process is always waited for."""
+        return None
+
     async def explain(
         self, digest: str, contents: Contents, bits: Sequence[int] | None = None
     ) -> list[WordContributions]:

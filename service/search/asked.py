@@ -105,12 +105,26 @@ class AskedReader:
         elif contents:
             check_content(contents[0], most, "q" if is_search else "text")
 
-    def of_stored(self, state: State, request: SearchRequest) -> Asked | None:
-        """The stored document that asks, if its code is known."""
-        stored = state.stored[request.document_id or ""]
-        if stored.code is None:
+    def at_once(self, state: State, request: SearchRequest) -> list[Asked] | None:
+        """What each query of a short request is, in a few milliseconds at most; None where that is not sure to do."""
+        if request.kind == "recommend":
             return None
-        return Asked(stored.content, stored.code, leave_out=frozenset((stored.key,)))
+        if request.kind == "search":
+            if not _are_words_brief(request):
+                return None
+            queries = _queries(state, request)
+            contents = [from_wire(text=query.text) for query in queries]
+            encoded = None
+            if _needs_codes(state, request):
+                encoded = self.encoder.encode_at_once(_digest(state), contents)
+                if encoded is None:
+                    return None
+            return _typed(request, queries, contents, encoded)
+        if (of_stored := _of_stored(state, request)) is not None:
+            return [of_stored]
+        contents = _contents(state, request)
+        encoded = self.encoder.encode_at_once(_digest(state), contents)
+        return None if encoded is None else _encoded(state, request, contents, encoded)
 
     async def read(self, state: State, request: SearchRequest, *, is_short: bool) -> list[Asked]:
         """What each query is.
@@ -123,46 +137,17 @@ class AskedReader:
         if request.kind == "recommend":
             return [await self._examples(state, request)]
         if request.kind == "search":
-            return await self._typed(state, request, is_short=is_short)
-        if request.document_id is not None and (of_stored := self.of_stored(state, request)) is not None:
+            is_brief = is_short and _are_words_brief(request)
+            queries = _queries(state, request) if is_brief else await run_in_large_thread(_queries, state, request)
+            contents = [from_wire(text=query.text) for query in queries]
+            encoded = None
+            if _needs_codes(state, request):
+                encoded = await self.encoder.encode(_digest(state), contents)
+            return _typed(request, queries, contents, encoded)
+        if (of_stored := _of_stored(state, request)) is not None:
             return [of_stored]
-        return await self._texts(state, request)
-
-    async def _texts(self, state: State, request: SearchRequest) -> list[Asked]:
-        """Texts, or a stored document that has no code yet."""
-        stored = [*state.stored.values()]
-        contents = [one.content for one in stored if one.content is not None]
-        contents = contents or [from_wire(text=text) for text in request.texts]
-        encoded = await self.encoder.encode(str(state.source.space.digest), contents)
-        by_confidence = request.ties == "confidence"
-        return [
-            Asked(
-                content,
-                encoded.codes[row],
-                encoded.confidence[row] if by_confidence else None,
-                None if stored else int(encoded.n_known_features[row]),
-                direction=_direction(encoded, row) if request.explain else None,
-                leave_out=frozenset(one.key for one in stored),
-            )
-            for row, content in enumerate(contents)
-        ]
-
-    async def _typed(self, state: State, request: SearchRequest, *, is_short: bool) -> list[Asked]:
-        """What people type."""
-
-        def read() -> list[WordQuery]:
-            return [_words(state, request, place) for place in range(len(request.texts))]
-
-        is_brief = is_short and sum(map(len, request.texts)) <= _BRIEF_CHARS
-        queries = read() if is_brief else await run_in_large_thread(read)
-        contents = [from_wire(text=query.text) for query in queries]
-        encoded: Encoded | None = None
-        if request.rank != "words" or state.replica is None or request.radius is not None:
-            encoded = await self.encoder.encode(str(state.source.space.digest), contents)
-        return [
-            _typed(typed, query, contents[row], encoded, row)
-            for row, (typed, query) in enumerate(zip(request.texts, queries, strict=True))
-        ]
+        contents = _contents(state, request)
+        return _encoded(state, request, contents, await self.encoder.encode(_digest(state), contents))
 
     async def _examples(self, state: State, request: SearchRequest) -> Asked:
         """Examples of what is wanted and what is not."""
@@ -187,12 +172,62 @@ class AskedReader:
         )
 
 
+def _digest(state: State) -> str:
+    """Which hash function gives codes."""
+    return str(state.source.space.digest)
+
+
+def _of_stored(state: State, request: SearchRequest) -> Asked | None:
+    """The stored document that asks, if its code is known."""
+    stored = None if request.document_id is None else state.stored[request.document_id]
+    if stored is None or stored.code is None:
+        return None
+    return Asked(stored.content, stored.code, leave_out=frozenset((stored.key,)))
+
+
+def _contents(state: State, request: SearchRequest) -> list[Content]:
+    """Texts, or a stored document that has no code yet."""
+    stored = [one.content for one in state.stored.values() if one.content is not None]
+    return stored or [from_wire(text=text) for text in request.texts]
+
+
+def _encoded(state: State, request: SearchRequest, contents: Sequence[Content], encoded: Encoded) -> list[Asked]:
+    """Texts, or a stored document, that were encoded."""
+    by_confidence = request.ties == "confidence"
+    return [
+        Asked(
+            content,
+            encoded.codes[row],
+            encoded.confidence[row] if by_confidence else None,
+            None if state.stored else int(encoded.n_known_features[row]),
+            direction=_direction(encoded, row) if request.explain else None,
+            leave_out=frozenset(one.key for one in state.stored.values()),
+        )
+        for row, content in enumerate(contents)
+    ]
+
+
 def _content(state: State, example: Example) -> Content:
     if example.id is None:
         return from_wire(text=example.text or "")
     content = state.stored[example.id].content
     assert content is not None
     return content
+
+
+def _are_words_brief(request: SearchRequest) -> bool:
+    """Whether the words of a short request are read in a few milliseconds."""
+    return sum(map(len, request.texts)) <= _BRIEF_CHARS
+
+
+def _needs_codes(state: State, request: SearchRequest) -> bool:
+    """Whether what people type is looked for by code."""
+    return request.rank != "words" or state.replica is None or request.radius is not None
+
+
+def _queries(state: State, request: SearchRequest) -> list[WordQuery]:
+    """The words of what people type. Blocks while it looks words up."""
+    return [_words(state, request, place) for place in range(len(request.texts))]
 
 
 def _words(state: State, request: SearchRequest, place: int) -> WordQuery:
@@ -208,11 +243,28 @@ def _words(state: State, request: SearchRequest, place: int) -> WordQuery:
         raise InvalidInput(f"queries[{place}]: {error}") from None
 
 
-def _typed(typed: str, query: WordQuery, content: Content, encoded: Encoded | None, row: int) -> Asked:
+def _typed(
+    request: SearchRequest, queries: Sequence[WordQuery], contents: Sequence[Content], encoded: Encoded | None
+) -> list[Asked]:
+    """What people type, with its words, and with its codes where they are needed."""
     if encoded is None:
-        return Asked(content, typed=typed, words=query, clauses=query.clauses)
-    n_known = int(encoded.n_known_features[row])
-    return Asked(content, encoded.codes[row], None, n_known, typed, query, query.clauses, _direction(encoded, row))
+        return [
+            Asked(content, typed=typed, words=query, clauses=query.clauses)
+            for typed, query, content in zip(request.texts, queries, contents, strict=True)
+        ]
+    return [
+        Asked(
+            content,
+            encoded.codes[row],
+            None,
+            int(encoded.n_known_features[row]),
+            typed,
+            query,
+            query.clauses,
+            _direction(encoded, row),
+        )
+        for row, (typed, query, content) in enumerate(zip(request.texts, queries, contents, strict=True))
+    ]
 
 
 def _direction(encoded: Encoded, row: int) -> Direction:

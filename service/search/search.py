@@ -95,11 +95,11 @@ class Search:
             NotFound: no such collection or document.
             SeqNotReached: the collection has not reached `at_least_seq`.
         """
-        if request.document_id is not None and self.database.embedded and not request.explain:
-            with suppress(TooMuchToRead):
-                if (found := self._of_document(request)) is not None:
-                    return found
         self.reader.check(request)
+        if self.database.embedded and not request.explain:
+            with suppress(TooMuchToRead):
+                if (found := self._at_once(request)) is not None:
+                    return found
         state = await self._located(request)
         is_short = self._is_short(state, request)
         asked = await self.reader.read(state, request, is_short=is_short)
@@ -119,17 +119,17 @@ class Search:
         to_explain = [one.to_explain for one in answered if one.to_explain is not None]
         return await explained(to_explain, self.encoder, str(state.source.space.digest), space)
 
-    def _of_document(self, request: SearchRequest) -> list[SearchResult] | None:
-        """All steps for a stored document in one short transaction; None where it is not sure to be short."""
+    def _at_once(self, request: SearchRequest) -> list[SearchResult] | None:
+        """All steps in one short transaction; None where they are not sure to be short."""
         with self.database.read() as connection:
             state = locate(connection, self.follower, self.settings, request, is_last=False)
             if state is None or not self._is_short(state, request):
                 return None
-            asked = self.reader.of_stored(state, request)
-            if asked is None or not self._is_brief(state, request, [asked]):
+            asked = self.reader.at_once(state, request)
+            if asked is None or not self._is_brief(state, request, asked):
                 return None
-            (answered,) = self._answered(connection, state, request, [asked], self.bounds.brief_chars)
-            return [answered.result]
+            answered = self._answered(connection, state, request, asked, self.bounds.brief_chars)
+            return [one.result for one in answered]
 
     # locate
 
