@@ -91,7 +91,7 @@ async def _explained(one: ToExplain, encoder: Encoder, digest: str, space: Space
         reasons = BitReasons(bits, words[0] if asking else None, documents, space)
     told = await run_in_thread(explanations, one.scoring, one.matched, one.replica, reasons)
     pairs = zip(one.result.matches, told, strict=True)
-    matches: list[Match] = [replace(match, explanation=explanation) for match, explanation in pairs]
+    matches: list[Match] = [match._replace(explanation=explanation) for match, explanation in pairs]
     return replace(one.result, matches=matches)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import log
 
 from service.hashing.content import Text
@@ -48,7 +48,8 @@ class Highlighter:
         content = match.document.content
         if not isinstance(content, Text):
             return match
-        return replace(match, highlight=highlight(self.replica.analyzer, self.weights, content.text, content.title))
+        found = highlight(self.replica.analyzer, self.weights, content.text, content.title)
+        return match._replace(highlight=found)
 
 
 def written(corrected: Mapping[str, str], replica: DocumentReplica, matches: Sequence[Match]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from service.index.columns.filters import Scalar
 from service.index.hamming.answers import Stats
@@ -17,8 +17,7 @@ from service.store.documents import DocumentSummary
 from service.store.overviews import SpaceReference
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """A document and why it was found.
 
     Attributes:

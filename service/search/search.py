@@ -39,7 +39,7 @@ from service.search.column_reader import ColumnReader
 from service.search.explaining import explained
 from service.search.request import SearchRequest
 from service.search.results import SearchResult
-from service.search.sources import MemorySource, QueryCodes
+from service.search.sources import MemorySource
 from service.search.state import State, locate
 from service.store.database import Database
 
@@ -180,7 +180,7 @@ class Search:
             reads_words = request.rerank is not None or request.highlight
             if reads_words and n_chars > _BRIEF_QUERY_CHARS:
                 return False
-            return state.source.is_brief(QueryCodes.joined([one.query_codes for one in asked]))
+            return state.source.is_brief(len(asked), by_confidence=any(one.confidence is not None for one in asked))
         return n_chars <= _BRIEF_CHARS and not any(one.words and one.words.needs_texts for one in asked)
 
     def _is_large(self, request: SearchRequest) -> bool:

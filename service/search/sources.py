@@ -66,16 +66,17 @@ class MemorySource:
         """The space that answers."""
         return self.replica.space
 
-    def is_brief(self, queries: QueryCodes) -> bool:
-        """Whether a search is sure to take a few milliseconds at most."""
-        return queries.confidence is None and len(queries) * len(self.replica.table) <= _BRIEF_COMPARISONS
+    def is_brief(self, n_queries: int, *, by_confidence: bool) -> bool:
+        """Whether so many searches are sure to take a few milliseconds at most."""
+        return not by_confidence and n_queries * len(self.replica.table) <= _BRIEF_COMPARISONS
 
     def nearest(
         self, connection: Connection, queries: QueryCodes, k: int, radius: int | None, allowed: KeyMask | None = None
     ) -> Sequence[Neighbors]:
         """The first `k` neighbors of each query, within the radius if one is given. Blocks while it computes."""
         logits = None if queries.confidence is None else queries.confidence.astype(np.float32)
-        return list(self.replica.table.search(queries.codes, k, allowed, logits=logits, radius=radius))
+        found = self.replica.table.search(queries.codes, k, allowed, logits=logits, radius=radius)
+        return [found[place] for place in range(len(queries))]  # each is made where it is asked for
 
     def within(self, connection: Connection, query: QueryCodes, radius: int, allowed: KeyMask | None) -> KeyMask:
         """All documents within a radius of one query. Blocks while it computes."""
@@ -99,8 +100,8 @@ class SqlSource:
         active = spaces.active(connection, collection_id)
         return cls(SpaceReference(active.id, active.version, active.n_bits, active.digest))
 
-    def is_brief(self, queries: QueryCodes) -> bool:
-        """Whether a search is sure to take a few milliseconds at most: it may read every code, so never."""
+    def is_brief(self, n_queries: int, *, by_confidence: bool) -> bool:
+        """Whether so many searches are sure to take a few milliseconds at most: it may read every code, so never."""
         return False
 
     def nearest(

@@ -15,12 +15,15 @@ from service.search.facets import Facet
 from service.search.request import SearchRequest
 from service.search.results import Match, SearchResult
 from service.store.documents import DocumentSummary, Shown
-from service.web.response_json import json_bytes, object_pieces, pieces_response
+from service.web.response_json import are_short, json_bytes, json_response, object_pieces, pieces_response
 
 
 async def one_answer(result: SearchResult, request: SearchRequest) -> Response:
     """The answer to one query."""
-    return await pieces_response(_pieces(result, request), _documents([result]))
+    documents = _documents([result])
+    if are_short(documents):
+        return json_response({"matches": list(_matches(result, request)), **_about(result, request)})
+    return await pieces_response(_pieces(result, request), documents)
 
 
 async def many_answers(results: Sequence[SearchResult], request: SearchRequest) -> Response:
@@ -35,6 +38,12 @@ def _documents(results: Sequence[SearchResult]) -> list[list[DocumentSummary]]:
 
 def _pieces(result: SearchResult, request: SearchRequest) -> Iterator[bytes]:
     """An answer, in pieces."""
+    matches = ((json_bytes(match),) for match in _matches(result, request))
+    return object_pieces("matches", matches, _about(result, request))
+
+
+def _about(result: SearchResult, request: SearchRequest) -> dict[str, Any]:
+    """The members of an answer beside its matches."""
     rest: dict[str, Any] = {
         "space": {"version": result.space.version, "digest": result.space.digest},
         "code": None if result.code is None else result.code.hex(),
@@ -50,9 +59,7 @@ def _pieces(result: SearchResult, request: SearchRequest) -> Iterator[bytes]:
     if result.hint is not None:
         rest["hint"] = result.hint
     rest["work"] = _work(result, request)
-    shown, fields = request.shown, request.metadata_fields
-    matches = ((json_bytes(_match(match, request, shown, fields)),) for match in result.matches)
-    return object_pieces("matches", matches, rest)
+    return rest
 
 
 def _work(result: SearchResult, request: SearchRequest) -> dict[str, Any]:
@@ -67,6 +74,11 @@ def _work(result: SearchResult, request: SearchRequest) -> dict[str, Any]:
         "matching": work.n_matching,
     }
     return written | ({"reranked": work.n_reranked} if request.kind == "similar" else {"scored": work.n_scored})
+
+
+def _matches(result: SearchResult, request: SearchRequest) -> Iterator[dict[str, Any]]:
+    shown, fields = request.shown, request.metadata_fields
+    return (_match(match, request, shown, fields) for match in result.matches)
 
 
 def _match(match: Match, request: SearchRequest, shown: Shown, fields: Sequence[str] | None) -> dict[str, Any]:

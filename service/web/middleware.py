@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
+from secrets import token_hex
 from time import perf_counter
 from urllib.parse import unquote_to_bytes, urlsplit
-from uuid import uuid4
 
 import structlog
 from starlette.requests import Request
@@ -27,7 +28,10 @@ LONG_URL = "nearbit.long_url"
 """Extension in the scope of a request whose URL was longer and was cut: the length of the whole URL in bytes."""
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_ID_BYTES = 16
 _METHODS = frozenset({"GET", "PUT", "POST", "DELETE", "HEAD", "OPTIONS", "PATCH"})
+_HOSTS = 32
+"""Values of Host and Origin that are remembered: clients of one machine send few."""
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
@@ -59,7 +63,7 @@ class RequestMiddleware:
         began = perf_counter()
         headers: dict[bytes, bytes] = dict(scope["headers"])
         sent_id = headers.get(b"x-request-id", b"")
-        request_id = sent_id if _REQUEST_ID.fullmatch(sent_id) else uuid4().hex.encode("ascii")
+        request_id = sent_id if _REQUEST_ID.fullmatch(sent_id) else token_hex(_ID_BYTES).encode("ascii")
         scope.setdefault("state", {})["request_id"] = request_id.decode("ascii")
         method = scope["method"]
         if method == "HEAD":  # served as GET, without the body; the server keeps its own scope
@@ -148,7 +152,9 @@ def _is_utf8(path: bytes) -> bool:
     return True
 
 
+@lru_cache(_HOSTS)
 def _host(url: bytes) -> str | None:
+    """The host that a URL or a header names; None if none can be read."""
     try:
         return urlsplit(url.decode("ascii")).hostname
     except ValueError:

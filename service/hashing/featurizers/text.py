@@ -93,11 +93,14 @@ def _weighted_rows(
 
 def _weighted_bag(ids: list[int], idf: NDArray[np.float32] | None) -> Bag:
     """The row of one content's feature ids, the same to the last digit as `_weighted_rows` makes it."""
-    counts = Counter(ids)
-    indices = np.array(sorted(counts), dtype=np.int64)  # (m,)
-    if not counts:
+    columns = sorted(set(ids))
+    indices = np.array(columns, dtype=np.int64)  # (m,)
+    if not columns:
         return indices, np.empty(0, dtype=np.float32)
-    values = 1 + np.log(np.array([counts[i] for i in indices.tolist()], dtype=np.float32))  # (m,)
+    values = np.ones(len(columns), dtype=np.float32)  # (m,)
+    if len(columns) < len(ids):
+        counts = Counter(ids)
+        values += np.log(np.array([counts[i] for i in columns], dtype=np.float32))
     if idf is not None:
         values *= idf[indices]
     values /= np.sqrt(np.cumsum(values**2, dtype=np.float64)[-1]).astype(np.float32)
