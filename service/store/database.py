@@ -13,15 +13,17 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
-import psycopg
 from sqlalchemy import Connection, Engine, bindparam, create_engine, event, exc, make_url, select, update
 from sqlalchemy.engine import URL
 
 from service.errors import ConfigurationError, DatabaseUnavailable, NotFound, StorageFull
 from service.store.schema import collections
+
+if TYPE_CHECKING:
+    from psycopg import Connection as PostgresConnection
 
 _MIGRATION_LOCK = 0x6E656172  # "near": any number that no other program takes as its advisory lock
 # At most 16 connections per process, so that several processes fit into PostgreSQL's default of 100; more callers wait.
@@ -53,6 +55,8 @@ class Database:
     def __init__(self, engine: Engine, lock_timeout_s: float, scratch: tempfile.TemporaryDirectory[str] | None) -> None:
         self.engine = engine
         self.dialect = engine.dialect.name
+        driver: Any = engine.dialect.dbapi
+        self._driver_error: type[Exception] = driver.Error
         self._lock_timeout_s = lock_timeout_s
         self._scratch = scratch
         self._closed = False
@@ -296,7 +300,7 @@ class Database:
             yield
         except exc.DBAPIError as error:
             raise self._meaning(error.orig, connecting=error.statement is None) or error from error
-        except (sqlite3.Error, psycopg.Error) as error:  # of what goes past SQLAlchemy
+        except self._driver_error as error:  # of what goes past SQLAlchemy
             raise self._meaning(error) or error from error
         except exc.TimeoutError as error:
             raise DatabaseUnavailable("the database is busy: no free connection") from error
@@ -359,7 +363,7 @@ def _begin_immediate(connection: Connection) -> None:
     driver.execute("BEGIN IMMEDIATE")
 
 
-def _prepare_postgresql(lock_timeout_ms: int, connection: psycopg.Connection[Any], record: Any) -> None:
+def _prepare_postgresql(lock_timeout_ms: int, connection: PostgresConnection[Any], record: Any) -> None:
     """Refuse a database of another encoding, and bound waits for locks once per session where there are sessions.
 
     A pooler such as PgBouncer may give each transaction to another session of the server: what is set for a session,
@@ -407,7 +411,7 @@ def _translate_postgresql(error: BaseException | None, line: str, connecting: bo
     if lost or (state is not None and state.startswith(_POSTGRESQL_UNAVAILABLE)):
         message = "cannot connect to the database" if connecting else "the database does not answer"
         return DatabaseUnavailable(message, line)
-    if connecting and state is None and isinstance(error, psycopg.ProgrammingError):
+    if connecting and state is None and type(error).__name__ == "ProgrammingError":
         return ConfigurationError(f"database_url cannot be used: {line}")
     return None
 
