@@ -28,7 +28,6 @@ _SCRIPTS_WITHOUT_SPACES = (
     (0xFF66, 0xFF9F),  # half-width kana and Hangul
     (0xFFA0, 0xFFDC),
     (0x1B000, 0x1B16F),  # kana
-    (0x20000, 0x3FFFF),  # Han
 )
 _BASIC_PLANE = ((0x30, 0xFFFF),)
 _RARE_LETTERS = "\U00010000-\U0001afff\U0001b170-\U0001cfff\U0001d400-\U0001efff"
@@ -57,11 +56,8 @@ def _within(blocks: Iterable[tuple[int, int]], is_wanted: Callable[[str], bool])
     return _ranges(code for first, last in blocks for code in range(first, last + 1) if is_wanted(chr(code)))
 
 
-def _is_of_a_word(c: str) -> bool:
-    return unicodedata.category(c)[0] in "LMN" or ord(c) >= 0x20000
-
-
-UNSPACED = _within(_SCRIPTS_WITHOUT_SPACES, _is_of_a_word)
+_RARE_HAN = r"\U00020000-\U0003ffff"
+UNSPACED = _within(_SCRIPTS_WITHOUT_SPACES, lambda c: unicodedata.category(c)[0] in "LMN") + _RARE_HAN
 """Scripts without spaces, and Hangul, whose words are found better by their syllables."""
 UNSPACED_MARKS = "\u1160-\u11ff\uff9e\uff9f" + _within(
     _SCRIPTS_WITHOUT_SPACES, lambda c: unicodedata.category(c)[0] == "M"
