@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib import resources
-
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
 
 from service.errors import SchemaMismatch
 from service.store.database import Database
+
+REVISION = "0005"
+"""The schema of this release: the latest file in `migrations/versions/`."""
 
 
 def migrate(database: Database) -> str:
@@ -22,11 +17,12 @@ def migrate(database: Database) -> str:
     Raises:
         SchemaMismatch: the schema is that of a newer release.
     """
-    with _config() as config, database.ddl() as connection:
-        _refuse_unknown(config, _found(connection))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-        return _expected(config)
+    from service.store.upgrades import upgrade
+
+    with database.ddl() as connection:
+        _refuse_unknown(_found(connection))
+        upgrade(connection)
+        return REVISION
 
 
 def check_schema(database: Database) -> None:
@@ -35,12 +31,12 @@ def check_schema(database: Database) -> None:
     Raises:
         SchemaMismatch: it is another, or there is none.
     """
-    with _config() as config, database.read() as connection:
-        found, expected = _found(connection), _expected(config)
-        _refuse_unknown(config, found)
-    if found != expected:
+    with database.read() as connection:
+        found = _found(connection)
+    _refuse_unknown(found)
+    if found != REVISION:
         raise SchemaMismatch(
-            f"the database is at schema revision {found or 'none'}, this release expects {expected}: "
+            f"the database is at schema revision {found or 'none'}, this release expects {REVISION}: "
             "run `nearbit migrate`"
         )
 
@@ -60,27 +56,21 @@ def prepare(database: Database) -> None:
     check_schema(database)
 
 
-@contextmanager
-def _config() -> Iterator[Config]:
-    """Alembic's settings, built here: an installed package has no pyproject.toml to read them from."""
-    with resources.as_file(resources.files("migrations")) as folder:
-        config = Config()
-        config.set_main_option("script_location", str(folder).replace("%", "%%"))
-        yield config
-
-
-def _expected(config: Config) -> str:
-    return str(ScriptDirectory.from_config(config).get_current_head())
-
-
 def _found(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    """What alembic has noted in the database. Asked in SQL: every start asks, and alembic takes long to import."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one_or_none()
+    return revision
 
 
-def _refuse_unknown(config: Config, found: str | None) -> None:
-    known = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
-    if found is not None and found not in known:
+def _refuse_unknown(found: str | None) -> None:
+    if found in (None, REVISION):
+        return
+    from service.store.upgrades import known_revisions
+
+    if found not in known_revisions():
         raise SchemaMismatch(
-            f"the database is at schema revision {found}, which this release does not know (it expects {known[0]}): "
+            f"the database is at schema revision {found}, which this release does not know (it expects {REVISION}): "
             "run the newer release that made it"
         )

@@ -15,7 +15,8 @@ from sqlalchemy import Connection, inspect
 from service.errors import SchemaMismatch
 from service.store import schema
 from service.store.database import Database
-from service.store.migrations import check_schema, migrate, prepare
+from service.store.migrations import REVISION, check_schema, migrate, prepare
+from service.store.upgrades import known_revisions
 from tests.conftest import empty_postgres, new_collection
 
 
@@ -86,6 +87,10 @@ def test_the_migrations_make_exactly_the_schema(empty: Database) -> None:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, schema.metadata) == []
     assert len(wanted) > 10
+
+
+def test_the_revision_of_this_release_is_the_latest_migration() -> None:
+    assert known_revisions()[0] == REVISION
 
 
 def test_migrating_twice_changes_nothing_and_keeps_what_is_there(empty: Database) -> None:
