@@ -28,7 +28,7 @@ from sqlalchemy import text
 from synthetic import synthetic_texts
 
 from service.hashing.codes import Codes
-from service.hashing.function import digest_of
+from service.hashing.digest import digest_of
 from service.hashing.untrained import untrained_hash_function
 from service.store import collections, spaces
 from service.store.database import Database

@@ -12,7 +12,6 @@ from service.encoding import Encoder
 from service.encoding.batcher import Batcher
 from service.encoding.client import EncoderClient
 from service.errors import NearbitError
-from service.hashing.device import share_cores
 from service.index.replicas import Follower
 from service.ingest.collections import CollectionWriter
 from service.ingest.documents import DocumentWriter
@@ -78,7 +77,6 @@ class Services:
         except NearbitError:
             database.close()
             raise
-        share_cores(settings.workers)
         follower = Follower(
             database,
             node_id=f"{os.uname().nodename}-{os.getpid()}-{id(database):x}",
@@ -105,7 +103,9 @@ class Services:
         )
 
     def start(self) -> None:
-        """Start to follow the database."""
+        """Start to follow the database; what encodes is made ready once the replicas have caught up."""
+        if isinstance(self.encoder, Batcher):
+            self.follower.when_caught_up(self.encoder.prepare)
         self.follower.start()
 
     async def close(self) -> None:
@@ -141,11 +141,11 @@ class EncoderServices:
 
 def open_encoder(settings: Settings, database: Database) -> Encoder:
     """The encoder of an API process: a client of the encoder process if the settings name one, else a batcher."""
-    return EncoderClient.of(settings) if settings.encoder_url else open_batcher(settings, database)
+    return EncoderClient.of(settings) if settings.encoder_url else open_batcher(settings, database, settings.workers)
 
 
-def open_batcher(settings: Settings, database: Database) -> Batcher:
-    """A batcher, which runs the hash functions of the database in this process.
+def open_batcher(settings: Settings, database: Database, n_processes: int = 1) -> Batcher:
+    """A batcher, which runs the hash functions of the database in this process, one of so many like it.
 
     Raises:
         ConfigurationError: the device is not on this machine.
@@ -161,4 +161,5 @@ def open_batcher(settings: Settings, database: Database) -> Batcher:
         max_batch=settings.encoder_batch,
         max_queue=settings.encoder_queue,
         cache=settings.encoder_cache,
+        n_processes=n_processes,
     )

@@ -12,8 +12,9 @@ import pytest
 from service.config import Settings
 from service.encoding.batcher import Batcher
 from service.hashing.content import Contents, from_wire
-from service.hashing.explain import WordContributions
-from service.hashing.function import Encoded, digest_of
+from service.hashing.contributions import WordContributions
+from service.hashing.digest import digest_of
+from service.hashing.encoded import Encoded
 from service.hashing.untrained import untrained_hash_function
 from service.index.replicas import Follower
 from service.ingest.collections import CollectionWriter

@@ -17,7 +17,8 @@ from rich.table import Table
 
 from service.errors import InvalidInput, NearbitError, explained
 from service.hashing.content import Content
-from service.hashing.function import HashFunction, digest_of
+from service.hashing.digest import digest_of
+from service.hashing.function import HashFunction
 from service.safe_text import cell, escape_what_cannot_be_encoded, say
 from training.config import TrainingConfig, options_of
 from training.data.readers import read_contents

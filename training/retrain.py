@@ -21,7 +21,8 @@ import structlog
 from service.config import Settings
 from service.errors import TooFewDocuments, WorseThanActive
 from service.hashing.content import Content
-from service.hashing.function import HashFunction, digest_of
+from service.hashing.digest import digest_of
+from service.hashing.function import HashFunction
 from service.store import codes, collections, deletion, documents, jobs, nodes, spaces, words
 from service.store.collections import Collection
 from service.store.database import Database

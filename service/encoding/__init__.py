@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from service.hashing.content import Contents
-from service.hashing.explain import WordContributions
-from service.hashing.function import Encoded
+from service.hashing.contributions import WordContributions
+from service.hashing.encoded import Encoded
 
 MAX_TEXTS = 1_000
 """Most texts in one request to an encoder process; more are sent in parts."""

@@ -28,13 +28,15 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from service.errors import EncoderUnavailable, QueueFull
 from service.hashing.content import Contents, Text, size_of
-from service.hashing.device import resolve_device
-from service.hashing.explain import WordContributions, explain
-from service.hashing.function import Encoded, HashFunction
+from service.hashing.contributions import WordContributions
+from service.hashing.encoded import Encoded
+
+if TYPE_CHECKING:
+    from service.hashing.function import HashFunction
 
 _OLDEST_SHARE = 4
 """The oldest request gets one in this many contents of a call."""
@@ -44,6 +46,8 @@ _LOADS_AT_ONCE = 6
 """Hash functions that load at the same time, each over a database connection of its own."""
 _EXPLAINED_TOGETHER = 32
 """Contents that are explained before another caller's are."""
+_ANYWHERE = ("auto", "cpu")
+"""Devices that every machine has."""
 _ENDED = "the thread that encodes has ended: restart the process"
 
 
@@ -136,6 +140,7 @@ class Batcher:
         inline_chars: on a CPU, texts of up to this many characters in all are encoded by their caller at once.
         max_chars: most characters of texts in one call of more than one text, so that whoever comes meanwhile does not
             wait for hundreds of books.
+        n_processes: processes like this one on the machine, which share its cores.
 
     Raises:
         ConfigurationError: the device is not on this machine.
@@ -150,13 +155,15 @@ class Batcher:
         cache: int = 8,
         inline_chars: int = 2_000,
         max_chars: int = 250_000,
+        n_processes: int = 1,
     ) -> None:
-        self.device = resolve_device(device)
+        self._device = device if device in _ANYWHERE else _resolved(device)
         self.max_batch = max_batch
         self.max_queue = max_queue
         self.cache = cache
-        self.inline_chars = inline_chars if self.device == "cpu" else 0
+        self.inline_chars = inline_chars
         self.max_chars = max_chars
+        self.n_processes = n_processes
         self.stats = BatcherStats()
         self._load = load
         self._functions: OrderedDict[str, HashFunction] = OrderedDict()
@@ -172,6 +179,16 @@ class Batcher:
         self._n_explaining = 0
         self._consumer = threading.Thread(target=self._run, name="nearbit-encode", daemon=True)
         self._consumer.start()
+
+    @property
+    def device(self) -> str:
+        """Where hash functions run: cpu, cuda or cuda:N. Blocks for a second or two where torch is not imported yet."""
+        return _resolved(self._device)
+
+    def prepare(self) -> None:
+        """Import torch in a thread, so that the first caller need not wait for it; without it, that caller does."""
+        with contextlib.suppress(RuntimeError):  # no thread can be started, or the batcher was closed
+            self._loader.submit(_resolved, self._device)
 
     @property
     def n_waiting(self) -> int:
@@ -200,7 +217,7 @@ class Batcher:
             NotFound: from `load`, no hash function of that digest.
         """
         function = await self._function(digest, len(contents))
-        if self._is_short(contents):
+        if self._is_short(function, contents):
             return self._encode_here(function, contents)
         sizes = [size_of(content) for content in contents]
         future: asyncio.Future[Encoded] = asyncio.get_running_loop().create_future()
@@ -218,11 +235,11 @@ class Batcher:
         Raises:
             EncoderUnavailable: the batcher was closed.
         """
-        if not self._is_short(contents):
-            return None
         with self._changed:
             function = self._loaded_function(digest)
-        return None if function is None else self._encode_here(function, contents)
+        if function is None or not self._is_short(function, contents):
+            return None
+        return self._encode_here(function, contents)
 
     def _encode_here(self, function: HashFunction, contents: Contents) -> Encoded:
         """Codes of short contents, in the thread of their caller."""
@@ -260,11 +277,13 @@ class Batcher:
     ) -> list[WordContributions]:
         self._check_open()
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._explainer, explain, function, contents, bits)
+        return await loop.run_in_executor(self._explainer, _explain, function, contents, bits)
 
-    def _is_short(self, contents: Contents) -> bool:
+    def _is_short(self, function: HashFunction, contents: Contents) -> bool:
         if not contents:
             return True
+        if function.device.type != "cpu":
+            return False
         if len(contents) > _INLINE_CONTENTS or not all(isinstance(content, Text) for content in contents):
             return False
         return sum(map(size_of, contents)) <= self.inline_chars
@@ -325,17 +344,24 @@ class Batcher:
         """Load a hash function for the requests that wait for it; after a failure the next caller tries again."""
         outcome: HashFunction | BaseException
         try:
-            outcome = HashFunction.from_bytes(self._load(digest), digest).to(self.device)
+            outcome = self._loaded(digest)
         except BaseException as error:  # whatever it is, the callers must not wait for ever
             outcome = error
         with self._changed:
             callers = [*self._loads.pop(digest)]
-            if isinstance(outcome, HashFunction):
+            if not isinstance(outcome, BaseException):
                 self._functions[digest] = outcome
                 while len(self._functions) > self.cache:
                     self._functions.popitem(last=False)
         for future in callers:
             _deliver(future, outcome)
+
+    def _loaded(self, digest: str) -> HashFunction:
+        from service.hashing.device import share_cores
+        from service.hashing.function import HashFunction
+
+        share_cores(self.n_processes)
+        return HashFunction.from_bytes(self._load(digest), digest).to(self.device)
 
     def _offer(self, request: _Request) -> None:
         with self._changed:
@@ -438,6 +464,21 @@ class Batcher:
         with self._changed:  # what is left of it is not encoded in vain
             self._forget(request)
         _deliver(request.future, error)
+
+
+# What needs torch is imported where a thread may wait for it: a process is ready earlier without.
+
+
+def _resolved(device: str) -> str:
+    from service.hashing.device import resolve_device
+
+    return resolve_device(device)
+
+
+def _explain(function: HashFunction, contents: Contents, bits: Sequence[int] | None) -> list[WordContributions]:
+    from service.hashing.explain import explain
+
+    return explain(function, contents, bits)
 
 
 def _parts(contents: Contents, n: int, max_chars: int) -> Iterator[Contents]:

@@ -16,8 +16,8 @@ from service.config import Settings
 from service.encoding import MAX_CHARS, MAX_EXPLAINED, MAX_TEXTS
 from service.errors import CorruptArtifact, EncoderUnavailable, InvalidContent, NearbitError, NotFound, QueueFull
 from service.hashing.content import Contents, Text, of_kind
-from service.hashing.explain import WordContributions
-from service.hashing.function import Encoded
+from service.hashing.contributions import WordContributions
+from service.hashing.encoded import Encoded
 
 T = TypeVar("T")
 _Read = Callable[[Mapping[str, Any], int], list[T]]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Self, cast
+from typing import cast
 
 import numpy as np
 import safetensors
@@ -19,6 +18,8 @@ from torch import Tensor
 from service.errors import CorruptArtifact
 from service.hashing.codes import Codes, pack
 from service.hashing.content import Contents
+from service.hashing.digest import digest_of
+from service.hashing.encoded import Encoded, confidence
 from service.hashing.featurizers import Features, Featurizer, restore_featurizer
 from service.hashing.featurizers.text import HashedTextFeaturizer, TextFeaturizer
 from service.hashing.forward import Forward
@@ -26,35 +27,6 @@ from service.hashing.network import EncoderNetwork, SparseBatch, network_input
 
 FORMAT = "nearbit-hash-function-1"
 _ROWS_AT_ONCE = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """Codes of contents, and how much they mean.
-
-    Attributes:
-        codes: `(n, n_bits // 8)`.
-        n_known_features: `(n,)`, the number of nonzero features of each content. One without any still has a code,
-            that of the empty row: its neighbors mean little, and answers say so.
-        confidence: `(n, n_bits)` uint8, the distance of each logit from its threshold, in 255ths of the largest such
-            distance of its content: bits of little confidence flip first.
-    """
-
-    codes: Codes
-    n_known_features: NDArray[np.int64]
-    confidence: NDArray[np.uint8]
-
-    def __getitem__(self, rows: slice) -> Encoded:
-        return Encoded(self.codes[rows], self.n_known_features[rows], self.confidence[rows])
-
-    @classmethod
-    def joined(cls, parts: Sequence[Self]) -> Self:
-        """The rows of all parts, in order."""
-        return cls(
-            np.concatenate([part.codes for part in parts]),
-            np.concatenate([part.n_known_features for part in parts]),
-            np.concatenate([part.confidence for part in parts]),
-        )
 
 
 @dataclass(frozen=True)
@@ -187,24 +159,11 @@ def _assemble(about: dict[str, dict[str, object]], tensors: dict[str, NDArray[np
     return HashFunction(featurizer, network.eval(), tensors["thresholds"].astype(np.float32), seed)
 
 
-def digest_of(content: bytes) -> str:
-    """SHA-256 of a stored hash function, in hexadecimal."""
-    return hashlib.sha256(content).hexdigest()
-
-
 def n_known_features(features: Features) -> NDArray[np.int64]:
     """Number of nonzero features of each row: `(n,)`."""
     if isinstance(features, np.ndarray):
         return np.asarray(np.count_nonzero(features, axis=1), dtype=np.int64)
     return np.diff(features.indptr).astype(np.int64)
-
-
-def confidence(margins: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """How far each of `(n, n_bits)` logits lies from its threshold, in 255ths of the farthest one of its row."""
-    distances = np.abs(margins)
-    farthest = distances.max(axis=1, keepdims=True, initial=1e-30)
-    scaled: NDArray[np.uint8] = np.rint(distances * (255 / farthest)).astype(np.uint8)
-    return scaled
 
 
 def _slices(n: int) -> Iterator[slice]:

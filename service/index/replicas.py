@@ -27,7 +27,7 @@ import structlog
 from sqlalchemy import Connection
 
 from service.errors import CorruptArtifact, NearbitError, Unavailable, explained
-from service.hashing.function import digest_of
+from service.hashing.digest import digest_of
 from service.index.document_replica import DocumentReplica
 from service.index.document_replicas import DocumentReplicas, DocumentState
 from service.index.hamming import snapshot
@@ -122,6 +122,7 @@ class Follower:
     _pruned_at: float = float("-inf")
     _pruned_spaces: frozenset[int] = frozenset()
     _patience: float = field(default_factory=lambda: random.uniform(1.0, 1.5))  # not as the processes beside it
+    _when_caught_up: list[Callable[[], object]] = field(default_factory=list)
     _documents: DocumentReplicas = field(init=False)
 
     def __post_init__(self) -> None:
@@ -130,6 +131,10 @@ class Follower:
             return lambda connection: self._is_followed(connection, history)
 
         self._documents = DocumentReplicas(self.database, self.snapshots, self.words_snapshot_from, followed)
+
+    def when_caught_up(self, call: Callable[[], object]) -> None:
+        """Call a function from the follower's thread, once, when every replica has caught up."""
+        self._when_caught_up.append(call)
 
     def start(self) -> None:
         """Follow in a thread of its own; replicas appear as they are loaded."""
@@ -546,11 +551,13 @@ class Follower:
             log.warning("snapshots not pruned", folder=str(self.snapshots), error=str(error))
 
     def _run(self) -> None:
-        WordIndex()  # loads the compiled loops, which would keep the first collection waiting
+        WordIndex()  # has the compiled loops loaded while the first collection is
         while not self._stopping.is_set():
             try:
                 self.poll()
                 self.error = None
+                if self._when_caught_up and not self.behind():
+                    self._when_caught_up.pop()()
             except Exception as error:  # one of the two loops that may: readyz tells, the next poll tries again
                 reason = f"{type(error).__name__}: {error}"
                 if reason != self.error:  # once, not five times a second

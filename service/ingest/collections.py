@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from service.errors import CollectionDiffers, InvalidInput, NotFound
 from service.hashing.analysis import LANGUAGES
 from service.hashing.codes import check_n_bits
-from service.hashing.function import digest_of
-from service.hashing.untrained import untrained_hash_function
+from service.hashing.digest import digest_of
 from service.index.replicas import Follower
 from service.store import collections, deletion, spaces, words
 from service.store.collections import Collection
@@ -58,6 +57,8 @@ class CollectionWriter:
         return collection, created
 
     def _create(self, name: str, kind: str, n_bits: int, changes: WordChanges) -> tuple[Collection, bool]:
+        from service.hashing.untrained import untrained_hash_function  # torch, which only new collections wait for
+
         content = untrained_hash_function(n_bits).to_bytes()
         with self.database.write() as connection:
             collection = collections.create(connection, name, kind, n_bits)

@@ -18,7 +18,7 @@ from service.encoding import Encoder
 from service.errors import Conflict, DuplicateIds, InvalidInput
 from service.hashing.codes import Codes
 from service.hashing.content import check_contents
-from service.hashing.function import Encoded
+from service.hashing.encoded import Encoded
 from service.index.replicas import Follower
 from service.ingest.collections import get_collection
 from service.ingest.duplicates import DuplicateCheck, DuplicatesOf, Lookup, show

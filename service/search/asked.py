@@ -13,7 +13,7 @@ from service.encoding import Encoder
 from service.errors import InvalidInput
 from service.hashing.codes import Codes
 from service.hashing.content import Content, check_content, check_contents, from_wire, size_of
-from service.hashing.function import Encoded
+from service.hashing.encoded import Encoded
 from service.index.words import Clause
 from service.search import fuse
 from service.search.fuse import Direction

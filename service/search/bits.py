@@ -17,11 +17,11 @@ import asyncio
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 from sqlalchemy import Connection
 
 from service.hashing.analysis import Analyzer
@@ -33,6 +33,9 @@ from service.store.database import Database
 from service.store.documents import DocumentSummary, Shown
 from service.store.overviews import SpaceReference
 from service.threads import run_in_large_thread, run_read
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 log = structlog.get_logger(__name__)
 
@@ -268,6 +271,8 @@ def _terms_of(texts: Sequence[str], analyzer: Analyzer) -> tuple[list[str], csr_
 
     Stop words and terms without a letter are left out: they name nothing.
     """
+    from scipy.sparse import csr_matrix  # a quarter of a second, which only those who ask for bits wait
+
     of_texts = [set(analyzer.terms(text)) for text in texts]
     frequencies = Counter(term for terms in of_texts for term in terms)
     least = min(_LEAST_DOCUMENTS, max(1, len(texts) // 10))

@@ -13,7 +13,7 @@ from service.config import Settings
 from service.encoding import Encoder
 from service.hashing.codes import unpack
 from service.hashing.content import Text
-from service.hashing.explain import WordContributions
+from service.hashing.contributions import WordContributions
 from service.index.document_replica import DocumentReplica
 from service.index.replicas import Follower
 from service.index.words import Clause

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from service.hashing.analysis import Analyzer
 from service.hashing.codes import Codes, unpack
 from service.hashing.content import Content, Text
-from service.hashing.explain import WordContributions
+from service.hashing.contributions import WordContributions
 from service.index.document_replica import DocumentReplica
 from service.index.key_mask import Keys
 from service.index.words import Clause

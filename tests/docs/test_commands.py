@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from service.hashing.function import digest_of
+from service.hashing.digest import digest_of
 from service.hashing.untrained import untrained_hash_function
 from service.store import codes, collections, spaces
 from service.store.database import Database

@@ -10,8 +10,11 @@ import pytest
 from service.encoding.batcher import Batcher
 from service.errors import ConfigurationError, CorruptArtifact, EncoderUnavailable, NotFound, QueueFull
 from service.hashing.content import Contents, Text
-from service.hashing.explain import WordContributions, explain
-from service.hashing.function import Encoded, HashFunction, digest_of
+from service.hashing.contributions import WordContributions
+from service.hashing.digest import digest_of
+from service.hashing.encoded import Encoded
+from service.hashing.explain import explain
+from service.hashing.function import HashFunction
 from service.hashing.untrained import untrained_hash_function
 
 FUNCTIONS = {n_bits: untrained_hash_function(n_bits) for n_bits in (16, 32)}
@@ -622,7 +625,7 @@ def test_many_contents_are_explained_a_few_at_a_time_and_callers_take_turns(monk
         calls.append([content.text for content in contents if isinstance(content, Text)])
         return explain(function, contents, bits)
 
-    monkeypatch.setattr("service.encoding.batcher.explain", noted)
+    monkeypatch.setattr("service.hashing.explain.explain", noted)
 
     async def scenario() -> None:
         encoder = batcher()

@@ -11,8 +11,9 @@ from service.encoding.batcher import Batcher
 from service.encoding.client import EncoderClient
 from service.errors import CorruptArtifact, EncoderUnavailable, InvalidContent, NearbitError, NotFound, QueueFull
 from service.hashing.content import Text
+from service.hashing.digest import digest_of
+from service.hashing.encoded import Encoded
 from service.hashing.explain import explain
-from service.hashing.function import Encoded, digest_of
 from service.hashing.untrained import untrained_hash_function
 from service.web.problems import install_problems
 from service.web.routes.encoder import encoder_routes

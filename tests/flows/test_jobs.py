@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from service.hashing.function import digest_of
+from service.hashing.digest import digest_of
 from service.hashing.untrained import untrained_hash_function
 from service.store import codes, collections, schema, spaces
 from service.store.database import Database

@@ -4,8 +4,10 @@ import torch
 
 from service.errors import CorruptArtifact
 from service.hashing.content import Text
+from service.hashing.digest import digest_of
+from service.hashing.encoded import Encoded, confidence
 from service.hashing.featurizers.text import TextFeaturizer
-from service.hashing.function import Encoded, HashFunction, confidence, digest_of
+from service.hashing.function import HashFunction
 from service.hashing.network import EncoderNetwork
 
 CORPUS = [Text(f"document number {i} about {subject}") for i in range(50) for subject in ("cats", "ships", "music")]

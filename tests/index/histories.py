@@ -8,7 +8,7 @@ from itertools import count
 import numpy as np
 
 from service.hashing.content import Text
-from service.hashing.function import digest_of
+from service.hashing.digest import digest_of
 from service.index.replica import Replica
 from service.index.replicas import Follower
 from service.store import codes, collections, documents, overviews, spaces

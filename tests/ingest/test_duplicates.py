@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.hashing.content import Contents, Text
-from service.hashing.function import Encoded
+from service.hashing.encoded import Encoded
 from service.ingest import duplicates
 from service.ingest.duplicates import DuplicateCheck, DuplicatesOf
 from service.store import documents

@@ -9,7 +9,8 @@ import pytest
 
 from service.config import Settings
 from service.hashing.content import Text
-from service.hashing.function import HashFunction, digest_of
+from service.hashing.digest import digest_of
+from service.hashing.function import HashFunction
 from service.hashing.untrained import untrained_hash_function
 from service.store import codes, collections, documents, jobs, nodes, spaces
 from service.store.collections import Collection

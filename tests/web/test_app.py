@@ -19,7 +19,7 @@ from sqlalchemy import event, make_url
 from service.config import Settings
 from service.encoding.client import EncoderClient
 from service.hashing.content import Text
-from service.hashing.function import digest_of
+from service.hashing.digest import digest_of
 from service.hashing.untrained import untrained_hash_function
 from service.web.app import create_encoder_app
 from tests.web.asserting import refused

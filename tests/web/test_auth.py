@@ -16,7 +16,7 @@ from service.config import Settings
 from service.encoding.client import EncoderClient
 from service.errors import ConfigurationError, EncoderUnavailable
 from service.hashing.content import Text
-from service.hashing.function import digest_of
+from service.hashing.digest import digest_of
 from service.hashing.untrained import untrained_hash_function
 from service.store import spaces
 from service.store.database import Database

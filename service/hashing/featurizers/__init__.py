@@ -6,11 +6,10 @@ contents to a matrix with one row each and changes nothing. What it learned leav
 
 from __future__ import annotations
 
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from service.errors import CorruptArtifact
 from service.hashing.content import Contents
@@ -18,8 +17,11 @@ from service.hashing.featurizers.embedding import EmbeddingFeaturizer
 from service.hashing.featurizers.image import ImageFeaturizer
 from service.hashing.featurizers.text import HashedTextFeaturizer, TextFeaturizer
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
 Arrays = dict[str, NDArray[np.generic]]
-Features = csr_matrix | NDArray[np.float32]
+Features: TypeAlias = "csr_matrix | NDArray[np.float32]"
 """`(n, n_features)` float32: sparse for text, dense for pictures and embeddings."""
 
 

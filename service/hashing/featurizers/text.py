@@ -14,19 +14,20 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import chain
-from typing import Literal, Self, cast
+from typing import TYPE_CHECKING, Literal, Self, cast
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
-from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
 from service.errors import CorruptArtifact, InvalidInput
 from service.hashing.analysis import Analyzer
 from service.hashing.content import Content, Contents, Text, of_kind
 from service.hashing.featurizers.first_tokens import first_tokens
 from service.hashing.featurizers.word_parts import parts_of_word, parts_would_help
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 Parts = Literal["auto", "on", "off"]
 TermsOf = Callable[[str], list[str]]
@@ -75,6 +76,8 @@ def _weighted_rows(
     ids_of: Callable[[str], list[int]], contents: Contents, n_features: int, idf: NDArray[np.float32] | None
 ) -> csr_matrix:
     """Count feature ids per content, weight them, scale rows to unit length: `(n, n_features)` float32 CSR."""
+    from scipy.sparse import csr_matrix  # a quarter of a second, which a query does without
+
     rows = [ids_of(content.whole) for content in of_kind(contents, Text)]
     indptr = np.zeros(len(rows) + 1, dtype=np.int64)
     np.cumsum([len(row) for row in rows], out=indptr[1:])
@@ -151,14 +154,18 @@ class TextFeaturizer:
         Raises:
             InvalidInput: no term occurs in `min_df` documents.
         """
+        from service.hashing.featurizers.vocabulary import learned  # scikit-learn, which takes a second to import
+
         texts = [content.whole for content in of_kind(contents, Text)]
         terms_of = _terms_of(self.analyzer)
-        words, idf = self._count(texts, terms_of)
+        words, idf = learned(texts, terms_of, self.max_features, self.min_df)
         self.uses_parts = self.parts == "on" or (
             self.parts == "auto" and parts_would_help(texts, terms_of, self.min_df)
         )
         if self.uses_parts:
-            parts, idf_of_parts = self._count(texts, lambda text: _parts_of_words(terms_of(text)))
+            parts, idf_of_parts = learned(
+                texts, lambda text: _parts_of_words(terms_of(text)), self.max_features, self.min_df
+            )
             words, idf = words + parts, np.concatenate([idf, idf_of_parts])
         if not words:
             raise InvalidInput(
@@ -167,16 +174,6 @@ class TextFeaturizer:
             )
         self._learned(words, idf)
         return self
-
-    def _count(self, texts: Sequence[str], terms_of: TermsOf) -> tuple[list[str], NDArray[np.float32]]:
-        """The commonest terms, sorted, and their idf; none, if no term occurs in `min_df` documents."""
-        counter = CountVectorizer(analyzer=terms_of, max_features=self.max_features, min_df=self.min_df, dtype=np.int32)
-        try:
-            counts = counter.fit_transform(texts)
-        except ValueError:
-            return [], np.empty(0, dtype=np.float32)
-        weights = TfidfTransformer(sublinear_tf=True).fit(counts)
-        return counter.get_feature_names_out().tolist(), weights.idf_.astype(np.float32)
 
     def _learned(self, vocabulary: list[str], idf: NDArray[np.float32]) -> None:
         self.vocabulary = vocabulary

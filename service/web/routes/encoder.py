@@ -19,8 +19,8 @@ from service.encoding import MAX_CHARS, MAX_EXPLAINED, MAX_TEXTS, Encoder
 from service.errors import InvalidContent, InvalidInput
 from service.hashing.codes import MAX_BITS
 from service.hashing.content import Text
-from service.hashing.explain import WordContributions
-from service.hashing.function import Encoded
+from service.hashing.contributions import WordContributions
+from service.hashing.encoded import Encoded
 from service.web.auth import needs
 from service.web.guarded_route import GuardedRoute
 from service.web.problems import problem_responses

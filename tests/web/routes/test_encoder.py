@@ -12,8 +12,10 @@ from fastapi import FastAPI
 from service.encoding.batcher import Batcher
 from service.errors import NotFound
 from service.hashing.content import Contents, Text
+from service.hashing.digest import digest_of
+from service.hashing.encoded import Encoded
 from service.hashing.explain import explain
-from service.hashing.function import Encoded, HashFunction, digest_of
+from service.hashing.function import HashFunction
 from service.hashing.untrained import untrained_hash_function
 from service.web.problems import install_problems
 from service.web.routes.encoder import encoder_routes

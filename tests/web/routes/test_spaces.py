@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from service.config import Settings
-from service.hashing.function import digest_of
+from service.hashing.digest import digest_of
 from service.hashing.untrained import untrained_hash_function
 from service.ingest import spaces as ingest_spaces
 from service.processes.jobs import JobRunner
