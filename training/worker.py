@@ -1,4 +1,4 @@
-"""The trainer process: claims and runs the kinds of jobs that train."""
+"""The trainer process: runs the kinds of jobs that train. `python -m training.worker` ends with its parent."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-
 from service.config import Settings
+from service.logs import configure_logging
 from service.store import leases
 from service.store.database import Database
 from service.store.jobs import Job
 from service.store.leases import ReportProgress, Run
 from service.store.migrations import check_schema
-from training.retrain import Retrain
 
 
 def work(settings: Settings, *, exit_with_parent: bool = False, once: bool = False) -> None:
@@ -27,7 +25,6 @@ def work(settings: Settings, *, exit_with_parent: bool = False, once: bool = Fal
         once: return when no job is waiting.
     """
     stopping = leases.stop_signals(exit_with_parent=exit_with_parent)
-    torch.set_num_threads(settings.train_threads or os.cpu_count() or 1)
     database = Database.open(settings.database_url)
     try:
         check_schema(database)
@@ -40,6 +37,12 @@ def kinds(database: Database, settings: Settings) -> dict[str, Run]:
     """The function that runs a job, for each kind of job that the trainer claims."""
 
     def retrain(job: Job, report: ReportProgress) -> Mapping[str, Any]:
+        # Only now, as it takes seconds and hundreds of megabytes, which a trainer without a job does not need.
+        import torch
+
+        from training.retrain import Retrain
+
+        torch.set_num_threads(settings.train_threads or os.cpu_count() or 1)
         space = Retrain(database, settings, job, report).run()
         return {"stage": "active", "version": space.version}
 
@@ -49,3 +52,9 @@ def kinds(database: Database, settings: Settings) -> dict[str, Run]:
 def run_job(database: Database, settings: Settings, job: Job, worker: str, stopping: threading.Event) -> None:
     """Run a claimed job to its end and record the result."""
     leases.run_job(database, settings.lease_s, job, worker, kinds(database, settings)[job.kind], stopping)
+
+
+if __name__ == "__main__":
+    of_environment = Settings()
+    configure_logging(of_environment)
+    work(of_environment, exit_with_parent=True)

@@ -12,7 +12,7 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-TRAINER = (sys.executable, "-m", "training", "work", "--exit-with-parent")
+TRAINER = (sys.executable, "-m", "training.worker")
 JOB_RUNNER = (sys.executable, "-m", "service", "work", "--exit-with-parent")
 _BACKOFF_S = (1.0, 60.0)
 _HEALTHY_S = 60.0

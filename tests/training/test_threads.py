@@ -9,7 +9,7 @@ import pytest
 def test_threads_of_a_training_that_wait_for_one_another_leave_the_cores_to_others():
     unset = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
     asked = subprocess.run(
-        [sys.executable, "-c", "import training.worker"],
+        [sys.executable, "-c", "import training.worker, torch"],
         env=unset | {"OMP_DISPLAY_ENV": "verbose"},
         capture_output=True,
         text=True,
