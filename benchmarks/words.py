@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from service.index.key_mask import KeyMask
 from service.index.words import Clause, WordIndex, snapshot
 from service.index.words.build import merged
-from service.index.words.kernels.select import engine
+from service.index.words.kernels.select import loops
 
 AT_ONCE, N_WORDS, N_TITLE, N_QUERIES, N_STOP = 10_000, 60, 5, 200, 50
 SHIFT = 5.0
@@ -105,7 +105,7 @@ def measure(n: int, report: Report) -> None:
     index.wait()
     taken += time.perf_counter() - began
     began = time.perf_counter()
-    base = merged(index._view.parts, engine()) if index.n_segments > 1 else index.base()
+    base = merged(index._view.parts, loops().now) if index.n_segments > 1 else index.base()
     merge_s = time.perf_counter() - began
     report.row("build", f"{taken:.2f} s, {n / taken:,.0f} documents/s, {index.n_segments} segments")
     report.row("merge of all into one", f"{merge_s:.2f} s, {base.n_postings / merge_s / 1e6:.0f}M postings/s")

@@ -6,14 +6,19 @@ a field of a layout, loops from its cache would read raw memory at the old offse
 
 from __future__ import annotations
 
+import fcntl
 import os
+import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from llvmlite.binding import get_host_cpu_features
+import llvmlite
+import numba
+from llvmlite.binding import get_host_cpu_features, get_host_cpu_name
 from numba import njit
 from numba.core import config as _config
 
@@ -48,6 +53,36 @@ def cache_folder(sources: Sequence[Path]) -> Path | None:
         home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
         places = [sources[0].parent / "__pycache__", Path(home) / "nearbit"]
     return next((place / name for place in places if _is_writable(place / name)), None)
+
+
+def cache_of(loops: Any) -> Path | None:
+    """The cache folder of a module of compiled loops, which names the files that are compiled in."""
+    return cache_folder(loops.COMPILED_IN)
+
+
+def stamp(folder: Path, what: str) -> Path:
+    """A file that is there once these loops are in the cache folder, for this processor and these versions."""
+    cpu = config.CPU_NAME or get_host_cpu_name()
+    about = sys.implementation.cache_tag, numba.__version__, llvmlite.__version__, cpu, features()
+    return folder / f"{what.replace(' ', '-')}.{sha256(repr(about).encode()).hexdigest()[:16]}"
+
+
+@contextmanager
+def compiling_alone(folder: Path | None, what: str) -> Iterator[None]:
+    """Compile some loops while no other process does, unless they are in the cache; the others find them there then.
+
+    Without a folder that can be written to, each process compiles.
+    """
+    if folder is None or (done := stamp(folder, what)).exists():
+        yield
+        return
+    with ExitStack() as stack:
+        with suppress(OSError):
+            file = stack.enter_context(done.with_name(f"{done.name}.lock").open("w"))
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+        with suppress(OSError):
+            done.touch()
 
 
 def features() -> str:

@@ -19,6 +19,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from service.config import Settings
 from service.encoding.batcher import Batcher
+from service.index.engines import answer_meanwhile
 from service.logs import configure_logging
 from service.services import EncoderServices, Services
 from service.threads import run_in_thread
@@ -121,6 +122,7 @@ def from_environment() -> FastAPI:
     """The app of an API process that `serve` starts: settings from `NEARBIT_*`, and an end when the parent ends."""
     settings = Settings()
     configure_logging(settings)
+    answer_meanwhile()
     if (parent := parent_process()) is not None:
 
         def follow_parent() -> None:

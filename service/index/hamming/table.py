@@ -34,7 +34,7 @@ from service.hashing.codes import Codes, check_n_bits, unpack
 from service.index.hamming import duplicates, layout
 from service.index.hamming.answers import Answers, Neighbors
 from service.index.hamming.duplicates import DuplicateGroup, Linkage
-from service.index.hamming.kernels.select import Engine, engine_for
+from service.index.hamming.kernels.select import Engine, loops_for
 from service.index.hamming.layout import ANSWER_WORDS, AUTO, FOUND, RADIUS, UNLIMITED, Words
 from service.index.hamming.view import Ids, Keys, View
 from service.index.key_mask import SPARSE, KeyMask
@@ -63,7 +63,7 @@ class HammingTable:
 
     def __init__(self, n_bits: int) -> None:
         self._n_bits, self._n_bytes = check_n_bits(n_bits), n_bits // 8
-        self._engine: Engine = engine_for(n_bits)
+        self._loops = loops_for(n_bits)
         self._one_code = 1, self._n_bytes
         self._lock = threading.Lock()
         self._view = View.of_base(layout.allocate(0, n_bits, 0))
@@ -96,6 +96,10 @@ class HammingTable:
 
     def __len__(self) -> int:
         return self._view.n_live
+
+    @property
+    def _engine(self) -> Engine:
+        return self._loops.now
 
     @property
     def n_bits(self) -> int:

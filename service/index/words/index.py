@@ -27,7 +27,8 @@ from service.index.bits import Bitmap
 from service.index.key_mask import KeyMask, Keys
 from service.index.words import build, dictionary, plan, shares
 from service.index.words.delta import MOST_DOCS, Delta, fits
-from service.index.words.kernels.select import Engine, engine
+from service.index.words.kernels import select
+from service.index.words.kernels.select import Engine
 from service.index.words.layout import Segment
 from service.index.words.matching import matching_docs
 from service.index.words.part import Docs, Part, Postings, Totals
@@ -64,7 +65,7 @@ class WordIndex:
 
     def __init__(self, k1: float = 1.2, b: float = 0.75, title_weight: float = 3.0) -> None:
         self.configure(k1, b, title_weight)
-        self._engine: Engine = engine()
+        self._loops = select.loops()
         self._lock = threading.Lock()
         self._view = View()
         self._merging: tuple[Segment, ...] = ()
@@ -84,6 +85,10 @@ class WordIndex:
 
     def __len__(self) -> int:
         return self._view.totals.n_docs
+
+    @property
+    def _engine(self) -> Engine:
+        return self._loops.now
 
     @property
     def n_terms(self) -> int:

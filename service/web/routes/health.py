@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
 from service.errors import NearbitError
-from service.index.hamming.kernels import select
+from service.index import engines
 from service.services import Services
 from service.threads import run_in_thread
 from service.web.request_services import services_of
@@ -46,10 +46,10 @@ async def _ready(services: Services) -> Ready:
         checks["replicas"] = f"not caught up: {', '.join(behind[:10])}"
     checks["hash functions"] = await services.encoder.health() or "ok"
     broken = {c.collection: state.error for c, state in services.follower.states() if state.error is not None}
-    reason = next(iter(select.fallbacks.values()), None)
+    on_numpy = sorted(set(engines.reasons().values()))
     return Ready(
         status="ready" if all(result == "ok" for result in checks.values()) else "not ready",
         checks=checks,
         collections=broken or None,
-        notes=None if reason is None else {"kernel": f"numpy, many times slower: {reason}"},
+        notes={"kernel": f"numpy, many times slower: {'; '.join(on_numpy)}"} if on_numpy else None,
     )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from service.index.hamming import layout
-from service.index.hamming.kernels.select import engine_for
+from service.index.hamming.kernels.select import loops_for
 from service.index.hamming.layout import ANSWER_WORDS, AUTO, FOUND, GATHER, PROBE, SCAN, UNLIMITED
 from service.index.hamming.table import HammingTable
 from service.index.hamming.view import Keys
@@ -160,7 +160,7 @@ def test_no_allowed_key_gives_no_match() -> None:
         assert [len(ball.keys) for ball in table.within(query, 64, mask)] == [0, 0]
 
 
-@pytest.mark.skipif(engine_for(64).__name__.endswith("reference"), reason="numpy always scans")  # type: ignore[attr-defined]
+@pytest.mark.skipif(loops_for(64).now.__name__.endswith("reference"), reason="numpy always scans")  # type: ignore[attr-defined]
 def test_few_allowed_are_gathered() -> None:
     rng = np.random.default_rng(3)
     table = HammingTable.build(clustered_codes(rng, 40_000, 64, 20), np.arange(40_000))

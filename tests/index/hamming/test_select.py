@@ -16,7 +16,7 @@ from service.errors import ConfigurationError
 from service.hashing.codes import Codes
 from service.index.bits import Bitmap
 from service.index.hamming.kernels import reference
-from service.index.hamming.kernels.select import answers_alike, engine_for, fallbacks
+from service.index.hamming.kernels.select import answers_alike, loops_for
 from service.index.hamming.layout import ANSWER_WORDS, Words
 from service.index.hamming.view import View
 from service.index.key_mask import KeyMask
@@ -25,35 +25,34 @@ from service.index.key_mask import KeyMask
 @pytest.fixture(autouse=True)
 def forgotten(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("NEARBIT_KERNEL", raising=False)
-    engine_for.cache_clear()
+    loops_for.cache_clear()
     yield
-    engine_for.cache_clear()
-    fallbacks.clear()
+    loops_for.cache_clear()
 
 
 @pytest.mark.parametrize("n_bits", [8, 16, 32, 40, 64, 72, 128, 192, 256])
 def test_the_compiled_loops_answer_as_numpy_does(n_bits: int) -> None:
-    assert engine_for(n_bits).answer.__module__ == "service.index.hamming.kernels.compiled"
+    assert loops_for(n_bits).now.answer.__module__ == "service.index.hamming.kernels.compiled"
 
 
 def test_numpy_serves_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEARBIT_KERNEL", "numpy")
-    assert engine_for(64) is reference
+    assert loops_for(64).now is reference
 
 
 def test_an_unknown_kernel_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEARBIT_KERNEL", "fortran")
     with pytest.raises(ConfigurationError, match="fortran"):
-        engine_for(64)
+        loops_for(64)
 
 
 def test_numpy_serves_where_numba_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("service.index.hamming.kernels.compiled", raising=False)
     monkeypatch.setitem(sys.modules, "service.index.hamming.kernels.compiled", None)
     with capture_logs() as logs:
-        assert engine_for(64) is reference
+        assert loops_for(64).now is reference
     assert [line["log_level"] for line in logs] == ["warning"]
-    assert fallbacks[64].startswith("numba cannot be loaded")
+    assert loops_for(64).reason.startswith("numba cannot be loaded")
 
 
 @pytest.mark.parametrize("loop", ["answer", "fill_tables"])
@@ -64,14 +63,14 @@ def test_numpy_serves_where_the_loops_cannot_be_compiled(monkeypatch: pytest.Mon
     monkeypatch.delenv("NEARBIT_KERNEL", raising=False)
     monkeypatch.setattr(f"service.index.hamming.kernels.compiled.{loop}", cannot)
     with capture_logs() as logs:
-        assert engine_for(64) is reference
+        assert loops_for(64).now is reference
     assert [line["log_level"] for line in logs] == ["error"]
-    assert fallbacks[64] == "numba cannot compile the loops: SystemError: LLVM does not know this processor"
+    assert loops_for(64).reason == "numba cannot compile the loops: SystemError: LLVM does not know this processor"
     monkeypatch.undo()
     monkeypatch.delenv("NEARBIT_KERNEL", raising=False)
-    engine_for.cache_clear()
-    assert engine_for(64) is not reference
-    assert 64 not in fallbacks
+    loops_for.cache_clear()
+    assert loops_for(64).now is not reference
+    assert loops_for(64).reason is None
 
 
 class OffByOne:
@@ -128,9 +127,9 @@ def test_loops_that_answer_otherwise_are_noticed() -> None:
 def test_loops_that_answer_otherwise_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.index.hamming.kernels.compiled.answer", OffByOne().answer)
     with capture_logs() as logs:
-        assert engine_for(64) is reference
+        assert loops_for(64).now is reference
     assert [line["log_level"] for line in logs] == ["error"]
-    assert fallbacks[64] == "the compiled loops answer otherwise than numpy"
+    assert loops_for(64).reason == "the compiled loops answer otherwise than numpy"
 
 
 def test_importing_the_table_does_not_load_numba() -> None:

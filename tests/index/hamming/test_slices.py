@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.index.hamming.kernels.select import answers_alike, engine_for
+from service.index.hamming.kernels.select import answers_alike, loops_for
 from service.index.hamming.layout import AUTO, SCAN, UNLIMITED
 from service.index.hamming.table import HammingTable
 from service.index.key_mask import KeyMask
@@ -90,15 +90,15 @@ def test_code_for_a_processor_without_avx_512_answers_as_numpy_does(tmp_path: Pa
     }  # fmt: skip
     code = (
         "from service.index.hamming.kernels import compiled, select\n"
-        "assert compiled.SLICES and select.engine_for(64) is compiled and select.engine_for(128) is compiled"
+        "assert compiled.SLICES and select.loops_for(64).now is compiled and select.loops_for(128).now is compiled"
     )
     assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
 
 
 def test_the_machine_decides_how_it_scans(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    engine_for.cache_clear()
-    assert engine_for(64) is compiled
+    loops_for.cache_clear()
+    assert loops_for(64).now is compiled
     table = HammingTable.build(np.zeros((300, 8), np.uint8), np.arange(300))
     table._answers(table._view, np.zeros((1, 8), np.uint8), 3, 64, 3, AUTO)
     assert bool(table._view.arrays.sliced.size) == compiled.SLICES

@@ -20,7 +20,7 @@ from service.hashing.codes import Codes
 from service.index.hamming import layout, snapshot
 from service.index.hamming import table as table_module
 from service.index.hamming.answers import Neighbors, Stats
-from service.index.hamming.kernels.select import engine_for
+from service.index.hamming.kernels.select import loops_for
 from service.index.hamming.layout import ANSWER_WORDS, AUTO, PROBE, SCAN, UNLIMITED
 from service.index.hamming.table import HammingTable
 from service.index.hamming.view import Keys
@@ -35,9 +35,9 @@ ALL_WIDTHS = [*range(8, 257, 8)]
 def kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Run with the compiled loops, and with those in numpy."""
     monkeypatch.setenv("NEARBIT_KERNEL", request.param)
-    engine_for.cache_clear()
+    loops_for.cache_clear()
     yield request.param
-    engine_for.cache_clear()
+    loops_for.cache_clear()
 
 
 @pytest.fixture

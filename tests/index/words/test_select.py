@@ -13,36 +13,35 @@ from structlog.testing import capture_logs
 
 from service.index.key_mask import KeyMask
 from service.index.words import Clause, WordIndex
-from service.index.words.kernels import reference, select
-from service.index.words.kernels.select import answers_alike, engine
+from service.index.words.kernels import reference
+from service.index.words.kernels.select import answers_alike, loops
 
 
 @pytest.fixture(autouse=True)
 def forgotten(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("NEARBIT_KERNEL", raising=False)
-    engine.cache_clear()
+    loops.cache_clear()
     yield
-    engine.cache_clear()
-    select.fallback.clear()
+    loops.cache_clear()
 
 
 def test_the_compiled_loops_answer_as_numpy_does() -> None:
-    assert engine().search.__module__ == "service.index.words.kernels.compiled"
-    assert select.fallback == []
+    assert loops().now.search.__module__ == "service.index.words.kernels.compiled"
+    assert loops().reason is None
 
 
 def test_numpy_serves_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEARBIT_KERNEL", "numpy")
-    assert engine() is reference
+    assert loops().now is reference
 
 
 def test_numpy_serves_where_numba_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("service.index.words.kernels.compiled", raising=False)
     monkeypatch.setitem(sys.modules, "service.index.words.kernels.compiled", None)
     with capture_logs() as logs:
-        assert engine() is reference
+        assert loops().now is reference
     assert [line["log_level"] for line in logs] == ["warning"]
-    assert select.fallback[0].startswith("numba cannot be loaded")
+    assert (loops().reason or "").startswith("numba cannot be loaded")
 
 
 @pytest.mark.parametrize("k", [1, 100, 50_000])
@@ -52,7 +51,7 @@ def test_answers_over_many_documents_are_those_of_numpy_to_the_bit(monkeypatch: 
     bodies, titles = ([[f"w{word}" for word in row] for row in part] for part in (words, [row[:2] for row in words]))
     mine = WordIndex()
     monkeypatch.setenv("NEARBIT_KERNEL", "numpy")
-    engine.cache_clear()
+    loops.cache_clear()
     theirs = WordIndex()
     for index in (mine, theirs):
         index.put(np.arange(n) * 2, bodies, titles)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from service.index.hamming.kernels import select as engine
+from service.index.hamming.kernels.select import loops_for
 from service.store import schema
 from tests.web.serving import put, running, until
 
@@ -75,6 +75,6 @@ def test_a_fault_of_one_collection_is_shown_and_the_process_stays_ready(url: str
 def test_a_process_without_compiled_loops_says_so_and_is_ready(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(engine.fallbacks, 64, "numba cannot be loaded")
+    monkeypatch.setattr(loops_for(64), "reason", "numba cannot be loaded")
     with running(sqlite_url) as client:
         assert until(client, "/readyz", 200)["notes"] == {"kernel": "numpy, many times slower: numba cannot be loaded"}

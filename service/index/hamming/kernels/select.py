@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from service.hashing.codes import Codes
 from service.index.bits import Bitmap
-from service.index.engines import chosen
+from service.index.engines import Loops
 from service.index.hamming import layout
 from service.index.hamming.kernels import reference
 from service.index.hamming.layout import ANSWER_WORDS, AUTO, GATHER, PROBE, SCAN, UNLIMITED, Words
@@ -40,28 +40,18 @@ class Engine(Protocol):
         """Set the bits of the keys of all live codes within a radius of one."""
 
 
-fallbacks: dict[int, str] = {}
-"""Why numpy runs in place of the compiled loops, by width of codes; `engine_for` finds out, once for each."""
-
-
 @lru_cache
-def engine_for(n_bits: int) -> Engine:
-    """The fastest loops that answer as numpy does for codes of that width.
+def loops_for(n_bits: int) -> Loops[Engine]:
+    """The loops for codes of that width: numpy's until the compiled ones are there, if they answer as numpy does.
 
-    The first call of a process loads the compiled loops, about half a second; on a machine that never ran them they are
-    compiled first, some seconds for each of the four widths in words. Where they cannot be loaded, cannot be compiled
-    or are wrong, numpy answers the same, many times slower; the log says why, and `fallbacks` does.
+    Where they cannot be loaded, cannot be compiled or are wrong, numpy goes on to answer the same, many times slower;
+    the log says why, and `service.index.engines.reasons` does.
 
     Raises:
         ConfigurationError: NEARBIT_KERNEL is neither "numba" nor "numpy".
     """
-    loops, reason = chosen(
-        f"codes of {n_bits} bits", cast(Engine, reference), _compiled, partial(answers_alike, n_bits=n_bits)
-    )
-    fallbacks.pop(n_bits, None)
-    if reason is not None:
-        fallbacks[n_bits] = reason
-    return loops
+    is_alike = partial(answers_alike, n_bits=n_bits)
+    return Loops(f"codes of {n_bits} bits", cast(Engine, reference), _compiled, is_alike, ("codes", str(n_bits)))
 
 
 def _compiled() -> Engine:

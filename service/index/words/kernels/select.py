@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from service.index import bits
 from service.index.bits import Bitmap
-from service.index.engines import chosen
+from service.index.engines import Loops
 from service.index.words.kernels import reference
 from service.index.words.layout import Bytes, Ints, Segment, allocate
 from service.index.words.part import Docs, Postings, Totals
@@ -50,24 +50,17 @@ class Engine(Protocol):
         """Number and distance of the terms within some edits of a word."""
 
 
-fallback: list[str] = []
-"""Why numpy runs in place of the compiled loops, once it does; `engine` finds out."""
-
-
 @lru_cache
-def engine() -> Engine:
-    """The fastest loops that answer as numpy does.
+def loops() -> Loops[Engine]:
+    """The loops of the words: numpy's until the compiled ones are there, if they answer as numpy does.
 
-    The first call of a process loads the compiled loops, about half a second; on a machine that never ran them they are
-    compiled first, some seconds. Where they cannot be loaded, cannot be compiled or are wrong, numpy answers the same,
-    many times slower; the log says why, and `fallback` does.
+    Where they cannot be loaded, cannot be compiled or are wrong, numpy goes on to answer the same, many times slower;
+    the log says why, and `service.index.engines.reasons` does.
 
     Raises:
         ConfigurationError: NEARBIT_KERNEL is neither "numba" nor "numpy".
     """
-    loops, reason = chosen("words", cast(Engine, reference), _compiled, answers_alike)
-    fallback[:] = [] if reason is None else [reason]
-    return loops
+    return Loops("words", cast(Engine, reference), _compiled, answers_alike, ("words",))
 
 
 def _compiled() -> Engine:

@@ -1,0 +1,35 @@
+"""`python -m service.index.fill_cache words`, or `codes 64`: compile loops, so that other processes find them.
+
+It ends when its standard input is closed, as it is when the process that asks for it ends in any way.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+
+from service.index.hamming.kernels import select as hamming
+from service.index.words.kernels import select as words
+
+_NICENESS = 5
+"""Requests go first where there are not enough cores."""
+
+
+def main(what: str, n_bits: str = "64") -> None:
+    """Compile the loops of the words, or of the codes of one width, and keep them."""
+    threading.Thread(target=_end_with_input, daemon=True).start()
+    os.nice(_NICENESS)
+    if what == "words":
+        words.loops()
+    else:
+        hamming.loops_for(int(n_bits))
+
+
+def _end_with_input() -> None:
+    sys.stdin.buffer.read()
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
