@@ -1,6 +1,7 @@
 """The Hamming index against its targets and its peers, all measured in this run.
 
     python benchmarks/search.py [--large] [--peers [--pgvector FOLDER]] [--corpus FILE] [--json FILE] [--plot FILE]
+    python benchmarks/search.py --choices [--large] [--json FILE]
     python benchmarks/search.py --filters [--folder FOLDER] [--only NAME] [--json FILE]
 
 With --filters nothing but filters in the index, then filters, facets, groups, orders and explanations over HTTP:
@@ -33,6 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parent))
+import search_choices
 import search_filters
 import search_peers as peers
 from search_peers import Codes
@@ -390,10 +392,10 @@ def eight_readers(table: HammingTable, queries: Codes, seconds: float) -> float:
     return float(np.percentile(np.concatenate(taken), 99))
 
 
-def learned_like(n: int, seed: int) -> Codes:
+def learned_like(n: int, seed: int, n_bits: int = 64) -> Codes:
     """Signs of random projections of points around 300 centres in 24 dimensions: bits that depend on one another."""
     rng = np.random.default_rng(98)
-    centres, directions = rng.normal(size=(300, 24)), rng.normal(size=(24, 64))
+    centres, directions = rng.normal(size=(300, 24)), rng.normal(size=(24, n_bits))
     rng = np.random.default_rng(seed)
     parts = []
     for first in range(0, n, 100_000):
@@ -520,6 +522,10 @@ def machine() -> str:
 
 def measure(report: Report, options: argparse.Namespace) -> Iterator[Callable[[], None]]:
     """The parts of a run, in order."""
+    if options.choices:
+        makers = {"clustered": clustered, "uniform": uniform, "learned-like": learned_like}
+        yield lambda: search_choices.measure(report, makers, race, options.large)
+        return
     if options.filters:
         yield from filters(report)
         with tempfile.TemporaryDirectory() as made:
@@ -564,6 +570,7 @@ def main() -> None:
     )
     parser.add_argument("--pgvector", metavar="FOLDER", help="with --peers, also pgvector in a PostgreSQL under FOLDER")
     parser.add_argument("--corpus", type=Path, metavar="FILE", help="also codes learned from these documents")
+    parser.add_argument("--choices", action="store_true", help="the way that is chosen against the best, nothing else")
     parser.add_argument("--filters", action="store_true", help="filters, facets, groups and explanations over HTTP")
     parser.add_argument("--folder", type=Path, help="with --filters, keep what is made there for the next run")
     parser.add_argument("--only", default="", metavar="NAME", help="with --filters, those with this in their name")
