@@ -1,7 +1,7 @@
 """The Hamming index against its targets and its peers, all measured in this run.
 
     python benchmarks/search.py [--large] [--peers [--pgvector FOLDER]] [--corpus FILE] [--json FILE] [--plot FILE]
-    python benchmarks/search.py --choices [--large] [--json FILE]
+    python benchmarks/search.py --choices [--large] [--slower X] [--json FILE]
     python benchmarks/search.py --filters [--folder FOLDER] [--only NAME] [--json FILE]
 
 With --filters nothing but filters in the index, then filters, facets, groups, orders and explanations over HTTP:
@@ -524,7 +524,7 @@ def measure(report: Report, options: argparse.Namespace) -> Iterator[Callable[[]
     """The parts of a run, in order."""
     if options.choices:
         makers = {"clustered": clustered, "uniform": uniform, "learned-like": learned_like}
-        yield lambda: search_choices.measure(report, makers, race, options.large)
+        yield lambda: search_choices.measure(report, makers, options.large, options.slower)
         return
     if options.filters:
         yield from filters(report)
@@ -571,6 +571,9 @@ def main() -> None:
     parser.add_argument("--pgvector", metavar="FOLDER", help="with --peers, also pgvector in a PostgreSQL under FOLDER")
     parser.add_argument("--corpus", type=Path, metavar="FILE", help="also codes learned from these documents")
     parser.add_argument("--choices", action="store_true", help="the way that is chosen against the best, nothing else")
+    parser.add_argument(
+        "--slower", type=float, default=1.0, metavar="X", help="with --choices, scans take X times as long"
+    )
     parser.add_argument("--filters", action="store_true", help="filters, facets, groups and explanations over HTTP")
     parser.add_argument("--folder", type=Path, help="with --filters, keep what is made there for the next run")
     parser.add_argument("--only", default="", metavar="NAME", help="with --filters, those with this in their name")

@@ -1,6 +1,6 @@
 """One array holds all that a query reads of the base: keys, codes, buckets and the plan of the search.
 
-    header | keys | codes | per table: offsets, ids, codes in bucket order | plan: probes, cost, coverage
+    header | keys | codes | per table: offsets, ids, codes in bucket order | plan: probes, candidates, coverage
 
 Word `i` of all codes stands together (a plane), codes ascend by key, and an id is a code's place among them, so the
 order of ids is the order of keys. Bucket `b` of a table holds entries `offsets[b]` to `offsets[b + 1]`, with the codes
@@ -22,13 +22,13 @@ from service.hashing.codes import Codes, substring_widths
 Words = NDArray[np.uint64]
 _UNPACK = [struct.Struct(f">{n_planes}Q").unpack for n_planes in range(5)]
 
-FORMAT = 1
+FORMAT = 2
 SLACK = 64
 WORD_BITS = 64
 
 # places in the header
-N_CODES, N_BITS, N_PLANES, N_TABLES, STRIDE, KEYS_AT, CODES_AT, N_STEPS, PROBES_AT, COST_AT, COVERAGE_AT, SCAN_COST = (
-    range(12)
+N_CODES, N_BITS, N_PLANES, N_TABLES, STRIDE, KEYS_AT, CODES_AT, N_STEPS, PROBES_AT, CANDIDATES_AT, COVERAGE_AT = range(
+    11
 )
 TABLES_AT, TABLE_WORDS = 16, 8
 TABLE_START, TABLE_WIDTH, TABLE_OFFSETS, TABLE_IDS, TABLE_CODES = range(5)
@@ -40,10 +40,12 @@ PATH_SCAN, PATH_PROBE, PATH_SWITCHED, PATH_GATHER, PATH_SWITCHED_TO_GATHER = ran
 UNLIMITED = 1 << 40
 """A k that stands for all within the radius."""
 
-# nanoseconds, measured by benchmarks/search.py; only their ratios matter, and they never change an answer
-PROBE_NS, CANDIDATE_NS, KEEP_NS, SCAN_NS_CACHED, SCAN_NS_MEMORY = 11.0, 0.35, 15.0, 0.075, 0.22
-SCAN_TEST_NS, PROBE_TEST_NS, GATHER_NS = 25.0, 60.0, 10.0
 CACHED_BYTES = 16 << 20
+"""What a cache holds of what queries read."""
+MAX_PROBED = 4
+"""Steps are planned until they would compare so many times the codes there are, or as much as that many probes cost."""
+CODES_A_PROBE = 32
+"""So many codes are compared in the time that finding a bucket takes, or more."""
 MIN_PROBED = 1 << 15
 """Fewer codes than this are always scanned: it takes two microseconds."""
 
@@ -147,40 +149,29 @@ def allocate(n: int, n_bits: int, n_tables: int) -> Words:
     """An array for `n` codes with its header and plan filled in; keys, codes and buckets are zero."""
     n_planes, stride = n_planes_of(n_bits), _rounded(n) + SLACK
     tables = _addresses(n, n_bits, n_tables)
-    probes, cost, coverage = _plan(n, n_bits, n_planes, tables)
+    probes, candidates, coverage = _plan(n, n_bits, tables)
     parts = [(KEYS_AT, n), (CODES_AT, n_planes * stride)]  # (place in the header, words), in the order they lie
     rows = [TABLES_AT + TABLE_WORDS * table for table in range(n_tables)]
     for row, (_, width) in zip(rows, tables, strict=True):
         parts += [(row + TABLE_OFFSETS, (1 << width) // 2 + 1), (row + TABLE_IDS, n // 2 + 1)]
         parts += [(row + TABLE_CODES, n_planes * stride)]
-    parts += [(PROBES_AT, len(probes)), (COST_AT, len(cost)), (COVERAGE_AT, coverage.size)]
+    parts += [(PROBES_AT, len(probes)), (CANDIDATES_AT, len(candidates)), (COVERAGE_AT, coverage.size)]
     ends = np.cumsum([_rounded(TABLES_AT + TABLE_WORDS * n_tables), *(_rounded(size) for _, size in parts)])
     words = np.zeros(int(ends[-1]), np.uint64)
     header, floats = _header(words), words.view(np.float64)
     header[[N_CODES, N_BITS, N_PLANES, N_TABLES, STRIDE]] = n, n_bits, n_planes, n_tables, stride
-    header[N_STEPS], floats[SCAN_COST] = len(probes) - 1, _scan_cost(n, n_planes)
+    header[N_STEPS] = len(probes) - 1
     header[[place for place, _ in parts]] = ends[:-1]
     for row, address in zip(rows, tables, strict=True):
         header[[row + TABLE_START, row + TABLE_WIDTH]] = address
-    for place, values in ((PROBES_AT, probes), (COST_AT, cost), (COVERAGE_AT, coverage.ravel())):
+    for place, values in ((PROBES_AT, probes), (CANDIDATES_AT, candidates), (COVERAGE_AT, coverage.ravel())):
         floats[header[place] : header[place] + len(values)] = values
     return words
-
-
-def is_probed(words: Words, radius: int) -> bool:
-    """Whether all within a radius are found by probes more cheaply than by a scan."""
-    header, floats = _header(words), words.view(np.float64)
-    return bool(radius < header[N_STEPS] and floats[header[COST_AT] + radius + 1] < floats[SCAN_COST])
 
 
 def _rounded(n: int) -> int:
     """Up to a whole number of cache lines."""
     return -(-n // 8) * 8
-
-
-def _scan_cost(n: int, n_planes: int) -> float:
-    cached = 8 * n * n_planes <= CACHED_BYTES
-    return n * n_planes * (SCAN_NS_CACHED if cached else SCAN_NS_MEMORY)
 
 
 def _addresses(n: int, n_bits: int, n_tables: int) -> list[tuple[int, int]]:
@@ -194,26 +185,26 @@ def _addresses(n: int, n_bits: int, n_tables: int) -> list[tuple[int, int]]:
 
 
 def _plan(
-    n: int, n_bits: int, n_planes: int, tables: list[tuple[int, int]]
+    n: int, n_bits: int, tables: list[tuple[int, int]]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """What each step costs and finds; step `a * n_tables + j` probes table `j` at `a` flips.
+    """What each step looks at and finds; step `a * n_tables + j` probes table `j` at `a` flips.
 
-    Returns probes `(n_steps + 1,)` and predicted cost in ns `(n_steps + 1,)` before each step, and coverage
+    Returns probes `(n_steps + 1,)` and candidates `(n_steps + 1,)` expected before each step, and coverage
     `(n_steps + 1, n_bits + 1)`: the chance that a code at distance `d` was met before the step, if its differing bits
     are anywhere alike.
     """
-    probes, cost, coverage = [0.0], [0.0], [np.zeros(n_bits + 1)]
+    probes, candidates, coverage = [0.0], [0.0], [np.zeros(n_bits + 1)]
     widths = [width for _, width in tables]
     for flips in range(max(widths, default=-1) + 1):
         for table, width in enumerate(widths):
-            if cost[-1] > 4 * _scan_cost(n, n_planes):
+            if probes[-1] * CODES_A_PROBE + candidates[-1] > MAX_PROBED * n:
                 break
             here = comb(width, flips)
             probes.append(probes[-1] + here)
-            cost.append(cost[-1] + here * (PROBE_NS + n / 2**width * CANDIDATE_NS))
+            candidates.append(candidates[-1] + here * n / 2**width)
             met = [flips if other <= table else flips - 1 for other in range(len(widths))]
             coverage.append(_coverage(n_bits, widths, met))
-    return np.array(probes), np.array(cost), np.array(coverage)
+    return np.array(probes), np.array(candidates), np.array(coverage)
 
 
 def _coverage(n_bits: int, widths: list[int], met: list[int]) -> NDArray[np.float64]:

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from service.cores import usable_cores
 from service.errors import InvalidInput
 from service.hashing.codes import Codes, check_n_bits, unpack
-from service.index.hamming import duplicates, layout
+from service.index.hamming import costs, duplicates, layout
 from service.index.hamming.answers import Answers, Neighbors
 from service.index.hamming.duplicates import DuplicateGroup, Linkage
 from service.index.hamming.kernels.select import Engine, loops_for
@@ -185,7 +185,7 @@ class HammingTable:
         view, query = self._view, self._queries(code[None])
         span = view.key_span()
         is_sparse = span[1] - span[0] >= SPARSE * max(1, view.n_live)
-        if is_sparse or layout.is_probed(view.words, min(radius, self._n_bits)):
+        if is_sparse or costs.is_probed(view.words, min(radius, self._n_bits)):
             return KeyMask.of_keys(self._balls(view, query, min(radius, self._n_bits), allowed)[0].keys)
         first_key = span[0] & -64  # masks that begin at a multiple of 8 are intersected by bytes
         bits = np.zeros((span[1] - first_key) // 8 + 1, np.uint8)

@@ -39,7 +39,8 @@ from service.hashing import codes as code_module
 from service.hashing.codes import Codes
 from service.index import compiler
 from service.index.bits import Bitmap
-from service.index.hamming import layout, view
+from service.index.hamming import costs, layout, view
+from service.index.hamming.costs import PLACE
 from service.index.hamming.kernels import instructions
 from service.index.hamming.kernels.instructions import (
     BLOCK,
@@ -59,20 +60,18 @@ from service.index.hamming.kernels.instructions import (
     popcount,
     prefetch,
     store,
+    store_float,
 )
 from service.index.hamming.layout import (
     ANSWER_WORDS,
     AUTO,
     CACHED_BYTES,
-    CANDIDATE_NS,
     CANDIDATES,
+    CANDIDATES_AT,
     CODES_AT,
-    COST_AT,
     COVERAGE_AT,
     FOUND,
     GATHER,
-    GATHER_NS,
-    KEEP_NS,
     KEYS_AT,
     N_BITS,
     N_CODES,
@@ -86,13 +85,9 @@ from service.index.hamming.layout import (
     PATH_SWITCHED,
     PATH_SWITCHED_TO_GATHER,
     PROBE,
-    PROBE_NS,
-    PROBE_TEST_NS,
     PROBES,
     PROBES_AT,
     RADIUS,
-    SCAN_COST,
-    SCAN_TEST_NS,
     STRIDE,
     TABLE_CODES,
     TABLE_IDS,
@@ -117,6 +112,7 @@ COMPILED_IN = tuple(
         instructions.__file__,
         compiler.__file__,
         layout.__file__,
+        costs.__file__,
         view.__file__,
         code_module.__file__,
     )
@@ -134,8 +130,8 @@ _WIDTHS = [(np.uint64(0),) * n_planes for n_planes in range(5)]
 F_BASE, F_ENTRIES, F_DELTA_KEYS, F_DEAD, F_RECENT, F_N_RECENT, F_SIFTED, F_K, F_CAPACITY = range(9)
 F_BOUND, F_WITHIN, F_COUNT, F_LOST, F_TIED_AT, F_TIE_KEY, F_PROBES, F_CANDIDATES, F_TESTED = range(9, 18)
 F_SCAN_NS, F_TESTS_NS, F_GATHERS, F_MASK_KIND, F_MASK, F_MASK_BITS, F_FIRST_KEY, F_N_ALLOWED = range(18, 26)
-F_N_WAITING, F_PLACE = 26, 27
-F_CHUNK, CHUNK = 28, 64  # the buckets looked into next: addresses, then first and last entries; or keys, then ids
+F_N_WAITING, F_PLACE, F_PROBE_NS, F_CANDIDATE_NS, F_COSTS = range(26, 31)
+F_CHUNK, CHUNK = 31, 64  # the buckets looked into next: addresses, then first and last entries; or keys, then ids
 LEAD, MIN_LEAD = 1024, 4  # how far ahead codes are fetched, in codes and in buckets: more would push out what waits
 F_WAITING, WAITING = F_CHUNK + 2 * CHUNK, 32  # entries whose keys are fetched before the mask is asked, then their ids
 F_HISTOGRAM = F_WAITING + 2 * WAITING
@@ -149,6 +145,13 @@ PLACE_MASK = (1 << DISTANCE_SHIFT) - 1
 M_KIND, M_ADDRESS, M_N_BITS, M_FIRST_KEY, M_N_ALLOWED, MASK_WORDS = range(6)
 NO_MASK, MASK_OF_BITS, MASK_OF_KEYS = range(3)
 _ALL: NDArray[np.int64] = np.zeros(MASK_WORDS, np.int64)
+
+# costs, by their places
+PROBE_BUCKET, PROBE_BUCKET_MEMORY = int(PLACE.probe), int(PLACE.probe_memory)
+CANDIDATE_WORD, CANDIDATE_WORD_MEMORY = int(PLACE.candidate), int(PLACE.candidate_memory)
+SCAN_WORD, SCAN_WORD_MEMORY, GATHER_KEY = int(PLACE.scan), int(PLACE.scan_memory), int(PLACE.gather)
+KEEP, SCAN_TEST, PROBE_TEST = int(PLACE.keep), int(PLACE.scan_test), int(PLACE.probe_test)
+_COSTS = [row.ctypes.data for row in costs.in_use]
 
 _CACHE = compiler.cache_folder(COMPILED_IN)
 jit, inlined = compiler.compiling(_CACHE), compiler.compiling(_CACHE, forceinline=True)
@@ -656,12 +659,14 @@ def fetch_first(base, query):
 @jit
 def worth_probing(base, frame, step, load_seen):
     """Whether finishing by probes looks cheaper than a scan, or than gathering what is allowed."""
-    tested, tests = load(frame, F_TESTED) * PROBE_TEST_NS, load(frame, F_TESTS_NS)
+    costs = load(frame, F_COSTS)
+    tested, tests = load(frame, F_TESTED) * load_float(costs, PROBE_TEST), load(frame, F_TESTS_NS)
     scan_cost = load(frame, F_SCAN_NS) - max(0.0, tests - tested)
     if step >= load(base, N_STEPS) or scan_cost <= 0.0:
         return False
-    spent = load(frame, F_PROBES) * PROBE_NS + load(frame, F_CANDIDATES) * CANDIDATE_NS
-    spent += load(frame, F_COUNT) * KEEP_NS + tested
+    probe_ns, candidate_ns = load_float(frame, F_PROBE_NS), load_float(frame, F_CANDIDATE_NS)
+    spent = load(frame, F_PROBES) * probe_ns + load(frame, F_CANDIDATES) * candidate_ns
+    spent += load(frame, F_COUNT) * load_float(costs, KEEP) + tested
     if spent < TRIAL * scan_cost + tests / 2:
         return True
     coverage = load(base, COVERAGE_AT) + step * (load(base, N_BITS) + 1)
@@ -674,10 +679,10 @@ def worth_probing(base, frame, step, load_seen):
         expected += 1
     if expected >= load(base, N_STEPS):
         return False
-    cost, probes = load(base, COST_AT), load(base, PROBES_AT)
+    probes, candidates = load(base, PROBES_AT), load(base, CANDIDATES_AT)
     n_probes = load_float(base, probes + expected + 1) - load_float(base, probes + step)
-    ahead = load_float(base, cost + expected + 1) - load_float(base, cost + step)
-    return max(ahead, n_probes * (PROBE_NS + CANDIDATE_NS * load_seen)) < scan_cost
+    n_candidates = load_float(base, candidates + expected + 1) - load_float(base, candidates + step)
+    return n_probes * probe_ns + max(n_candidates, n_probes * load_seen) * candidate_ns < scan_cost
 
 
 @jit
@@ -727,7 +732,7 @@ def finish(frame, out, room):
 
 
 @inlined
-def start(frame, record, n_recent, k, size, n_bits, mask):
+def start(frame, record, n_recent, k, size, n_bits, mask, costs):
     """Fill in what does not change from query to query."""
     base, delta = load(record, R_WORDS), load(record, R_DELTA)
     n_planes = (n_bits + 63) >> 6
@@ -748,6 +753,7 @@ def start(frame, record, n_recent, k, size, n_bits, mask):
     store(frame, F_SIFTED, load(record, R_DEAD) | n_recent)
     store(frame, F_K, k)
     store(frame, F_CAPACITY, size)
+    store(frame, F_COSTS, costs)
     plan(frame, k)
 
 
@@ -759,23 +765,37 @@ def plan(frame, k):
     mask that leaves a share p of the codes lets as many pass among the allowed, and 1 / p as many are tested. By
     probes, which meet near codes first, about 2 k / p are tested, at places far apart in memory.
     """
-    base = load(frame, F_BASE)
+    base, costs = load(frame, F_BASE), load(frame, F_COSTS)
     n, n_allowed = np.float64(load(base, N_CODES)), np.float64(load(frame, F_N_ALLOWED))
+    n_words = n * load(base, N_PLANES)
     is_masked = load(frame, F_MASK_KIND) != NO_MASK
     shown = min(n, n_allowed) if is_masked else n
     kept = k * (1 + np.log(max(1.0, shown / k))) if k < UNLIMITED else 0.0
-    cost = load_float(base, SCAN_COST) + KEEP_NS * kept
+    keeping = load_float(costs, KEEP) * kept
+    cost = n_words * between(costs, SCAN_WORD, SCAN_WORD_MEMORY, 8 * n_words / CACHED_BYTES - 1) + keeping
+    in_memory = 1 - CACHED_BYTES / max(1.0, load(base, N_TABLES) * (8 * n_words + 4 * n))
+    store_float(frame, F_PROBE_NS, between(costs, PROBE_BUCKET, PROBE_BUCKET_MEMORY, in_memory))
+    candidate_ns = between(costs, CANDIDATE_WORD, CANDIDATE_WORD_MEMORY, in_memory)
+    store_float(frame, F_CANDIDATE_NS, candidate_ns * load(base, N_PLANES))
     store(frame, F_GATHERS, 0)
     store(frame, F_TESTS_NS, 0)
     if is_masked:
-        cost += SCAN_TEST_NS * min(n, kept * n / max(1.0, shown))
+        cost += load_float(costs, SCAN_TEST) * min(n, kept * n / max(1.0, shown))
         if k < UNLIMITED:
-            store(frame, F_TESTS_NS, np.int64(PROBE_TEST_NS * min(n, 2 * k * n / max(1.0, shown))))
-        gathering = n_allowed * GATHER_NS + KEEP_NS * kept
+            tests = load_float(costs, PROBE_TEST) * min(n, 2 * k * n / max(1.0, shown))
+            store(frame, F_TESTS_NS, np.int64(tests))
+        gathering = n_allowed * load_float(costs, GATHER_KEY) + keeping
         if gathering < cost:
             cost = gathering
             store(frame, F_GATHERS, 1)
     store(frame, F_SCAN_NS, np.int64(cost))
+
+
+@inlined
+def between(costs, cached, memory, share):
+    """A cost where a share of what is read lies in memory; below 0 stands for none, above 1 for all."""
+    in_cache = load_float(costs, cached)
+    return in_cache + min(1.0, max(0.0, share)) * (load_float(costs, memory) - in_cache)
 
 
 @inlined
@@ -831,14 +851,14 @@ def scratch_words(n_planes):
 
 
 @jit
-def answer_all(record, n_delta, n_recent, queries, k, limit, mode, out, width, mask, slices):
+def answer_all(record, n_delta, n_recent, queries, k, limit, mode, out, width, mask, slices, costs):
     """Answer `(q, n_bytes)` queries; the type of the tuple `width` says at compile time how many words a code has."""
     n_bits = 8 * queries.shape[1]
     room = (out.shape[1] - ANSWER_WORDS) // 2
     size = max(4 * k, MIN_ENTRIES) if k < UNLIMITED else room
     n_fields = F_HISTOGRAM + n_bits + 1 + 4 * size
     frame = np.empty(n_fields + (0 if slices is None else scratch_words(len(width))), np.int64)
-    start(frame.ctypes.data, record.ctypes.data, n_recent, k, size, n_bits, mask.ctypes.data)
+    start(frame.ctypes.data, record.ctypes.data, n_recent, k, size, n_bits, mask.ctypes.data, costs)
     for q in range(len(queries)):
         query = query_words(queries[q], width)
         row = out.ctypes.data + 8 * q * out.shape[1]
@@ -852,7 +872,7 @@ def _entry(n_planes: int, is_sliced: bool) -> Any:
     number, words = types.int64, types.UniTuple(types.uint64, n_planes)
     record, queries, out = number[::1], types.uint8[:, ::1], number[:, ::1]
     slices = types.uint64[::1] if is_sliced else types.none
-    arguments = record, number, number, queries, number, number, number, out, words, record, slices
+    arguments = record, number, number, queries, number, number, number, out, words, record, slices, number
     return answer_all.compile(arguments)
 
 
@@ -869,7 +889,9 @@ def answer(
     mask = _ALL if allowed is None else _by_address(allowed)
     width, slices = _WIDTHS[n_planes], arrays.sliced if SLICES else None
     entry = _entry(n_planes, SLICES)
-    entry(arrays.record, view.n_delta, view.n_recent, queries, k, limit, mode, out, width, mask, slices)
+    entry(
+        arrays.record, view.n_delta, view.n_recent, queries, k, limit, mode, out, width, mask, slices, _COSTS[n_planes]
+    )
     if SLICES and not arrays.sliced.size and _was_scanned(out) and 8 * arrays.n_base * n_planes <= CACHED_BYTES:
         arrays.sliced = slices_of(arrays.words)
 
@@ -907,6 +929,22 @@ def mark_all(record, n_delta, n_recent, code, radius, width, first_key, bits):
     codes = base + 8 * load(base, CODES_AT)
     mark(frame, codes, keys, n, load(base, STRIDE), query, radius, 0, first_key, bits)
     mark(frame, delta, late_keys, n_delta, stride, query, radius, n, first_key, bits)
+
+
+def cost_folder() -> Path | None:
+    """Where the costs of these loops are kept; None if nothing can be kept."""
+    return _CACHE
+
+
+def processor() -> str:
+    """The machine's name for its processor, and what the loops were compiled for."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith(("model name", "CPU part")))
+    except (OSError, StopIteration):
+        name = platform.processor() or platform.machine()
+    compiled_for = compiler.config.CPU_NAME or "itself"
+    return f"{name}, loops for {compiled_for}" + ("" if compiler.config.CPU_FEATURES is None else compiler.features())
 
 
 def mark_within(view: View, code: Codes, radius: int, first_key: int, bits: Bitmap) -> None:

@@ -90,6 +90,17 @@ def store(typingctx: Any, address: Any, index: Any, value: Any) -> Any:
 
 
 @intrinsic
+def store_float(typingctx: Any, address: Any, index: Any, value: Any) -> Any:
+    """Write a float64 at `index` words from `address`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.store(args[2], _element(builder, ir.DoubleType(), args[0], args[1]))
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.float64), codegen
+
+
+@intrinsic
 def prefetch(typingctx: Any, address: Any) -> Any:
     """Have the cache line at `address` brought near; nothing happens if there is none."""
 

@@ -12,7 +12,7 @@ from service.hashing.codes import Codes
 from service.index.bits import Bitmap
 from service.index.engines import Loops
 from service.index.hamming import layout
-from service.index.hamming.kernels import reference
+from service.index.hamming.kernels import calibration, reference
 from service.index.hamming.layout import ANSWER_WORDS, AUTO, GATHER, PROBE, SCAN, UNLIMITED, Words
 from service.index.hamming.view import View, bitmap
 from service.index.key_mask import KeyMask
@@ -50,14 +50,22 @@ def loops_for(n_bits: int) -> Loops[Engine]:
     Raises:
         ConfigurationError: NEARBIT_KERNEL is neither "numba" nor "numpy".
     """
-    is_alike = partial(answers_alike, n_bits=n_bits)
-    return Loops(f"codes of {n_bits} bits", cast(Engine, reference), _compiled, is_alike, ("codes", str(n_bits)))
+    serves = partial(_serves, n_bits=n_bits)
+    return Loops(f"codes of {n_bits} bits", cast(Engine, reference), _compiled, serves, ("codes", str(n_bits)))
 
 
 def _compiled() -> Engine:
     from service.index.hamming.kernels import compiled
 
     return cast(Engine, compiled)
+
+
+def _serves(engine: Engine, n_bits: int) -> bool:
+    """Whether an engine answers as numpy does; if so, its ways are chosen by what they cost on this processor."""
+    if not answers_alike(engine, n_bits):
+        return False
+    calibration.calibrate(engine, n_bits)
+    return True
 
 
 def answers_alike(engine: Engine, n_bits: int) -> bool:
