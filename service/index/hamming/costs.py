@@ -31,7 +31,7 @@ class Costs(NamedTuple):
         probe, probe_memory: to look into one bucket.
         candidate, candidate_memory: to compare one word of a code in a bucket.
         scan, scan_memory: to compare one word of a code in a scan.
-        gather: to find the code of one allowed key and to compare it.
+        gather, gather_memory: to find the code of one allowed key and to compare it.
         keep: to keep one code that lies within the bound.
         scan_test, probe_test: to ask the key mask for one code that a scan met, or a probe.
     """
@@ -43,6 +43,7 @@ class Costs(NamedTuple):
     scan: float
     scan_memory: float
     gather: float
+    gather_memory: float
     keep: float
     scan_test: float
     probe_test: float
@@ -94,7 +95,8 @@ USUAL = Costs(
     candidate_memory=0.95,
     scan=0.09,
     scan_memory=0.24,
-    gather=21.0,
+    gather=7.0,
+    gather_memory=22.0,
     keep=15.0,
     scan_test=25.0,
     probe_test=60.0,

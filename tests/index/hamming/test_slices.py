@@ -20,6 +20,7 @@ from tests.index.hamming.test_allowed import a_table, matches
 from tests.oracles import clustered_codes
 
 compiled = pytest.importorskip("service.index.hamming.kernels.compiled")
+instructions = pytest.importorskip("service.index.hamming.kernels.instructions")
 LONG = pytest.mark.long
 """Each further width in words is compiled anew."""
 pytestmark = pytest.mark.skipif(os.environ.get("NEARBIT_KERNEL") == "numpy", reason="numpy has one way to scan")
@@ -31,14 +32,27 @@ def _sliced(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("n_bits", [8, 64, 72, 128, 192, 256])
-def test_slices_hold_every_bit_of_every_code(n_bits: int) -> None:
+def test_slices_hold_the_mixed_bits_of_every_code(n_bits: int) -> None:
     codes = np.random.default_rng(n_bits).integers(0, 256, (1_000, n_bits // 8), np.uint8)
     slices = compiled.slices_of(HammingTable.build(codes, np.arange(1_000))._view.words)
     rows = slices.view(np.uint8).reshape(4, -1, 32)  # (slices, bits, bytes of 256 codes)
     bits = np.unpackbits(rows, axis=2, bitorder="little").transpose(0, 2, 1).reshape(1_024, -1)
-    assert np.array_equal(bits[:1_000, :n_bits], np.unpackbits(codes, axis=1))
-    assert not bits[1_000:].any()
-    assert not bits[:, n_bits:].any()
+    expected = np.zeros_like(bits)
+    expected[:1_000, :n_bits] = np.unpackbits(codes, axis=1)
+    mixed = expected.copy()
+    for first in range(0, bits.shape[1] - 6, 7):
+        for place, which in enumerate(instructions.MIXED):
+            chosen = [first + bit for bit in range(7) if which >> bit & 1]
+            mixed[:, first + place] = expected[:, chosen].sum(axis=1) % 2
+    assert np.array_equal(bits, mixed)
+
+
+def test_what_seven_bits_are_mixed_to_tells_them_all() -> None:
+    rows = {
+        sum(1 << i for i, which in enumerate(instructions.MIXED) if (which & bits).bit_count() % 2)
+        for bits in range(128)
+    }
+    assert len(rows) == 128
 
 
 @pytest.mark.parametrize("n_bits", [8, 64, 72, pytest.param(192, marks=LONG), pytest.param(256, marks=LONG)])

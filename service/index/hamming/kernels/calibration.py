@@ -31,15 +31,16 @@ log = structlog.get_logger(__name__)
 Clock = Callable[[], int]
 """Nanoseconds since some time."""
 
-LIMIT = 4
+LIMIT = 3
 """A distance from a random query within which no random code lies."""
 CACHED, BETWEEN, MEMORY = 1 << 16, 1 << 20, 1 << 23
 """Words of codes that a cache near the core holds, that the last one before memory holds, and that none holds."""
 FEW, MANY = 2, 5
 """Logarithms of the codes in a bucket."""
-SHARE = 0.01
-"""Of the keys, how many are allowed where gathering is measured."""
-N_QUERIES, REPEATS = 8, 5
+SPARSE, DENSE, NONE, N_MASKS = 0.01, 0.1, 1e-4, 7
+"""Of the keys, how many are allowed where gathering is measured, in memory and in a cache; and so to say none."""
+N_QUERIES, REPEATS = 4, {PROBE: 15, SCAN: 7}
+"""Queries of one measurement, and measurements of which the least counts."""
 
 
 class Loops(Protocol):
@@ -109,7 +110,9 @@ def measure(loops: Loops, n_planes: int, clock: Clock = time.perf_counter_ns) ->
     scan_memory = took(_view(words, memory, FEW), SCAN) / (n_planes << memory)
     probe, candidate = _buckets(took, words, cached)
     probe_memory, candidate_memory = _buckets(took, words, memory)
-    speed = probe / USUAL.probe
+    gather = _gathering(took, words, cached, DENSE, rng)
+    gather_memory = _gathering(took, words, between, SPARSE, rng)
+    speed = _full_bucket(probe, candidate) / _full_bucket(USUAL.probe, USUAL.candidate)
     return Costs(
         probe,
         max(probe, probe_memory),
@@ -117,7 +120,8 @@ def measure(loops: Loops, n_planes: int, clock: Clock = time.perf_counter_ns) ->
         max(candidate, candidate_memory),
         scan,
         max(scan, scan_memory),
-        _gathering(took, words, between, rng),
+        gather,
+        max(gather, gather_memory),
         *(speed * cost for cost in (USUAL.keep, USUAL.scan_test, USUAL.probe_test)),
     ).clamped()
 
@@ -141,6 +145,10 @@ def _view(words: Words, size: int, load: int) -> View:
     return View.of_base(words)
 
 
+def _full_bucket(probe: float, candidate: float) -> float:
+    return probe + candidate * (1 << MANY)
+
+
 def _buckets(took: Callable[[View, int], float], words: Words, size: int) -> tuple[float, float]:
     """What a bucket costs, and what each word of a code in it, from the times of nearly empty ones and of full ones."""
     times = []
@@ -151,13 +159,20 @@ def _buckets(took: Callable[[View, int], float], words: Words, size: int) -> tup
     return max(0.0, times[0] - code * (1 << FEW)), code / len(layout.planes_of(words))
 
 
-def _gathering(took: Callable[[View, int, KeyMask], float], words: Words, size: int, rng: np.random.Generator) -> float:
+def _gathering(
+    took: Callable[[View, int, KeyMask], float], words: Words, size: int, share: float, rng: np.random.Generator
+) -> float:
     """What a key costs that is gathered, each time others."""
     n = 1 << size
     layout.keys_of(_view(words, size, FEW).words)[:] = np.arange(n)
     view = _view(words, size, FEW)
-    masks = [KeyMask.of_keys(np.flatnonzero(rng.random(n) < SHARE)) for _ in range(REPEATS)]
-    return min(took(view, GATHER, mask) / len(mask) for mask in masks)
+    few, many = (
+        [KeyMask.of_keys(np.flatnonzero(rng.random(n) < part)) for _ in range(N_MASKS)] for part in (NONE, share)
+    )
+    for mask in (*few, *many):
+        len(mask)  # which is counted once
+    call = min(took(view, GATHER, mask) for mask in few)
+    return max(0.0, min((took(view, GATHER, mask) - call) / len(mask) for mask in many))
 
 
 def _took(
@@ -167,7 +182,7 @@ def _took(
     n_queries = N_QUERIES if mode == PROBE else 1
     out = np.zeros((n_queries, ANSWER_WORDS + 2), np.int64)
     taken = []
-    for _ in range(REPEATS if allowed is None else 1):
+    for _ in range(REPEATS.get(mode, 1)):
         queries = rng.integers(0, 256, (n_queries, view.n_bits // 8), np.uint8)
         began = clock()
         loops.answer(view, queries, 1, LIMIT, mode, out, allowed)

@@ -45,6 +45,8 @@ from service.index.hamming.kernels import instructions
 from service.index.hamming.kernels.instructions import (
     BLOCK,
     LANES,
+    MIXED,
+    MIXED_BITS,
     SLICE,
     SLICED_CODES,
     WORD_BITS,
@@ -122,6 +124,9 @@ COMPILED_IN = tuple(
 SLICES = platform.machine() in ("x86_64", "AMD64") and "+avx512vpopcntdq" not in compiler.features()
 """Whether a scan reads codes bit after bit: where a vector has no population count, which takes twice as long."""
 TRIAL = 0.03  # the part of a scan's cost that probing may take before its prospects are looked at
+MASKED_TRIAL = 0.1  # and more where a mask is to be asked, for as much as a quarter of what that may cost
+MARGIN = 1.15  # by so much a scan must look dearer than probing on: prospects get worse more often than better
+TABLES_A_KEEP = 4  # in so many tables, looking for whether a code was met before takes as long as keeping it
 FETCHED = 256
 
 _WIDTHS = [(np.uint64(0),) * n_planes for n_planes in range(5)]
@@ -149,7 +154,8 @@ _ALL: NDArray[np.int64] = np.zeros(MASK_WORDS, np.int64)
 # costs, by their places
 PROBE_BUCKET, PROBE_BUCKET_MEMORY = int(PLACE.probe), int(PLACE.probe_memory)
 CANDIDATE_WORD, CANDIDATE_WORD_MEMORY = int(PLACE.candidate), int(PLACE.candidate_memory)
-SCAN_WORD, SCAN_WORD_MEMORY, GATHER_KEY = int(PLACE.scan), int(PLACE.scan_memory), int(PLACE.gather)
+SCAN_WORD, SCAN_WORD_MEMORY = int(PLACE.scan), int(PLACE.scan_memory)
+GATHER_KEY, GATHER_KEY_MEMORY = int(PLACE.gather), int(PLACE.gather_memory)
 KEEP, SCAN_TEST, PROBE_TEST = int(PLACE.keep), int(PLACE.scan_test), int(PLACE.probe_test)
 _COSTS = [row.ctypes.data for row in costs.in_use]
 
@@ -400,6 +406,21 @@ def scan(frame, codes, n, stride, query, first_id):
         keep_allowed(frame)
 
 
+@inlined
+def mix(address, step, n_bits):
+    """Mix the words that stand for seven bits, `step` words apart, in place; fewer than seven stay as they are."""
+    if n_bits < MIXED_BITS:
+        return
+    bits = (load(address, 0), load(address, step), load(address, 2 * step), load(address, 3 * step))
+    rest = (load(address, 4 * step), load(address, 5 * step), load(address, 6 * step))
+    for i in range(MIXED_BITS):
+        word = np.int64(0)
+        for bit in range(MIXED_BITS):
+            if (MIXED[i] >> bit) & 1:
+                word ^= bits[bit] if bit < 4 else rest[bit - 4]
+        store(address, i * step, word)
+
+
 @jit
 def scan_sliced(frame, slices, scratch, n, query):
     """As `scan`, of the `n` codes of the base by the address of their slices; `near_sliced` works in `scratch`."""
@@ -407,15 +428,21 @@ def scan_sliced(frame, slices, scratch, n, query):
     n_weights, wanted, excess = 0, -1, 0
     while (1 << n_weights) <= n_bits:
         n_weights += 1
-    limits, out = scratch + 8 * n_bits, scratch + 8 * (n_bits + n_weights)
+    limits, out = scratch + 8 * SLICE * n_bits, scratch + 8 * SLICE * (n_bits + n_weights)
     for bit in range(n_bits):
-        store(scratch, bit, -np.int64((query[bit >> 6] >> np.uint64(63 - (bit & 63))) & _ONE))
+        store(out, bit % MIXED_BITS, -np.int64((query[bit >> 6] >> np.uint64(63 - (bit & 63))) & _ONE))
+        if bit % MIXED_BITS == MIXED_BITS - 1 or bit == n_bits - 1:
+            mix(out, 1, bit % MIXED_BITS + 1)
+            for i in range(bit % MIXED_BITS + 1):
+                for word in range(SLICE):
+                    store(scratch, SLICE * (bit - bit % MIXED_BITS + i) + word, load(out, i))
     for start in range(0, n, SLICED_CODES):
         if load(frame, F_BOUND) != wanted:
             wanted = load(frame, F_BOUND)
             excess = (1 << n_weights) - 1 - wanted
             for weight in range(n_weights):
-                store(limits, weight, -((excess >> weight) & 1))
+                for word in range(SLICE):
+                    store(limits, SLICE * weight + word, -((excess >> weight) & 1))
         if not near_sliced(slices + 8 * (start >> 6) * n_bits, scratch, limits, out, query):
             continue
         for word in range(SLICE):
@@ -666,8 +693,8 @@ def worth_probing(base, frame, step, load_seen):
         return False
     probe_ns, candidate_ns = load_float(frame, F_PROBE_NS), load_float(frame, F_CANDIDATE_NS)
     spent = load(frame, F_PROBES) * probe_ns + load(frame, F_CANDIDATES) * candidate_ns
-    spent += load(frame, F_COUNT) * load_float(costs, KEEP) + tested
-    if spent < TRIAL * scan_cost + tests / 2:
+    spent += load(frame, F_COUNT) * load_float(costs, KEEP) * (1 + load(base, N_TABLES) / TABLES_A_KEEP) + tested
+    if spent < TRIAL * scan_cost + min(tests / 4, MASKED_TRIAL * scan_cost):
         return True
     coverage = load(base, COVERAGE_AT) + step * (load(base, N_BITS) + 1)
     total, expected, bound, k = 0.0, 0, load(frame, F_BOUND), load(frame, F_K)
@@ -682,7 +709,8 @@ def worth_probing(base, frame, step, load_seen):
     probes, candidates = load(base, PROBES_AT), load(base, CANDIDATES_AT)
     n_probes = load_float(base, probes + expected + 1) - load_float(base, probes + step)
     n_candidates = load_float(base, candidates + expected + 1) - load_float(base, candidates + step)
-    return n_probes * probe_ns + max(n_candidates, n_probes * load_seen) * candidate_ns < scan_cost
+    ahead = n_probes * probe_ns + max(n_candidates, n_probes * load_seen) * candidate_ns
+    return MARGIN * ahead < scan_cost
 
 
 @jit
@@ -763,7 +791,7 @@ def plan(frame, k):
 
     While a scan has met i codes, k of them lie within its bound on average, so about k (1 + ln(n / k)) pass in all. A
     mask that leaves a share p of the codes lets as many pass among the allowed, and 1 / p as many are tested. By
-    probes, which meet near codes first, about 2 k / p are tested, at places far apart in memory.
+    probes, which meet near codes first, some 4 k / p are tested, at places far apart in memory.
     """
     base, costs = load(frame, F_BASE), load(frame, F_COSTS)
     n, n_allowed = np.float64(load(base, N_CODES)), np.float64(load(frame, F_N_ALLOWED))
@@ -782,9 +810,10 @@ def plan(frame, k):
     if is_masked:
         cost += load_float(costs, SCAN_TEST) * min(n, kept * n / max(1.0, shown))
         if k < UNLIMITED:
-            tests = load_float(costs, PROBE_TEST) * min(n, 2 * k * n / max(1.0, shown))
+            tests = load_float(costs, PROBE_TEST) * min(n, 4 * k * n / max(1.0, shown))
             store(frame, F_TESTS_NS, np.int64(tests))
-        gathering = n_allowed * load_float(costs, GATHER_KEY) + keeping
+        gather_ns = between(costs, GATHER_KEY, GATHER_KEY_MEMORY, 8 * (n + n_words) / CACHED_BYTES)
+        gathering = n_allowed * gather_ns + keeping
         if gathering < cost:
             cost = gathering
             store(frame, F_GATHERS, 1)
@@ -847,7 +876,7 @@ def answer_one(frame, record, n_delta, query, limit, mode, out, room, slices, sc
 def scratch_words(n_planes):
     """Words that `near_sliced` needs: for each bit of the query, for each weight, and to write to."""
     n_weights = 7 + (n_planes > 1) + (n_planes > 3)
-    return WORD_BITS * n_planes + n_weights + SLICE * (n_weights + 1)
+    return SLICE * (WORD_BITS * n_planes + 2 * n_weights + 1)
 
 
 @jit
@@ -975,7 +1004,7 @@ def _by_address(mask: KeyMask) -> NDArray[np.int64]:
 
 @jit
 def fill_slices(words, slices):
-    """Write bit after bit of 64 codes at a time, by transposing squares of bits.
+    """Write bit after bit of 64 codes at a time, by transposing squares of bits, then mix each seven of them.
 
     Source: Warren (2012), "Hacker's Delight", section 7-3.
     """
@@ -997,9 +1026,12 @@ def fill_slices(words, slices):
                     row = (row + width + 1) & ~width
                 width >>= 1
                 low ^= low << np.uint64(width)
-            first = SLICED_CODES * n_planes * (group // SLICE) + SLICE * WORD_BITS * plane + group % SLICE
+            first = SLICED_CODES * n_planes * (group // SLICE) + group % SLICE
             for bit in range(WORD_BITS):
-                slices[first + SLICE * bit] = square[bit]
+                slices[first + SLICE * (WORD_BITS * plane + bit)] = square[bit]
+        for bit in range(0, WORD_BITS * n_planes, MIXED_BITS):
+            first = SLICED_CODES * n_planes * (group // SLICE) + SLICE * bit + group % SLICE
+            mix(slices.ctypes.data + 8 * first, SLICE, WORD_BITS * n_planes - bit)
 
 
 @jit
