@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from service.index.hamming import layout
 from service.index.hamming.kernels.select import answers_alike, loops_for
 from service.index.hamming.layout import AUTO, SCAN, UNLIMITED
 from service.index.hamming.table import HammingTable
@@ -34,7 +35,9 @@ def _sliced(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("n_bits", [8, 64, 72, 128, 192, 256])
 def test_slices_hold_the_mixed_bits_of_every_code(n_bits: int) -> None:
     codes = np.random.default_rng(n_bits).integers(0, 256, (1_000, n_bits // 8), np.uint8)
-    slices = compiled.slices_of(HammingTable.build(codes, np.arange(1_000))._view.words)
+    words = layout.allocate(1_000, n_bits, 1)
+    layout.to_planes(codes, layout.planes_of(words))
+    slices = compiled.slices_of(words)
     rows = slices.view(np.uint8).reshape(4, -1, 32)  # (slices, bits, bytes of 256 codes)
     bits = np.unpackbits(rows, axis=2, bitorder="little").transpose(0, 2, 1).reshape(1_024, -1)
     expected = np.zeros_like(bits)
