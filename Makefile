@@ -25,7 +25,7 @@ test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest --numprocesses 2 -m "not long" $(PYTEST_ARGS)
 
 test-long: $(VENV)/.installed-test
-	$(BIN)/python -m pytest --numprocesses 2 -m long $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 -m "long or hypothesis" --hypothesis-profile=thorough $(PYTEST_ARGS)
 
 coverage: $(VENV)/.installed-test
 	$(BIN)/python -m pytest --numprocesses 2 -m "not long" -k "not postgres" --cov --cov-report=term $(COVERED)

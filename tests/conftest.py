@@ -21,6 +21,7 @@ from service.store.collections import Collection
 from service.store.database import Database
 from service.store.migrations import migrate
 from service.store.spaces import CodeSpace
+from tests.examples import QUICK, THOROUGH
 
 try:
     with warnings.catch_warnings():
@@ -31,9 +32,14 @@ except ImportError:
 
 # One seed, and no clock: the same examples on every machine. An example that wants an empty collection makes one.
 settings.register_profile(
-    "nearbit", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    "thorough",
+    deadline=None,
+    derandomize=True,
+    max_examples=THOROUGH,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-settings.load_profile("nearbit")
+settings.register_profile("quick", settings.get_profile("thorough"), max_examples=QUICK)
+settings.load_profile("quick")
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest looks at the marks

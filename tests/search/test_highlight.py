@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.hashing.analysis import Analyzer
 from service.search.highlight import highlight
+from tests.examples import examples
 
 WORDS = (
     "cat",
@@ -25,7 +26,7 @@ texts = st.lists(st.sampled_from((*WORDS, " ", "\n", ", ", "filler words " * 9))
 
 
 @pytest.mark.parametrize("language", ["en", "none"])
-@settings(max_examples=150)
+@examples(150)
 @given(text=texts, title=st.none() | texts, asked=st.lists(st.sampled_from(WORDS), max_size=3))
 def test_marks_lie_within_the_passage_and_on_the_words(
     language: str, text: str, title: str | None, asked: list[str]

@@ -24,6 +24,7 @@ from schemathesis.specs.openapi.checks import (
 
 from service.config import Settings
 from service.web.app import create_app
+from tests.examples import examples
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 CONTRACT = schemathesis.openapi.from_dict(create_app(Settings(database_url="sqlite://")).openapi())
@@ -98,8 +99,7 @@ def test_every_schema_that_the_openapi_document_refers_to_is_in_it() -> None:
 
 @CONTRACT.parametrize()
 @settings(
-    max_examples=20,
-    deadline=None,
+    examples(25),
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
@@ -111,4 +111,4 @@ def test_every_response_is_declared_in_the_openapi_document(case: schemathesis.C
         case.path_parameters["collection"] = "texts"  # else nearly all would ask for unknown collections
     # 503 is what /readyz says, as declared, while the replica of a collection that was just made is loaded.
     checks = CHECKS[1:] if case.path == "/readyz" else CHECKS
-    case.call_and_validate(base_url=base_url, checks=checks)
+    case.call_and_validate(base_url=base_url, checks=checks, timeout=60)

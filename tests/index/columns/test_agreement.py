@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import InvalidInput
@@ -17,6 +17,7 @@ from service.index.columns.filters import And, Contains, Exists, Filter, Not, On
 from service.index.columns.index import ColumnIndex
 from service.index.columns.layout import of_words, to_words
 from service.index.key_mask import KeyMask
+from tests.examples import examples
 from tests.index.columns import oracle
 
 integers = st.sampled_from([0, 1, 2, -1, 7, 300, 2**53 + 1, 2**63 - 1, -(2**63), 2**40]) | st.integers(-3, 3)
@@ -105,7 +106,7 @@ def small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(values, "_SEVERAL", 1 + request.param)
 
 
-@settings(max_examples=250)
+@examples(250)
 @given(steps, st.lists(filters, min_size=1, max_size=4))
 def test_the_documents_that_pass_a_filter(steps: Any, filters: list[Filter]) -> None:
     index, held = made(steps)
@@ -117,7 +118,7 @@ def test_the_documents_that_pass_a_filter(steps: Any, filters: list[Filter]) -> 
         assert found == outcome(oracle.mask, held, filter), filter
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(steps, fields, st.none() | st.sets(keys), st.integers(0, 4) | st.just(100))
 def test_the_counts_of_values(steps: Any, field: str, within: set[int] | None, limit: int) -> None:
     index, held = made(steps)
@@ -129,7 +130,7 @@ def test_the_counts_of_values(steps: Any, field: str, within: set[int] | None, l
     assert found.n_other == sum(n for _, n in expected[limit:])
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(steps, fields, st.none() | st.sets(keys), st.lists(st.tuples(integers | floats, integers | floats), max_size=3))
 def test_the_counts_of_ranges(steps: Any, field: str, within: set[int] | None, bounds: Any) -> None:
     index, held = made(steps)
@@ -142,7 +143,7 @@ def test_the_counts_of_ranges(steps: Any, field: str, within: set[int] | None, b
     assert outcome(index.view().count_ranges, field, mask, bounds) == outcome(expected)
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(steps, fields, st.booleans(), st.lists(keys, unique=True), st.booleans(), st.integers(0, 12))
 def test_the_order_of_documents(
     steps: Any, field: str, descending: bool, others: list[int], is_sorted: bool, limit: int
@@ -160,7 +161,7 @@ def test_the_order_of_documents(
         assert (None if found is None else oracle.rank(found)) == oracle.first(held.get(key, {}), field, descending)
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(steps, fields, st.lists(keys, unique=True))
 def test_the_values_of_documents(steps: Any, field: str, asked: list[int]) -> None:
     index, held = made(steps)
@@ -177,7 +178,7 @@ def test_the_values_of_documents(steps: Any, field: str, asked: list[int]) -> No
     assert outcome(found) == outcome(expected)
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(steps, st.integers(1, 5))
 def test_the_names_of_fields(steps: Any, limit: int) -> None:
     index, held = made(steps)

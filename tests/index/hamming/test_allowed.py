@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -15,6 +15,7 @@ from service.index.hamming.table import HammingTable
 from service.index.hamming.view import Keys
 from service.index.key_mask import KeyMask
 from tests import oracles
+from tests.examples import examples
 from tests.oracles import Match, clustered_codes
 
 
@@ -46,7 +47,7 @@ def bitmap_of(keys: Keys, spare: int) -> KeyMask:
     return KeyMask(int(keys[0]) - spare, np.packbits(shown, bitorder="little"))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     n=st.integers(0, 500),
     spread=st.sampled_from([1, 2, 40, 1 << 40]),
@@ -77,7 +78,7 @@ def test_every_way_finds_the_nearest_of_the_allowed(
             assert matches(row) == oracles.within(visible, query.tobytes(), n_bits // 4)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(share=st.sampled_from([0.02, 0.3, 0.9]), radius=st.integers(0, 16), seed=st.integers(0, 2**32 - 1))
 def test_radius_and_logits_go_with_a_mask(share: float, radius: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -114,7 +115,7 @@ def test_many_codes_with_gaps_between_their_keys_are_found_by_every_way(n_bits: 
             assert matches(row) == expected
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     n=st.integers(0, 300),
     spread=st.sampled_from([1, 3, 40, 1 << 40]),

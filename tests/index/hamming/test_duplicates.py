@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import InvalidInput
@@ -12,6 +12,7 @@ from service.index.hamming.duplicates import LINKAGES, Linkage
 from service.index.hamming.table import HammingTable
 from service.index.key_mask import KeyMask
 from tests import oracles
+from tests.examples import examples
 from tests.oracles import clustered_codes
 
 Members = list[list[int]]
@@ -55,7 +56,7 @@ def expected(model: dict[int, bytes], radius: int, linkage: Linkage, max_size: i
     return sorted(found)
 
 
-@settings(max_examples=120, deadline=None)
+@examples(120)
 @given(
     n=st.integers(0, 70),
     n_bits=st.sampled_from([8, 16, 64, 72]),

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import InvalidInput
@@ -26,6 +26,7 @@ from service.index.hamming.table import HammingTable
 from service.index.hamming.view import Keys
 from service.index.key_mask import KeyMask
 from tests import oracles
+from tests.examples import examples
 
 WIDTHS = [8, 16, 32, 64, 72, 128, 256]
 ALL_WIDTHS = [*range(8, 257, 8)]
@@ -75,7 +76,7 @@ def through_a_snapshot(table: HammingTable) -> HammingTable:
 
 
 @pytest.mark.usefixtures("kernel", "tiny_limits")
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(80)
 @given(data=st.data(), n_bits=st.sampled_from(ALL_WIDTHS), seed=st.integers(0, 2**32 - 1))
 def test_any_history_of_writes_answers_as_brute_force(data: st.DataObject, n_bits: int, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from service.index.key_mask import KeyMask
 from service.index.words import Clause, WordIndex, delta, index, snapshot
+from tests.examples import examples
 from tests.index.words.oracle import Oracle
 
 ALPHABET = ["a", "b", "c", "d", "e", "ä", "学", "ab", "abc", "x😀"]
@@ -138,4 +139,4 @@ class Histories(RuleBasedStateMachine):
 
 
 TestHistories = Histories.TestCase
-TestHistories.settings = settings(max_examples=60, stateful_step_count=20)
+TestHistories.settings = settings(examples(60), stateful_step_count=20)
