@@ -26,7 +26,7 @@ from sqlalchemy import make_url
 def nearbit(*arguments: str, input: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "service", *arguments]
     return subprocess.run(
-        command, env=os.environ | environment, input=input, capture_output=True, text=True, timeout=120
+        command, env=os.environ | environment, input=input, capture_output=True, text=True, timeout=240
     )
 
 
@@ -47,7 +47,7 @@ def serving(*arguments: str, **environment: str) -> Iterator[tuple[subprocess.Po
     reader = threading.Thread(target=process.stderr.read)
     reader.start()
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while not answers(found[1]):
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -81,7 +81,7 @@ def test_what_is_imported_is_found_and_exported_as_it_was(sqlite_url: str, corpu
         assert "1,200 documents are in 'texts'" in " ".join(imported.stderr.split())
         found = nearbit("query", "text number 7", "-c", "texts", "-k", "3", "--url", url)
         assert (found.returncode, found.stdout.count("d/")) == (0, 3), found.stderr
-        deadline = time.monotonic() + 60  # a process that has just started may still be reading the words
+        deadline = time.monotonic() + 120  # a process that has just started may still be reading the words
         while True:
             reranked = nearbit("query", "number 77", "-c", "texts", "-k", "1", "--url", url, "--rerank")
             if "score" in reranked.stdout or time.monotonic() > deadline:
@@ -208,7 +208,7 @@ def test_text_of_users_is_shown_as_it_is_and_cannot_steer_the_terminal(sqlite_ur
 def test_several_workers_share_a_port_and_their_counts_and_end_together(sqlite_url: str) -> None:
     with serving("serve", "--no-trainer", "--workers", "2", "--database-url", sqlite_url) as (process, url):
         pids = set()
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while len(pids) < 2:
             assert time.monotonic() < deadline
             httpx2.put(f"{url}/v1/collections/texts")
@@ -226,7 +226,7 @@ def test_workers_end_when_their_parent_is_killed(sqlite_url: str) -> None:
     with serving("serve", "--no-trainer", "--workers", "2", "--database-url", sqlite_url) as (process, url):
         process.kill()
         process.wait()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while answers(url):
             assert time.monotonic() < deadline
             time.sleep(0.1)
@@ -240,7 +240,7 @@ def test_a_stop_finishes_the_requests_in_flight(sqlite_url: str) -> None:
         statuses: list[int] = []
 
         def post() -> None:
-            response = httpx2.post(f"{url}/v1/collections/texts/documents", json={"documents": documents}, timeout=30)
+            response = httpx2.post(f"{url}/v1/collections/texts/documents", json={"documents": documents}, timeout=120)
             statuses.append(response.status_code)
 
         poster = threading.Thread(target=post)
@@ -318,7 +318,7 @@ def test_why_there_is_no_connection_to_the_database_is_one_line(postgres: Any, c
 def test_the_trainer_says_why_there_is_no_connection_to_the_database(postgres: Any) -> None:
     environment = os.environ | {"NEARBIT_DATABASE_URL": postgres.get_uri("none")}
     command = [sys.executable, "-m", "training", "work", "--once"]
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
     assert ended.returncode == 1
     assert 'database "none" does not exist' in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -113,7 +113,7 @@ def test_every_command_of_the_documents_works_as_it_is_written(sqlite_url: str, 
             shell = shell.replace("/docstrings/", "/notes/")  # the demonstration's, which takes a training to make
             shell = shell.replace("temporary+directory", "bread")  # a word of those
             ended = subprocess.run(
-                shell, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+                shell, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240
             )
             assert ended.returncode == 0, f"{command.page}: {shell}\n{ended.stdout}{ended.stderr}"
             if command.answer is not None:

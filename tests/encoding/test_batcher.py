@@ -56,7 +56,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
 
 
 async def until_running(gate: Gate) -> None:
-    assert await asyncio.to_thread(gate.entered.acquire, timeout=10)
+    assert await asyncio.to_thread(gate.entered.acquire, timeout=120)
 
 
 async def until_waiting(encoder: Batcher, n: int) -> None:
@@ -329,7 +329,7 @@ class Steps:
         self.calls: list[tuple[int, Contents]] = []
 
     async def until_running(self) -> None:
-        assert await asyncio.to_thread(self.entered.acquire, timeout=10)
+        assert await asyncio.to_thread(self.entered.acquire, timeout=120)
 
 
 @contextmanager
@@ -339,7 +339,7 @@ def stepped(monkeypatch: pytest.MonkeyPatch) -> Iterator[Steps]:
     def one_step(self: HashFunction, contents: Contents) -> Encoded:
         steps.calls.append((self.n_bits, contents))
         steps.entered.release()
-        assert steps.permits.acquire(timeout=10)
+        assert steps.permits.acquire(timeout=120)
         return encode(self, contents)
 
     monkeypatch.setattr(HashFunction, "encode", one_step)

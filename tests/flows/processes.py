@@ -75,7 +75,7 @@ class Api(Process):
         without = [f"--no-{child}" for child in ("trainer", "job-runner") if f"--{child}" not in arguments]
         command = ["-m", "service", "serve", "--port", str(self.port), *without, *arguments]
         super().__init__(command, folder, "api", NEARBIT_DATABASE_URL=url, **environment)
-        self.http = httpx2.Client(base_url=f"http://127.0.0.1:{self.port}/v1", timeout=30)
+        self.http = httpx2.Client(base_url=f"http://127.0.0.1:{self.port}/v1", timeout=120)
         until(self.ready, f"the API of {self.log}", START_S)
 
     def ready(self) -> bool:

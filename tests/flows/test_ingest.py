@@ -22,7 +22,7 @@ def test_every_acknowledged_document_is_there_after_the_api_was_killed(url: str,
     acknowledged: list[str] = []
 
     def post(part: int) -> None:
-        with httpx2.Client(base_url=f"http://127.0.0.1:{api.port}/v1", timeout=30) as http:
+        with httpx2.Client(base_url=f"http://127.0.0.1:{api.port}/v1", timeout=120) as http:
             for batch in range(200):
                 sent = documents(20, start=100_000 * part + 20 * batch)
                 try:
@@ -65,7 +65,7 @@ def test_a_stop_drains_what_is_in_flight(sqlite_url: str, folder: Path) -> None:
     with running(api):
         fill(api, 10)
         batch = [{**d, "text": f"{d['text']} " * 50} for d in documents(1_000, start=1_000)]
-        connection = http.client.HTTPConnection("127.0.0.1", api.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", api.port, timeout=120)
         body = json.dumps({"documents": batch})  # more than sockets hold: once it is sent, it is being read
         connection.request("POST", "/v1/collections/texts/documents", body, {"Content-Type": "application/json"})
         api.child.send_signal(signal.SIGTERM)

@@ -59,7 +59,7 @@ def online_backup_of_sqlite(url: str, folder: Path) -> Callable[[], None]:
     file, copy = str(make_url(url).database), folder / "copy.db"
 
     def copied(source: str | Path, target: str | Path) -> None:
-        with closing(sqlite3.connect(source)) as a, closing(sqlite3.connect(target, timeout=30)) as b:
+        with closing(sqlite3.connect(source)) as a, closing(sqlite3.connect(target, timeout=120)) as b:
             a.backup(b)
 
     copied(file, copy)

@@ -36,7 +36,7 @@ Answer = tuple[int, dict[str, str], bytes]
 
 def exchange(port: int, *requests: bytes) -> list[Answer]:
     """The answers to requests, one after the other on one connection."""
-    with closing(socket.create_connection(("127.0.0.1", port), timeout=20)) as connection:
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=120)) as connection:
         return [_exchanged(connection, sent) for sent in requests]
 
 

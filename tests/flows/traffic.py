@@ -42,7 +42,7 @@ class Traffic:
             thread.join()
 
     def _ask(self, api: Api) -> None:
-        with httpx2.Client(base_url=f"http://127.0.0.1:{api.port}/v1", timeout=30) as http:
+        with httpx2.Client(base_url=f"http://127.0.0.1:{api.port}/v1", timeout=120) as http:
             i = 0
             while not self._stopping.is_set():
                 i += 1

@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 def until(condition: Callable[[], T], what: str) -> T:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while not (value := condition()):
         assert time.monotonic() < deadline, f"waited for {what}"
         time.sleep(0.01)

@@ -289,7 +289,7 @@ def test_a_search_that_a_person_cancels_ends_and_shows_nothing(database: Databas
 
         def report_when_cancelled(progress: Mapping[str, Any]) -> None:
             if progress["stage"] == "storing":
-                deadline = time.monotonic() + 30
+                deadline = time.monotonic() + 120
                 while time.monotonic() < deadline:  # the heartbeat learns of it
                     report_progress(progress)
                     time.sleep(0.05)

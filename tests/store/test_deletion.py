@@ -54,7 +54,7 @@ def until_one_waits_for_a_lock(database: Database) -> None:
     waiting = text(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while True:
         with database.read() as connection:
             if connection.scalar(waiting):

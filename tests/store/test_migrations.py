@@ -125,7 +125,7 @@ def test_processes_that_migrate_at_once_do_it_once(empty_url: str) -> None:
         assert racer.stdin
         racer.stdin.write(b"go\n")
         racer.stdin.flush()
-    assert [(racer.communicate(timeout=60)[1].decode(), racer.returncode) for racer in racers] == [("", 0)] * 3
+    assert [(racer.communicate(timeout=240)[1].decode(), racer.returncode) for racer in racers] == [("", 0)] * 3
     database = Database.open(empty_url)
     check_schema(database)
     database.close()

@@ -54,7 +54,7 @@ def bouncer(request: pytest.FixtureRequest, postgres: Any) -> Iterator[Path]:
         command = [program, "-q", *as_user, str(configuration)]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             try:
-                deadline = time.monotonic() + 30
+                deadline = time.monotonic() + 120
                 while not (folder / ".s.PGSQL.6432").exists():
                     assert process.poll() is None
                     assert time.monotonic() < deadline

@@ -22,7 +22,7 @@ def running(url: str, base_url: str = "http://localhost", **settings: Any) -> It
         yield client
 
 
-def until(client: TestClient, path: str, status: int, timeout_s: float = 60) -> dict[str, Any]:
+def until(client: TestClient, path: str, status: int, timeout_s: float = 120) -> dict[str, Any]:
     deadline = time.monotonic() + timeout_s
     while (response := client.get(path)).status_code != status:
         assert time.monotonic() < deadline, response.text

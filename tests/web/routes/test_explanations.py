@@ -125,9 +125,11 @@ def test_without_words_in_memory_codes_are_compared_and_the_answer_says_so(
     assert client.get(BITS).json()["sampled"] == len(CORPUS)
 
 
-def test_words_of_a_document_that_was_just_put_are_compared(filled: TestClient) -> None:
-    filled.post(DOCUMENTS, json={"documents": [{"id": "new", "text": "sort numbers of a tree"}]})
-    found = filled.get(COMPARE, params={"a": "new", "b": "tree"}).json()
+def test_words_of_a_document_that_was_just_put_are_compared(url: str, start: Start) -> None:
+    client = start(url, read_your_writes_s=60)
+    fill(client)
+    client.post(DOCUMENTS, json={"documents": [{"id": "new", "text": "sort numbers of a tree"}]})
+    found = client.get(COMPARE, params={"a": "new", "b": "tree"}).json()
     assert {word["a"] for word in found["words"]} == {"sort", "numbers", "tree"}
 
 

@@ -47,7 +47,7 @@ def fill(client: TestClient, **settings: Any) -> int:
 
 def until_words(client: TestClient, seq: int) -> None:
     """Wait until the words of every change up to a seq are in memory."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while True:
         answer = client.get(SEARCH, params={"q": "x", "at_least_seq": seq})
         if answer.status_code == 200 and not answer.json()["partial"]:

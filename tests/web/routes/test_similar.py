@@ -40,7 +40,7 @@ def filled(client: TestClient) -> TestClient:
 
 
 def until_in_memory(client: TestClient, seq: int) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     services = client.app.state.services  # type: ignore[attr-defined]
 
     def has_words() -> bool:
