@@ -19,7 +19,7 @@ from service.index.hamming import costs, layout
 from service.index.hamming.costs import MOST, USUAL, Costs
 from service.index.hamming.kernels import calibration, reference
 from service.index.hamming.kernels.calibration import CACHED, measure, measured_costs
-from service.index.hamming.kernels.select import engine_for
+from service.index.hamming.kernels.select import loops_for
 from service.index.hamming.layout import GATHER, SCAN
 from service.index.hamming.table import HammingTable
 from service.index.hamming.view import View
@@ -170,7 +170,7 @@ def _answered(table: HammingTable, queries: Codes, takes: Costs, mask: KeyMask |
 
 @pytest.fixture(scope="module")
 def table() -> HammingTable:
-    engine_for(64)
+    loops_for(64)
     return HammingTable.build(np.random.default_rng(1).integers(0, 256, (50_000, 8), np.uint8), np.arange(50_000))
 
 
