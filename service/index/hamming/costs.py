@@ -89,14 +89,14 @@ class Costs(NamedTuple):
 
 
 USUAL = Costs(
-    probe=6.5,
-    probe_memory=22.0,
-    candidate=0.24,
-    candidate_memory=0.95,
+    probe=5.5,
+    probe_memory=27.0,
+    candidate=0.67,
+    candidate_memory=0.9,
     scan=0.09,
     scan_memory=0.24,
-    gather=7.0,
-    gather_memory=22.0,
+    gather=5.0,
+    gather_memory=19.0,
     keep=15.0,
     scan_test=25.0,
     probe_test=60.0,

@@ -123,10 +123,11 @@ COMPILED_IN = tuple(
 
 SLICES = platform.machine() in ("x86_64", "AMD64") and "+avx512vpopcntdq" not in compiler.features()
 """Whether a scan reads codes bit after bit: where a vector has no population count, which takes twice as long."""
-TRIAL = 0.03  # the part of a scan's cost that probing may take before its prospects are looked at
-MASKED_TRIAL = 0.1  # and more where a mask is to be asked, for as much as a quarter of what that may cost
-MARGIN = 1.15  # by so much a scan must look dearer than probing on: prospects get worse more often than better
-TABLES_A_KEEP = 4  # in so many tables, looking for whether a code was met before takes as long as keeping it
+TRIAL = 0.05  # the part of a scan's cost that probing may take before its prospects are looked at
+MASKED_TRIAL = 0.1  # and more where a mask is to be asked, for as much as half of what that may cost
+MARGIN = 1.25  # by so much a scan must look dearer than probing on: prospects get worse more often than better
+FEW_TABLES, TABLES_A_KEEP = 5, 4  # in so many more, looking whether a code was met takes as long as keeping it
+FIRST = 32  # the codes of a bucket that are waited for; a processor fetches the others ahead
 FETCHED = 256
 
 _WIDTHS = [(np.uint64(0),) * n_planes for n_planes in range(5)]
@@ -135,8 +136,8 @@ _WIDTHS = [(np.uint64(0),) * n_planes for n_planes in range(5)]
 F_BASE, F_ENTRIES, F_DELTA_KEYS, F_DEAD, F_RECENT, F_N_RECENT, F_SIFTED, F_K, F_CAPACITY = range(9)
 F_BOUND, F_WITHIN, F_COUNT, F_LOST, F_TIED_AT, F_TIE_KEY, F_PROBES, F_CANDIDATES, F_TESTED = range(9, 18)
 F_SCAN_NS, F_TESTS_NS, F_GATHERS, F_MASK_KIND, F_MASK, F_MASK_BITS, F_FIRST_KEY, F_N_ALLOWED = range(18, 26)
-F_N_WAITING, F_PLACE, F_PROBE_NS, F_CANDIDATE_NS, F_COSTS = range(26, 31)
-F_CHUNK, CHUNK = 31, 64  # the buckets looked into next: addresses, then first and last entries; or keys, then ids
+F_N_WAITING, F_PLACE, F_PROBE_NS, F_CANDIDATE_NS, F_FOLLOWING_NS, F_COSTS = range(26, 32)
+F_CHUNK, CHUNK = 32, 64  # the buckets looked into next: addresses, then first and last entries; or keys, then ids
 LEAD, MIN_LEAD = 1024, 4  # how far ahead codes are fetched, in codes and in buckets: more would push out what waits
 F_WAITING, WAITING = F_CHUNK + 2 * CHUNK, 32  # entries whose keys are fetched before the mask is asked, then their ids
 F_HISTOGRAM = F_WAITING + 2 * WAITING
@@ -683,6 +684,14 @@ def fetch_first(base, query):
                 prefetch(offsets + 4 * bucket)
 
 
+@inlined
+def looking(frame, n_probes, n_candidates):
+    """What it costs to look into so many buckets with so many codes; those behind the first of a bucket come fast."""
+    first = min(n_candidates, n_probes * FIRST)
+    slow, fast = first * load_float(frame, F_CANDIDATE_NS), (n_candidates - first) * load_float(frame, F_FOLLOWING_NS)
+    return n_probes * load_float(frame, F_PROBE_NS) + slow + fast
+
+
 @jit
 def worth_probing(base, frame, step, load_seen):
     """Whether finishing by probes looks cheaper than a scan, or than gathering what is allowed."""
@@ -691,10 +700,10 @@ def worth_probing(base, frame, step, load_seen):
     scan_cost = load(frame, F_SCAN_NS) - max(0.0, tests - tested)
     if step >= load(base, N_STEPS) or scan_cost <= 0.0:
         return False
-    probe_ns, candidate_ns = load_float(frame, F_PROBE_NS), load_float(frame, F_CANDIDATE_NS)
-    spent = load(frame, F_PROBES) * probe_ns + load(frame, F_CANDIDATES) * candidate_ns
-    spent += load(frame, F_COUNT) * load_float(costs, KEEP) * (1 + load(base, N_TABLES) / TABLES_A_KEEP) + tested
-    if spent < TRIAL * scan_cost + min(tests / 4, MASKED_TRIAL * scan_cost):
+    repeated = 1 + max(0, load(base, N_TABLES) - FEW_TABLES) / TABLES_A_KEEP
+    spent = looking(frame, load(frame, F_PROBES), np.float64(load(frame, F_CANDIDATES)))
+    spent += load(frame, F_COUNT) * load_float(costs, KEEP) * repeated + tested
+    if spent < TRIAL * scan_cost + min(tests / 2, MASKED_TRIAL * scan_cost):
         return True
     coverage = load(base, COVERAGE_AT) + step * (load(base, N_BITS) + 1)
     total, expected, bound, k = 0.0, 0, load(frame, F_BOUND), load(frame, F_K)
@@ -709,8 +718,7 @@ def worth_probing(base, frame, step, load_seen):
     probes, candidates = load(base, PROBES_AT), load(base, CANDIDATES_AT)
     n_probes = load_float(base, probes + expected + 1) - load_float(base, probes + step)
     n_candidates = load_float(base, candidates + expected + 1) - load_float(base, candidates + step)
-    ahead = n_probes * probe_ns + max(n_candidates, n_probes * load_seen) * candidate_ns
-    return MARGIN * ahead < scan_cost
+    return MARGIN * looking(frame, n_probes, max(n_candidates, n_probes * load_seen)) < scan_cost
 
 
 @jit
@@ -791,7 +799,7 @@ def plan(frame, k):
 
     While a scan has met i codes, k of them lie within its bound on average, so about k (1 + ln(n / k)) pass in all. A
     mask that leaves a share p of the codes lets as many pass among the allowed, and 1 / p as many are tested. By
-    probes, which meet near codes first, some 4 k / p are tested, at places far apart in memory.
+    probes, which meet near codes first, some 2 k / p are tested, at places far apart in memory.
     """
     base, costs = load(frame, F_BASE), load(frame, F_COSTS)
     n, n_allowed = np.float64(load(base, N_CODES)), np.float64(load(frame, F_N_ALLOWED))
@@ -805,12 +813,13 @@ def plan(frame, k):
     store_float(frame, F_PROBE_NS, between(costs, PROBE_BUCKET, PROBE_BUCKET_MEMORY, in_memory))
     candidate_ns = between(costs, CANDIDATE_WORD, CANDIDATE_WORD_MEMORY, in_memory)
     store_float(frame, F_CANDIDATE_NS, candidate_ns * load(base, N_PLANES))
+    store_float(frame, F_FOLLOWING_NS, load_float(costs, SCAN_WORD_MEMORY) * load(base, N_PLANES))
     store(frame, F_GATHERS, 0)
     store(frame, F_TESTS_NS, 0)
     if is_masked:
         cost += load_float(costs, SCAN_TEST) * min(n, kept * n / max(1.0, shown))
         if k < UNLIMITED:
-            tests = load_float(costs, PROBE_TEST) * min(n, 4 * k * n / max(1.0, shown))
+            tests = load_float(costs, PROBE_TEST) * min(n, 2 * k * n / max(1.0, shown))
             store(frame, F_TESTS_NS, np.int64(tests))
         gather_ns = between(costs, GATHER_KEY, GATHER_KEY_MEMORY, 8 * (n + n_words) / CACHED_BYTES)
         gathering = n_allowed * gather_ns + keeping
