@@ -285,10 +285,12 @@ class HammingTable:
             if view.n_delta == view.arrays.room:
                 view = view.with_room(1)
             arrays, column = view.arrays, view.n_delta
-            delta = arrays.delta
-            for plane, word in enumerate(layout.words_of(code)):
-                delta[plane, column] = word
-            delta[-1, column] = key & _WORD
+            cells, stride = arrays.cells, arrays.room + layout.SLACK
+            place = column
+            for word in layout.words_of(code):
+                cells[place] = word
+                place += stride
+            cells[place] = key & _WORD
             view = View(arrays, column + 1, view.n_recent, view.n_live + 1)
             self._publish(view if replaced is None else view.without_one(replaced), keys)
             self._added[key] = arrays.n_base + column

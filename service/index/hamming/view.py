@@ -66,6 +66,7 @@ class Arrays:
         last_key: the greatest of them; if there are none, less than any key.
         delta: `(n_planes + 1, capacity)` words: code planes, and keys in the last row; columns are appended in place.
         room: how many.
+        cells: the words of the delta, row after row: one is written in half the time that the array takes.
         dead: bitmap over all ids, or empty if none is set.
         recent: `(MAX_RECENT,)` uint32 ids that died since the bitmap was made; appended in place.
         sliced: the codes of the base bit after bit, for loops that scan them so; empty until they are first scanned.
@@ -79,6 +80,7 @@ class Arrays:
     last_key: int
     delta: Words
     room: int
+    cells: memoryview
     dead: Words
     recent: NDArray[np.uint32]
     sliced: Words
@@ -99,7 +101,8 @@ class Arrays:
             record[place] = _address(array)
         last_key = int(keys[-1]) if len(keys) else -(1 << 63) - 1
         room = delta.shape[1] - layout.SLACK
-        return cls(words, keys, len(keys), last_key, delta, room, dead, recent, sliced, record, set())
+        cells = delta.reshape(-1).data
+        return cls(words, keys, len(keys), last_key, delta, room, cells, dead, recent, sliced, record, set())
 
 
 @dataclass(slots=True, eq=False)
