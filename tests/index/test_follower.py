@@ -357,3 +357,18 @@ def test_followers_rebuild_at_sizes_of_their_own(database: Database) -> None:
     for follower in followers:
         follower.poll()
     assert len({follower._answering[history.collection.id].table.patience for follower in followers}) == 8
+
+
+def test_what_waits_for_the_replicas_is_called_once_they_have_caught_up(database: Database) -> None:
+    history = History(database)
+    history.put([1, 2, 3])
+    calls: list[bool] = []
+    follower = Follower(database, "node", poll_interval_s=0.02)
+    follower.when_caught_up(lambda: calls.append(answering(follower, history) is not None))
+    follower.start()
+    try:
+        until(lambda: calls, "the call")
+        polls(follower)
+        assert calls == [True]
+    finally:
+        follower.stop()
