@@ -8,9 +8,7 @@ machine one compiles at a time, and the others find in the cache what it has com
 
 from __future__ import annotations
 
-import atexit
 import os
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -21,13 +19,11 @@ from weakref import ref
 import structlog
 
 from service.errors import ConfigurationError
+from service.index.background import Background
 
 log = structlog.get_logger(__name__)
 
 Engine = TypeVar("Engine")
-
-_LOADED_WITHIN_S = 5.0
-"""How long the end of a process waits for loops that are being loaded."""
 
 
 class Loops(Generic[Engine]):
@@ -102,7 +98,7 @@ class Loops(Generic[Engine]):
         log.error("the compiled loops answer otherwise than numpy and are not used", index=self.what)
         return "the compiled loops answer otherwise than numpy"
 
-    def _settle_beside_serving(self, background: _Background) -> None:
+    def _settle_beside_serving(self, background: Background) -> None:
         if not self._is_compiled():
             log.info("numpy answers until the loops are compiled, once on this machine", index=self.what)
             background.run([sys.executable, "-m", "service.index.fill_cache", *self._command])
@@ -124,7 +120,7 @@ class Loops(Generic[Engine]):
 def answer_meanwhile() -> None:
     """From now on, let numpy answer in this process while loops are loaded and compiled. Only for a long-lived one."""
     global _background
-    _background = _background or _Background()
+    _background = _background or Background()
 
 
 def reasons() -> dict[str, str]:
@@ -133,52 +129,7 @@ def reasons() -> dict[str, str]:
     return {loops.what: loops.reason for loops in in_use if loops.reason is not None}
 
 
-class _Background:
-    """One thing after another in threads of its own, and in child processes that end when this process does."""
-
-    def __init__(self) -> None:
-        self.is_stopping = False
-        self._turn = threading.Lock()
-        self._child_lock = threading.Lock()
-        self._child: subprocess.Popen[bytes] | None = None
-        self._threads: list[threading.Thread] = []
-
-    def start(self, work: Callable[[], None]) -> None:
-        def in_turn() -> None:
-            with self._turn:
-                if not self.is_stopping:
-                    work()
-
-        thread = threading.Thread(target=in_turn, name="loops", daemon=True)
-        if not self._threads:
-            atexit.register(self._stop)
-        self._threads.append(thread)
-        thread.start()
-
-    def run(self, command: Sequence[str]) -> None:
-        """Run a child process that ends when its standard input is closed, and wait for it."""
-        with self._child_lock:
-            if self.is_stopping:
-                return
-            try:
-                child = self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-            except OSError as error:
-                log.warning("no process can be started to compile the loops", error=str(error))
-                return
-        with child:
-            child.wait()
-
-    def _stop(self) -> None:
-        """End what runs: at the end of a process, no thread may be within the compiler."""
-        with self._child_lock:
-            self.is_stopping = True
-            if self._child is not None:
-                self._child.kill()
-        for thread in self._threads:
-            thread.join(_LOADED_WITHIN_S)
-
-
-_background: _Background | None = None
+_background: Background | None = None
 _known: list[ref[Loops[Any]]] = []
 
 
