@@ -1,0 +1,131 @@
+"""How long `nearbit serve` takes to be ready, and what it answers while its loops are compiled.
+
+    python -m benchmarks.start [--corpus docs.jsonl] [--starts 5] [--packages FOLDER]...
+
+Starts the service on a SQLite file that holds the documents, with snapshots: with what is compiled in the cache, then
+once with an empty cache, where requests go on until the compiled loops are used. `--packages` names folders with other
+versions of the code (PYTHONPATH), which are started in turns with this one: a busy machine allows only that comparison.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.serve import Http, free_port, ingest, read_corpus
+
+QUERY = "/v1/collections/docs/search?q=temporary+directory&k=10"
+PAUSE_S = 0.02
+console = Console()
+
+
+@contextmanager
+def serving(folder: Path, packages: Path | None = None, **environment: str) -> Iterator[tuple[Http, float, float]]:
+    """A service on the folder: a connection, seconds until it was ready, and the CPU seconds of the API process."""
+    port = free_port()
+    environment |= {"NEARBIT_DATABASE_URL": f"sqlite:///{folder}/nearbit.db", "NEARBIT_DATA_DIR": str(folder)}
+    path = [str(packages or Path.cwd()), os.environ.get("PYTHONPATH", "")]
+    began = time.perf_counter()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "service", "serve", "--port", str(port)],
+        env={**os.environ, **environment, "PYTHONPATH": os.pathsep.join(path)},
+        cwd=packages,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        while True:
+            try:
+                connection = Http(port)
+                connection.get("/readyz")
+                break
+            except (OSError, RuntimeError):
+                if child.poll() is not None:
+                    raise SystemExit("the service did not start") from None
+                time.sleep(PAUSE_S)
+        took_s = time.perf_counter() - began
+        fields = Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()
+        yield connection, took_s, (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    finally:
+        child.terminate()
+        child.wait(60)
+
+
+def fill(folder: Path, corpus: Path | None) -> None:
+    """Put the documents into the database of the folder, and wait for the snapshot of their words."""
+    with serving(folder) as (connection, _, _):
+        connection.call("PUT", "/v1/collections/docs", {"n_bits": 64})
+        ingest(connection.socket.getpeername()[1], read_corpus(corpus, folder), "docs", 2)
+        while not list((folder / "snapshots").rglob("*.words")):
+            time.sleep(0.2)
+
+
+def while_compiling(connection: Http) -> tuple[list[float], list[float]]:
+    """Seconds of requests for what is similar to a document: until the compiled loops are used, and as many after."""
+    ids = [match["id"] for match in json.loads(connection.get(QUERY))["matches"]]
+    times: list[float] = []
+
+    def ask() -> None:
+        began = time.perf_counter()
+        connection.get(f"/v1/collections/docs/documents/{ids[len(times) % len(ids)]}/similar?k=10")
+        times.append(time.perf_counter() - began)
+
+    while "kernel" in json.loads(connection.get("/readyz")).get("notes", {}):
+        ask()
+        time.sleep(PAUSE_S)
+    meanwhile, times = times, []
+    for _ in meanwhile:
+        ask()
+        time.sleep(PAUSE_S)
+    return meanwhile, times
+
+
+def in_ms(seconds: list[float]) -> str:
+    """The median, the 99th percentile and the greatest, in milliseconds."""
+    ordered = sorted(seconds)
+    figures = (ordered[len(ordered) // 2], ordered[len(ordered) * 99 // 100], ordered[-1])
+    return " / ".join(f"{1e3 * figure:.1f}" for figure in figures)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", type=Path)
+    parser.add_argument("--starts", type=int, default=5)
+    parser.add_argument("--packages", type=Path, action="append", default=[])
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        fill(folder, options.corpus)
+        versions = [None, *options.packages]
+        figures: dict[Path | None, list[tuple[float, float, float]]] = {version: [] for version in versions}
+        for _ in range(options.starts):
+            for version in versions:
+                with serving(folder, version) as (connection, ready_s, cpu_s):
+                    began = time.perf_counter()
+                    connection.get(QUERY)
+                    figures[version].append((ready_s, ready_s + time.perf_counter() - began, cpu_s))
+        table = Table("code", "ready, s", "first text answered, s", "CPU until ready, s", title="least of the starts")
+        for version, rows in figures.items():
+            table.add_row(str(version or "this"), *(f"{min(column):.2f}" for column in zip(*rows, strict=True)))
+        console.print(table)
+        with serving(folder, NUMBA_CACHE_DIR=str(folder / "cache")) as (connection, ready_s, _):
+            console.print(f"nothing compiled: ready after {ready_s:.2f} s; similar by id, p50 / p99 / greatest in ms:")
+            began = time.perf_counter()
+            meanwhile, afterwards = while_compiling(connection)
+            console.print(f"numpy, for some of {time.perf_counter() - began:.0f} s: {in_ms(meanwhile)}")
+            console.print(f"compiled loops: {in_ms(afterwards)}")
+
+
+if __name__ == "__main__":
+    main()
