@@ -9,7 +9,7 @@ import sqlite3
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -144,11 +144,9 @@ class Database:
         """Whether this is a SQLite file."""
         return self.dialect == "sqlite"
 
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def read(self) -> AbstractContextManager[Connection]:
         """A connection that sees one snapshot of the database until the block ends, and takes no write lock."""
-        with self._translated(), self._read_of_file() if self.embedded else self._read_of_server() as connection:
-            yield connection
+        return self._read_of_file() if self.embedded else self._read_of_server()
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -232,7 +230,7 @@ class Database:
 
     @contextmanager
     def _read_of_server(self) -> Iterator[Connection]:
-        with self._reading.connect() as connection, connection.begin() as transaction:
+        with self._translated(), self._reading.connect() as connection, connection.begin() as transaction:
             self._bound_waits(connection)
             yield connection
             transaction.rollback()
@@ -244,24 +242,28 @@ class Database:
         The pool and SQLAlchemy's transaction take longer than a short read. A statement that goes through SQLAlchemy
         begins its transaction within this one, see `_begin_sqlite`.
         """
-        try:
-            connection, driver = self._kept.pop()
-        except IndexError:
-            connection = self.engine.connect()
-            driver = connection.connection.driver_connection
-        try:
-            driver.execute("BEGIN")
-            yield connection
-            (connection if connection.in_transaction() else driver).rollback()
-        except BaseException:
-            connection.close()  # which rolls back
-            raise
-        if len(self._kept) < _POOL["pool_size"]:
-            self._kept.append((connection, driver))
-        else:
-            connection.close()
-        if self._closed:
-            self._close_kept()
+        with self._translated():
+            try:
+                connection, driver = self._kept.pop()
+            except IndexError:
+                connection = self.engine.connect()
+                driver = connection.connection.driver_connection
+            try:
+                driver.execute("BEGIN")
+                yield connection
+                if connection.in_transaction():
+                    connection.rollback()
+                else:
+                    driver.execute("ROLLBACK")  # the driver remembers how it is compiled, unlike that of its `rollback`
+            except BaseException:
+                connection.close()  # which rolls back
+                raise
+            if len(self._kept) < _POOL["pool_size"]:
+                self._kept.append((connection, driver))
+            else:
+                connection.close()
+            if self._closed:
+                self._close_kept()
 
     def _close_kept(self) -> None:
         with suppress(IndexError):

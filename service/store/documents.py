@@ -9,11 +9,11 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from itertools import product
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import uuid4
 
 import numpy as np
@@ -78,8 +78,7 @@ class Document:
     updated_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentSummary:
+class DocumentSummary(NamedTuple):
     """What an answer shows of a stored document: no content, title and metadata where they were not asked for.
 
     `n_chars` is the length of content and metadata, as stored, in characters.
@@ -90,7 +89,7 @@ class DocumentSummary:
     content: Content | None
     metadata: dict[str, Any]
     title: str | None = None
-    n_chars: int = field(default=0, compare=False)
+    n_chars: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +241,7 @@ def summaries(
             from_row(text, data, title) if shown.text else None,
             about,
             title,
-            n_chars=_length(text, data, title, json),
+            _length(text, data, title, json),
         )
         for (key, id, text, data, title, json), about in zip(rows, metadata, strict=True)
     }
@@ -266,7 +265,11 @@ def _bounded(
 
 
 def _length(*values: str | bytes | None) -> int:
-    return sum(map(len, filter(None, values)))
+    n = 0
+    for value in values:
+        if value:
+            n += len(value)
+    return n
 
 
 def parsed(metadata: list[str]) -> Iterator[dict[str, Any]]:

@@ -98,6 +98,23 @@ def test_short_texts_are_encoded_at_once_even_while_a_call_runs(monkeypatch: pyt
     asyncio.run(scenario())
 
 
+def test_without_waiting_only_short_texts_of_a_loaded_hash_function_get_codes() -> None:
+    async def scenario() -> None:
+        encoder = Batcher(STORED.__getitem__, device="cpu", inline_chars=100)
+        assert encoder.encode_at_once(D16, texts(3)) is None
+        await encoder.encode(D16, [])
+        found = encoder.encode_at_once(D16, texts(3))
+        assert found is not None
+        np.testing.assert_array_equal(found.codes, FUNCTIONS[16].encode(texts(3)).codes)
+        assert encoder.stats.n_encoded == 3
+        assert encoder.encode_at_once(D16, [Text("x" * 101)]) is None
+        await encoder.close()
+        with pytest.raises(EncoderUnavailable):
+            encoder.encode_at_once(D16, texts(1))
+
+    asyncio.run(scenario())
+
+
 def test_no_content_gives_no_code() -> None:
     async def scenario() -> None:
         encoder = batcher()

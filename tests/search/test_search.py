@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from service.config import Settings
 from service.errors import TooMuchToRead
 from service.hashing.content import from_wire
-from service.search.request import TextOptions
+from service.search.request import QueryOptions, SearchRequest, TextOptions
 from service.search.results import SearchResult
 from service.store import documents
 from service.store.documents import DocumentSummary, Keys, NewDocument
@@ -38,6 +38,51 @@ def test_memory_and_sql_give_the_same_matches_in_the_same_order(use_cases: UseCa
         assert [(m.distance, m.document.key) for m in ours.matches] == [
             (m.distance, m.document.key) for m in theirs.matches
         ]
+
+
+OPTIONS = [QueryOptions(k=7), QueryOptions(k=7, rank="words"), QueryOptions(k=7, rank="code"), QueryOptions(k=300)]
+
+
+def test_a_query_whose_text_is_encoded_at_once_gets_the_answer_of_one_that_waits(
+    use_cases: UseCases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_cases.add(*(f"text {i} of {i % 7} and {i % 3}" for i in range(200)), ids=[f"d{i}" for i in range(200)])
+    use_cases.follower.poll()
+    while use_cases.follower.documents(use_cases.collection.id) is None:
+        use_cases.follower.poll()
+    name = use_cases.collection.name
+    texts = ["text 5 of 3", "nothing alike", "text 7 of 0 and 1"]
+    requests = [SearchRequest.of(one, kind="search", collection=name, texts=texts[:1]) for one in OPTIONS]
+    requests += [
+        SearchRequest.of(TextOptions(k=k, **more), collection=name, texts=texts[:n], is_batch=True)
+        for k in (7, 300)
+        for more in ({}, {"ties": "confidence"}, {"rerank": "features"}, {"radius": 5})
+        for n in (1, 3)
+    ]
+    waited = [run(use_cases.search.answer(request)) for request in requests]
+    monkeypatch.setattr(use_cases.encoder, "encode_at_once", use_cases.encoder.batcher.encode_at_once)
+    assert [run(use_cases.search.answer(request)) for request in requests] == waited
+    assert use_cases.encoder.batcher.stats.n_encoded > 0
+
+
+def test_a_short_query_of_a_file_takes_one_transaction(use_cases: UseCases, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not use_cases.database.embedded:
+        pytest.skip("a server is read in threads")
+    use_cases.add("bread and butter", "wind and waves", ids=["a", "b"])
+    use_cases.follower.poll()
+    by_texts(use_cases, ["bread"], TextOptions())  # loads the hash function
+    monkeypatch.setattr(use_cases.encoder, "encode_at_once", use_cases.encoder.batcher.encode_at_once)
+    n_begun, read = 0, use_cases.database.read
+
+    def counted() -> Any:
+        nonlocal n_begun
+        n_begun += 1
+        return read()
+
+    monkeypatch.setattr(use_cases.database, "read", counted)
+    by_texts(use_cases, ["bread", "waves"], TextOptions(k=2))
+    by_document(use_cases, "a", TextOptions(k=2))
+    assert n_begun == 2
 
 
 RERANKED = [

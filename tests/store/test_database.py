@@ -15,6 +15,7 @@ import numpy as np
 import psycopg
 import pytest
 from sqlalchemy import event, insert, make_url, select
+from sqlalchemy.exc import NoResultFound
 
 from service.errors import ConfigurationError, DatabaseUnavailable, NotFound, StorageFull, explained
 from service.hashing.content import Text
@@ -56,6 +57,35 @@ def test_a_read_sees_one_snapshot_from_its_first_look_to_its_end(database: Datab
         with database.write() as writer:
             collections.create(writer, "news", "text", 8)
         assert reader.scalars(NAMES).all() == []
+
+
+def test_statements_of_the_driver_and_of_sqlalchemy_see_one_snapshot_in_a_read(database: Database) -> None:
+    with database.read() as connection:
+        with pytest.raises(NotFound):
+            collections.get(connection, "news")  # by the driver
+        with database.write() as other:
+            collections.create(other, "news", "text", 8)
+        assert connection.scalars(NAMES).all() == []
+        with pytest.raises(NotFound):
+            collections.get(connection, "news")
+    with database.read() as connection:
+        assert collections.get(connection, "news").name == connection.scalars(NAMES).one()
+
+
+@pytest.mark.parametrize("by_driver", [True, False])
+def test_a_read_that_raises_ends_its_snapshot(database: Database, by_driver: bool) -> None:
+    def look_and_raise() -> None:
+        with database.read() as connection:
+            if by_driver:
+                collections.get(connection, "news")
+            connection.scalars(NAMES).one()
+
+    with pytest.raises((NotFound, NoResultFound)):
+        look_and_raise()
+    with database.write() as connection:
+        collections.create(connection, "news", "text", 8)
+    with database.read() as connection:
+        assert collections.get(connection, "news").n_bits == 8
 
 
 def test_a_lane_of_an_unknown_collection_is_not_found(database: Database) -> None:

@@ -102,7 +102,7 @@ def test_a_document_is_located_by_the_names_of_it_and_its_collection(database: D
     with database.read() as connection:
         assert documents.locate(connection, collection.name, "a") == DocumentRef(collection.id, 16, 1, done.key)
         assert documents.summaries(connection, [done.key, 10**15]) == {
-            done.key: DocumentSummary(done.key, "a", Text("one"), {"n": 1})
+            done.key: DocumentSummary(done.key, "a", Text("one"), {"n": 1}, n_chars=len("one") + len('{"n": 1}'))
         }
         for name, id, missing in (
             (collection.name, "b", "document"),
