@@ -8,6 +8,7 @@ multiplied by the norms here, which leaves one division.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -86,41 +87,92 @@ def search(postings: Postings, plan: Plan, k: int, first_key: int, allowed: Bitm
         inside = (places >= 0) & (places < 8 * len(allowed))
         inside[inside] = bits.are_in(allowed, places[inside])
         keys, scores = keys[inside], scores[inside]
-    best = np.lexsort((keys, -scores))[:k]
+    best = _best(keys, scores, k)
     return keys[best], scores[best], len(keys)
 
 
+def _best(keys: Ints, scores: NDArray[np.float32], k: int) -> Ints:
+    """The places of the `k` best, descending by score and ascending by key."""
+    if 0 < k < len(keys):
+        few = np.flatnonzero(scores >= np.partition(scores, len(scores) - k)[len(scores) - k])
+        return few[np.lexsort((keys[few], -scores[few]))[:k]]
+    return np.lexsort((keys, -scores))[:k]
+
+
 def scores_of(postings: Postings, plan: Plan, docs: Docs) -> NDArray[np.float32]:
-    """The score of each of some documents of one part; 0 for those that do not match."""
-    matching, scores = _scored(postings, plan)
-    out = np.zeros(len(docs), np.float32)
-    if len(matching):
-        places = np.minimum(np.searchsorted(matching, docs), len(matching) - 1)
-        is_there = matching[places] == docs
-        out[is_there] = scores[places[is_there]]
-    return out
+    """The score of each of some documents of one part; 0 for those that do not match.
+
+    Cost: a binary search for each document in the postings of each alternative.
+    """
+    state = _State(len(docs), plan)
+    for clause, runs in _clauses(postings, plan):
+        found = []
+        for run, factor in runs:
+            mine = postings.docs[run]
+            places = np.minimum(np.searchsorted(mine, docs), max(len(mine), 1) - 1)
+            is_there = np.flatnonzero(mine[places] == docs) if len(mine) else np.empty(0, np.int64)
+            found.append((is_there, weights(postings, run.start + places[is_there], factor, plan.norms)))
+        state.add(clause, found)
+    scores = np.zeros(len(docs), np.float32)
+    matching = state.matching()
+    scores[matching] = state.total[matching].astype(np.float32)
+    return scores
 
 
 def _scored(postings: Postings, plan: Plan) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """All documents of one part that match, ascending, and their scores."""
-    n_docs = len(postings.keys)
-    total, n_hits, n_required = np.zeros(n_docs), np.zeros(n_docs, np.int64), np.zeros(n_docs, np.int64)
-    excluded = np.zeros(n_docs, bool)
-    for clause, kind in enumerate(plan.kinds.tolist()):
-        best, has = np.zeros(n_docs), np.zeros(n_docs, bool)
-        for alternative in range(*plan.clause_starts[clause : clause + 2].tolist()):
-            run = slice(int(postings.starts[alternative]), int(postings.ends[alternative]))
-            docs = postings.docs[run]
-            has[docs] = True
-            best[docs] = np.maximum(best[docs], weights(postings, run, float(plan.factors[alternative]), plan.norms))
+    state = _State(len(postings.keys), plan)
+    for clause, runs in _clauses(postings, plan):
+        state.add(clause, [(postings.docs[run], weights(postings, run, factor, plan.norms)) for run, factor in runs])
+    matching = state.matching()
+    return matching, state.total[matching].astype(np.float32)
+
+
+def _clauses(postings: Postings, plan: Plan) -> Iterator[tuple[int, list[tuple[slice, float]]]]:
+    """Each clause with where the postings of its alternatives are, and with their factors."""
+    starts, ends, factors = postings.starts.tolist(), postings.ends.tolist(), plan.factors.tolist()
+    for clause, (first, last) in enumerate(pairwise(plan.clause_starts.tolist())):
+        yield clause, [(slice(starts[i], ends[i]), factors[i]) for i in range(first, last)]
+
+
+class _State:
+    """The sums of some documents, and which clauses they have: filled clause by clause, only where documents have one.
+
+    Attributes:
+        total: `(n,)` the sums, each in the order of the clauses.
+    """
+
+    def __init__(self, n: int, plan: Plan) -> None:
+        self.plan = plan
+        self.total = np.zeros(n)
+        self._is_hit, self._is_out = np.zeros(n, bool), np.zeros(n, bool)
+        self._n_met = np.zeros(n if plan.n_required else 0, np.int64)
+
+    def add(self, clause: int, found: Sequence[tuple[NDArray[np.integer], NDArray[np.float64]]]) -> None:
+        """What each alternative of a clause gives which documents; of a document the most counts."""
+        kind = self.plan.kinds[clause]
+        docs = found[0][0]
         if kind == EXCLUDED:
-            excluded |= has
+            for docs, _ in found:
+                self._is_out[docs] = True
+            return
+        if len(found) == 1:
+            self.total[docs] += found[0][1]
         else:
-            total += best
-            n_hits += has
-            n_required += has & (kind == REQUIRED)
-    matching = np.flatnonzero((n_hits > 0) & (n_required == plan.n_required) & ~excluded)
-    return matching, total[matching].astype(np.float32)
+            docs, places = np.unique(np.concatenate([docs for docs, _ in found]), return_inverse=True)
+            best = np.zeros(len(docs))
+            np.maximum.at(best, places, np.concatenate([added for _, added in found]))
+            self.total[docs] += best
+        self._is_hit[docs] = True
+        if kind == REQUIRED:
+            self._n_met[docs] += 1
+
+    def matching(self) -> NDArray[np.int64]:
+        """The documents that have a clause, every required one and no excluded one, ascending."""
+        docs = np.flatnonzero(self._is_hit)
+        if self.plan.n_required:
+            docs = docs[self._n_met[docs] == self.plan.n_required]
+        return docs[~self._is_out[docs]]
 
 
 def weights(
@@ -149,33 +201,38 @@ def near_terms(segment: Segment, word: str, signature: int, max_edits: int) -> l
     near = np.abs(n_chars - len(word)) <= max_edits
     mine, theirs = np.uint64(signature), segment.signatures
     near &= (np.bitwise_count(theirs & ~mine) <= max_edits) & (np.bitwise_count(mine & ~theirs) <= max_edits)
-    found = []
-    for term in np.flatnonzero(near).tolist():
-        edits = n_edits(word, segment.text(term), max_edits)
-        if edits <= max_edits:
-            found.append((term, edits))
-    return found
+    numbers = np.flatnonzero(near)
+    edits = n_edits(word, [segment.text(number) for number in numbers.tolist()], max_edits)
+    few = edits <= max_edits
+    return list(zip(numbers[few].tolist(), edits[few].tolist(), strict=True))
 
 
-def n_edits(one: str, other: str, most: int) -> int:
-    """Insertions, deletions, replacements and swaps of neighbors between two words; or more than `most`.
+def n_edits(word: str, others: list[str], most: int) -> Ints:
+    """Insertions, deletions, replacements and swaps of neighbors between a word and each other; or more than `most`.
 
     Source: the optimal string alignment distance: Boytsov (2011), "Indexing methods for approximate dictionary
     searching", section 2.2: no part of a word is edited twice.
+
+    Cost: the length of the word times that of the longest other, each a few operations on arrays of all others.
     """
-    before: list[int] = []
-    last = list(range(len(other) + 1))
-    for i, mine in enumerate(one, 1):
-        row = [i]
-        for j, theirs in enumerate(other, 1):
-            cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (mine != theirs))
-            if i > 1 and j > 1 and mine == other[j - 2] and one[i - 2] == theirs:
-                cost = min(cost, before[j - 2] + 1)
+    longest = min(max(map(len, others), default=0), len(word) + most + 1)  # what is longer is too far in any case
+    lengths = np.array([min(len(other), longest) for other in others], np.int64)
+    padded = "".join(other[:longest].ljust(longest) for other in others)
+    points = np.frombuffer(padded.encode("utf-32-le", "surrogatepass"), np.uint32)
+    columns = np.ascontiguousarray(points.reshape(len(others), longest).T)  # (longest, n)
+    typed = [ord(character) for character in word]
+    before = last = [np.full(len(others), j, np.int64) for j in range(longest + 1)]
+    for i, mine in enumerate(typed):
+        row = [np.full(len(others), i + 1, np.int64)]
+        for j, theirs in enumerate(columns):
+            cost = np.minimum(np.minimum(last[j + 1], row[j]) + 1, last[j] + (theirs != mine))
+            if i and j:
+                is_swapped = (columns[j - 1] == mine) & (theirs == typed[i - 1])
+                cost = np.where(is_swapped, np.minimum(cost, before[j - 1] + 1), cost)
             row.append(cost)
-        if min(row) > most and min(last) > most:
-            return most + 1
         before, last = last, row
-    return last[-1]
+    found: Ints = np.array(last)[lengths, np.arange(len(others))]
+    return found
 
 
 def signature_of(term: str) -> int:
