@@ -148,7 +148,8 @@ def laid_out(n_rows: int, pairs: tuple[Rows, NDArray[Any]], is_item: bool, texts
 
 
 def _smallest(values: NDArray[Any]) -> np.dtype[Any]:
-    """The shortest type that holds some integers."""
+    """The shortest type that holds some integers of 64 bits."""
     if not len(values):
         return np.dtype(np.int8)
-    return np.promote_types(np.min_scalar_type(values.min()), np.min_scalar_type(values.max()))
+    found = np.promote_types(np.min_scalar_type(values.min()), np.min_scalar_type(values.max()))
+    return found if found.itemsize < 8 else np.dtype(np.int64)  # numpy would take floats for -1 and 2**40

@@ -21,7 +21,7 @@ from service.index.columns.row_keys import RowKeys
 from service.index.columns.texts import Texts
 from service.index.columns.values import Kind
 
-FORMAT = 1
+FORMAT = 2
 _LINE = 8
 """Words of a cache line."""
 

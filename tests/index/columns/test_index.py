@@ -154,3 +154,13 @@ def test_readers_see_each_write_whole(in_a_thread: int, monkeypatch: pytest.Monk
     index.wait()
     assert errors == []
     assert index.view().values(keys, "n") == [1_499] * 10
+
+
+def test_integers_of_any_size_and_sign_stay_exact_beside_each_other() -> None:
+    numbers = [-1, 2**40, 2**53 + 1, 2**63 - 1, *range(600)]
+    index = ColumnIndex()
+    index.put(np.arange(len(numbers)), [{"n": number} for number in numbers])
+    view = ColumnIndex(index.base()).view()
+    assert view.values(np.arange(len(numbers)), "n") == numbers
+    assert view.mask(OneOf("n", "filter", (2**53 + 1,))).allowed_keys().tolist() == [2]
+    assert view.mask(Range("n", "filter", gt=2**53, lt=2**63 - 1)).allowed_keys().tolist() == [2]
