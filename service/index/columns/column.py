@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.index.bits import Bitmap
-from service.index.columns.selected import Selected
+from service.index.columns.kernels.select import engine
+from service.index.columns.selected import Interval, Selected, Table, Wanted
 
 Rows = NDArray[np.integer]
 _DENSE = 1.5
@@ -71,20 +72,30 @@ class Column:
         """Bytes of the arrays, without the dictionary."""
         return sum(a.nbytes for a in (self.rows, self.present, self.values) if a is not None)
 
-    def bitmap(self, hits: NDArray[np.bool_]) -> Bitmap:
-        """The rows of the values that are hits, `(len(values),)`."""
+    def bitmap(self, wanted: Wanted) -> Bitmap:
+        """The rows of some values.
+
+        Cost: of an interval of a million integers with a row each some 60 us, of a table .5 ms; of two values a row,
+        in rows of their own, 1 ms.
+        """
+        if isinstance(wanted, Interval):
+            places = engine().between(self.values, *wanted)
+        else:
+            places = engine().chosen(self.values, *wanted) if isinstance(wanted, Table) else _packed(wanted)
         if self.rows is None:
-            bits = np.packbits(hits, bitorder="little")
-            return bits if self.present is None else bits & self.present
-        shown = np.zeros(self.n_rows, bool)
-        shown[self.rows[hits]] = True
-        return np.packbits(shown, bitorder="little")
+            return places if self.present is None else places & self.present
+        return engine().spread(self.rows, places, self.n_rows)
 
     def rows_present(self) -> Bitmap:
         """The rows that have a value."""
         if self.present is not None:
             return self.present
         return self.bitmap(np.ones(len(self.values), bool))
+
+    def tally(self, rows: Bitmap, n: int) -> NDArray[np.int64]:
+        """How often each code below `n` occurs in some rows, `(n,)`; of a column of texts."""
+        shown = rows if self.rows is not None or self.present is None else rows & self.present
+        return engine().tally(self.values, self.rows, shown, n)
 
     def pairs(self) -> tuple[Rows, NDArray[Any]]:
         """Row and value of each value, ascending by row."""
@@ -145,6 +156,10 @@ def laid_out(n_rows: int, pairs: tuple[Rows, NDArray[Any]], is_item: bool, texts
     has = np.zeros(n_rows, bool)
     has[rows] = True
     return Column(n_rows, None, np.packbits(has, bitorder="little"), every, texts)
+
+
+def _packed(hits: NDArray[np.bool_]) -> Bitmap:
+    return np.packbits(hits, bitorder="little")
 
 
 def _smallest(values: NDArray[Any]) -> np.dtype[Any]:

@@ -90,8 +90,8 @@ def _unique(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
 
 def _texts(chosen: Sequence[Selection], limit: int) -> tuple[list[Counted], int, int]:
     """The commonest texts, how many there are, and the sum of all counts; of several dictionaries."""
-    counts = [np.bincount(column.in_rows(rows), minlength=1) for _, column, rows in chosen]
     dictionaries = [column.texts for _, column, _ in chosen]
+    counts = [column.tally(rows, 0 if column.texts is None else len(column.texts)) for _, column, rows in chosen]
     main = max(range(len(chosen)), key=lambda i: len(counts[i]) if isinstance(dictionaries[i], Texts) else 0)
     others: dict[str, int] = {}
     for i, dictionary in enumerate(dictionaries):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from service.index.bits import Bitmap
-from service.index.columns import selected
 from service.index.columns.column import Column
 from service.index.columns.condition_types import bounds, is_of_texts
 from service.index.columns.dates import NO_DATE, instant_of
@@ -27,14 +26,14 @@ from service.index.columns.filters import (
     Scalar,
 )
 from service.index.columns.number_ranges import floats_between, integers_between
+from service.index.columns.selected import Interval, Selected, Table, Wanted, wanted
 from service.index.columns.values import FLOAT, INTEGER, TEXT, Kind, typed
-
-Hits = NDArray[np.bool_] | None
-"""Which values of a column a condition holds for; None for none."""
 
 Columns = Iterable[tuple[Kind, Column]]
 _LAST_INSTANT = (1 << 63) - 1
 _FEW = 4
+_MOST_IN_TABLE = 1 << 20
+"""Integers that a table of those asked for spans at most."""
 _NOT_PLAIN, _SCATTERED = 20, 4
 """How many comparisons those take as long as that are not of two numbers, or whose values are not row by row."""
 
@@ -89,19 +88,17 @@ def remembered_as(condition: Condition) -> Hashable:
 
 def rows_of(condition: Condition, columns: Columns, n_rows: int) -> Bitmap:
     """The rows for which a condition holds in some columns, which are those of its field."""
-    bits = np.zeros(-(-n_rows // 8), np.uint8)
+    parts = []
     for kind, column in columns:
         if isinstance(condition, Exists):
-            bits |= column.rows_present()
+            parts.append(column.rows_present())
         else:
-            hits = hits_of(condition, kind, column)
-            if hits is not None:
-                bits |= column.bitmap(hits)
-    return bits
+            parts += [column.bitmap(wanted) for wanted in wanted_of(condition, kind, column)]
+    return reduce(np.bitwise_or, parts) if parts else np.zeros(-(-n_rows // 8), np.uint8)
 
 
-def hits_of(condition: Condition, kind: Kind, column: Column) -> Hits:
-    """Which values of a column a condition holds for."""
+def wanted_of(condition: Condition, kind: Kind, column: Column) -> Sequence[Wanted]:
+    """The values of a column that a condition holds for, in parts."""
     type, is_item = kind
     match condition:
         case OneOf():
@@ -110,45 +107,51 @@ def hits_of(condition: Condition, kind: Kind, column: Column) -> Hits:
             if is_item:
                 return _equal(column, type, [condition.value])
             if type == TEXT and isinstance(condition.value, str) and column.texts is not None:
-                return selected.hits(column.values, column.texts.containing(condition.value))
-            return None
+                return _selected(column.texts.containing(condition.value))
+            return ()
         case Prefix():
-            return None if column.texts is None else _selected(column, column.texts.beginning_with(condition.value))
+            return () if column.texts is None else _selected(column.texts.beginning_with(condition.value))
         case Range():
             return _between(column, type, condition)
     raise TypeError(f"no condition: {condition!r}")
 
 
-def _selected(column: Column, codes: selected.Selected) -> NDArray[np.bool_]:
-    return selected.hits(column.values, codes)
+def _selected(codes: Selected) -> Sequence[Wanted]:
+    found = wanted(codes)
+    return () if found is None else (found,)
 
 
-def _equal(column: Column, type: int, values: Sequence[Scalar]) -> Hits:
+def _equal(column: Column, type: int, values: Sequence[Scalar]) -> Sequence[Wanted]:
     # an integer of more than 64 bits equals a float only where that is exact
-    wanted = [one[1] for value in values if (one := typed(value)) is not None and one == (type, value)]
-    if not wanted:
-        return None
+    asked: list[Any] = [one[1] for value in values if (one := typed(value)) is not None and one == (type, value)]
     if column.texts is not None:
-        return _selected(column, column.texts.equal_to([str(value) for value in wanted]))
-    if len(wanted) > _FEW:
-        return np.isin(column.values, np.array(wanted))
-    hits: NDArray[np.bool_] = column.values == wanted[0]
-    for value in wanted[1:]:
-        hits |= column.values == value
-    return hits
+        return _selected(column.texts.equal_to([str(value) for value in asked])) if asked else ()
+    if type == INTEGER:
+        limits = np.iinfo(column.values.dtype)
+        asked = [value for value in asked if limits.min <= value <= limits.max]
+    if len(asked) <= _FEW:
+        return [Interval(value, value) for value in asked]
+    if type == INTEGER and max(asked) - min(asked) < _MOST_IN_TABLE:
+        table = np.zeros(max(asked) - min(asked) + 1, bool)
+        table[np.array(asked, np.int64) - min(asked)] = True
+        return [Table(min(asked), table)]
+    return [np.isin(column.values, np.array(asked))]
 
 
-def _between(column: Column, type: int, asked: Range) -> Hits:
-    if type == TEXT and column.texts is not None and is_of_texts(asked):
+def _between(column: Column, type: int, asked: Range) -> Sequence[Wanted]:
+    if is_of_texts(asked):
+        if column.texts is None:
+            return ()
         instants = instants_of(asked)
         if instants is not None:
-            return _selected(column, column.texts.dated(*instants))
-        return _selected(column, column.texts.between(*(_text(one) for one in bounds(asked))))
-    if is_of_texts(asked):
-        return None
+            return _selected(column.texts.dated(*instants))
+        return _selected(column.texts.between(*(_text(one) for one in bounds(asked))))
+    found = None
     if type == INTEGER:
-        return integers_between(column.values, *bounds(asked))
-    return floats_between(column.values, *bounds(asked)) if type == FLOAT else None
+        found = integers_between(column.values.dtype, *bounds(asked))
+    elif type == FLOAT:
+        found = floats_between(*bounds(asked))
+    return () if found is None else (found,)
 
 
 def _text(bound: Any) -> str | None:

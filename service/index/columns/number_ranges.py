@@ -6,32 +6,24 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from service.index.columns.selected import Interval
 from service.index.columns.values import nearest_float
 
 Bound = int | float | None
-_MIN_INTEGER, _MAX_INTEGER = -(1 << 63), (1 << 63) - 1
 
 
-def integers_between(values: NDArray[Any], gt: Bound, gte: Bound, lt: Bound, lte: Bound) -> NDArray[np.bool_] | None:
-    """Which of some integers lie between these; None for none."""
-    least, most = _MIN_INTEGER, _MAX_INTEGER
+def integers_between(kind: np.dtype[Any], gt: Bound, gte: Bound, lt: Bound, lte: Bound) -> Interval | None:
+    """The integers of a type that lie between these; None for none."""
+    limits = np.iinfo(kind)
+    least, most = int(limits.min), int(limits.max)
     for bound, is_open in ((gt, True), (gte, False)):
         if bound is not None:
             least = max(least, _floor(bound) + 1 if is_open else _ceil(bound))
     for bound, is_open in ((lt, True), (lte, False)):
         if bound is not None:
             most = min(most, _ceil(bound) - 1 if is_open else _floor(bound))
-    if least > most:
-        return None
-    if least == _MIN_INTEGER:
-        hits: NDArray[np.bool_] = values <= most
-        return hits
-    hits = values >= least
-    if most < _MAX_INTEGER:
-        hits &= values <= most
-    return hits
+    return Interval(least, most) if least <= most else None
 
 
 def _floor(bound: float) -> int:
@@ -46,18 +38,24 @@ def _beyond(bound: float) -> int:
     return 1 << 70 if bound > 0 else -(1 << 70)
 
 
-def floats_between(values: NDArray[Any], gt: Bound, gte: Bound, lt: Bound, lte: Bound) -> NDArray[np.bool_]:
-    """Which of some floats lie between these."""
-    hits = np.ones(len(values), bool)
+def floats_between(gt: Bound, gte: Bound, lt: Bound, lte: Bound) -> Interval | None:
+    """The floats that lie between these; None for none."""
+    least, most = -math.inf, math.inf
     if gt is not None:
-        hits &= values > _rounded(gt, up=False)
+        below = _rounded(gt, up=False)
+        if below == math.inf:
+            return None
+        least = math.nextafter(below, math.inf)
     if gte is not None:
-        hits &= values >= _rounded(gte, up=True)
+        least = max(least, _rounded(gte, up=True))
     if lt is not None:
-        hits &= values < _rounded(lt, up=True)
+        above = _rounded(lt, up=True)
+        if above == -math.inf:
+            return None
+        most = math.nextafter(above, -math.inf)
     if lte is not None:
-        hits &= values <= _rounded(lte, up=False)
-    return hits
+        most = min(most, _rounded(lte, up=False))
+    return Interval(least, most) if least <= most else None
 
 
 def _rounded(bound: float, up: bool) -> float:

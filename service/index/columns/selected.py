@@ -1,14 +1,32 @@
-"""Selected: some codes of a dictionary, as a range of codes or as a table that says of each."""
+"""Selected: some codes of a dictionary, as a range of codes or as a table that says of each; and some values."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Selected = range | NDArray[np.bool_]
 """Codes from one to another, or whether each code is among them: `(n_texts,)`."""
+
+
+class Interval(NamedTuple):
+    """The values of a column from one to another, both included."""
+
+    least: float
+    most: float
+
+
+class Table(NamedTuple):
+    """The integers of a column of which a table, `(m,)`, says so, at their distance from the first."""
+
+    first: int
+    table: NDArray[np.bool_]
+
+
+Wanted = Interval | Table | NDArray[np.bool_]
+"""Some values of a column; as an array it says whether each is wanted, `(n,)`."""
 
 
 def of_codes(n: int, codes: NDArray[np.integer]) -> Selected:
@@ -23,13 +41,8 @@ def of_codes(n: int, codes: NDArray[np.integer]) -> Selected:
     return table
 
 
-def hits(codes: NDArray[Any], selected: Selected) -> NDArray[np.bool_]:
-    """Which of `(m,)` codes are selected."""
+def wanted(selected: Selected) -> Interval | Table | None:
+    """The codes as values of a column; None for none."""
     if not isinstance(selected, range):
-        chosen: NDArray[np.bool_] = selected[codes]
-        return chosen
-    if len(selected) <= 1:
-        return codes == selected.start if selected else np.zeros(len(codes), bool)
-    found: NDArray[np.bool_] = codes >= selected.start
-    found &= codes < selected.stop
-    return found
+        return Table(0, selected)
+    return Interval(selected.start, selected.stop - 1) if selected else None

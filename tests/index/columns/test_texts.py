@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from service.index.columns import texts as module
 from service.index.columns.dates import NO_DATE, instant_of
-from service.index.columns.selected import Selected, hits
+from service.index.columns.selected import Selected
 from service.index.columns.texts import Texts, encoded
 
 pieces = st.sampled_from(["", "a", "b", "aaaaaaaa", "\u00e9", "\uffff", "\U0001f44d", "\x00", "\ud800", "2026-11-30"])
@@ -21,7 +21,8 @@ def dictionary(words: set[str]) -> tuple[Texts, list[str]]:
 
 
 def chosen(words: list[str], selected: Selected) -> list[str]:
-    return [word for word, hit in zip(words, hits(np.arange(len(words)), selected), strict=True) if hit]
+    codes = selected if isinstance(selected, range) else np.flatnonzero(selected).tolist()
+    return [words[code] for code in codes]
 
 
 @given(st.sets(some), st.lists(some))

@@ -1,0 +1,1 @@
+"""The inner loops of the columns: compiled, or in plain numpy."""
