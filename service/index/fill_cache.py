@@ -1,4 +1,4 @@
-"""`python -m service.index.fill_cache words`, or `codes 64`: compile loops, so that other processes find them.
+"""`python -m service.index.fill_cache words`, `columns` or `codes 64`: compile loops, so that others find them.
 
 It ends when its standard input is closed, as it is when the process that asks for it ends in any way.
 """
@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 
+from service.index.columns.kernels import select as columns
 from service.index.hamming.kernels import select as hamming
 from service.index.words.kernels import select as words
 
@@ -17,11 +18,13 @@ _NICENESS = 5
 
 
 def main(what: str, n_bits: str = "64") -> None:
-    """Compile the loops of the words, or of the codes of one width, and keep them."""
+    """Compile the loops of the words, of the columns, or of the codes of one width, and keep them."""
     threading.Thread(target=_end_with_input, daemon=True).start()
     os.nice(_NICENESS)
     if what == "words":
         words.loops()
+    elif what == "columns":
+        columns.loops()
     else:
         hamming.loops_for(int(n_bits))
 

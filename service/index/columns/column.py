@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.index.bits import Bitmap
-from service.index.columns.kernels.select import engine
+from service.index.columns.kernels.select import loops
 from service.index.columns.selected import Interval, Selected, Table, Wanted
 
 Rows = NDArray[np.integer]
@@ -79,12 +79,12 @@ class Column:
         in rows of their own, 1 ms.
         """
         if isinstance(wanted, Interval):
-            places = engine().between(self.values, *wanted)
+            places = loops().now.between(self.values, *wanted)
         else:
-            places = engine().chosen(self.values, *wanted) if isinstance(wanted, Table) else _packed(wanted)
+            places = loops().now.chosen(self.values, *wanted) if isinstance(wanted, Table) else _packed(wanted)
         if self.rows is None:
             return places if self.present is None else places & self.present
-        return engine().spread(self.rows, places, self.n_rows)
+        return loops().now.spread(self.rows, places, self.n_rows)
 
     def rows_present(self) -> Bitmap:
         """The rows that have a value."""
@@ -95,7 +95,7 @@ class Column:
     def tally(self, rows: Bitmap, n: int) -> NDArray[np.int64]:
         """How often each code below `n` occurs in some rows, `(n,)`; of a column of texts."""
         shown = rows if self.rows is not None or self.present is None else rows & self.present
-        return engine().tally(self.values, self.rows, shown, n)
+        return loops().now.tally(self.values, self.rows, shown, n)
 
     def pairs(self) -> tuple[Rows, NDArray[Any]]:
         """Row and value of each value, ascending by row."""

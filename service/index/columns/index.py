@@ -16,7 +16,7 @@ import numpy as np
 from service.errors import InvalidInput
 from service.index import bits
 from service.index.columns.base import Base
-from service.index.columns.kernels.select import engine
+from service.index.columns.kernels.select import loops
 from service.index.columns.merge import merged
 from service.index.columns.row_keys import set_rows
 from service.index.columns.tail import Tail
@@ -38,7 +38,7 @@ class ColumnIndex:
     """
 
     def __init__(self, base: Base | None = None) -> None:
-        engine()  # where the loops must be compiled first, that takes seconds, which no request ought to wait
+        loops()  # looked for now, not in the first request that needs them
         self._lock = threading.Lock()
         self._merge: threading.Thread | None = None
         self._begin(Base() if base is None else base)

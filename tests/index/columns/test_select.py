@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from service.index.columns.kernels import compiled, reference, select
-from service.index.columns.kernels.select import answers_alike, engine
+from service.index.columns.kernels import compiled, reference
+from service.index.columns.kernels.select import answers_alike, loops
 
 TYPES = st.sampled_from(["u1", "u2", "u4", "i1", "i2", "i4", "i8", "?", "f8"])
 SIZES = st.sampled_from([0, 1, 7, 8, 9, 200, compiled.BLOCK, 2 * compiled.BLOCK + 3])
@@ -24,22 +24,21 @@ SEEDS = st.integers(0, 2**32 - 1)
 @pytest.fixture
 def forgotten(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("NEARBIT_KERNEL", raising=False)
-    engine.cache_clear()
+    loops.cache_clear()
     yield
-    engine.cache_clear()
-    select.fallback.clear()
+    loops.cache_clear()
 
 
 @pytest.mark.usefixtures("forgotten")
 def test_the_compiled_loops_answer_as_numpy_does() -> None:
-    assert engine() is compiled
-    assert select.fallback == []
+    assert loops().now is compiled
+    assert loops().reason is None
 
 
 @pytest.mark.usefixtures("forgotten")
 def test_numpy_serves_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEARBIT_KERNEL", "numpy")
-    assert engine() is reference
+    assert loops().now is reference
 
 
 @pytest.mark.usefixtures("forgotten")
@@ -47,9 +46,9 @@ def test_numpy_serves_where_numba_is_missing(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delattr("service.index.columns.kernels.compiled", raising=False)
     monkeypatch.setitem(sys.modules, "service.index.columns.kernels.compiled", None)
     with capture_logs() as logs:
-        assert engine() is reference
+        assert loops().now is reference
     assert [line["log_level"] for line in logs] == ["warning"]
-    assert select.fallback[0].startswith("numba cannot be loaded")
+    assert (loops().reason or "").startswith("numba cannot be loaded")
 
 
 def drawn(kind: str, n: int, rng: np.random.Generator) -> np.ndarray[tuple[int], np.dtype[Any]]:
@@ -106,10 +105,10 @@ def test_the_rows_of_places_and_the_counts_of_codes_in_rows(n: int, n_rows: int,
     counts = [int((wanted[rows[codes == code]]).sum()) for code in range(n_counted)]
     plain = rng.integers(0, 60, n_rows).astype(codes.dtype)
     plain_counts = [int((wanted[:n_rows][plain == code]).sum()) for code in range(n_counted)]
-    for loops in (compiled, reference):
-        assert loops.spread(rows, places, n_rows).tolist() == expected
-        assert loops.tally(codes, rows, bits, n_counted).tolist() == counts
-        assert loops.tally(plain, None, bits, n_counted).tolist() == plain_counts
+    for engine in (compiled, reference):
+        assert engine.spread(rows, places, n_rows).tolist() == expected
+        assert engine.tally(codes, rows, bits, n_counted).tolist() == counts
+        assert engine.tally(plain, None, bits, n_counted).tolist() == plain_counts
 
 
 class Wrong:
