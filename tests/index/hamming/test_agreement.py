@@ -102,6 +102,7 @@ def test_sql_and_memory_agree_after_any_history(
             assert in_sql == oracles.within(twins.model, query.tobytes(), radius)
 
 
+@pytest.mark.usefixtures("dear_scans")
 @pytest.mark.skipif(os.environ.get("NEARBIT_KERNEL") == "numpy", reason="numpy scans where compiled loops probe")
 def test_sql_and_memory_agree_where_both_use_their_buckets(database: Database) -> None:
     """Enough codes that neither scans: the same radius search and the same neighbors by two hash tables."""

@@ -161,6 +161,7 @@ def test_no_allowed_key_gives_no_match() -> None:
         assert [len(ball.keys) for ball in table.within(query, 64, mask)] == [0, 0]
 
 
+@pytest.mark.usefixtures("dear_scans")
 @pytest.mark.skipif(loops_for(64).now.__name__.endswith("reference"), reason="numpy always scans")  # type: ignore[attr-defined]
 def test_few_allowed_are_gathered() -> None:
     rng = np.random.default_rng(3)

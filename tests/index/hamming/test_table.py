@@ -407,6 +407,7 @@ def test_a_million_codes_take_at_most_68_bytes_each() -> None:
     assert bytes_per_code <= 68
 
 
+@pytest.mark.usefixtures("dear_scans")
 @pytest.mark.skipif(os.environ.get("NEARBIT_KERNEL") == "numpy", reason="numpy scans where compiled loops probe")
 def test_stats_say_how_the_answer_was_found() -> None:
     rng = np.random.default_rng(2)
