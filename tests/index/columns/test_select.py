@@ -17,7 +17,7 @@ from service.index.columns.kernels import compiled, reference
 from service.index.columns.kernels.select import answers_alike, loops
 
 TYPES = st.sampled_from(["u1", "u2", "u4", "i1", "i2", "i4", "i8", "?", "f8"])
-SIZES = st.sampled_from([0, 1, 7, 8, 9, 200, compiled.BLOCK, 2 * compiled.BLOCK + 3])
+SIZES = st.sampled_from([0, 1, 7, 8, 9, 200, compiled.BLOCK, 2 * compiled.BLOCK + 3, reference._BLOCK + 9])
 SEEDS = st.integers(0, 2**32 - 1)
 
 

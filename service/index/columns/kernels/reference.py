@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from service.index.bits import Bitmap
 
 Rows = NDArray[np.integer]
+_BLOCK = 1 << 16
+"""Values that are compared at once: the arrays between stay in the cache, and are not asked of the system each time."""
 
 
 def between(values: NDArray[Any], least: float, most: float) -> Bitmap:
@@ -17,9 +19,12 @@ def between(values: NDArray[Any], least: float, most: float) -> Bitmap:
 
     The bounds must be values of the type of the others, and not in the wrong order.
     """
-    hits: NDArray[np.bool_] = values >= least
-    hits &= values <= most
-    return np.packbits(hits, bitorder="little")
+    out = np.empty((len(values) + 7) // 8, np.uint8)
+    for start in range(0, len(values), _BLOCK):
+        block = values[start : start + _BLOCK]
+        hits = (block >= least) & (block <= most)
+        out[start // 8 : (start + len(block) + 7) // 8] = np.packbits(hits, bitorder="little")
+    return out
 
 
 def chosen(values: NDArray[Any], first: int, table: NDArray[np.bool_]) -> Bitmap:
