@@ -20,7 +20,7 @@ from service.safe_text import say
 COLLECTION = "docstrings"
 QUERIES = ("matrix inverse", "read a csv file", "shortest path in a graph")
 SIMILAR_TO = "draw random numbers from a normal distribution"
-_START_S = 60.0
+_START_S = 300.0
 
 
 def tour(settings: Settings, console: Console) -> None:
