@@ -123,7 +123,7 @@ COMPILED_IN = tuple(
 
 SLICES = platform.machine() in ("x86_64", "AMD64") and "+avx512vpopcntdq" not in compiler.features()
 """Whether a scan reads codes bit after bit: where a vector has no population count, which takes twice as long."""
-TRIAL = 0.05  # the part of a scan's cost that probing may take before its prospects are looked at
+TRIAL, TRIAL_NS = 0.02, 400  # the part of a scan's cost, and more, that probing may take before its prospects count
 MASKED_TRIAL = 0.1  # and more where a mask is to be asked, for as much as half of what that may cost
 MARGIN = 1.25  # by so much a scan must look dearer than probing on: prospects get worse more often than better
 FEW_TABLES, TABLES_A_KEEP = 5, 4  # in so many more, looking whether a code was met takes as long as keeping it
@@ -703,7 +703,7 @@ def worth_probing(base, frame, step, load_seen):
     repeated = 1 + max(0, load(base, N_TABLES) - FEW_TABLES) / TABLES_A_KEEP
     spent = looking(frame, load(frame, F_PROBES), np.float64(load(frame, F_CANDIDATES)))
     spent += load(frame, F_COUNT) * load_float(costs, KEEP) * repeated + tested
-    if spent < TRIAL * scan_cost + min(tests / 2, MASKED_TRIAL * scan_cost):
+    if spent < TRIAL * scan_cost + TRIAL_NS + min(tests / 2, MASKED_TRIAL * scan_cost):
         return True
     coverage = load(base, COVERAGE_AT) + step * (load(base, N_BITS) + 1)
     total, expected, bound, k = 0.0, 0, load(frame, F_BOUND), load(frame, F_K)
