@@ -138,6 +138,7 @@ F_BOUND, F_WITHIN, F_COUNT, F_LOST, F_TIED_AT, F_TIE_KEY, F_PROBES, F_CANDIDATES
 F_SCAN_NS, F_TESTS_NS, F_GATHERS, F_MASK_KIND, F_MASK, F_MASK_BITS, F_FIRST_KEY, F_N_ALLOWED = range(18, 26)
 F_N_WAITING, F_PLACE, F_PROBE_NS, F_CANDIDATE_NS, F_FOLLOWING_NS, F_COSTS = range(26, 32)
 F_CHUNK, CHUNK = 32, 64  # the buckets looked into next: addresses, then first and last entries; or keys, then ids
+CACHE_LINE = 64  # bytes
 LEAD, MIN_LEAD = 1024, 4  # how far ahead codes are fetched, in codes and in buckets: more would push out what waits
 F_WAITING, WAITING = F_CHUNK + 2 * CHUNK, 32  # entries whose keys are fetched before the mask is asked, then their ids
 F_HISTOGRAM = F_WAITING + 2 * WAITING
@@ -885,7 +886,7 @@ def answer_one(frame, record, n_delta, query, limit, mode, out, room, slices, sc
 def scratch_words(n_planes):
     """Words that `near_sliced` needs: for each bit of the query, for each weight, and to write to."""
     n_weights = 7 + (n_planes > 1) + (n_planes > 3)
-    return SLICE * (WORD_BITS * n_planes + 2 * n_weights + 1)
+    return LANES + SLICE * (WORD_BITS * n_planes + 2 * n_weights + 1)
 
 
 @jit
@@ -900,7 +901,7 @@ def answer_all(record, n_delta, n_recent, queries, k, limit, mode, out, width, m
     for q in range(len(queries)):
         query = query_words(queries[q], width)
         row = out.ctypes.data + 8 * q * out.shape[1]
-        scratch = frame.ctypes.data + 8 * n_fields
+        scratch = (frame.ctypes.data + 8 * n_fields + CACHE_LINE - 1) & -CACHE_LINE
         answer_one(frame.ctypes.data, record.ctypes.data, n_delta, query, limit, mode, row, room, slices, scratch)
 
 
@@ -995,7 +996,10 @@ def mark_within(view: View, code: Codes, radius: int, first_key: int, bits: Bitm
 def slices_of(words: Words) -> Words:
     """The codes of a base as `near_sliced` reads them, zero behind the last. Cost: 10 ms for a million."""
     n, n_planes = len(layout.keys_of(words)), len(layout.planes_of(words))
-    slices = np.zeros(-(-n // SLICED_CODES) * SLICED_CODES * n_planes, np.uint64)
+    n_words = -(-n // SLICED_CODES) * SLICED_CODES * n_planes
+    room = np.zeros(n_words + LANES, np.uint64)
+    skipped = -room.ctypes.data % CACHE_LINE // room.itemsize
+    slices = room[skipped : skipped + n_words]  # a vector that crosses cache lines takes twice as long to load
     fill_slices(words, slices)
     return slices
 
