@@ -89,10 +89,10 @@ class Costs(NamedTuple):
 
 
 USUAL = Costs(
-    probe=5.5,
-    probe_memory=27.0,
-    candidate=0.67,
-    candidate_memory=0.9,
+    probe=14.0,
+    probe_memory=25.0,
+    candidate=0.5,
+    candidate_memory=1.1,
     scan=0.09,
     scan_memory=0.24,
     gather=5.0,

@@ -56,12 +56,12 @@ class MadeUp:
     ) -> None:
         self.n_calls += 1
         n_words, takes = view.n_base * len(layout.planes_of(view.words)), self.takes
-        is_cached = n_words <= CACHED
+        is_cached = n_words <= (CACHED if mode == GATHER else calibration.BETWEEN)
         if mode == GATHER:
             assert allowed is not None
             self.ns += 100 + len(allowed) * (takes.gather if is_cached else takes.gather_memory)
         elif mode == SCAN:
-            self.ns += n_words * (takes.scan if n_words <= calibration.BETWEEN else takes.scan_memory)
+            self.ns += n_words * (takes.scan if is_cached else takes.scan_memory)
         else:
             self.ns += len(queries) * self._probes(view, limit, is_cached)
 
