@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 from sqlalchemy import Connection, func, select
 
@@ -40,6 +41,11 @@ settings.register_profile(
 )
 settings.register_profile("quick", settings.get_profile("thorough"), max_examples=QUICK)
 settings.load_profile("quick")
+
+
+# structlog's own tracebacks show every local variable, which takes rich 14.0 minutes where a database is one of them.
+_RENDERER = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+structlog.configure(processors=[*structlog.get_config()["processors"][:-1], _RENDERER])
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest looks at the marks

@@ -17,15 +17,12 @@ Start = Callable[..., TestClient]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _plain_logs() -> Iterator[None]:
-    """Log warnings and errors only, with plain tracebacks."""
-    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
-    structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, plain],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-    )
+def _quiet_logs() -> Iterator[None]:
+    """Log warnings and errors only."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     yield
-    structlog.reset_defaults()  # other rooms' tests read the warnings
+    structlog.configure(**before)  # other rooms' tests read the warnings
 
 
 def running(stack: ExitStack, url: str, headers: dict[str, str] | None = None, **settings: Any) -> TestClient:
