@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import httpx2
 
 T = TypeVar("T")
-START_S, JOB_S = 60, 120
+START_S, JOB_S = 300, 600
 
 
 def free_port() -> int:
