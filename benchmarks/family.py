@@ -28,12 +28,13 @@ from torch import Tensor
 from service.hashing.codes import pack
 from training.config import TrainingConfig
 from training.data.batches import Dataset
-from training.evaluate import all_distances, inclusion, saturated_share
+from training.evaluate import saturated_share
 from training.fit.run import TrainingRun
 from training.models import Autoencoder
 from training.models.contractive import jacobian, jacobian_norms
 from training.models.losses import negative_log_likelihood
 from training.models.variational import bernoulli_divergence, gaussian_divergence
+from training.recall import all_distances, inclusion
 
 Matrix = NDArray[np.float32]
 MIXTURE = np.array([[-1.5, 0.0], [1.0, 1.2], [0.6, -1.4]])

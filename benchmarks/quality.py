@@ -1,13 +1,14 @@
 """Quality of learned codes beside every classical baseline, on one corpus, measured in one run.
 
-    python benchmarks/quality.py DATA [--n-bits 16,32,64,128] [--variant neighbor] [--seeds 1,2,3] [--json FILE]
+    python -m benchmarks.quality DATA [--n-bits 16,32,64,128] [--variant neighbor] [--seeds 1,2,3] [--json FILE]
 
-DATA is a `bow.npz` (word counts, labels, three splits), a `corpus.jsonl[.gz]` with `label` (and `split`, else a tenth
-is held out by id) or an `.npz` of pictures as MNIST comes. Labels score and do nothing else: no label and no test
-document touches the training or the choice of a model. Protocol: the database holds the codes of the training
-documents, the queries are the test documents, ranked by Hamming distance, relevant is what shares a label. Ties in
-distance count in expectation (McSherry, Najork 2008), or, in the worst case, irrelevant documents first. Beside what is
-measured stands what is published on the same data. The JSON file is written anew after each row.
+DATA is a `bow.npz` (word counts, labels, three splits), a `tfidf.npz` (the same with weights, taken as they are), a
+`corpus.jsonl[.gz]` with `label` (and `split`, else a tenth is held out by id) or an `.npz` of pictures as MNIST comes.
+Labels score and do nothing else: no label and no test document touches the training or the choice of a model.
+Protocol: the database holds the codes of the training documents, the queries are the test documents, ranked by Hamming
+distance, relevant is what shares a label. Ties in distance count in expectation (McSherry, Najork 2008), or, in the
+worst case, irrelevant documents first. Beside what is measured stands what is published on the same data. The JSON
+file is written anew after each row.
 """
 
 from __future__ import annotations
@@ -33,13 +34,15 @@ sys.path.insert(0, str(Path(__file__).parent))
 from corpora import Corpus, read
 from published import PUBLISHED
 
+from service.errors import InvalidInput
 from service.hashing.codes import pack, unpack
 from service.hashing.featurizers import Features
 from service.hashing.featurizers.text import TextFeaturizer
 from training.config import TrainingConfig, options_of
-from training.evaluate import all_distances, entropy, expected_recall
-from training.fit.fit import learn
+from training.evaluate import entropy
+from training.fit.fit import learn, plan_for
 from training.neighbors.exact import SimilaritySpace, latent_axes, nearest
+from training.recall import all_distances, expected_recall
 from training.vectors import unit_features
 
 DEPTH = 100
@@ -185,8 +188,7 @@ PICTURE_BASELINES = {
 
 def learned(corpus: Corpus, config: TrainingConfig) -> tuple[Bits, Bits]:
     """The codes of nearbit, trained on the training documents and validated without labels."""
-    n_documents, n_features = corpus.train.shape
-    plan = config.plan(n_documents, corpus.kind, n_features)
+    plan, _ = plan_for(corpus.train, corpus.kind, config)
     learning, _ = learn(corpus.train, corpus.validation, plan, config)
     function = learning.function(TextFeaturizer())
     return unpack(function.codes_of(corpus.train)).astype(bool), unpack(function.codes_of(corpus.test)).astype(bool)
@@ -326,7 +328,10 @@ def main() -> None:
     console = Console(width=None if sys.stdout.isatty() else 110)
     everything: dict[str, object] = {}
     for path in options.data:
-        corpus, rows = read(path), []
+        try:
+            corpus, rows = read(path), []
+        except InvalidInput as error:
+            raise SystemExit(f"error: {error}") from None
         for score in scores(corpus, widths, variants, seeds, not options.no_baselines, options_of(options.set)):
             rows.append(score)
             Console(stderr=True).print(f"{score.method} {score.n_bits or ''}: P@100 {score.precision:.3f}")

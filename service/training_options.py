@@ -41,6 +41,7 @@ Language = Literal[
     "auto", "none", "ar", "ca", "cs", "da", "de", "el", "en", "eo", "es", "et", "eu", "fa", "fi", "fr", "ga", "hi",
     "hu", "hy", "id", "it", "lt", "ne", "nl", "no", "pl", "pt", "ro", "ru", "sr", "st", "sv", "ta", "tr", "yi",
 ]  # fmt: skip
+Aim = Literal["topics", "both", "nearest"]
 WordParts = Literal["auto", "on", "off"]
 Width = Annotated[int, Field(ge=1, le=8_192)]
 
@@ -63,6 +64,8 @@ DEFAULTS: Mapping[str, object] = {
     "start_dims": 0,
     "drawn_neighbors": 0,
     "refined_neighbors": 100,
+    "near_neighbors": 0,
+    "partners": 0,
     "first_bits": 128,
     "first_share": 0.0,
     "noise_start": 0.0,
@@ -71,6 +74,8 @@ DEFAULTS: Mapping[str, object] = {
     "sampled_bits": False,
     "balance": 0.0,
     "likeness": 0.0,
+    "nearest_likeness": 0.0,
+    "nearest_share": 0.625,
 }
 """Values of the options that neither the caller nor the variant sets and that do not depend on the corpus."""
 
@@ -106,6 +111,7 @@ VARIANTS: Mapping[str, Variant] = {
     "denoising": Variant({"corruption": 0.3, "corruption_kind": "masking"}),
     "neighbor": Variant(
         {
+            "aim": "topics",
             "neighbors": 20,
             "lsa_dims": 32,
             "lsa_weight": 1.0,
@@ -114,6 +120,8 @@ VARIANTS: Mapping[str, Variant] = {
             "first_share": 0.45,
             "first_bits": 128,
             "refined_neighbors": 10,
+            "near_neighbors": 5,
+            "partners": 10,
             "drawn_neighbors": 15,
             "output_words": 4_000,
             "corruption": 0.5,
@@ -139,7 +147,18 @@ VARIANTS: Mapping[str, Variant] = {
     "variational": Variant({"penalty": 1.0}, _NO_NOISE),
 }
 
-OWN_OPTIONS = frozenset({"penalty", "sparsity", "target_rate", "jacobian", "pretraining", "inner_steps"})
+AIMS: Mapping[Aim, Mapping[str, object]] = {
+    "topics": {},
+    "both": {"nearest_likeness": 1.0, "corruption": 0.4, "noise": 4.0},
+    "nearest": {"neighbors": 5, "first_share": 0.0},
+}
+"""Values that replace those of the preset of `neighbor`, by what its codes are for."""
+LONGER: Mapping[Aim, float] = {"topics": 1.0, "both": 2.0, "nearest": 1.0}
+"""How many times the epochs of `neighbor`."""
+
+_OF_TWO_NETWORKS = ("first_bits", "refined_neighbors", "near_neighbors", "partners", "likeness", "nearest_likeness")
+
+OWN_OPTIONS = frozenset({"penalty", "sparsity", "target_rate", "jacobian", "pretraining", "inner_steps", "aim"})
 """Options that only the variants use whose presets name them."""
 
 
@@ -158,6 +177,11 @@ class TrainingOptions(BaseModel):
 
     max_features: int = Field(20_000, ge=1, le=200_000, description="Size of the vocabulary, the commonest words.")
     min_df: int = Field(2, ge=1, le=100_000, description="A word must occur in this many documents.")
+    aim: Aim | None = Field(
+        None,
+        description="What codes are to find: documents of one topic, the very nearest, or both (neighbor). "
+        "A new code space must not be worse at it than the active one.",
+    )
     language: Language = Field(
         "auto",
         description="Of stems and stop words of texts; auto: decided from the training documents; none: neither.",
@@ -221,6 +245,18 @@ class TrainingOptions(BaseModel):
     refined_neighbors: int | None = Field(
         None, ge=1, le=1_000, description="Neighbors once the first network has learned; needs first_share."
     )
+    near_neighbors: int | None = Field(
+        None,
+        ge=0,
+        le=1_000,
+        description="Nearest by the features alone, half of the target once the first network has learned; 0: none.",
+    )
+    partners: int | None = Field(
+        None,
+        ge=0,
+        le=1_000,
+        description="Half of each batch are partners of the others, each one of so many nearest by features; 0: none.",
+    )
     first_bits: int | None = Field(
         None, ge=1, le=2_048, description="Width of the network that learns first; needs first_share."
     )
@@ -248,6 +284,19 @@ class TrainingOptions(BaseModel):
         ge=0,
         le=_MAX_WEIGHT,
         description="Weight of codes that are alike where a first network sees documents alike; needs first_share.",
+    )
+
+    nearest_likeness: float | None = Field(
+        None,
+        ge=0,
+        le=_MAX_WEIGHT,
+        description="Weight of bits that are alike where the features alone see documents alike; needs first_share.",
+    )
+    nearest_share: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Share of the bits that learn it; the others learn likeness. Needs nearest_likeness.",
     )
 
     penalty: float | None = Field(
@@ -294,7 +343,9 @@ class TrainingOptions(BaseModel):
     @property
     def resolved(self) -> dict[str, Any]:
         """Options as set by the caller, else the variant, else the defaults; without those that the corpus decides."""
-        return {**DEFAULTS, **VARIANTS[self.variant].preset, **self.explicit}
+        preset = VARIANTS[self.variant].preset
+        by_aim = AIMS[self.aim] if self.aim and "aim" in preset else {}
+        return {**DEFAULTS, **preset, **by_aim, **self.explicit}
 
 
 class IncompatibleOptions(ValueError):
@@ -334,8 +385,10 @@ def _needs(resolved: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if resolved.get("epochs") == 1:
         yield "first_share", "at least 2 epochs, one for each of the two networks"
     if not (resolved["neighbors"] and resolved["first_share"]) or resolved.get("epochs") == 1:
-        for name in ("first_bits", "refined_neighbors", "likeness"):
+        for name in _OF_TWO_NETWORKS:
             yield name, "a first network: neighbors and first_share above 0, and at least 2 epochs"
+    if not resolved["nearest_likeness"]:
+        yield "nearest_share", "nearest_likeness above 0"
     if not resolved["corruption"]:
         yield "corruption_kind", "corruption above 0"
     if not (resolved["noise"] or resolved["noise_start"]):

@@ -72,7 +72,15 @@ def fit(
     content = result.function.to_bytes()
     out.write_bytes(content)
     say(console, f"wrote {out} ({len(content):,} bytes, sha256 {digest_of(content)[:12]})")
-    report = measure(result.function, contents, ids, reconstruction_loss=result.held_out_loss)
+    agreement = None if result.choice is None else result.choice.agreement
+    report = measure(
+        result.function,
+        contents,
+        ids,
+        reconstruction_loss=result.held_out_loss,
+        is_binary=result.is_binary,
+        agreement=agreement,
+    )
     show(report)
     if json_file is not None:
         about = {"plan": asdict(result.plan), "seconds": result.seconds, "report": report.to_dict()}
@@ -176,6 +184,7 @@ def show(report: Report) -> None:
     table = Table(title=f"{report.n_queries:,} held-out queries, {report.n_database:,} documents", show_header=False)
     for name, recall in report.recall.items():
         table.add_row(f"recall@10 among {report.shortlist} nearest, {name}", f"{recall:.3f}")
+        table.add_row(f"of the same topic among {report.shortlist} nearest, {name}", f"{report.topic[name]:.3f}")
     if report.language is not None:
         table.add_row("language, parts of words", f"{report.language}, {'on' if report.word_parts else 'off'}")
     table.add_row("saturated units", f"{report.saturated:.1%}")
@@ -188,6 +197,8 @@ def show(report: Report) -> None:
     load = report.substring_load
     table.add_row(f"largest bucket / mean, worst of {load.n_tables} tables", f"{load.largest} / {load.mean:.2f}")
     Console().print(table)
+    for advice in report.advice:
+        say(console, f"{advice.finding}: {advice.remedy}", style="yellow")
 
 
 def _mean(values: list[float]) -> float:

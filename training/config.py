@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 
 from service.errors import InvalidInput
 from service.hashing.codes import check_n_bits
-from service.training_options import TrainingOptions
+from service.training_options import LONGER, TrainingOptions
 from training.models import Plan
 
 FEW_TEXTS = 1_800
@@ -71,8 +71,9 @@ class TrainingConfig(TrainingOptions):
         batch_size = 64 if fewer_steps and 256 <= n_documents < 1024 else _batch_size(n_documents)
         steps_per_epoch = -(-n_documents // batch_size)
         n_steps = 500 if fewer_steps else 1400
+        longer = LONGER[resolved.get("aim", "topics")]
         by_size = {
-            "epochs": min(200, max(_least_epochs(steps_per_epoch), round(n_steps / steps_per_epoch))),
+            "epochs": min(200, round(longer * max(_least_epochs(steps_per_epoch), n_steps / steps_per_epoch))),
             "batch_size": batch_size,
             "output": output,
         }

@@ -11,19 +11,25 @@ from numpy.typing import NDArray
 from service.hashing.analysis import NO_LANGUAGE
 from service.hashing.codes import Codes, substrings, unpack
 from service.hashing.content import Contents
+from service.hashing.featurizers import Features
 from service.hashing.featurizers.text import HashedTextFeaturizer, TextFeaturizer
 from service.hashing.function import HashFunction, n_known_features
 from service.hashing.network import EncoderNetwork
 from service.hashing.untrained import SEED, untrained_hash_function
+from training.advice import Advice, Findings
 from training.data.split import first_by_id, split
 from training.fit.run import SATURATED_WITHIN
-from training.neighbors.exact import SimilaritySpace, nearest
+from training.neighbors.exact import SimilaritySpace, latent, nearest
+from training.neighbors.latent import LatentSpace
+from training.recall import Difference, recalls
 from training.vectors import unit_features
 
 MAX_QUERIES = 1_000
 MAX_DATABASE = 50_000
 TRUE_NEIGHBORS = 10
 SHORTLIST = 100
+TOPIC_DIMS, RARITY = 32, 1.0
+"""Latent axes of the similarity by which documents are of one topic, and their power of the idf."""
 DEAD_SHARE = 0.005
 
 
@@ -54,6 +60,9 @@ class Report:
         shortlist: number of documents nearest by code in which the true neighbors are searched.
         recall: by function ("this", "untrained", "active" ...): expected share of the 10 true nearest, by the cosine of
             this function's features, in the shortlist; ties in distance are broken at random.
+        topic: by function: expected share of the shortlist that is among as many documents nearest by topic, which is
+            the cosine of this function's features plus that of their latent axes.
+        gain: by other function: for `recall`, `topic` and `both`, their mean, what this one finds more.
         saturated: share of the held-out code units within 0.05 of 0 or 1.
         reconstruction_loss: of the held-out documents from hard bits, in nats per document; None if unknown.
         bit_entropy: entropy of each bit over the database, in bits (1 is best).
@@ -62,15 +71,21 @@ class Report:
         code_load: bucket load with the whole code as the address.
         substring_load: bucket load with substrings of about 16 bits as addresses.
         share_of_shared_codes: share of the database documents whose code another document has too.
+        n_distinct_codes: number of codes that the database documents have.
         without_features: share of the held-out documents without any known word.
         language: of the analyzer of texts, "none" for one without stems and stop words; None: not of texts.
         word_parts: whether parts of words are features.
+        agreement: share of the neighbors that two halves of the vocabulary both find, chance is about .01; None if
+            unknown.
+        advice: what to know of the codes, and what to do.
     """
 
     n_queries: int
     n_database: int
     shortlist: int
     recall: dict[str, float]
+    topic: dict[str, float]
+    gain: dict[str, dict[str, Difference]]
     saturated: float
     reconstruction_loss: float | None
     bit_entropy: list[float]
@@ -79,9 +94,12 @@ class Report:
     code_load: BucketLoad
     substring_load: BucketLoad
     share_of_shared_codes: float
+    n_distinct_codes: int
     without_features: float
     language: str | None
     word_parts: bool
+    agreement: float | None
+    advice: list[Advice]
 
     def to_dict(self) -> dict[str, object]:
         """The report as values that JSON can hold."""
@@ -95,6 +113,8 @@ def evaluate(
     *,
     others: Mapping[str, HashFunction] | None = None,
     reconstruction_loss: float | None = None,
+    is_binary: bool = False,
+    agreement: float | None = None,
 ) -> Report:
     """A report on a hash function, with the recall of the untrained function and of others on the same queries.
 
@@ -107,6 +127,8 @@ def evaluate(
         ids: ids of the documents.
         others: other hash functions by name, measured with the same queries and the same true neighbors.
         reconstruction_loss: held-out loss of the fit, copied into the report.
+        is_binary: the training was to drive its units to 0 and 1; if they do not lie there, the report says so.
+        agreement: of the fit, copied into the report.
 
     Raises:
         InvalidInput: fewer than three documents.
@@ -118,64 +140,76 @@ def evaluate(
     query_features, features = function.featurizer.transform(queries), function.featurizer.transform(database)
     codes = function.codes_of(features)
     shortlist = min(SHORTLIST, max(TRUE_NEIGHBORS, len(database) // 10))
-    held_out, searched = (SimilaritySpace(unit_features(rows)) for rows in (query_features, features))
-    truth = nearest(held_out, searched, TRUE_NEIGHBORS).rows  # (n_queries, TRUE_NEIGHBORS)
-    recall = {"this": expected_recall(function.codes_of(query_features), codes, truth, shortlist)}
+    truths = _truths(query_features, features, shortlist)
+    found = {"this": _found(function.codes_of(query_features), codes, truths, shortlist)}
     for name, other in {"untrained": _untrained(function), **(others or {})}.items():
-        query_codes, other_codes = other.encode(queries).codes, other.encode(database).codes
-        recall[name] = expected_recall(query_codes, other_codes, truth, shortlist)
+        found[name] = _found(other.encode(queries).codes, other.encode(database).codes, truths, shortlist)
     balance = unpack(codes).mean(axis=0)  # (n_bits,)
     occupancy = _occupancy(np.ascontiguousarray(codes).view(f"V{codes.shape[1]}").ravel())
+    gain = {
+        name: {aim: Difference.of(ours, figures[aim]) for aim, ours in found["this"].items()}
+        for name, figures in found.items()
+        if name != "this"
+    }
+    saturated = saturated_share(function.logits(query_features))
+    dead_bits = [int(i) for i in np.flatnonzero(np.minimum(balance, 1 - balance) <= DEAD_SHARE)]
+    without_features = float(np.mean(n_known_features(query_features) == 0))
+    findings = Findings(
+        n_bits=function.n_bits,
+        n_documents=len(database),
+        n_distinct_codes=len(occupancy),
+        saturated=saturated if is_binary else None,
+        agreement=agreement,
+        without_features=without_features,
+        n_dead_bits=len(dead_bits),
+        is_better=gain["untrained"]["both"].high > 0,
+    )
     return Report(
         n_queries=len(queries),
         n_database=len(database),
         shortlist=shortlist,
-        recall=recall,
-        saturated=saturated_share(function.logits(query_features)),
+        recall={name: float(figures["recall"].mean()) for name, figures in found.items()},
+        topic={name: float(figures["topic"].mean()) for name, figures in found.items()},
+        gain=gain,
+        saturated=saturated,
         reconstruction_loss=reconstruction_loss,
         bit_entropy=[round(float(h), 4) for h in entropy(balance)],
         bit_balance=[round(float(share), 4) for share in balance],
-        dead_bits=[int(i) for i in np.flatnonzero(np.minimum(balance, 1 - balance) <= DEAD_SHARE)],
+        dead_bits=dead_bits,
         code_load=_load([occupancy]),
         substring_load=_load([_occupancy(table) for table in substrings(codes, -(-function.n_bits // 16)).T]),
         share_of_shared_codes=float(occupancy[occupancy > 1].sum() / len(database)),
-        without_features=float(np.mean(n_known_features(query_features) == 0)),
+        n_distinct_codes=len(occupancy),
+        without_features=without_features,
         language=_language(function),
         word_parts=isinstance(function.featurizer, TextFeaturizer) and function.featurizer.uses_parts,
+        agreement=agreement,
+        advice=findings.advice(),
     )
 
 
-def expected_recall(query_codes: Codes, codes: Codes, truth: NDArray[np.int32], shortlist: int) -> float:
-    """Expected share of the true neighbors `(n, k)` that are in the `shortlist` nearest by code, ties broken at random.
+@dataclass(frozen=True, slots=True)
+class _Truths:
+    """What codes should find: rows of the nearest `(n_queries, 10)` and of the same topic `(n_queries, shortlist)`."""
 
-    Source: McSherry, Najork (2008), "Computing information retrieval performance measures efficiently in the presence
-    of tied scores".
-    """
-    shares = [
-        inclusion(distances, shortlist)[true].mean()
-        for distances, true in zip(all_distances(query_codes, codes), truth, strict=True)
-    ]
-    return float(np.mean(shares))
+    recall: NDArray[np.int32]
+    topic: NDArray[np.int32]
 
 
-def inclusion(distances: NDArray[np.int64], shortlist: int) -> NDArray[np.float64]:
-    """Probability `(n,)` of each document to be among the `shortlist` nearest by distances `(n,)`, ties random."""
-    counts = np.bincount(distances)  # (largest distance + 1,)
-    before = np.cumsum(counts) - counts
-    chance = np.clip((shortlist - before) / np.maximum(counts, 1), 0, 1)
-    probabilities: NDArray[np.float64] = chance[distances]
-    return probabilities
+def _truths(queries: Features, database: Features, shortlist: int) -> _Truths:
+    held_out, searched = unit_features(queries), unit_features(database)
+    by_features = nearest(SimilaritySpace(held_out), SimilaritySpace(searched), TRUE_NEIGHBORS).rows
+    if min(database.shape) <= 2:
+        return _Truths(by_features, by_features)
+    axes = LatentSpace.of(searched, TOPIC_DIMS, RARITY, SEED).axes
+    asked, stored = (SimilaritySpace(rows, latent(rows, axes), 1.0) for rows in (held_out, searched))
+    return _Truths(by_features, nearest(asked, stored, shortlist).rows)
 
 
-def all_distances(query_codes: Codes, codes: Codes) -> NDArray[np.int64]:
-    """Hamming distances `(n_queries, n)` int64, by a matrix product of signs.
-
-    Cost: n_queries times n in memory.
-    """
-    signs = unpack(codes).astype(np.float32) * 2 - 1  # (n, n_bits)
-    query_signs = unpack(query_codes).astype(np.float32) * 2 - 1
-    distances: NDArray[np.int64] = np.rint((signs.shape[1] - query_signs @ signs.T) / 2).astype(np.int64)
-    return distances
+def _found(query_codes: Codes, codes: Codes, truths: _Truths, shortlist: int) -> dict[str, NDArray[np.float64]]:
+    """Expected share of each query's true neighbors in the shortlist, `(n_queries,)` by aim."""
+    recall, topic = (recalls(query_codes, codes, truth, shortlist) for truth in (truths.recall, truths.topic))
+    return {"recall": recall, "topic": topic, "both": (recall + topic) / 2}
 
 
 def entropy(shares: NDArray[np.float64]) -> NDArray[np.float64]:

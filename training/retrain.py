@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import structlog
@@ -32,14 +31,14 @@ from service.store.promotion import Promotion
 from service.store.spaces import CodeSpace
 from training.config import TrainingConfig
 from training.encode import encode_all
-from training.evaluate import evaluate
+from training.evaluate import Report, evaluate
 from training.fit.fit import fit
 from training.fit.run import Epoch
 
 log = structlog.get_logger(__name__)
 
-TOLERANCE = 0.01
-"""The gate accepts a recall that is at most this much below the active space's: the noise of the held-out queries."""
+JUDGED_BY = {"topics": "topic", "both": "both", "nearest": "recall"}
+"""The figure of a report that the gate looks at, by the aim of the training."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +121,8 @@ class Retrain:
             "held_out_loss": result.held_out_loss,
             "n_documents": result.n_documents,
             "seconds": result.seconds,
+            "choice": None if result.choice is None else asdict(result.choice),
+            "is_binary": result.is_binary,
         }
         with self.database.write() as connection:
             spaces.put_function(connection, content, digest_of(content))
@@ -165,28 +166,24 @@ class Retrain:
         with self.database.read() as connection:
             active = spaces.active(connection, collection.id)
         learned = space.report or {}
+        trained = learned.get("training", {})
         report = evaluate(
             self._function(space),
             contents,
             ids,
             others={"active": self._function(active)},
-            reconstruction_loss=learned.get("training", {}).get("held_out_loss"),
+            reconstruction_loss=trained.get("held_out_loss"),
+            is_binary=bool(trained.get("is_binary")),
+            agreement=(trained.get("choice") or {}).get("agreement"),
         )
+        self.report_progress({"stage": "evaluating", "advice": [asdict(one) for one in report.advice]})
         whole = {**learned, **asdict(report), "active_version": active.version}
         with self.database.write() as connection:
             spaces.set_report(connection, space.id, whole)
-        self._gate(report.recall, active, forced=bool(self.job.params.get("force")))
+        if not self.job.params.get("force"):
+            check_not_worse(report, active.version, config.resolved.get("aim", "both"))
         with self.database.write() as connection:
             return spaces.move(connection, space.id, "ready")
-
-    def _gate(self, recall: Mapping[str, float], active: CodeSpace, *, forced: bool) -> None:
-        ours, theirs = recall["this"], recall["active"]
-        if ours < theirs - TOLERANCE and not forced:
-            raise WorseThanActive(
-                f"the new codes find {ours:.3f} of the 10 true nearest of held-out documents among the 100 nearest, "
-                f"those of the active version {active.version} find {theirs:.3f}; retrain with other options "
-                "(docs/models.md) or on more documents, or with force to promote all the same"
-            )
 
     def _promote(self, collection: Collection, space: CodeSpace, config: TrainingConfig) -> CodeSpace:
         """ready -> active, when every API process has loaded the space and every document has a code in it."""
@@ -211,3 +208,34 @@ class Retrain:
             before = spaces.rollback_target(connection, space.collection_id)
             alive = nodes.live(connection)
         return sum({space.id, before.id} <= node.applied.keys() for node in alive)
+
+
+def check_not_worse(report: Report, active_version: int, aim: str) -> None:
+    """Check that a new space finds no less of what it is for than the active one, as far as the queries can tell.
+
+    Raises:
+        WorseThanActive: nearly all bootstrap samples of the queries say that it finds less.
+    """
+    figure = JUDGED_BY[aim]
+    gain = report.gain["active"][figure]
+    if gain.high >= 0:
+        return
+    ours, theirs = (_shown(report, name, figure) for name in ("this", "active"))
+    raise WorseThanActive(
+        f"the new codes find {ours} of {_WHAT[figure]} of {report.n_queries:,} held-out documents among the "
+        f"{report.shortlist} nearest, those of the active version {active_version} find {theirs} "
+        f"(95 % of bootstrap samples: {gain.low:+.3f} to {gain.high:+.3f}); retrain with other options "
+        "(docs/models.md) or on more documents, or with force to promote all the same"
+    )
+
+
+_WHAT = {
+    "recall": "the 10 true nearest",
+    "topic": "the documents of the same topic",
+    "both": "the true nearest and of the documents of the same topic, on average,",
+}
+
+
+def _shown(report: Report, name: str, figure: str) -> str:
+    figures = {"recall": report.recall[name], "topic": report.topic[name]}
+    return f"{figures.get(figure, sum(figures.values()) / 2):.3f}"

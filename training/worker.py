@@ -44,7 +44,8 @@ def kinds(database: Database, settings: Settings) -> dict[str, Run]:
 
         torch.set_num_threads(settings.train_threads or os.cpu_count() or 1)
         space = Retrain(database, settings, job, report).run()
-        return {"stage": "active", "version": space.version}
+        advice = (space.report or {}).get("advice", [])
+        return {"stage": "active", "version": space.version, "advice": advice}
 
     return {"retrain": retrain}
 

@@ -119,6 +119,8 @@ def watch_job(client: Client, job: dict[str, Any], console: Console) -> dict[str
         bar.update(task, completed=1, total=1, figures=f"after {bar.tasks[task].elapsed or 0:.0f} s")
     if job["state"] != "succeeded":
         raise NearbitError(f"job {job['id']} {job['state']}: {job['error']}")
+    for advice in job["progress"].get("advice", ()):
+        say(console, f"{safe_text(advice['finding'])}: {safe_text(advice['remedy'])}", style="yellow")
     return job
 
 

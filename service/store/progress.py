@@ -14,6 +14,14 @@ _WaitingFor = Annotated[int, Field(description="API processes that have yet to l
 _Version = Annotated[int, Field(description="The code space that answers now.")]
 
 
+class Advice(TypedDict):
+    """What to know of the new codes."""
+
+    kind: str
+    finding: Annotated[str, Field(description="What was seen.")]
+    remedy: Annotated[str, Field(description="What to do.")]
+
+
 class RetrainProgress(TypedDict, total=False):
     """How far a retrain is."""
 
@@ -24,6 +32,7 @@ class RetrainProgress(TypedDict, total=False):
     validation_loss: float
     saturated: Annotated[float, Field(description="Share of the units that are sure of their bit.")]
     seconds: float
+    advice: Annotated[list[Advice], Field(description="What to know of the new codes, and what to do.")]
     done: _Done
     total: _Total
     waiting_for: _WaitingFor

@@ -31,6 +31,8 @@ class Dataset:
         output: kind of the targets: counts, bits or reals.
         n_drawn: expected number of sources drawn for a target at each step of training; 0 uses all.
         view: vectors of documents; batches then have similarities, which likeness needs. None: no similarities.
+        partners: `(n, p)` int32, rows of the documents nearest to each; half of each batch are then partners of the
+            other half, since a random batch holds almost no documents that are near one another. None: random batches.
     """
 
     features: Features
@@ -39,6 +41,7 @@ class Dataset:
     output: str = "counts"
     n_drawn: int = 0
     view: View | None = None
+    partners: NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
         return int(self.features.shape[0])
@@ -80,15 +83,24 @@ class Dataset:
         total = float(sums.sum()) if self.output == "counts" else len(self)
         return sums / max(total, 1e-12)
 
-    def _similarities(self, features: Features, device: torch.device) -> torch.Tensor | None:
-        """For each pair of rows, the cosine of features plus the cosine of vectors: `(B, B)`; None without a view."""
+    def _likeness(self, features: Features, device: torch.device) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """For each pair of rows `(B, B)`: cosine of features plus cosine of vectors, and the former; None: no view."""
         if self.view is None:
             return None
         vectors = self.view(features)  # (B, n_dims)
         rows = unit_features(features)
         products = rows @ rows.T  # (B, B)
-        dense = products if isinstance(products, np.ndarray) else products.toarray()
-        return torch.from_numpy(dense + vectors @ vectors.T).to(device)
+        cosines = products if isinstance(products, np.ndarray) else products.toarray()
+        return torch.from_numpy(cosines + vectors @ vectors.T).to(device), torch.from_numpy(cosines).to(device)
+
+    def _paired(self, batch_size: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """As many rows as there are documents: in each batch half are drawn, the others are a partner of each."""
+        assert self.partners is not None
+        half = max(1, batch_size // 2)
+        drawn = rng.permutation(len(self))[: -(-len(self) // 2)]
+        chosen = self.partners[drawn, rng.integers(self.partners.shape[1], size=len(drawn))].astype(np.int64)
+        starts = range(0, len(drawn), half)
+        return np.concatenate([part[s : s + half] for s in starts for part in (drawn, chosen)])
 
     def batches(
         self,
@@ -110,7 +122,7 @@ class Dataset:
             corruption_kind: masking, gaussian or salt_pepper.
         """
         corrupting = Corruption.of(self.features, corruption_kind, corruption)
-        order = rng.permutation(len(self))
+        order = rng.permutation(len(self)) if self.partners is None else self._paired(batch_size, rng)
         starts = [s for s in range(0, len(order), batch_size) if len(order) - s > 1]
         for i, start in enumerate(starts):
             rows = order[start : start + batch_size]
@@ -119,4 +131,4 @@ class Dataset:
             target = torch.from_numpy(self.targets(rows, rng)).to(device)  # (B, n_outputs)
             inputs = network_input(corrupting.apply(features, rng), device)
             cases = torch.from_numpy(rows).to(device)  # (B,)
-            yield Batch(inputs, target, done, cases, self._similarities(features, device))
+            yield Batch(inputs, target, done, cases, *(self._likeness(features, device) or ()))

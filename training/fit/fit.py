@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from scipy.sparse import csr_matrix
+
 from service.hashing.analysis import Analyzer, decide_language
 from service.hashing.content import Contents, Image, Text, of_kind
 from service.hashing.featurizers import Features, Featurizer
@@ -22,6 +24,7 @@ from training.data.split import first_by_id, split
 from training.fit.run import Epoch, Progress, TrainingRun
 from training.models import Plan
 from training.neighbors.graph import Graph
+from training.neighbors.rarity_choice import RarityChoice, choose_rarity
 
 MAX_JUDGED = 10_000
 """Most validation documents, and most held-out documents, whose loss is computed."""
@@ -42,6 +45,8 @@ class FitResult:
         held_out_loss: reconstruction loss of the held-out documents from hard bits, in nats per document.
         n_documents: number of documents in each part of the split: train, validation, held_out.
         seconds: duration of each stage: features, graph, first network, network.
+        choice: what the corpus itself was asked for; None if nothing was left to it.
+        is_binary: the training was to drive the code units to 0 and 1.
     """
 
     function: HashFunction
@@ -50,6 +55,8 @@ class FitResult:
     held_out_loss: float
     n_documents: dict[str, int]
     seconds: dict[str, float]
+    choice: RarityChoice | None
+    is_binary: bool
 
 
 def fit(
@@ -90,7 +97,7 @@ def fit(
         featurizer.transform([contents[i] for i in rows]) for rows in (parts.train, *judged)
     )
     clock.lap("features")
-    plan = config.plan(len(parts.train), output, train.shape[1])
+    plan, choice = plan_for(train, output, config, check_cancelled)
     run, graph = learn(
         train,
         validation,
@@ -106,7 +113,28 @@ def fit(
     held_out_loss, _ = run.validate(graph.dataset(held_out, check_cancelled))
     function = run.function(featurizer)
     counts = {"train": len(parts.train), "validation": len(parts.validation), "held_out": len(parts.held_out)}
-    return FitResult(function, plan, [*run.before, *run.history], held_out_loss, counts, clock.laps)
+    history = [*run.before, *run.history]
+    is_binary = run.model.has_binary_units
+    return FitResult(function, plan, history, held_out_loss, counts, clock.laps, choice, is_binary)
+
+
+def plan_for(
+    train: Features, output: str, config: TrainingConfig, check_cancelled: Callable[[], None] = lambda: None
+) -> tuple[Plan, RarityChoice | None]:
+    """Every number of a run on these features, and what the corpus was asked for; None if nothing was left to it.
+
+    Args:
+        train: `(n, F)` features of the training documents.
+        output: what they are: counts, bits or reals.
+        config: the options; a `rarity` that is given stays.
+        check_cancelled: called between steps; may raise to stop the run.
+    """
+    plan = config.plan(train.shape[0], output, train.shape[1])
+    asks = plan.neighbors and plan.lsa_weight and "rarity" not in config.explicit
+    if output != "counts" or not asks or not isinstance(train, csr_matrix):
+        return plan, None
+    choice = choose_rarity(train, plan.lsa_dims, config.seed, check_cancelled)
+    return replace(plan, rarity=choice.rarity), choice
 
 
 def learn(
@@ -143,9 +171,9 @@ def learn(
         first = TrainingRun(*datasets, plan.first(), config, graph=graph)
         first_dir = None if checkpoint_dir is None else checkpoint_dir / "first"
         first.run(progress, check_cancelled, first_dir, epochs_after=plan.epochs)
-        graph = graph.refined(first.view, plan.refined_neighbors)
+        graph = graph.refined(first.view, plan)
     datasets = graph.dataset(train, check_cancelled, same=True), graph.dataset(validation, check_cancelled)
-    if first is not None and plan.likeness:
+    if first is not None and (plan.likeness or plan.nearest_likeness):
         datasets = replace(datasets[0], view=first.view), datasets[1]
     run = TrainingRun(*datasets, plan, config, first, graph)
     run.run(progress, check_cancelled, checkpoint_dir)

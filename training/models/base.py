@@ -28,7 +28,15 @@ from torch import Tensor, nn
 
 from service.hashing.network import ACTIVATIONS, EncoderNetwork, SparseBatch
 from training.models.case_noise import case_noise
-from training.models.losses import Losses, imbalance, negative_log_likelihood, output_bias, unlikeness
+from training.models.losses import (
+    NEAREST_SIMILARITY_TEMPERATURE,
+    NEAREST_UNIT_TEMPERATURE,
+    Losses,
+    imbalance,
+    negative_log_likelihood,
+    output_bias,
+    unlikeness,
+)
 from training.models.plan import Plan
 from training.models.rotation import rotation
 from training.vectors import unit_rows
@@ -53,6 +61,7 @@ class Batch:
         progress: share of the training that is done, 0 to 1.
         cases: `(B,)` int64, row numbers of the training documents; None if these are no training documents.
         similarities: `(B, B)` similarity of each pair of documents by a first network; None without a first network.
+        cosines: `(B, B)` cosine of the features of each pair; None without a first network.
     """
 
     input: Rows
@@ -60,6 +69,7 @@ class Batch:
     progress: float
     cases: Tensor | None = None
     similarities: Tensor | None = None
+    cosines: Tensor | None = None
 
 
 class Decoder(nn.Module):
@@ -204,6 +214,22 @@ class Autoencoder(nn.Module):
         """The loss part for balanced and uncorrelated bits, given logits `(B, n_bits)`; none if its weight is 0."""
         return {"balance": self.plan.balance * imbalance(torch.sigmoid(logits))} if self.plan.balance > 0 else {}
 
+    def likeness(self, units: Tensor, similarities: Tensor, cosines: Tensor) -> dict[str, Tensor]:
+        """The loss parts for codes that are alike where documents are, by topic and by their features alone.
+
+        With `nearest_likeness` the first `1 - nearest_share` of the bits learn what a first network finds alike, the
+        others what the features do.
+        """
+        plan, parts = self.plan, {}
+        n_topic = plan.n_bits - round(plan.nearest_share * plan.n_bits) if plan.nearest_likeness > 0 else plan.n_bits
+        if plan.likeness > 0 and n_topic:
+            parts["likeness"] = plan.likeness * unlikeness(units[:, :n_topic], similarities)
+        if n_topic < plan.n_bits:
+            temperatures = NEAREST_SIMILARITY_TEMPERATURE, NEAREST_UNIT_TEMPERATURE
+            unlike = unlikeness(units[:, n_topic:], cosines, *temperatures)
+            parts["nearest_likeness"] = plan.nearest_likeness * unlike
+        return parts
+
     def loss(self, batch: Batch, generator: torch.Generator) -> Losses:
         """Loss of one batch, in named parts; on CUDA encoder and decoder compute in bfloat16, the rest in float32."""
         with torch.autocast("cuda", torch.bfloat16, enabled=batch.target.is_cuda):
@@ -211,8 +237,8 @@ class Autoencoder(nn.Module):
             units = self.units(logits, batch, generator)
             parts = {"reconstruction": self.reconstruction(units, batch.target)}
         parts |= self.balance(logits)
-        if self.plan.likeness > 0 and batch.similarities is not None:
-            parts["likeness"] = self.plan.likeness * unlikeness(units, batch.similarities)
+        if batch.similarities is not None and batch.cosines is not None:
+            parts |= self.likeness(units, batch.similarities, batch.cosines)
         return Losses(parts | self.penalty(batch, logits, units, generator))
 
     def accumulate(self, batch: Batch, generator: torch.Generator) -> Losses:

@@ -13,6 +13,8 @@ SIMILARITY_TEMPERATURE = 0.1
 """Divides similarities in `unlikeness`."""
 UNIT_TEMPERATURE = 0.2
 """Divides the agreement of code units in `unlikeness`."""
+NEAREST_SIMILARITY_TEMPERATURE, NEAREST_UNIT_TEMPERATURE = 0.05, 0.15
+"""The same where only the very nearest are to count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,12 @@ def output_means(outputs: Tensor, output: str, totals: Tensor | float = 1.0) -> 
     return torch.sigmoid(outputs) if output == "bits" else outputs
 
 
-def unlikeness(units: Tensor, similarities: Tensor) -> Tensor:
+def unlikeness(
+    units: Tensor,
+    similarities: Tensor,
+    similarity_temperature: float = SIMILARITY_TEMPERATURE,
+    unit_temperature: float = UNIT_TEMPERATURE,
+) -> Tensor:
     """Cross-entropy in nats between neighbors by similarity and neighbors by code, mean over the batch: `()`.
 
     For each document, a softmax of similarities gives every other document of the batch a probability; a softmax of the
@@ -78,12 +85,14 @@ def unlikeness(units: Tensor, similarities: Tensor) -> Tensor:
     Args:
         units: `(B, n_bits)` code units from 0 to 1.
         similarities: `(B, B)` similarities of the documents.
+        similarity_temperature: divides similarities; the lower, the more the nearest count.
+        unit_temperature: divides the agreement of units.
 
     Source: Hinton, Roweis (2002), "Stochastic neighbor embedding", equations 1 to 4.
     """
     signed = 2 * units.float() - 1  # (B, n_bits)
-    by_code = signed @ signed.T / (UNIT_TEMPERATURE * units.shape[1])  # (B, B)
-    by_similarity = similarities / SIMILARITY_TEMPERATURE  # (B, B)
+    by_code = signed @ signed.T / (unit_temperature * units.shape[1])  # (B, B)
+    by_similarity = similarities / similarity_temperature  # (B, B)
     own = torch.eye(len(units), dtype=torch.bool, device=units.device)
     far = torch.finfo(by_code.dtype).min
     wanted = torch.softmax(by_similarity.masked_fill(own, far), dim=1)  # (B, B)

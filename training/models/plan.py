@@ -46,6 +46,10 @@ class Plan:
     first_bits: int = 0
     noise_kind: str = "fresh"
     likeness: float = 0.0
+    nearest_likeness: float = 0.0
+    nearest_share: float = 0.0
+    near_neighbors: int = 0
+    partners: int = 0
 
     def first(self) -> Plan:
         """The plan of the wide first network; its noise stays low, because its units need not saturate."""
@@ -56,4 +60,5 @@ class Plan:
             noise=self.noise_start,
             first_epochs=0,
             likeness=0.0,
+            nearest_likeness=0.0,
         )

@@ -31,6 +31,10 @@ class Nearest:
     rows: NDArray[np.int32]
     similarities: NDArray[np.float32]
 
+    def first(self, k: int) -> Nearest:
+        """The `k` best of each row, or as many as there are."""
+        return Nearest(self.rows[:, :k], self.similarities[:, :k])
+
 
 @dataclass(frozen=True, slots=True)
 class SimilaritySpace:

@@ -42,6 +42,9 @@ class Graph:
             small topics apart.
         seed: seed of the approximate search.
         space: latent semantic analysis of the documents; None if the plan needs none.
+        n_near: number of documents nearest by the features alone whose mean, with the document itself, is half of a
+            target; 0: they have no part in it.
+        n_partners: number of them that a partner in a batch is drawn from; 0: batches are random.
     """
 
     features: Features
@@ -55,6 +58,8 @@ class Graph:
     mutual: bool = False
     seed: int = 0
     space: LatentSpace | None = None
+    n_near: int = 0
+    n_partners: int = 0
     _own: Nearest | None = field(default=None, init=False, repr=False)
     _database: SimilaritySpace | InvertedFile | None = field(default=None, init=False, repr=False)
 
@@ -78,9 +83,17 @@ class Graph:
             return graph
         return replace(graph, view=lambda rows: space.view(rows, plan.lsa_dims), weight=plan.lsa_weight)
 
-    def refined(self, view: View, n_neighbors: int) -> Graph:
+    def refined(self, view: View, plan: Plan) -> Graph:
         """The refined graph: mutual neighbors by the cosine of the features and of a first network's logits."""
-        return replace(self, view=view, weight=1.0, n_neighbors=n_neighbors, mutual=True)
+        return replace(
+            self,
+            view=view,
+            weight=1.0,
+            n_neighbors=plan.refined_neighbors,
+            mutual=True,
+            n_near=plan.near_neighbors,
+            n_partners=plan.partners,
+        )
 
     def dataset(self, features: Features, check_cancelled: Callable[[], None], *, same: bool = False) -> Dataset:
         """Documents with their targets, ready for training or validation.
@@ -100,9 +113,25 @@ class Graph:
             farthest = self._own.similarities[:, -1]  # (m,)
             near = found.similarities >= farthest[found.rows]  # (n, n_neighbors)
             found = Nearest(found.rows, np.where(near, found.similarities, 0).astype(np.float32))
-        own = 1 / (self.n_neighbors + 1) if same else 0.0
-        averages = averaging(found, self.features.shape[0], own)
-        return Dataset(features, self._sources(self.features), averages, self.output, self.n_drawn)
+        averages = self._averaging(found, same)
+        partners = None
+        if n_by_features := max(self.n_near, self.n_partners):
+            by_features = self._by_features(None if same else features, n_by_features, check_cancelled)
+            if self.n_near:
+                near_averages = self._averaging(by_features.first(self.n_near), same)
+                averages = csr_matrix(0.5 * (averages + near_averages), dtype=np.float32)
+            partners = by_features.rows[:, : self.n_partners] if same and self.n_partners else None
+        return Dataset(features, self._sources(self.features), averages, self.output, self.n_drawn, partners=partners)
+
+    def _averaging(self, found: Nearest, same: bool) -> csr_matrix:
+        """The means of neighbors; a training document is one of its own."""
+        return averaging(found, self.features.shape[0], own=1 / (found.rows.shape[1] + 1) if same else 0.0)
+
+    def _by_features(self, queries: Features | None, k: int, check_cancelled: Callable[[], None]) -> Nearest:
+        """The training documents nearest by the features alone; None: to each training document."""
+        database = SimilaritySpace(unit_features(self.features))
+        rows = database if queries is None else SimilaritySpace(unit_features(queries))
+        return nearest(rows, database, k, same=queries is None, check_cancelled=check_cancelled)
 
     def _nearest(self, queries: SimilaritySpace | None, check_cancelled: Callable[[], None]) -> Nearest:
         """The training documents nearest to each query; None: to each training document."""
