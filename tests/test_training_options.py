@@ -18,7 +18,7 @@ from service.training_options import VARIANTS, Language, TrainingOptions
     [
         ({"variant": "deep"}, "variant must be one of contractive, denoising, neighbor, "),
         ({"epohcs": 3}, '"epohcs" is no option: did you mean epochs?'),
-        ({"zzz": 3}, '"zzz" is no option: there are activation, balance, '),
+        ({"zzz": 3}, '"zzz" is no option: there are activation, aim, balance, '),
         ({"epochs": 0}, "epochs must be an integer at least 1 and at most 1,000, got 0"),
         ({"epochs": 10**9}, "epochs must be an integer at least 1 and at most 1,000, got 1000000000"),
         ({"epochs": "many"}, 'epochs must be an integer at least 1 and at most 1,000, got "many"'),

@@ -73,7 +73,7 @@ class TrainingConfig(TrainingOptions):
         n_steps = 500 if fewer_steps else 1400
         longer = LONGER[resolved.get("aim", "topics")]
         by_size = {
-            "epochs": min(200, round(longer * max(_least_epochs(steps_per_epoch), n_steps / steps_per_epoch))),
+            "epochs": min(200, round(longer * max(_least_epochs(steps_per_epoch), round(n_steps / steps_per_epoch)))),
             "batch_size": batch_size,
             "output": output,
         }

@@ -54,7 +54,7 @@ def test_what_a_model_refuses_is_refused_with_its_options(variant):
 def test_explicit_options_replace_the_preset_and_the_preset_replaces_the_defaults(variant):
     plan = TrainingConfig(variant=variant).plan(10_000)
     for name, value in VARIANTS[variant].preset.items():
-        assert name == "first_share" or getattr(plan, name) == value
+        assert name in ("first_share", "aim") or getattr(plan, name) == value
     assert TrainingConfig(variant=variant, learning_rate=0.25, epochs=7).plan(5_000).learning_rate == 0.25
 
 
@@ -136,6 +136,9 @@ def test_larger_collections_have_one_plan(n_documents, batch_size, first_epochs,
         first_epochs=first_epochs,
         first_bits=128,
         likeness=0.3,
+        nearest_share=0.625,
+        near_neighbors=5,
+        partners=10,
     )
 
 
@@ -144,3 +147,28 @@ def test_pictures_and_vectors_have_more_refined_neighbors_than_texts(output):
     assert [TrainingConfig().plan(n, output).refined_neighbors for n in (300, 3_000, 30_000)] == [5, 40, 100]
     assert [TrainingConfig().plan(n).refined_neighbors for n in (300, 3_000, 30_000)] == [5, 10, 10]
     assert TrainingConfig(refined_neighbors=50).plan(3_000, output).refined_neighbors == 50
+
+
+def test_the_aim_changes_the_recipe_and_explicit_options_change_that():
+    topics, both, nearest = (TrainingConfig(aim=aim).plan(5_000) for aim in ("topics", "both", "nearest"))
+    assert TrainingConfig().plan(5_000) == topics
+    assert (topics.nearest_likeness, both.nearest_likeness) == (0.0, 1.0)
+    assert both.first_epochs + both.epochs == 2 * (topics.first_epochs + topics.epochs)
+    assert (nearest.neighbors, nearest.first_epochs) == (5, 0)
+    explicit = TrainingConfig(aim="both", noise=3.0, epochs=9).plan(5_000)
+    assert (explicit.noise, explicit.first_epochs + explicit.epochs) == (3.0, 9)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"aim": "words"}, "aim must be one of topics, both, nearest"),
+        ({"aim": "both", "variant": "sparse"}, "aim is an option of neighbor"),
+        ({"nearest_share": 0.5}, "nearest_share needs nearest_likeness above 0"),
+        ({"partners": 3, "first_share": 0.0}, "partners needs a first network"),
+        ({"near_neighbors": 3, "aim": "nearest"}, "near_neighbors needs a first network"),
+    ],
+)
+def test_an_aim_and_what_belongs_to_it_are_refused_where_they_have_no_effect(options, reason):
+    with pytest.raises(InvalidInput, match=reason):
+        TrainingConfig.parse(options)

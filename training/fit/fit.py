@@ -171,7 +171,7 @@ def learn(
         first = TrainingRun(*datasets, plan.first(), config, graph=graph)
         first_dir = None if checkpoint_dir is None else checkpoint_dir / "first"
         first.run(progress, check_cancelled, first_dir, epochs_after=plan.epochs)
-        graph = graph.refined(first.view, plan)
+        graph = graph.refined(first.view, plan.refined_neighbors, n_near=plan.near_neighbors, n_partners=plan.partners)
     datasets = graph.dataset(train, check_cancelled, same=True), graph.dataset(validation, check_cancelled)
     if first is not None and (plan.likeness or plan.nearest_likeness):
         datasets = replace(datasets[0], view=first.view), datasets[1]

@@ -83,16 +83,16 @@ class Graph:
             return graph
         return replace(graph, view=lambda rows: space.view(rows, plan.lsa_dims), weight=plan.lsa_weight)
 
-    def refined(self, view: View, plan: Plan) -> Graph:
+    def refined(self, view: View, n_neighbors: int, *, n_near: int = 0, n_partners: int = 0) -> Graph:
         """The refined graph: mutual neighbors by the cosine of the features and of a first network's logits."""
         return replace(
             self,
             view=view,
             weight=1.0,
-            n_neighbors=plan.refined_neighbors,
+            n_neighbors=n_neighbors,
             mutual=True,
-            n_near=plan.near_neighbors,
-            n_partners=plan.partners,
+            n_near=n_near,
+            n_partners=n_partners,
         )
 
     def dataset(self, features: Features, check_cancelled: Callable[[], None], *, same: bool = False) -> Dataset:

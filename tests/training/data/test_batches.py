@@ -47,3 +47,25 @@ def test_the_mean_target_is_the_same_with_and_without_averaging(features):
     averaged = Dataset(features, features, identity(70, dtype=np.float32, format="csr")).mean_target()
     np.testing.assert_allclose(plain, averaged, rtol=1e-5)
     assert plain.sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_half_of_each_batch_are_partners_of_the_other_half(features):
+    partners = ((np.arange(70)[:, None] + [1, 2, 3]) % 70).astype(np.int32)
+    dataset = Dataset(features, features, None, partners=partners)
+    sizes, drawn = [], []
+    for batch in batches(dataset, 1):
+        anchors, others = np.split(batch.cases.numpy(), 2)
+        assert np.isin(others - anchors, [1, 2, 3, 1 - 70, 2 - 70, 3 - 70]).all()
+        sizes.append(len(batch.cases))
+        drawn += anchors.tolist()
+    assert sum(sizes) == 70  # a pass costs what it costs without partners
+    assert len(set(drawn)) == 35
+
+
+def test_batches_with_a_view_know_the_likeness_by_topic_and_by_features(features):
+    rows = csr_matrix(features / np.maximum(np.sqrt(features.power(2).sum(axis=1)), 1e-9))
+    dataset = Dataset(rows, rows, None, view=lambda some: np.ones((some.shape[0], 1), dtype=np.float32))
+    batch = batches(dataset, 1)[0]
+    cosines = (rows @ rows.T).toarray()[np.ix_(batch.cases, batch.cases)]
+    np.testing.assert_allclose(batch.cosines, cosines, atol=1e-6)
+    np.testing.assert_allclose(batch.similarities, cosines + 1, atol=1e-6)

@@ -171,6 +171,22 @@ def test_only_the_network_of_n_bits_learns_likeness(corpus, quick):
     assert "likeness" not in fit(corpus.contents, corpus.ids, quick(likeness=0.0)).history[-1].parts
 
 
+def test_codes_for_both_aims_learn_two_kinds_of_likeness_in_bits_of_their_own(corpus, quick):
+    history = fit(corpus.contents, corpus.ids, quick(aim="both")).history
+    assert ["nearest_likeness" in epoch.parts for epoch in history] == [False] * 3 + [True] * 3
+    alone = fit(corpus.contents, corpus.ids, quick(aim="both", likeness=0.0)).history[-1].parts
+    assert "nearest_likeness" in alone
+    assert "likeness" not in alone
+
+
+def test_codes_for_the_nearest_find_more_of_them_than_codes_for_topics(corpus, quick):
+    found = {}
+    for aim in ("topics", "nearest"):
+        function = fit(corpus.contents, corpus.ids, quick(aim=aim, epochs=60, n_bits=32)).function
+        found[aim] = evaluate(function, corpus.contents, corpus.ids).recall["this"]
+    assert found["nearest"] > found["topics"]
+
+
 @pytest.mark.parametrize(
     ("options", "language", "has_parts"),
     [({}, "en", False), ({"language": "none"}, "none", False), ({"language": "de", "word_parts": "on"}, "de", True)],

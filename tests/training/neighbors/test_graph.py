@@ -48,6 +48,27 @@ def test_refined_neighbors_are_mutual(features):
     np.testing.assert_array_equal(edges, edges.T)
 
 
+def test_half_of_a_refined_target_is_the_mean_of_the_nearest_by_features(features):
+    one_view = lambda rows: np.ones((rows.shape[0], 1), dtype=np.float32)  # noqa: E731
+    graph = graph_of(features, neighbors=5)
+    plain, with_near = graph.refined(one_view, 20), graph.refined(one_view, 20, n_near=4, n_partners=3)
+    dataset = with_near.dataset(features, nothing, same=True)
+    halves = 2 * dataset.averaging - plain.dataset(features, nothing, same=True).averaging
+    cosines = (features @ features.T).toarray() - 2 * np.eye(300)
+    nearest = np.argsort(-cosines, axis=1, kind="stable")[:, :4]
+    for row in range(20):
+        found = np.flatnonzero(np.abs(halves.toarray()[row]) > 1e-6)
+        assert len(found) == 5
+        np.testing.assert_allclose(
+            np.sort(cosines[row, found[found != row]]), np.sort(cosines[row, nearest[row]]), atol=1e-5
+        )
+    assert dataset.partners.shape == (300, 3)
+    assert (dataset.partners != np.arange(300)[:, None]).all()
+    others = with_near.dataset(features[:40], nothing)
+    assert others.partners is None
+    np.testing.assert_allclose(others.averaging.sum(axis=1), 1, rtol=1e-5)
+
+
 def test_training_documents_are_in_their_own_mean_and_others_are_not(features):
     graph = graph_of(features[:200], neighbors=4)
     own = graph.dataset(features[:200], nothing, same=True).averaging
