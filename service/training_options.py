@@ -436,8 +436,13 @@ def refusal(model: type[BaseModel], given: Mapping[str, Any], error: ValidationE
 def _allowed(schema: Mapping[str, Any]) -> str:
     """The values that a JSON schema allows, in words."""
     choices = [choice for choice in schema.get("anyOf", [schema]) if choice.get("type") != "null"]
-    schema = choices[0]
+    return " or ".join(_allowed_choice(choice) for choice in choices)
+
+
+def _allowed_choice(schema: Mapping[str, Any]) -> str:
     match schema:
+        case {"const": name}:
+            return str(name)
         case {"enum": names}:
             return f"one of {', '.join(names)}"
         case {"type": "array", "items": items, "maxItems": most}:

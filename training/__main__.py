@@ -27,6 +27,7 @@ from training.evaluate import evaluate as measure
 from training.fit.fit import Cancelled, FitResult
 from training.fit.fit import fit as learn
 from training.fit.run import Epoch
+from training.width import choose_width
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 console = Console(stderr=True)
@@ -54,7 +55,9 @@ def _option(name: str) -> typer.models.OptionInfo:
 def fit(
     corpus: CorpusFile,
     out: Annotated[Path, typer.Option("--out", help="File for the hash function (safetensors).")],
-    n_bits: Annotated[int, _option("n_bits")] = DEFAULTS.n_bits,
+    n_bits: Annotated[str, typer.Option(help="Width of the codes, or auto: from the number of documents.")] = str(
+        DEFAULTS.n_bits
+    ),
     variant: Annotated[str, _option("variant")] = DEFAULTS.variant,
     seed: Annotated[int, _option("seed")] = DEFAULTS.seed,
     option: Annotated[
@@ -65,9 +68,14 @@ def fit(
     threads: Threads = 0,
 ) -> None:
     """Learn a hash function from a corpus and report its quality on held-out documents."""
-    config = TrainingConfig.parse({"n_bits": n_bits, "variant": variant, "seed": seed} | options_of(option or []))
+    given = {"variant": variant, "seed": seed} | options_of([f"n_bits={n_bits}", *(option or [])])
+    config = TrainingConfig.parse({name: value for name, value in given.items() if value != "auto" or name != "n_bits"})
     _set_threads(threads)
     ids, contents = _read(corpus)
+    if given["n_bits"] == "auto":
+        width = choose_width(len(ids), config.n_bits, None)
+        say(console, f"{width.n_bits} bits: {width.reason}")
+        config = TrainingConfig.parse(given | {"n_bits": width.n_bits})
     result = _fit(contents, ids, config, checkpoint_dir)
     content = result.function.to_bytes()
     out.write_bytes(content)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import structlog
 
@@ -34,6 +34,7 @@ from training.encode import encode_all
 from training.evaluate import Report, evaluate
 from training.fit.fit import fit
 from training.fit.run import Epoch
+from training.width import Width, choose_width
 
 log = structlog.get_logger(__name__)
 
@@ -85,14 +86,29 @@ class Retrain:
         with self.database.read() as connection:
             language = words.get(connection, collection.id)[0].language
         defaults = {"device": self.settings.device, "language": language}
-        return TrainingConfig.parse({**defaults, **options, "n_bits": collection.n_bits})
+        return TrainingConfig.parse({**defaults, **options, "n_bits": self._width(collection).n_bits})
+
+    def _width(self, collection: Collection) -> Width:
+        """The width of the new codes and why; a space that was begun before keeps its own."""
+        asked = self.job.params.get("n_bits")
+        with self.database.read() as connection:
+            if asked == "auto":
+                active = spaces.active(connection, collection.id)
+                width = choose_width(documents.count(connection, collection.id), active.n_bits, active.report)
+            elif asked is not None:
+                width = Width(asked, "asked for")
+            else:
+                width = Width(collection.n_bits, "that of the active codes")
+            if self.job.space_id is not None:
+                width = replace(width, n_bits=spaces.by_id(connection, self.job.space_id).n_bits)
+        return width
 
     def _space(self, collection: Collection, config: TrainingConfig) -> CodeSpace:
         """The space that this job makes: the one it started before it was interrupted, else a new one."""
         with self.database.write() as connection:
             if self.job.space_id is not None:
                 return spaces.by_id(connection, self.job.space_id)
-            space = spaces.start(connection, collection.id, collection.n_bits, config.variant)
+            space = spaces.start(connection, collection.id, config.n_bits, config.variant)
             jobs.attach_space(connection, self.job.id, space.id)
             return space
 
@@ -116,6 +132,7 @@ class Retrain:
         result = fit(contents, ids, config, progress=each_epoch, cancelled=self._is_cancelled, checkpoint_dir=folder)
         content = result.function.to_bytes()
         learned = {
+            "width": asdict(self._width(collection)),
             "plan": asdict(result.plan),
             "history": [asdict(epoch) for epoch in result.history],
             "held_out_loss": result.held_out_loss,

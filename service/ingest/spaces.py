@@ -8,7 +8,7 @@ from anyio import from_thread
 
 from service.config import Settings
 from service.encoding import Encoder
-from service.errors import ForbiddenMove, InvalidInput, TooFewDocuments
+from service.errors import ForbiddenMove, TooFewDocuments
 from service.hashing.codes import Codes
 from service.hashing.content import Contents
 from service.index.replicas import Follower
@@ -40,11 +40,10 @@ class SpaceWriter:
 
         Args:
             collection: its name.
-            params: the options that were given; `n_bits`, if given, must be that of the collection.
+            params: the options that were given.
 
         Raises:
             NotFound: there is no such collection.
-            InvalidInput: another `n_bits` than the collection's.
             TooFewDocuments: the collection is too small to learn from.
             RetrainRunning: a retrain of the collection is queued or running.
         """
@@ -54,10 +53,6 @@ class SpaceWriter:
         with self.database.read() as connection:
             collection = collections.get(connection, name)
             n_documents = documents.count(connection, collection.id)
-        if (n_bits := params.get("n_bits")) not in (None, collection.n_bits):
-            rule = f"n_bits must be {collection.n_bits}, which collection {name!r} was made with, or left out"
-            reason = f"{rule}, got {n_bits}"
-            raise InvalidInput(f"training options: {reason}", [{"where": "body.n_bits", "rule": reason}])
         if n_documents < self.settings.min_train_documents:
             raise TooFewDocuments(name, self.settings.min_train_documents, n_documents)
         return self._enqueue(collection, "retrain", params)

@@ -29,7 +29,7 @@ class Collection:
     Attributes:
         id: the number that everything of it refers to.
         kind: what its documents are, "text".
-        n_bits: width of the codes a new space gets if nothing else is asked for.
+        n_bits: width of the codes of its active space.
         last_seq: the last seq drawn in its commit lane; 0 before the first.
         words_version: of the settings of its words (`service.store.words`); 0 before they were changed.
     """

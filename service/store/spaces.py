@@ -202,6 +202,8 @@ def fail(connection: Connection, space_id: int, error: str) -> CodeSpace:
 def promote(lane: Lane, space_id: int, *, is_complete: bool = False) -> CodeSpace:
     """The code space, active now; the one that was active is retired in the same transaction.
 
+    The collection's n_bits are those of its active space.
+
     Args:
         lane: of its collection.
         space_id: the space.
@@ -225,6 +227,8 @@ def promote(lane: Lane, space_id: int, *, is_complete: bool = False) -> CodeSpac
     was_active = (TABLE.c.collection_id == lane.collection_id) & (TABLE.c.state == "active")
     # a seq tells which space was retired last: clocks may tie or turn back
     connection.execute(update(TABLE).where(was_active).values(state="retired", retired_seq=lane.draw(1)))
+    of_collection = (COLLECTIONS.c.id == lane.collection_id, COLLECTIONS.c.n_bits != space.n_bits)
+    connection.execute(update(COLLECTIONS).where(*of_collection).values(n_bits=space.n_bits))
     as_active = {"state": "active", "activated_at": now(), "preload_until": None}
     return _change(connection, space_id, TABLE.c.state == space.state, "active", **as_active)
 

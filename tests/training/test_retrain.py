@@ -104,6 +104,34 @@ def test_the_report_of_a_space_says_how_good_and_how_healthy_its_codes_are(
     assert len(report["training"]["history"]) == 2
 
 
+def test_a_retrain_to_another_width_makes_it_that_of_the_collection_until_a_rollback(
+    database: Database, settings_here: Settings, collection: Collection
+) -> None:
+    assert retrain(database, settings_here, collection, force=True, n_bits=64).state == "succeeded"
+    with database.read() as connection:
+        active = spaces.active(connection, collection.id)
+        assert collections.by_id(connection, collection.id).n_bits == active.n_bits == 64
+        assert codes.count_missing(connection, collection.id, active.id) == 0
+        function = HashFunction.from_bytes(spaces.get_function(connection, str(active.digest)), active.digest)
+    assert function.n_bits == 64
+    assert active.report is not None
+    assert active.report["training"]["width"] == {"n_bits": 64, "reason": "asked for"}
+    with database.lane(collection.id) as lane:
+        spaces.promote(lane, spaces.rollback_target(lane.connection, collection.id).id)
+    with database.read() as connection:
+        assert collections.by_id(connection, collection.id).n_bits == 32
+
+
+def test_a_retrain_may_leave_the_width_to_the_number_of_documents(
+    database: Database, settings_here: Settings, collection: Collection
+) -> None:
+    retrain(database, settings_here, collection, force=True, n_bits="auto")
+    with database.read() as connection:
+        report = spaces.active(connection, collection.id).report
+    assert report is not None
+    assert report["training"]["width"] == {"n_bits": 32, "reason": "300 documents ask for 25 bits, 3 for each doubling"}
+
+
 def test_a_space_that_is_worse_than_the_active_one_is_refused_unless_forced(
     database: Database, settings_here: Settings, collection: Collection
 ) -> None:

@@ -14,6 +14,9 @@ from service.training_options import TrainingOptions, refusal
 Version = Annotated[int, Path(ge=1, lt=1 << 31, description="Version of a code space, counted from 1.")]
 
 
+NBits = Annotated[int, Field(ge=MIN_BITS, le=MAX_BITS, multiple_of=BITS_STEP)]
+
+
 class SpaceRef(BaseModel):
     """Which code space it was."""
 
@@ -46,12 +49,10 @@ class Retrain(TrainingOptions):
     """Options of the training, each with a default: docs/models.md explains them."""
 
     force: bool = Field(False, description="Promote the new space even if it is worse than the active one.")
-    n_bits: int | None = Field(
+    n_bits: NBits | Literal["auto"] | None = Field(
         None,
-        ge=MIN_BITS,
-        le=MAX_BITS,
-        multiple_of=BITS_STEP,
-        description="Width of the codes: that of the collection, which never changes, or left out.",
+        description="Width of the new codes; auto: from the number of documents, and from how many of them share a "
+        "code now; left out: that of the active codes.",
     )
 
     @model_validator(mode="wrap")

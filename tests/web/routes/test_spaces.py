@@ -76,12 +76,14 @@ def test_a_retrain_of_too_few_documents_is_refused_with_the_number_that_is_neede
             "first_share needs neighbors above 0, got 0.4",
         ),
         ({"likeness": 1, "first_share": 0}, "body.likeness", "likeness needs a first network"),
-        (
-            {"n_bits": 64},
-            "body.n_bits",
-            "n_bits must be 32, which collection 'texts' was made with, or left out, got 64",
+        *(
+            (
+                {"n_bits": n_bits},
+                "body.n_bits",
+                f"n_bits must be an integer at least 8 and at most 256 in steps of 8 or auto, got {shown}",
+            )
+            for n_bits, shown in ((33, "33"), (512, "512"), ("many", '"many"'))
         ),
-        ({"n_bits": 33}, "body.n_bits", "n_bits must be an integer at least 8 and at most 256 in steps of 8, got 33"),
         ({"image_size": 8}, "body.image_size", '"image_size" is no option'),
         ({"force": "perhaps"}, "body.force", 'force must be true or false, got "perhaps"'),
     ],
