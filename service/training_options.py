@@ -120,8 +120,6 @@ VARIANTS: Mapping[str, Variant] = {
             "first_share": 0.45,
             "first_bits": 128,
             "refined_neighbors": 10,
-            "near_neighbors": 5,
-            "partners": 10,
             "drawn_neighbors": 15,
             "output_words": 4_000,
             "corruption": 0.5,
@@ -149,7 +147,7 @@ VARIANTS: Mapping[str, Variant] = {
 
 AIMS: Mapping[Aim, Mapping[str, object]] = {
     "topics": {},
-    "both": {"nearest_likeness": 1.0, "corruption": 0.4, "noise": 4.0},
+    "both": {"near_neighbors": 5, "partners": 10, "nearest_likeness": 1.0, "corruption": 0.4, "noise": 4.0},
     "nearest": {"neighbors": 5, "first_share": 0.0},
 }
 """Values that replace those of the preset of `neighbor`, by what its codes are for."""

@@ -137,8 +137,6 @@ def test_larger_collections_have_one_plan(n_documents, batch_size, first_epochs,
         first_bits=128,
         likeness=0.3,
         nearest_share=0.625,
-        near_neighbors=5,
-        partners=10,
     )
 
 
