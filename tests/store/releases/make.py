@@ -22,7 +22,7 @@ from alembic import command
 from fastapi.testclient import TestClient
 
 from service.config import Settings
-from service.store import migrations
+from service.store import migrations, upgrades
 from service.store.database import Database
 from service.web.app import create_app
 from training.worker import work
@@ -100,7 +100,7 @@ def forget_machine(url: str) -> None:
 def downgrade(url: str, revision: str) -> None:
     """Take a database back to an older schema revision."""
     database = Database.open(url)
-    with migrations._config() as config, database.ddl() as connection:
+    with upgrades._config() as config, database.ddl() as connection:
         config.attributes["connection"] = connection
         command.downgrade(config, revision)
     database.close()
