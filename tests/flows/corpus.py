@@ -31,7 +31,12 @@ def documents(n: int, start: int = 0, seed: int = 7) -> list[dict[str, Any]]:
 
 
 def fill(api: Api, n: int, collection: str = "texts", n_bits: int = 32) -> None:
-    """A collection of that many documents."""
+    """A collection of that many documents, in the answers of this process when it returns."""
     api.put(f"/collections/{collection}", {"n_bits": n_bits})
+    seq = 0
     for start in range(0, n, 1_000):
-        api.post(f"/collections/{collection}/documents", {"documents": documents(min(1_000, n - start), start)})
+        stored = api.post(
+            f"/collections/{collection}/documents", {"documents": documents(min(1_000, n - start), start)}
+        )
+        seq = stored["seq"]
+    api.get(f"/collections/{collection}/similar", q="bread", at_least_seq=seq)
