@@ -48,8 +48,10 @@ def until(condition: Callable[[], object]) -> None:
 def taken_over(database: Database, job: Job) -> None:
     with database.write() as connection:
         jobs.release(connection, job.id, "w")
-    with database.write() as connection:
-        assert jobs.claim(connection, "other", 60, ["retrain"])
+    claimed = None
+    while claimed is None:  # a claim passes over a row that a heartbeat has locked
+        with database.write() as connection:
+            claimed = jobs.claim(connection, "other", 60, ["retrain"])
 
 
 @contextmanager
