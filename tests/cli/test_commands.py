@@ -61,7 +61,7 @@ def serving(*arguments: str, **environment: str) -> Iterator[tuple[subprocess.Po
 
 def answers(url: str) -> bool:
     try:
-        return httpx2.get(f"{url}/healthz").is_success
+        return httpx2.get(f"{url}/healthz", timeout=60).is_success
     except httpx2.TransportError:
         return False
 
@@ -118,7 +118,7 @@ def test_an_import_names_the_lines_that_it_refuses_and_stores_all_others(sqlite_
     ]
     file.write_bytes(gzip.compress(b"\n".join(lines)))
     with serving("serve", "--no-trainer", "--database-url", sqlite_url) as (_, url):
-        httpx2.put(f"{url}/v1/collections/texts", json={"n_bits": 32})
+        httpx2.put(f"{url}/v1/collections/texts", json={"n_bits": 32}, timeout=60)
         ended = nearbit("import", str(file), "-c", "texts", "--url", url, "--errors", str(errors))
         assert ended.returncode == 1
         printed = " ".join(ended.stderr.split())
@@ -133,7 +133,7 @@ def test_an_import_names_the_lines_that_it_refuses_and_stores_all_others(sqlite_
         assert "Traceback" not in printed
         kept = [json.loads(line) for line in errors.read_text().splitlines()]
         assert {(line["line"], line["text"]) for line in kept} == {(n, lines[n - 1].decode()) for n in (2, 4, 5)}
-        stored = httpx2.get(f"{url}/v1/collections/texts/documents").json()["items"]
+        stored = httpx2.get(f"{url}/v1/collections/texts/documents", timeout=60).json()["items"]
         assert [document["text"] for document in stored] == ["two", "no id"]
         again = nearbit("import", "-", "-c", "texts", "--url", url, input=lines[0].decode())
         assert again.returncode == 0, again.stderr
@@ -173,7 +173,7 @@ def test_every_command_sends_the_key_and_says_when_it_is_missing(sqlite_url: str
 @pytest.mark.long
 def test_this_machine_is_reached_beside_proxies_in_the_environment(sqlite_url: str) -> None:
     with serving("serve", "--no-trainer", "--database-url", sqlite_url) as (_, url):
-        httpx2.put(f"{url}/v1/collections/texts")
+        httpx2.put(f"{url}/v1/collections/texts", timeout=60)
         for proxy in ("socks5://127.0.0.1:9", "http://127.0.0.1:9"):
             proxies = dict.fromkeys(("ALL_PROXY", "HTTP_PROXY", "http_proxy", "all_proxy"), proxy)
             ended = nearbit("query", "text", "-c", "texts", "--url", url, **proxies)
@@ -187,8 +187,10 @@ NASTY = "[/INST] [error] \x1b[31mred\u202e \x9b2J"
 def test_text_of_users_is_shown_as_it_is_and_cannot_steer_the_terminal(sqlite_url: str) -> None:
     documents = [{"id": "[/b] 日本", "text": f"{NASTY}\nmore", "metadata": {"[x]": NASTY}}]
     with serving("serve", "--no-trainer", "--database-url", sqlite_url) as (_, url):
-        httpx2.put(f"{url}/v1/collections/texts")
-        httpx2.post(f"{url}/v1/collections/texts/documents", json={"documents": documents}).raise_for_status()
+        httpx2.put(f"{url}/v1/collections/texts", timeout=60)
+        httpx2.post(
+            f"{url}/v1/collections/texts/documents", json={"documents": documents}, timeout=60
+        ).raise_for_status()
         for encoding in ("utf-8", "ascii", "ascii:strict", "latin-1"):
             plain = {"PYTHONIOENCODING": encoding, "LANG": "C", "LC_ALL": "C", "COLUMNS": "200"}
             found = nearbit("query", "[/INST] red 日本", "-c", "texts", "--url", url, **plain)
@@ -211,9 +213,11 @@ def test_several_workers_share_a_port_and_their_counts_and_end_together(sqlite_u
         deadline = time.monotonic() + 120
         while len(pids) < 2:
             assert time.monotonic() < deadline
-            httpx2.put(f"{url}/v1/collections/texts")
-            pids |= set(re.findall(r'nearbit_encoder_calls{pid="(\d+)"}', httpx2.get(f"{url}/metrics").text))
-        counted = [httpx2.get(f"{url}/metrics").text for _ in range(4)]
+            httpx2.put(f"{url}/v1/collections/texts", timeout=60)
+            pids |= set(
+                re.findall(r'nearbit_encoder_calls{pid="(\d+)"}', httpx2.get(f"{url}/metrics", timeout=60).text)
+            )
+        counted = [httpx2.get(f"{url}/metrics", timeout=60).text for _ in range(4)]
         route = 'nearbit_http_requests_total{method="GET",route="/metrics",status="200"}'
         counts = [float(text.split(route)[1].split()[0]) for text in counted]
         assert counts == sorted(set(counts))
@@ -235,7 +239,7 @@ def test_workers_end_when_their_parent_is_killed(sqlite_url: str) -> None:
 @pytest.mark.long
 def test_a_stop_finishes_the_requests_in_flight(sqlite_url: str) -> None:
     with serving("serve", "--no-trainer", "--database-url", sqlite_url) as (process, url):
-        httpx2.put(f"{url}/v1/collections/texts")
+        httpx2.put(f"{url}/v1/collections/texts", timeout=60)
         documents = [{"id": f"d{i}", "text": f"text {i} " * 1_000} for i in range(1_000)]
         statuses: list[int] = []
 

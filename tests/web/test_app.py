@@ -173,9 +173,12 @@ def test_the_encoder_process_is_healthy_and_counts(sqlite_url: str) -> None:
             return encoded.codes.shape
 
         assert asyncio.run(ask()) == (2, 2)
-        assert httpx2.get(f"{encoder_url}/healthz").json() == {"status": "ok"}
-        assert httpx2.get(f"{encoder_url}/readyz").json() == {"status": "ready", "checks": {"encoder": "ok"}}
-        figures = httpx2.get(f"{encoder_url}/metrics").text
+        assert httpx2.get(f"{encoder_url}/healthz", timeout=60).json() == {"status": "ok"}
+        assert httpx2.get(f"{encoder_url}/readyz", timeout=60).json() == {
+            "status": "ready",
+            "checks": {"encoder": "ok"},
+        }
+        figures = httpx2.get(f"{encoder_url}/metrics", timeout=60).text
     assert re.search(r'^nearbit_encoder_contents{pid="\d+"} 2.0$', figures, re.MULTILINE)
 
 

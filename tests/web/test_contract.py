@@ -73,9 +73,9 @@ def base_url() -> Iterator[str]:
     thread.start()
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     documents = [{"id": f"{i}", "text": f"text {i}", "metadata": METADATA[i % len(METADATA)]} for i in range(20)]
-    httpx2.put(f"{url}/v1/collections/texts", json={"n_bits": 16}).raise_for_status()
-    httpx2.post(f"{url}/v1/collections/texts/documents", json={"documents": documents}).raise_for_status()
-    while httpx2.get(f"{url}/readyz").status_code != 200:
+    httpx2.put(f"{url}/v1/collections/texts", json={"n_bits": 16}, timeout=60).raise_for_status()
+    httpx2.post(f"{url}/v1/collections/texts/documents", json={"documents": documents}, timeout=60).raise_for_status()
+    while httpx2.get(f"{url}/readyz", timeout=60).status_code != 200:
         time.sleep(0.05)
     yield url
     server.should_exit = True
