@@ -29,7 +29,7 @@ DEFAULT = 1.0
 MARGIN = 0.03
 """How much larger `J` must be than that of the default."""
 MAX_DOCUMENTS = 5_000
-MAX_QUERIES = 1_000
+MIN_QUERIES, MAX_QUERIES = 50, 1_000
 MIN_DOCUMENTS = 200
 """With fewer documents their neighborhoods hold too few to be compared."""
 N_SPLITS = 3
@@ -64,7 +64,7 @@ def choose_rarity(
         seed: draws documents, queries and halves of the vocabulary.
         check_cancelled: called between the steps; may raise to stop the run.
 
-    Cost: about 5 s of CPU for 5,000 documents; of more, as many are drawn.
+    Cost: 3 to 11 s of CPU for 5,000 documents; of more, as many are drawn. Blocks.
     """
     rng = np.random.default_rng([seed, 1])
     rows = np.flatnonzero(np.diff(features.indptr) > 0)
@@ -75,7 +75,7 @@ def choose_rarity(
     sample = _without_rare_words(features[rows])
     halves = [_halves(sample, rng) for _ in range(N_SPLITS)]
     queries = [_drawn(_with_two_words(pair), MAX_QUERIES, rng) for pair in halves]
-    if min(len(sample.data), *(len(places) for places in queries)) < MIN_DOCUMENTS // 4:
+    if min(len(places) for places in queries) < MIN_QUERIES:
         return RarityChoice(DEFAULT, {})
     any_queries = _drawn(np.arange(len(rows)), MAX_QUERIES, rng)
     by_words = np.asarray((sample[any_queries] @ sample.T).todense())  # (n_queries, n)
