@@ -42,8 +42,9 @@ from training.config import TrainingConfig, options_of
 from training.evaluate import entropy
 from training.fit.fit import learn, plan_for
 from training.neighbors.exact import SimilaritySpace, latent_axes, nearest
+from training.neighbors.latent import LatentSpace
 from training.recall import all_distances, expected_recall
-from training.vectors import unit_features
+from training.vectors import unit_features, unit_rows
 
 DEPTH = 100
 """Ranks that count: precision and mAP at 100."""
@@ -113,6 +114,14 @@ def lsa_itq(corpus: Corpus, n_bits: int, seed: int, rounds: int = 50) -> tuple[B
     return _itq(train - mean, test - mean, seed, rounds)
 
 
+def rare_words_lsa_itq(corpus: Corpus, n_bits: int, seed: int, rounds: int = 50) -> tuple[Bits, Bits]:
+    """Iterative quantization of unit vectors on latent axes where words count by one more power of their idf."""
+    axes = LatentSpace.of(corpus.train, n_bits, 1.0, seed).axes
+    train, test = unit_rows(corpus.train @ axes), unit_rows(corpus.test @ axes)
+    mean = train.mean(axis=0)
+    return _itq(train - mean, test - mean, seed, rounds)
+
+
 def pca_itq(corpus: Corpus, n_bits: int, seed: int, rounds: int = 50) -> tuple[Bits, Bits]:
     """Iterative quantization of principal components, as in its paper."""
     return _itq(*_centered_pca(corpus, n_bits, seed), seed, rounds)
@@ -174,6 +183,7 @@ BASELINES: dict[str, Callable[[Corpus, int, int], tuple[Bits, Bits]]] = {
     "PCA hashing": pca_hashing,
     "LSA + median": lsa_median,
     "LSA + ITQ": lsa_itq,
+    "LSA of idf^2 + ITQ": rare_words_lsa_itq,
     "spectral hashing": spectral_hashing,
     "self-taught hashing": self_taught_hashing,
 }
