@@ -1,20 +1,15 @@
-"""Pictures to dense features: decode, turn upright, resize, normalise."""
+"""Pictures to dense features: shades of a small square, normalized if asked to."""
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as PillowImage
-from PIL import ImageOps, UnidentifiedImageError
 
 from service.errors import InvalidContent
 from service.hashing.content import Contents, Image, of_kind
-
-MAX_PIXELS = 50_000_000
-"""Largest picture that is decoded: a small file can claim to be a huge one."""
+from service.hashing.pictures import shades_of
 
 
 class ImageFeaturizer:
@@ -53,7 +48,7 @@ class ImageFeaturizer:
         """Features of pictures: `(n, n_features)` float32, row by row from the top left, channels last.
 
         Raises:
-            InvalidContent: a picture cannot be decoded, or has more than 50 million pixels.
+            InvalidContent: `check_picture` refuses one of them; the message has its position.
         """
         shades = self._shades(contents)
         if self.standardize:
@@ -65,30 +60,12 @@ class ImageFeaturizer:
         images = of_kind(contents, Image)
         shades = np.empty((len(images), self.n_features), dtype=np.float32)
         for position, image in enumerate(images):
-            shades[position] = self._decode(image.data, position).ravel()
+            try:
+                shades[position] = shades_of(image.data, self.size, self.color).ravel()
+            except InvalidContent as error:
+                raise InvalidContent(error.reason, position) from None
         shades /= 255
         return shades
-
-    def _decode(self, data: bytes, position: int) -> NDArray[np.uint8]:
-        try:
-            with PillowImage.open(BytesIO(data), formats=("PNG", "JPEG")) as file:
-                if file.width * file.height > MAX_PIXELS:
-                    raise InvalidContent(
-                        f"an image must have at most {MAX_PIXELS} pixels, got {file.width} x {file.height}", position
-                    )
-                mode = "RGB" if self.color else "L"
-                file.draft(mode, (self.size, self.size))  # a JPEG decodes straight to about that size
-                upright = _on_white(ImageOps.exif_transpose(file)).convert(mode)
-                return np.asarray(upright.resize((self.size, self.size), PillowImage.Resampling.BILINEAR))
-        except (
-            PillowImage.DecompressionBombError,
-            UnidentifiedImageError,
-            OSError,
-            SyntaxError,
-            ValueError,
-            EOFError,
-        ) as error:
-            raise InvalidContent(f"the image cannot be decoded: {error}", position) from None
 
     def state(self) -> tuple[dict[str, object], dict[str, NDArray[np.generic]]]:
         """Hyper-parameters, the mean picture and the common deviation."""
@@ -103,13 +80,3 @@ class ImageFeaturizer:
             featurizer.mean = arrays["mean"].astype(np.float32)
             featurizer.scale = arrays["scale"].astype(np.float32)
         return featurizer
-
-
-def _on_white(image: PillowImage.Image) -> PillowImage.Image:
-    """The picture without transparency, on white; 16-bit shades cut to 8."""
-    if image.mode.startswith("I"):
-        return PillowImage.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8))
-    if image.has_transparency_data:
-        clear = image.convert("RGBA")
-        return PillowImage.alpha_composite(PillowImage.new("RGBA", clear.size, "white"), clear)
-    return image
