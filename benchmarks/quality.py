@@ -48,6 +48,8 @@ from training.vectors import unit_features, unit_rows
 
 DEPTH = 100
 """Ranks that count: precision and mAP at 100."""
+PICTURE_DEPTH = 1_000
+"""Ranks of the mAP that is usual for pictures: each has thousands of others of its kind."""
 
 Bits = NDArray[np.bool_]
 
@@ -65,6 +67,7 @@ class Score:
     bit_entropy: float | None
     seconds: float
     cpu_seconds: float
+    picture_average_precision: float | None = None
 
 
 # --- methods: each gives bits of the training and of the test documents ----------------------------------------------
@@ -191,6 +194,8 @@ PICTURE_BASELINES = {
     "random hyperplanes": random_hyperplanes,
     "PCA hashing": pca_hashing,
     "PCA + ITQ": pca_itq,
+    "LSA + median": lsa_median,
+    "LSA + ITQ": lsa_itq,
     "spectral hashing": spectral_hashing,
 }
 """Self-taught hashing is left out: a support vector machine per bit on 57,000 pictures takes hours."""
@@ -235,16 +240,19 @@ def rank_figures(
 def measure(method: str, corpus: Corpus, bits: tuple[Bits, Bits], truth: NDArray[np.int64]) -> Score:
     """Score bits of the training and the test documents."""
     codes, query_codes = pack(bits[0]), pack(bits[1])
-    figures = []
+    are_pictures = corpus.kind == "bits"
+    figures: list[tuple[float, ...]] = []
     for start in range(0, len(query_codes), 256):
         part = slice(start, start + 256)
         distances = all_distances(query_codes[part], codes)
         relevant = corpus.test_labels[part] @ corpus.train_labels.T > 0
-        figures += [rank_figures(d, r) for d, r in zip(distances, relevant, strict=True)]
-    precision, worst, average = np.mean(figures, axis=0)
+        for row in zip(distances, relevant, strict=True):
+            figures.append((*rank_figures(*row), rank_figures(*row, PICTURE_DEPTH)[2] if are_pictures else 0))
+    precision, worst, average, deep = np.mean(figures, axis=0)
     recall = expected_recall(query_codes, codes, truth, DEPTH)
     mean_entropy = float(entropy(bits[0].mean(axis=0)).mean())
-    return Score(method, bits[0].shape[1], precision, worst, average, recall, mean_entropy, 0, 0)
+    deeper = deep if are_pictures else None
+    return Score(method, bits[0].shape[1], precision, worst, average, recall, mean_entropy, 0, 0, deeper)
 
 
 def semantics(features: Features) -> SimilaritySpace:
@@ -255,15 +263,24 @@ def semantics(features: Features) -> SimilaritySpace:
 def exact_cosine(corpus: Corpus) -> Score:
     """The ranking by the cosine of the features themselves: what codes are to replace."""
     began, cpu = time.perf_counter(), time.process_time()
-    found = nearest(semantics(corpus.test), semantics(corpus.train), DEPTH)
-    relevant = np.einsum("qkl,ql->qk", corpus.train_labels[found.rows], corpus.test_labels) > 0
-    n_relevant = (corpus.test_labels @ corpus.train_labels.T > 0).sum(axis=1)
-    so_far = np.cumsum(relevant, axis=1) / np.arange(1, DEPTH + 1)
-    average = ((so_far * relevant).sum(axis=1) / np.clip(n_relevant, 1, DEPTH)).mean()
-    precision = float(relevant.mean())
+    are_pictures = corpus.kind == "bits"
+    rows = nearest(semantics(corpus.test), semantics(corpus.train), PICTURE_DEPTH if are_pictures else DEPTH).rows
+    relevant = np.stack(
+        [corpus.train_labels[r] @ labels > 0 for r, labels in zip(rows, corpus.test_labels, strict=True)]
+    )
+    precision, average = float(relevant[:, :DEPTH].mean()), _average_precision(corpus, relevant[:, :DEPTH])
+    deeper = _average_precision(corpus, relevant) if are_pictures else None
     seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu
     name = "TF-IDF cosine (exact)" if corpus.kind == "counts" else "cosine of pixels (exact)"
-    return Score(name, None, precision, precision, float(average), 1.0, None, seconds, cpu_seconds)
+    return Score(name, None, precision, precision, average, 1.0, None, seconds, cpu_seconds, deeper)
+
+
+def _average_precision(corpus: Corpus, relevant: NDArray[np.bool_]) -> float:
+    """mAP of rankings without ties, as deep as they are: `(n_queries, depth)`."""
+    n_relevant = (corpus.test_labels @ corpus.train_labels.T > 0).sum(axis=1)
+    depth = relevant.shape[1]
+    so_far = np.cumsum(relevant, axis=1) / np.arange(1, depth + 1)
+    return float(((so_far * relevant).sum(axis=1) / np.clip(n_relevant, 1, depth)).mean())
 
 
 def scores(
@@ -297,17 +314,19 @@ def timed(name: str, corpus: Corpus, truth: NDArray[np.int64], method: Callable[
 def mean_of(name: str, rows: list[Score]) -> Score:
     """The mean of each figure over rows of one width."""
     table = [{k: v for k, v in asdict(row).items() if k not in ("method", "n_bits")} for row in rows]
-    return Score(name, rows[0].n_bits, **{key: float(np.mean([row[key] for row in table])) for key in table[0]})
+    measured = [key for key, value in table[0].items() if value is not None]
+    return Score(name, rows[0].n_bits, **{key: float(np.mean([row[key] for row in table])) for key in measured})
 
 
 def table_of(corpus: Corpus, rows: list[Score]) -> Table:
     """The rows for the screen, with what is published on the same data."""
     size = f"{corpus.train.shape[0]:,} documents, {corpus.test.shape[0]:,} queries"
     table = Table(title=f"{corpus.name}: {size}")
-    for heading in ("method", "bits", "P@100", "worst", "mAP@100", "recall@10", "entropy", "s", "CPU s"):
+    for heading in ("method", "bits", "P@100", "worst", "mAP@100", "mAP@1000", "recall@10", "entropy", "s", "CPU s"):
         table.add_column(heading, justify="left" if heading == "method" else "right")
     for row in rows:
-        figures = (row.precision, row.precision_worst, row.mean_average_precision, row.recall, row.bit_entropy)
+        averages = (row.mean_average_precision, row.picture_average_precision)
+        figures = (row.precision, row.precision_worst, *averages, row.recall, row.bit_entropy)
         shown = ["" if x is None else f"{x:.3f}" for x in figures]
         table.add_row(row.method, str(row.n_bits or ""), *shown, f"{row.seconds:.1f}", f"{row.cpu_seconds:.1f}")
     widths = {row.n_bits for row in rows}
