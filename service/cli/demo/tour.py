@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -12,15 +11,14 @@ from rich.console import Console
 from rich.text import Text
 
 from service.cli.client import Client
+from service.cli.demo.serving import Served, serve_until_interrupted
 from service.cli.output import found_table, import_documents, matches_table, watch_job
 from service.config import Settings
-from service.errors import ConfigurationError, Unavailable
 from service.safe_text import say
 
 COLLECTION = "docstrings"
 QUERIES = ("matrix inverse", "read a csv file", "shortest path in a graph")
 SIMILAR_TO = "draw random numbers from a normal distribution"
-_START_S = 300.0
 
 
 def tour(settings: Settings, console: Console) -> None:
@@ -30,41 +28,14 @@ def tour(settings: Settings, console: Console) -> None:
         ConfigurationError: the service did not start, for example because the port is taken.
     """
     began = time.monotonic()
-    url = f"http://{_reachable(settings.host)}:{settings.port}"
-    secret = settings.admin_key or settings.read_key
-    key = secret.get_secret_value() if secret else None
-    quiet = {"NEARBIT_LOG_LEVEL": "warning", **os.environ}
-    service = subprocess.Popen([sys.executable, "-m", "service", "serve"], env=quiet)
-    try:
-        with Client(url, key) as client:
-            _wait(service, client)
-            _learn(client, settings.data_dir / "docstrings.jsonl", console)
-            _run_queries(client, console)
+
+    def demonstrate(served: Served) -> None:
+        _learn(served.client, settings.data_dir / "docstrings.jsonl", console)
+        _run_queries(served.client, console)
         say(console, Text(f"\nup after {time.monotonic() - began:.0f} s. Try next, from another terminal:\n"))
-        console.print(_next_steps(url, key is not None), highlight=False, markup=False, soft_wrap=True)
-        service.wait()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        service.terminate()
-        service.wait()
+        console.print(_next_steps(served.url, served.curl), highlight=False, markup=False, soft_wrap=True)
 
-
-def _reachable(host: str) -> str:
-    """The host by which this machine reaches a service that listens on that address."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"[{host}]" if ":" in host else host
-
-
-def _wait(service: subprocess.Popen[bytes], client: Client) -> None:
-    deadline = time.monotonic() + _START_S
-    while time.monotonic() < deadline:
-        if service.poll() is not None:
-            raise ConfigurationError("the service did not start; its error is above")
-        if client.ready():
-            return
-        time.sleep(0.1)
-    raise Unavailable(f"the service at {client.url} is not ready after {_START_S:.0f} s")
+    serve_until_interrupted(settings, demonstrate)
 
 
 def _learn(client: Client, file: Path, console: Console) -> None:
@@ -101,10 +72,9 @@ def _run_queries(client: Client, console: Console) -> None:
     console.print(matches_table(result, f"similar to {SIMILAR_TO!r}, space {result['space']['version']}"))
 
 
-def _next_steps(url: str, with_key: bool) -> str:
+def _next_steps(url: str, curl: str) -> str:
     similar = f"{url}/v1/collections/{COLLECTION}"
-    curl = 'curl -H "Authorization: Bearer $NEARBIT_ADMIN_KEY"' if with_key else "curl"
-    more = f"{curl} {url}/openapi.json" if with_key else f"open {url}/docs"
+    more = f"open {url}/docs" if curl == "curl" else f"{curl} {url}/openapi.json"
     return f"""  {curl} '{similar}/search?q=temporary+directory&k=5'
   {curl} '{similar}/similar?q=read+a+csv+file&k=5'
   {curl} '{similar}/documents/numpy.linalg.solve/similar?k=5'
