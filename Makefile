@@ -13,10 +13,11 @@ COVERED := tests/hashing tests/encoding tests/ingest tests/search tests/store te
 PATHS := tests/index tests/search tests/hashing tests/encoding
 ON_PATHS = $(BIN)/python -m pytest --numprocesses 2 -m "not long" -k "not postgres" $(PYTEST_ARGS) $(PATHS)
 
-.PHONY: help demo test test-long test-oldest test-paths coverage lint clean
+.PHONY: help demo demo-images test test-long test-oldest test-paths coverage lint clean
 
 help:
 	@echo "make demo         learn codes of the docstrings on this machine, serve them on 127.0.0.1:8000"
+	@echo "make demo-images  the same of scikit-learn's handwritten digits, and var/demo-images/neighbors.png"
 	@echo "make test         run the tests, on SQLite and on a real PostgreSQL"
 	@echo "make test-long    run the slow tests that make test leaves out: real processes, long trainings, many examples"
 	@echo "make test-oldest  the tests with the oldest versions that pyproject.toml allows, on Python 3.11 in .venv-oldest"
@@ -27,6 +28,9 @@ help:
 
 demo: $(VENV)/.installed
 	@$(BIN)/nearbit demo
+
+demo-images: $(VENV)/.installed
+	@$(BIN)/nearbit demo-images
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest --numprocesses 2 -m "not long" $(PYTEST_ARGS)

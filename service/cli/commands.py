@@ -290,6 +290,18 @@ def demo(
     tour(_settings(port=port, database_url=database_url), console)
 
 
+@cli.command("demo-images")
+def demo_images(
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Learn codes of the handwritten digits of scikit-learn, serve them, and show neighbors as pictures."""
+    settings = _settings(port=port, database_url=database_url)
+    from service.cli.demo.pictures_tour import pictures_tour
+
+    pictures_tour(settings, console)
+
+
 @cli.command()
 def doctor(database_url: DatabaseUrl = None) -> None:
     """Check whether this installation can serve, and show what is wrong."""
