@@ -1,20 +1,27 @@
 """What can be hashed: a text, an image, or an embedding that some other model made.
 
-This module alone knows how each kind of content travels: `from_wire` and `to_wire`, `to_row` and `from_row`. A new kind
-is a class here, a featurizer that takes it, and a field of the requests that carry it.
+This module alone knows how each kind of content travels: `contents_of`, `from_wire` and `to_wire`, `to_row` and
+`from_row`. A new kind is a class here, a featurizer that takes it, and a field of the requests that carry it.
 """
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import Literal, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from service.errors import InvalidContent
+from service.errors import InvalidContent, InvalidInput
+from service.hashing import vectors as vector_forms
+from service.hashing.vectors import Keep, VectorSettings
+
+KINDS = ("text", "embedding", "image")
+"""What the documents of a collection may be."""
+Kind = Literal["text", "embedding", "image"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +55,39 @@ class Image:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Embedding:
-    """A vector that can be hashed: one or more finite numbers, kept as `(width,)` float32 that none may change."""
+    """A vector that can be hashed, and the text that goes with it, if there is one.
+
+    Attributes:
+        vector: `(dims,)` float32, finite, rounded to what is kept of it; none may change it.
+        text: shown and found by its words; it is not hashed.
+        title: as that of a text.
+        keep: how the vector is stored.
+    """
 
     vector: NDArray[np.float32]
+    text: str | None
+    title: str | None
+    keep: Keep
 
-    def __init__(self, vector: ArrayLike) -> None:
-        object.__setattr__(self, "vector", _frozen_vector(vector))
+    def __init__(
+        self, vector: ArrayLike, text: str | None = None, title: str | None = None, keep: Keep = "float32"
+    ) -> None:
+        object.__setattr__(self, "vector", _frozen_vector(vector, keep))
+        object.__setattr__(self, "text", text)
+        object.__setattr__(self, "title", title)
+        object.__setattr__(self, "keep", keep)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Embedding) and np.array_equal(self.vector, other.vector)
+        if not isinstance(other, Embedding) or (self.text, self.title) != (other.text, other.title):
+            return False
+        return np.array_equal(self.vector, other.vector)
 
     def __hash__(self) -> int:
-        return hash(self.vector.tobytes())
+        return hash((self.vector.tobytes(), self.text, self.title))
 
 
+MAX_PIXELS_TOGETHER = 100_000_000
+"""Most pixels of the pictures in one request: several seconds of checking."""
 MAX_TITLE_CHARS = 1_000
 """Longest title of a text."""
 
@@ -72,17 +98,17 @@ _SEEN = re.compile(
     r"\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     r"\U000e0001\U000e0020-\U000e007f]"
 )
-# The first byte of a row's content says its kind.
-_IMAGE, _EMBEDDING = b"I", b"E"
+# The first byte of a row's content says its kind; vectors have marks of their own.
+_IMAGE = b"I"
 _IMAGE_SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 
 Content = Text | Image | Embedding
 Contents = Sequence[Content]
 
-Kind = TypeVar("Kind", Text, Image, Embedding)
+OneKind = TypeVar("OneKind", Text, Image, Embedding)
 
 
-def of_kind(contents: Contents, kind: type[Kind]) -> Sequence[Kind]:
+def of_kind(contents: Contents, kind: type[OneKind]) -> Sequence[OneKind]:
     """The same contents, all of one kind.
 
     Raises:
@@ -92,48 +118,173 @@ def of_kind(contents: Contents, kind: type[Kind]) -> Sequence[Kind]:
         if not isinstance(content, kind):
             found = type(content).__name__
             raise InvalidContent(f"must be of the kind {kind.__name__} here, got {found}", position)
-    return cast("Sequence[Kind]", contents)
+    return cast("Sequence[OneKind]", contents)
 
 
-def _frozen_vector(given: ArrayLike) -> NDArray[np.float32]:
+def text_of(content: Content | None) -> str:
+    """The words of a content: title and text, as one text; empty where it has none."""
+    if isinstance(content, Text):
+        return content.whole
+    if isinstance(content, Embedding):
+        return "\n".join(filter(None, (content.title, content.text)))
+    return ""
+
+
+def shown_text(content: Content | None) -> Text | None:
+    """What of a content can be read: its text with its title; None where it has neither."""
+    if isinstance(content, Embedding) and (content.text is not None or content.title is not None):
+        return _unchecked(content.text or "", content.title)
+    return content if isinstance(content, Text) else None
+
+
+def _frozen_vector(given: ArrayLike, keep: Keep) -> NDArray[np.float32]:
     try:
-        with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and is refused as such
-            vector = np.array(given, dtype=np.float32)
+        vector = vector_forms.to_float32(given)
     except (TypeError, ValueError) as error:
         raise InvalidContent(f"an embedding must be a list of numbers: {error}") from None
     if vector.ndim != 1 or not len(vector):
         raise InvalidContent(f"an embedding must be a list of one or more numbers, got shape {vector.shape}")
     if not np.isfinite(vector).all():
         raise InvalidContent(f"an embedding must be finite, entry {int(np.argmin(np.isfinite(vector)))} is not")
+    vector = vector_forms.rounded(vector, keep)
     vector.setflags(write=False)
     return vector
 
 
+@dataclass(frozen=True, slots=True)
+class GivenContent:
+    """A content as a request brings it.
+
+    Attributes:
+        text, title: of a text; a vector may have them beside it.
+        vector: a list of numbers, or base64 of little-endian float32 or float16.
+        image: base64 of a PNG or JPEG file.
+    """
+
+    text: str | None = None
+    title: str | None = None
+    vector: object = None
+    image: str | None = None
+
+    def is_text(self) -> bool:
+        """Whether it can only be a text."""
+        return self.text is not None and self.vector is None and self.image is None
+
+
+_FIELDS: dict[Kind, tuple[str, ...]] = {
+    "text": ("text", "title"),
+    "embedding": ("vector", "text", "title"),
+    "image": ("image",),
+}
+"""What contents of a kind may have; they must have the first."""
+
+
+def contents_of(
+    given: Iterable[GivenContent], kind: Kind, settings: VectorSettings | None, name: str = "documents"
+) -> list[Content]:
+    """Contents of a kind. Texts are not checked yet; vectors and pictures are.
+
+    Args:
+        given: as they came.
+        kind: of the collection.
+        settings: of its vectors, if it has any.
+        name: what the caller called them.
+
+    Raises:
+        InvalidContent: one is not of that kind, or is no vector or picture that can be hashed; with its place.
+        InvalidInput: pictures have too many pixels in all.
+
+    Cost: that of decoding base64 and of checking pictures. Blocks.
+    """
+    contents, n_pixels = [], 0
+    for position, one in enumerate(given):
+        try:
+            content = _content_of(one, kind, settings)
+            n_pixels += _pixels_of(content)
+        except InvalidContent as error:
+            raise InvalidContent(error.reason, position, name) from None
+        if n_pixels > MAX_PIXELS_TOGETHER:
+            raise InvalidInput(
+                f"{name} must have at most {MAX_PIXELS_TOGETHER} pixels in all in one request: send parts"
+            )
+        contents.append(content)
+    return contents
+
+
+def _pixels_of(content: Content) -> int:
+    """How many pixels a picture has, after it was checked; 0 of other contents."""
+    if not isinstance(content, Image):
+        return 0
+    from service.hashing.pictures import check_picture
+
+    return check_picture(content.data)
+
+
+def _content_of(given: GivenContent, kind: Kind, settings: VectorSettings | None) -> Content:
+    text, title = given.text, given.title or None
+    values = {"text": text, "title": title, "vector": given.vector, "image": given.image}
+    needed, *_ = allowed = _FIELDS[kind]
+    for name, value in values.items():
+        if value is not None and name not in allowed:
+            raise InvalidContent(f"{name} is not for a collection of kind {kind}, whose documents have {needed}")
+    if values[needed] is None:
+        raise InvalidContent(f"{needed} is missing: the collection is of kind {kind}")
+    if given.image is not None:
+        from service.hashing.pictures import picture_from_base64  # Pillow, which only pictures wait for
+
+        return Image(picture_from_base64(given.image))
+    if settings is None:
+        return _unchecked(text or "", title)
+    return Embedding(vector_forms.read_vector(given.vector, settings.dims), text, title, settings.keep)
+
+
+def check_kind(contents: Contents, kind: Kind, settings: VectorSettings | None) -> None:
+    """Refuse contents that are not of a kind, or vectors of another width.
+
+    Raises:
+        InvalidContent: the first such, with its place.
+    """
+    wanted = {"text": Text, "embedding": Embedding, "image": Image}[kind]
+    for position, content in enumerate(contents):
+        if not isinstance(content, wanted):
+            raise InvalidContent(f"{_FIELDS[kind][0]} is missing: the collection is of kind {kind}", position)
+        if isinstance(content, Embedding) and settings is not None and len(content.vector) != settings.dims:
+            raise InvalidContent(f"vector must have {settings.dims} entries, got {len(content.vector)}", position)
+
+
 def from_wire(*, text: str, title: str | None = None) -> Content:
-    """The content of a request, not checked yet: `check_content` does it for one, `check_contents` for many."""
+    """The text of a request, not checked yet: `check_content` does it for one, `check_contents` for many."""
     return _unchecked(text, title or None)
 
 
 def to_wire(content: Content) -> dict[str, str]:
-    """The fields of an answer that show a content, without its title.
+    """The fields of an answer that show what can be read of a content, without its title."""
+    text = None if isinstance(content, Image) else content.text
+    return {} if text is None else {"text": text}
 
-    Raises:
-        TypeError: it is of a kind that no answer shows.
-    """
-    if isinstance(content, Text):
-        return {"text": content.text}
-    raise TypeError(f"no answer shows content of the kind {type(content).__name__}")
+
+def document_to_wire(content: Content) -> dict[str, str]:
+    """All fields of a content, in the form in which documents are put: vectors as base64 of little-endian float32."""
+    match content:
+        case Text(_, title):
+            shown = {"title": title}
+        case Image(data):
+            shown = {"image": base64.b64encode(data).decode("ascii")}
+        case Embedding(vector, _, title):
+            written = base64.b64encode(vector.astype("<f4").tobytes()).decode("ascii")
+            shown = {"title": title, "vector": written}
+    return {name: value for name, value in shown.items() if value is not None} | to_wire(content)
 
 
 def to_row(content: Content) -> tuple[str | None, bytes | None, str | None]:
-    """The columns `text`, `content` and `title` of a document's row: one of the first two is None."""
+    """The columns `text`, `content` and `title` of a document's row; those that it has nothing for are None."""
     match content:
         case Text(text, title):
             return text, None, title
         case Image(data):
             return None, _IMAGE + data, None
-        case Embedding(vector=vector):
-            return None, _EMBEDDING + vector.astype("<f4").tobytes(), None
+        case Embedding(vector, text, title, keep):
+            return text, vector_forms.to_row(vector, keep), title
 
 
 def from_row(text: str | None, data: bytes | None, title: str | None = None) -> Content:
@@ -146,14 +297,21 @@ def from_row(text: str | None, data: bytes | None, title: str | None = None) -> 
         return _unchecked(text or "", title)
     if data.startswith(_IMAGE):
         return Image(data[1:])
-    if data.startswith(_EMBEDDING):
-        return Embedding(np.frombuffer(data, "<f4", offset=1))
+    if data.startswith(vector_forms.MARKS):
+        vector, keep = vector_forms.from_row(data)
+        return Embedding(vector, text, title, keep)
     raise ValueError(f"the content of a document has an unknown kind, {data[:1]!r}")
 
 
 def size_of(content: Content) -> int:
-    """How much a content counts towards limits that are given in characters: 1 if it is no text."""
-    return len(content.text) + len(content.title or "") if isinstance(content, Text) else 1
+    """How much a content counts towards limits in characters: entries of a vector and bytes of a picture are such."""
+    match content:
+        case Text(text, title):
+            return len(text) + len(title or "")
+        case Image(data):
+            return len(data)
+        case Embedding(vector, text, title):
+            return len(vector) + len(text or "") + len(title or "")
 
 
 def check_content(content: Content, max_chars: int | None = None, name: str = "text") -> None:
@@ -163,18 +321,22 @@ def check_content(content: Content, max_chars: int | None = None, name: str = "t
         InvalidContent: a text that is empty or blank (white space and format characters only), longer than `max_chars`
             characters, with a NUL, or with a lone surrogate (which no UTF-8 can hold).
     """
-    if not isinstance(content, Text):
+    if isinstance(content, Image):
         return  # checked where it was made
-    text = content.text
+    if content.text is not None:
+        _check_text(content.text, max_chars, name)
+    if content.title is not None:
+        if len(content.title) > MAX_TITLE_CHARS:
+            raise InvalidContent(f"title must be at most {MAX_TITLE_CHARS} characters long, got {len(content.title)}")
+        _check_storable(content.title, "title")
+
+
+def _check_text(text: str, max_chars: int | None, name: str) -> None:
     if _is_blank(text):
         raise InvalidContent(f"{name} {_BLANK}")
     if max_chars is not None and len(text) > max_chars:
         raise InvalidContent(f"{name} must be at most {max_chars} characters long, got {len(text)}")
     _check_hashable(text, name)
-    if content.title is not None:
-        if len(content.title) > MAX_TITLE_CHARS:
-            raise InvalidContent(f"title must be at most {MAX_TITLE_CHARS} characters long, got {len(content.title)}")
-        _check_storable(content.title, "title")
 
 
 def check_contents(contents: Iterable[Content], max_chars: int | None = None, name: str = "texts") -> None:

@@ -263,11 +263,10 @@ class Follower:
             if collection.collection_id not in self._unloaded:
                 self._documents.step_columns(collection)  # before the codes: no code is found that filters do not know
                 self._step(collection)
-                if collection.kind == "text":
-                    self._documents.step(collection)
-                    words = self._documents.get(collection.collection_id)
-                    if words is not None and words.read_seq < collection.last_seq:
-                        self.wake()  # one step reads only so much, that codes and heartbeats go on
+                self._documents.step(collection)
+                words = self._documents.get(collection.collection_id)
+                if words is not None and words.read_seq < collection.last_seq:
+                    self.wake()  # one step reads only so much, that codes and heartbeats go on
         with self._moved:
             self._moved.notify_all()
         self._forget()

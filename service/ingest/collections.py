@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from service.errors import CollectionDiffers, InvalidInput, NotFound
 from service.hashing.analysis import LANGUAGES
 from service.hashing.codes import check_n_bits
+from service.hashing.content import Kind
 from service.hashing.digest import digest_of
+from service.hashing.vectors import VectorSettings
 from service.index.replicas import Follower
 from service.store import collections, deletion, spaces, words
 from service.store.collections import Collection
@@ -28,8 +31,23 @@ class WordChanges:
 
     def applied_to(self, settings: WordSettings) -> WordSettings:
         """The settings with these changes."""
-        changes = {name: value for name, value in vars(self).items() if value is not None}
-        return replace(settings, **changes)
+        return replace(settings, **self.given)
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What is to change."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+    def refuse_for_images(self) -> None:
+        """Refuse any change: pictures have no words.
+
+        Raises:
+            InvalidInput: there is one.
+        """
+        if self.given:
+            raise InvalidInput(
+                f"{next(iter(self.given))} is not for a collection of kind image: pictures have no words"
+            )
 
 
 class CollectionWriter:
@@ -40,28 +58,47 @@ class CollectionWriter:
         self.follower = follower
 
     async def create(
-        self, name: str, kind: str, n_bits: int, changes: WordChanges | None = None
+        self,
+        name: str,
+        kind: Kind,
+        n_bits: int,
+        changes: WordChanges | None = None,
+        vectors: VectorSettings | None = None,
     ) -> tuple[Collection, bool]:
         """The collection of that name, and whether it is new; a new one answers at once from the untrained space.
 
+        Args:
+            name: of the collection.
+            kind: what its documents are.
+            n_bits: width of its codes.
+            changes: word settings other than the defaults.
+            vectors: what its vectors are; for the kind embedding.
+
         Raises:
-            CollectionDiffers: it exists with another kind, n_bits or word settings.
-            InvalidInput: codes cannot have that width, or there is no such language.
+            CollectionDiffers: it exists with another kind, n_bits, vectors or word settings.
+            InvalidInput: codes cannot have that width, there is no such language, or a setting is not for that kind.
         """
         check_n_bits(n_bits)
         changes = changes or WordChanges()
         check_language(changes.language)
-        collection, created = await run_in_thread(self._create, name, kind, n_bits, changes)
+        if kind == "image":
+            changes.refuse_for_images()
+        if (kind == "embedding") != (vectors is not None):
+            raise InvalidInput(f"dims must be given for kind embedding, and for no other, got kind {kind}")
+        collection, created = await run_in_thread(self._create, name, kind, n_bits, changes, vectors)
         if created:
             self.follower.wake()
         return collection, created
 
-    def _create(self, name: str, kind: str, n_bits: int, changes: WordChanges) -> tuple[Collection, bool]:
+    def _create(
+        self, name: str, kind: Kind, n_bits: int, changes: WordChanges, vectors: VectorSettings | None
+    ) -> tuple[Collection, bool]:
         from service.hashing.untrained import untrained_hash_function  # torch, which only new collections wait for
 
-        content = untrained_hash_function(n_bits).to_bytes()
+        dims = 0 if vectors is None else vectors.dims
+        content = untrained_hash_function(n_bits, kind=kind, dims=dims).to_bytes()
         with self.database.write() as connection:
-            collection = collections.create(connection, name, kind, n_bits)
+            collection = collections.create(connection, name, kind, n_bits, vectors)
             created = not spaces.list(connection, collection.id)
             if created:
                 spaces.put_function(connection, content, digest_of(content))
@@ -80,10 +117,12 @@ class CollectionWriter:
 
         Raises:
             NotFound: there is no such collection.
-            InvalidInput: there is no such language.
+            InvalidInput: there is no such language, or the collection has no words.
         """
         check_language(changes.language)
         collection = await get_collection(self.database, name)
+        if collection.kind == "image":
+            changes.refuse_for_images()
         await run_in_thread(self._change, collection.id, changes)
         self.follower.wake()
 

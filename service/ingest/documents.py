@@ -17,13 +17,21 @@ from service.config import Settings
 from service.encoding import Encoder
 from service.errors import Conflict, DuplicateIds, InvalidInput
 from service.hashing.codes import Codes
-from service.hashing.content import check_contents
+from service.hashing.content import (
+    Content,
+    GivenContent,
+    check_contents,
+    check_kind,
+    contents_of,
+    from_wire,
+)
 from service.hashing.encoded import Encoded
 from service.index.replicas import Follower
 from service.ingest.collections import get_collection
 from service.ingest.duplicates import DuplicateCheck, DuplicatesOf, Lookup, show
 from service.ingest.language import decide_language_of, is_new_magnitude
 from service.store import codes, documents, spaces
+from service.store.collections import Collection
 from service.store.database import Database, Lane
 from service.store.documents import NewDocument, PutResult
 from service.store.spaces import CodeSpace
@@ -69,6 +77,18 @@ class DocumentWriter:
         self.follower = follower
         self.settings = settings
 
+    async def contents_of(self, collection: str, given: Sequence[GivenContent]) -> list[Content]:
+        """The contents of a request, which the kind of the collection says how to read: many in a thread.
+
+        Raises:
+            NotFound: there is no such collection.
+            InvalidContent: one is not of that kind, or cannot be hashed; with its place.
+        """
+        if all(map(GivenContent.is_text, given)):  # texts need not know
+            return [from_wire(text=one.text or "", title=one.title) for one in given]
+        stored = await get_collection(self.database, collection)
+        return await run_in_large_thread(contents_of, given, stored.kind, stored.vectors)
+
     async def add(self, collection: str, new: Sequence[NewDocument], duplicates: DuplicateCheck | None = None) -> Added:
         """Put documents into a collection, replacing those whose id exists, with codes in the active space.
 
@@ -80,14 +100,15 @@ class DocumentWriter:
         Raises:
             NotFound: there is no such collection.
             InvalidInput: too many documents, or the radius of a near duplicate is too great.
-            InvalidContent: a text that cannot be hashed, with its place in the batch; nothing was kept.
+            InvalidContent: a content that cannot be hashed, or is not of the collection's kind, with its place in the
+                batch; nothing was kept.
             DuplicateIds: the batch names an id twice; nothing was kept.
         """
         stored = await get_collection(self.database, collection)
         if len(new) <= _CHECKED_INLINE:
-            self._check(new)
+            self._check(stored, new)
         else:
-            await run_in_large_thread(self._check, new)
+            await run_in_large_thread(self._check, stored, new)
         if duplicates is not None:
             duplicates.check(stored.n_bits)
         contents = [document.content for document in new]
@@ -108,10 +129,12 @@ class DocumentWriter:
             f"{collection!r} changed too much during one request, {_ATTEMPTS} times: its code space or codes"
         )
 
-    def _check(self, new: Sequence[NewDocument]) -> None:
+    def _check(self, collection: Collection, new: Sequence[NewDocument]) -> None:
         if not 1 <= len(new) <= self.settings.max_batch:
             raise InvalidInput(f"documents must be 1 to {self.settings.max_batch} per request, got {len(new)}")
-        check_contents((document.content for document in new), self.settings.max_text_chars, "documents")
+        contents = [document.content for document in new]
+        check_kind(contents, collection.kind, collection.vectors)
+        check_contents(contents, self.settings.max_text_chars, "documents")
         times = Counter(document.id for document in new if document.id is not None)
         if repeated := [id for id, n in times.items() if n > 1]:
             raise DuplicateIds(repeated)

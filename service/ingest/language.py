@@ -8,7 +8,7 @@ import structlog
 
 from service.errors import NearbitError
 from service.hashing.analysis import decide_language
-from service.hashing.content import Text
+from service.hashing.content import text_of
 from service.store import documents, words
 from service.store.database import Database
 
@@ -35,7 +35,8 @@ def decide_language_of(database: Database, collection_id: int) -> None:
             if settings.language != "auto":
                 return
             found = documents.sample(connection, collection_id, _SAMPLE, seed=0)
-        decided = decide_language([d.content.whole[:_SAMPLE_CHARS] for d in found if isinstance(d.content, Text)])
+        texts = filter(None, (text_of(one.content) for one in found))
+        decided = decide_language([text[:_SAMPLE_CHARS] for text in texts])
         with database.write() as connection:
             settings, _ = words.lock(connection, collection_id)
             if settings.language == "auto" and settings.decided != decided:

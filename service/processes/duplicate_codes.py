@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from service.hashing.codes import Codes
-from service.hashing.content import Content, Text
+from service.hashing.content import Text, shown_text
 from service.hashing.untrained import untrained_hash_function
 from service.index.hamming.table import HammingTable
 from service.index.hamming.view import Keys
@@ -96,6 +96,8 @@ def read_word_codes(
 ) -> WordCodes:
     """Codes of `WORD_BITS` bits of the texts of all documents, or of those that `passing` has; without titles. Blocks.
 
+    Documents without a text have none.
+
     Cost: some thousand documents a second; a few megabytes of texts are in memory at a time.
     """
     function = untrained_hash_function(WORD_BITS)
@@ -111,10 +113,10 @@ def read_word_codes(
                 connection, collection_id, after, _DOCUMENTS_AT_ONCE, _CHARS_AT_ONCE
             )
         after, n_read = part[-1].key if part else after, n_read + len(part)
-        if chosen := _passing(part, passing):
-            keys += [document.key for document in chosen]
-            revisions += [document.revision for document in chosen]
-            found.append(function.encode([_without_title(document.content) for document in chosen]).codes)
+        if chosen := _texts(_passing(part, passing)):
+            keys += [document.key for document, _ in chosen]
+            revisions += [document.revision for document, _ in chosen]
+            found.append(function.encode([text for _, text in chosen]).codes)
         report_progress({"stage": "reading", "done": n_read, "total": total})
     key_array = np.array(keys, np.int64)
     table = HammingTable.build(np.concatenate(found), key_array)
@@ -128,5 +130,7 @@ def _passing(part: list[Document], passing: KeyMask | None) -> list[Document]:
     return [document for document, is_shown in zip(part, shown.tolist(), strict=True) if is_shown]
 
 
-def _without_title(content: Content) -> Content:
-    return replace(content, title=None) if isinstance(content, Text) else content
+def _texts(part: list[Document]) -> list[tuple[Document, Text]]:
+    """The documents that have a text, with it, without its title."""
+    readable = ((document, shown_text(document.content)) for document in part)
+    return [(one, replace(text, title=None)) for one, text in readable if text is not None and text.text]

@@ -26,7 +26,7 @@ from sqlalchemy import Connection
 
 from service.hashing.analysis import Analyzer
 from service.hashing.codes import Codes, unpack
-from service.hashing.content import Text
+from service.hashing.content import text_of
 from service.search.sources import SqlSource
 from service.store import collections, documents, spaces, words
 from service.store.database import Database
@@ -239,7 +239,7 @@ def describe(codes: Codes, sampled: Sequence[DocumentSummary], analyzer: Analyze
     n, n_bits = ones.shape
     if not n:
         return [BitDescription(bit, None, BitSide(), BitSide(), ()) for bit in range(n_bits)]
-    texts = [one.content.whole[:_CHARS_OF_DOCUMENT] if isinstance(one.content, Text) else "" for one in sampled]
+    texts = [text_of(one.content)[:_CHARS_OF_DOCUMENT] for one in sampled]
     terms, has_term = _terms_of(texts, analyzer)
     separation = _specific(_separation(has_term, ones))  # (n_terms, n_bits) float32
     n_words = min(_WORDS_OF_SIDE, len(terms))

@@ -12,7 +12,7 @@ import numpy as np
 from service.config import Settings
 from service.encoding import Encoder
 from service.hashing.codes import unpack
-from service.hashing.content import Text
+from service.hashing.content import text_of
 from service.hashing.contributions import WordContributions
 from service.index.document_replica import DocumentReplica
 from service.index.replicas import Follower
@@ -179,7 +179,7 @@ def _speaking(words: WordContributions, bit: int, value: int) -> list[tuple[str,
 def _shared_words(both: Sequence[Document], replica: DocumentReplica) -> list[SharedWord]:
     """The words that both documents have: of very many, those that the fewest documents have."""
     analyzer = replica.analyzer
-    texts = [one.content.whole[:_READ_CHARS] if isinstance(one.content, Text) else "" for one in both]
+    texts = [text_of(one.content)[:_READ_CHARS] for one in both]
     terms = sorted(set(analyzer.terms(texts[0])).intersection(analyzer.terms(texts[1])))
     clauses = [Clause(((term, 1.0),)) for term in terms]
     scores = replica.words.shares(clauses, np.array([one.key for one in both], dtype=np.int64)).scores

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from service.hashing.analysis import Analyzer
 from service.hashing.codes import Codes, unpack
-from service.hashing.content import Content, Text
+from service.hashing.content import Content, text_of
 from service.hashing.contributions import WordContributions
 from service.index.document_replica import DocumentReplica
 from service.index.key_mask import Keys
@@ -240,9 +240,7 @@ def _word_shares(scoring: Scoring, matched: Matched, words: DocumentReplica) -> 
     for row, content in enumerate(matched.contents):
         has = np.flatnonzero(found.alternatives[row] >= 0).tolist()
         terms = {i: scoring.clauses[i].alternatives[found.alternatives[row, i]][0] for i in has}
-        written = (
-            words.analyzer.written(content.whole[:_READ_CHARS], terms.values()) if isinstance(content, Text) else {}
-        )
+        written = words.analyzer.written(text_of(content)[:_READ_CHARS], terms.values())
         shares = [
             WordShare(
                 scoring.typed[i],

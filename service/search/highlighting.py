@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 
-from service.hashing.content import Text
+from service.hashing.content import shown_text, text_of
 from service.index.document_replica import DocumentReplica
 from service.search.asked import Asked
 from service.search.highlight import highlight
@@ -33,8 +33,8 @@ class Highlighter:
     def of(cls, asked: Asked, replica: DocumentReplica) -> Highlighter:
         """For the words of a query, of a content, or of examples. Blocks; cost: linear in what asks."""
         clauses = asked.clauses
-        if not clauses and isinstance(asked.content, Text):
-            clauses = text_clauses(asked.content.whole, replica)
+        if not clauses and (text := text_of(asked.content)):
+            clauses = text_clauses(text, replica)
         terms = sorted({term for one in clauses if not one.is_excluded for term, _ in one.alternatives})
         n = len(replica.words) + 1
         frequencies = replica.words.document_frequencies(terms)
@@ -45,8 +45,8 @@ class Highlighter:
         return [self._highlighted(match) for match in matches]
 
     def _highlighted(self, match: Match) -> Match:
-        content = match.document.content
-        if not isinstance(content, Text):
+        content = shown_text(match.document.content)
+        if content is None:
             return match
         found = highlight(self.replica.analyzer, self.weights, content.text, content.title)
         return match._replace(highlight=found)
@@ -57,8 +57,8 @@ def written(corrected: Mapping[str, str], replica: DocumentReplica, matches: Seq
     forms: dict[str, str] = {}
     wanted = set(corrected.values())
     for match in matches[:3] if wanted else ():
-        content = match.document.content
-        fields = [match.document.title] + ([content.text] if isinstance(content, Text) else [])
+        content = shown_text(match.document.content)
+        fields = [match.document.title] + ([] if content is None else [content.text])
         for text in filter(None, fields):
             part = text[:_WRITTEN_CHARS]
             for term in replica.analyzer.places(part):

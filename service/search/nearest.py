@@ -8,7 +8,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from service.hashing.codes import hamming_distance
-from service.hashing.content import Content, Text
+from service.hashing.content import Content, text_of
 from service.index.document_replica import DocumentReplica
 from service.index.hamming.answers import Neighbors, Stats
 from service.index.key_mask import KeyMask, Keys
@@ -119,7 +119,7 @@ class RerankedRanker:
 
     def scored(self, connection: Connection, keys: Keys) -> Ranking:
         """These documents with their distances and the BM25 of the words that they share with the content."""
-        clauses = text_clauses(self.content.whole, self.replica) if isinstance(self.content, Text) else ()
+        clauses = text_clauses(text_of(self.content), self.replica)
         scores = rounded(self.replica.words.scores(clauses, keys))
         return Ranking(keys, self.nearest.scored(connection, keys).distances, scores)
 

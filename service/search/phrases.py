@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from service.hashing.analysis import Analyzer, Term
-from service.hashing.content import Content, Text
+from service.hashing.content import Content, shown_text
 
 Phrase = tuple[str, ...]
 
@@ -24,9 +24,10 @@ def consecutive_terms(places: Sequence[Term]) -> list[str]:
 
 def holds(analyzer: Analyzer, content: Content, phrases: Iterable[Phrase], excluded: Iterable[Phrase]) -> bool:
     """Whether the title or the text of a document holds every one of some phrases, and none of others."""
-    if not isinstance(content, Text):
+    readable = shown_text(content)
+    if readable is None:
         return False
-    fields = [consecutive_terms(analyzer.places(field)) for field in (content.title, content.text) if field]
+    fields = [consecutive_terms(analyzer.places(field)) for field in (readable.title, readable.text) if field]
     return all(any(_has(field, phrase) for field in fields) for phrase in phrases) and not any(
         _has(field, phrase) for phrase in excluded for field in fields
     )

@@ -14,7 +14,7 @@ from math import log
 
 import numpy as np
 
-from service.hashing.content import Content, Text
+from service.hashing.content import Content, text_of
 from service.index.document_replica import DocumentReplica
 from service.index.words import Clause
 from service.search.fuse import Direction
@@ -41,7 +41,7 @@ def clauses_of_examples(
     weights: dict[Clause, float] = {}
     for contents, share in ((wanted, 1.0), (unwanted, -UNWANTED)):
         for content in contents:
-            for clause in text_clauses(content.whole, replica) if isinstance(content, Text) else ():
+            for clause in text_clauses(text_of(content), replica):
                 plain = Clause(clause.alternatives)
                 weights[plain] = weights.get(plain, 0.0) + share * clause.weight / len(contents)
     first_terms = [clause.alternatives[0][0] for clause in weights]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, Text, bindparam, cast, delete, literal, select, update
 
 from service.errors import CollectionDiffers, NotFound
 from service.hashing.codes import check_n_bits
+from service.hashing.content import Kind
+from service.hashing.vectors import VectorSettings
 from service.store import schema
 from service.store.schema import instant, now
 from service.store.statements import DriverQuery, insert
@@ -18,7 +23,7 @@ EXISTS = TABLE.c.dropped_at.is_(None)
 """Condition: the collection was not dropped."""
 _COLUMNS = (
     *(TABLE.c.id, TABLE.c.name, TABLE.c.kind, TABLE.c.n_bits, TABLE.c.last_seq),
-    *(TABLE.c.created_at, TABLE.c.words_version),
+    *(TABLE.c.created_at, TABLE.c.words_version, TABLE.c.vectors),
 )
 
 
@@ -28,36 +33,45 @@ class Collection:
 
     Attributes:
         id: the number that everything of it refers to.
-        kind: what its documents are, "text".
+        kind: what its documents are.
         n_bits: width of the codes of its active space.
         last_seq: the last seq drawn in its commit lane; 0 before the first.
         words_version: of the settings of its words (`service.store.words`); 0 before they were changed.
+        vectors: what its vectors are; None of other kinds.
     """
 
     id: int
     name: str
-    kind: str
+    kind: Kind
     n_bits: int
     last_seq: int
     created_at: datetime
     words_version: int = 0
+    vectors: VectorSettings | None = None
 
 
-def create(connection: Connection, name: str, kind: str, n_bits: int) -> Collection:
+def create(
+    connection: Connection, name: str, kind: Kind, n_bits: int, vectors: VectorSettings | None = None
+) -> Collection:
     """The collection of that name, new or as it was: creating it twice is fine, with other settings it is not.
 
     Raises:
-        CollectionDiffers: it exists with another kind or n_bits.
+        CollectionDiffers: it exists with another kind or n_bits, or of other vectors.
         InvalidInput: no such width of codes.
     """
     check_n_bits(n_bits)
-    values = {"name": name, "kind": kind, "n_bits": n_bits, "created_at": now()}
+    kept = None if vectors is None else vectors.to_row()
+    values = {"name": name, "kind": kind, "n_bits": n_bits, "created_at": now(), "vectors": kept}
     connection.execute(insert(connection, TABLE).values(values).on_conflict_do_nothing(index_elements=["name"]))
     collection = get(connection, name)
     if collection.kind != kind:
         raise CollectionDiffers(name, "kind", collection.kind, kind)
     if collection.n_bits != n_bits:
         raise CollectionDiffers(name, "n_bits", collection.n_bits, n_bits)
+    if vectors is not None and collection.vectors is not None:
+        for setting, value in vectors.to_row().items():
+            if (existing := getattr(collection.vectors, setting)) != value:
+                raise CollectionDiffers(name, setting, existing, value)
     return collection
 
 
@@ -70,8 +84,8 @@ def get(connection: Connection, name: str) -> Collection:
     rows = _BY_NAME.rows(connection, name)
     if not rows:
         raise NotFound("collection", name)
-    id, name, kind, n_bits, last_seq, created_at, words_version = rows[0]
-    return Collection(id, name, kind, n_bits, last_seq, instant(created_at), words_version)
+    *values, vectors = rows[0]
+    return _of_row([*values, None if vectors is None else json.loads(vectors)])
 
 
 def by_id(connection: Connection, id: int) -> Collection:
@@ -83,13 +97,13 @@ def by_id(connection: Connection, id: int) -> Collection:
     row = connection.execute(_BY_ID, {"id": id}).first()
     if row is None:
         raise NotFound("collection", f"#{id}")
-    return Collection(*row)
+    return _of_row(row)
 
 
 def page(connection: Connection, after_name: str | None, limit: int) -> list[Collection]:
     """Up to `limit` collections in the order of their names, those after `after_name` if given."""
     rows = connection.execute(_PAGE, {"after": after_name or "", "limit": limit})
-    return [Collection(*row) for row in rows]
+    return [_of_row(row) for row in rows]
 
 
 def drop(connection: Connection, name: str) -> Collection | None:
@@ -101,7 +115,7 @@ def drop(connection: Connection, name: str) -> Collection | None:
     row = connection.execute(_DROP, {"old_name": name}).first()
     if row is None:
         return None
-    dropped = Collection(*row)
+    dropped = _of_row(row)
     connection.execute(delete(schema.jobs).where(schema.jobs.c.collection_id == dropped.id))
     return dropped
 
@@ -109,12 +123,21 @@ def drop(connection: Connection, name: str) -> Collection | None:
 def dropped(connection: Connection) -> list[Collection]:
     """The collections that were dropped and whose rows are not all deleted yet."""
     query = select(*_COLUMNS).where(~EXISTS).order_by(TABLE.c.id)
-    return [Collection(*row) for row in connection.execute(query)]
+    return [_of_row(row) for row in connection.execute(query)]
+
+
+def _of_row(row: Sequence[Any]) -> Collection:
+    """The collection of a row of `_COLUMNS`."""
+    id, name, kind, n_bits, last_seq, created_at, words_version, vectors = row
+    settings = VectorSettings.of_row(vectors)
+    return Collection(id, name, kind, n_bits, last_seq, instant(created_at), words_version, settings)
 
 
 _BY_NAME = DriverQuery(
-    sqlite="SELECT id, name, kind, n_bits, last_seq, created_at, words_version FROM collections WHERE name = ?",
-    postgresql="SELECT id, name, kind, n_bits, last_seq, created_at, words_version FROM collections WHERE name = %s",
+    sqlite="SELECT id, name, kind, n_bits, last_seq, created_at, words_version, vectors FROM collections"
+    " WHERE name = ?",
+    postgresql="SELECT id, name, kind, n_bits, last_seq, created_at, words_version, vectors::text FROM collections"
+    " WHERE name = %s",
 )
 _BY_ID = select(*_COLUMNS).where(TABLE.c.id == bindparam("id"), EXISTS)
 _PAGE = (

@@ -81,7 +81,8 @@ class Document:
 class DocumentSummary(NamedTuple):
     """What an answer shows of a stored document: no content, title and metadata where they were not asked for.
 
-    `n_chars` is the length of content and metadata, as stored, in characters.
+    The content is what can be read of it, a text; None where there is none: vectors and pictures are not read.
+    `n_chars` is the length of text, title and metadata, as stored, in characters.
     """
 
     key: int
@@ -232,30 +233,30 @@ def summaries(
     Raises:
         TooMuchToRead: content and metadata have more than `max_chars` characters in all; it stops reading there.
     """
-    rows = _bounded(_SUMMARIES[shown], connection, integers(keys), max_chars)
+    rows = _bounded(_SUMMARIES[shown], connection, integers(keys), max_chars, n_measured=3)
     metadata = parsed([row[-1] for row in rows])
     return {
         key: DocumentSummary(
             key,
             id,
-            from_row(text, data, title) if shown.text else None,
+            None if text is None else from_row(text, None, title),
             about,
             title,
-            _length(text, data, title, json),
+            _length(text, title, json),
         )
-        for (key, id, text, data, title, json), about in zip(rows, metadata, strict=True)
+        for (key, id, text, title, json), about in zip(rows, metadata, strict=True)
     }
 
 
 def _bounded(
-    statement: DriverQuery, connection: Connection, keys: list[int], max_chars: int | None
+    statement: DriverQuery, connection: Connection, keys: list[int], max_chars: int | None, n_measured: int
 ) -> list[tuple[Any, ...]]:
-    """Rows, read in parts of a few megabytes, whose last four columns have up to `max_chars` characters in all."""
+    """Rows, read in parts of a few megabytes, whose last columns have up to `max_chars` characters in all."""
     found: list[tuple[Any, ...]] = []
     n_chars, start, n_keys = 0, 0, _FIRST_KEYS
     while start < len(keys):
         for row in statement.each(connection, keys[start : start + n_keys]):
-            n_chars += _length(*row[-4:])
+            n_chars += _length(*row[-n_measured:])
             if max_chars is not None and n_chars > max_chars:
                 raise TooMuchToRead(max_chars)
             found.append(row)
@@ -306,8 +307,8 @@ def contents(connection: Connection, keys: Keys, max_chars: int | None = None) -
     Raises:
         TooMuchToRead: the contents have more than `max_chars` characters in all; it stops reading there.
     """
-    rows = _bounded(_CONTENTS, connection, integers(keys), max_chars)
-    return {key: (revision, from_row(text, data, title)) for key, revision, _, text, data, title in rows}
+    rows = _bounded(_CONTENTS, connection, integers(keys), max_chars, n_measured=3)
+    return {key: (revision, from_row(text, data, title)) for key, revision, text, data, title in rows}
 
 
 def by_keys(connection: Connection, keys: Keys) -> dict[int, Document]:
@@ -515,7 +516,7 @@ _BY_ID = select(*COLUMNS).where(_OF_COLLECTION, TABLE.c.id == bindparam("id"))
 
 
 def _summaries(shown: Shown) -> DriverQuery:
-    content = "text, content" if shown.text else "NULL, NULL"
+    content = "text" if shown.text else "NULL"
     content += ", title" if shown.title else ", NULL"
     metadata = "metadata" if shown.metadata else "'{}'"
     return DriverQuery(
@@ -534,9 +535,8 @@ _IDS_OF = DriverQuery(
     postgresql="SELECT key, id FROM documents WHERE key = ANY(%s)",
 )
 _CONTENTS = DriverQuery(
-    sqlite="SELECT key, revision, NULL, text, content, title FROM documents"
-    " WHERE key IN (SELECT value FROM json_each(?))",
-    postgresql="SELECT key, revision, NULL, text, content, title FROM documents WHERE key = ANY(%s)",
+    sqlite="SELECT key, revision, text, content, title FROM documents WHERE key IN (SELECT value FROM json_each(?))",
+    postgresql="SELECT key, revision, text, content, title FROM documents WHERE key = ANY(%s)",
 )
 _LOCATED = DriverQuery(
     sqlite="""

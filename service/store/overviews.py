@@ -35,7 +35,6 @@ class Overview:
         preloading: retired spaces that are about to be active again (`ask_preload`).
         retired_seqs: by the id of each retired space, the seq at which it was retired. Later changes of the collection
             may exist in other spaces only.
-        kind: what its documents are, "text".
         words_version: of the settings of its words.
         compacted_seq: deletions of documents up to it may be noted no more.
     """
@@ -48,7 +47,6 @@ class Overview:
     building: SpaceReference | None
     preloading: tuple[SpaceReference, ...] = ()
     retired_seqs: Mapping[int, int] = field(default_factory=dict)
-    kind: str = "text"
     words_version: int = 0
     compacted_seq: int = 0
 
@@ -96,7 +94,7 @@ _OVERVIEW = (
         *(COLLECTIONS.c.id, COLLECTIONS.c.name, COLLECTIONS.c.n_bits, COLLECTIONS.c.last_seq),
         *(_LIVE.c.id, _LIVE.c.version, _LIVE.c.n_bits, _LIVE.c.digest),
         *(_NEXT.c.id, _NEXT.c.version, _NEXT.c.n_bits, _NEXT.c.digest),
-        *(COLLECTIONS.c.kind, COLLECTIONS.c.words_version, COLLECTIONS.c.compacted_seq),
+        *(COLLECTIONS.c.words_version, COLLECTIONS.c.compacted_seq),
     )
     .join(_LIVE, (_LIVE.c.collection_id == COLLECTIONS.c.id) & (_LIVE.c.state == "active"))
     .outerjoin(

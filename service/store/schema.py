@@ -122,6 +122,7 @@ collections = Table(
     Column("compacted_seq", BigInteger, nullable=False, server_default="0"),  # up to it, deletions may be forgotten
     Column("words", JSON(none_as_null=True)),  # how texts become words and words a rank; service.store.words
     Column("words_version", Integer, nullable=False, server_default="0"),
+    Column("vectors", JSON(none_as_null=True)),  # of kind embedding: what they are; service.hashing.vectors
     CheckConstraint("n_bits BETWEEN 8 AND 256 AND n_bits % 8 = 0", name="n_bits"),
     sqlite_autoincrement=True,
 )

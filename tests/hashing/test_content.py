@@ -8,16 +8,22 @@ from service.errors import InvalidContent
 from service.hashing.content import (
     _SEEN,
     Embedding,
+    GivenContent,
     Image,
     Text,
     check_content,
     check_contents,
+    contents_of,
+    document_to_wire,
     from_row,
     from_wire,
     of_kind,
+    text_of,
     to_row,
     to_wire,
 )
+from service.hashing.vectors import VectorSettings
+from tests.hashing.pictures import PNG
 
 
 @pytest.mark.parametrize(
@@ -71,12 +77,20 @@ def test_any_other_text_is_content():
 
 
 @pytest.mark.parametrize(
-    "content", [Text("a"), Text("a", "its title"), Image(b"\xff\xd8\xff..."), Embedding([1.5, -2])]
+    "content",
+    [
+        Text("a"),
+        Text("a", "its title"),
+        Image(b"\xff\xd8\xff..."),
+        Embedding([1.5, -2]),
+        Embedding([1.5, -2], "its text", "its title", "int8"),
+        Embedding([0.1, 3e38], None, "a title alone", "float16"),
+    ],
 )
-def test_content_survives_its_row_and_is_stored_in_one_of_two_columns(content):
-    row = to_row(content)
-    assert from_row(*row) == content
-    assert [value is None for value in row[:2]].count(True) == 1
+def test_content_survives_its_row(content):
+    restored = from_row(*to_row(content))
+    assert restored == content
+    assert to_row(restored) == to_row(content)
 
 
 def test_what_a_row_holds_is_not_checked_again_and_an_unknown_kind_is_refused():
@@ -85,10 +99,55 @@ def test_what_a_row_holds_is_not_checked_again_and_an_unknown_kind_is_refused():
         from_row(None, b"X...")
 
 
-def test_a_text_survives_the_wire_and_no_answer_shows_another_kind_yet():
+def test_an_answer_shows_what_can_be_read_of_a_content():
     assert to_wire(from_wire(text="naïve 🙂")) == {"text": "naïve 🙂"}
-    with pytest.raises(TypeError, match="no answer shows content of the kind Embedding"):
-        to_wire(Embedding([1]))
+    assert to_wire(Embedding([1], "its text", "its title")) == {"text": "its text"}
+    assert to_wire(Embedding([1])) == to_wire(Image(PNG)) == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("text", Text("naïve 🙂", "its title")),
+        ("embedding", Embedding([0.1, -2, 3e-20], keep="float16")),
+        ("embedding", Embedding([0.1, -2, 3], "its text", "its title", "int8")),
+        ("image", Image(PNG)),
+    ],
+)
+def test_what_an_answer_shows_of_a_document_can_be_put_again(kind, content):
+    settings = VectorSettings(3, keep=content.keep) if kind == "embedding" else None
+    assert contents_of([GivenContent(**document_to_wire(content))], kind, settings) == [content]
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "reason"),
+    [
+        ("text", {"vector": [1]}, "vector is not for a collection of kind text, whose documents have text"),
+        ("text", {}, "text is missing: the collection is of kind text"),
+        ("embedding", {"text": "a"}, "vector is missing: the collection is of kind embedding"),
+        ("embedding", {"vector": [1, 2], "image": "aa"}, "image is not for a collection of kind embedding"),
+        ("image", {"image": "aa", "title": "a"}, "title is not for a collection of kind image"),
+        ("image", {"image": "a"}, "image must be standard base64"),
+        ("image", {"image": "aaaa"}, "an image must be the bytes of a PNG or JPEG file"),
+    ],
+)
+def test_content_that_is_not_of_the_kind_is_refused_with_its_place(kind, given, reason):
+    settings = VectorSettings(2) if kind == "embedding" else None
+    with pytest.raises(InvalidContent, match=rf"^documents\[0\]: {reason}"):
+        contents_of([GivenContent(**given)], kind, settings)
+
+
+def test_the_text_and_the_title_beside_a_vector_are_checked_as_any_other():
+    for broken in (Embedding([1], " "), Embedding([1], "aaa"), Embedding([1], None, "a\x00")):
+        with pytest.raises(InvalidContent):
+            check_content(broken, max_chars=2)
+    check_content(Embedding([1], "a", "its title"), max_chars=2)
+
+
+def test_the_words_of_a_content_are_its_title_and_its_text():
+    assert text_of(Text("b", "a")) == text_of(Embedding([1], "b", "a")) == "a\nb"
+    assert [text_of(one) for one in (Embedding([1], "b"), Embedding([1], None, "a"))] == ["b", "a"]
+    assert text_of(Embedding([1])) == text_of(Image(PNG)) == text_of(None) == ""
 
 
 def test_an_image_is_the_bytes_of_a_png_or_jpeg_file():

@@ -39,6 +39,7 @@ router = APIRouter(
 @router.put(
     "/{collection}",
     summary="Create a collection",
+    response_model_exclude_unset=True,
     responses={201: {"model": Collection}, **problem_responses(400, 409)},
 )
 @needs("admin")
@@ -51,13 +52,13 @@ async def put_collection(
     """201 if it is new, 200 if it exists with these settings, 409 if it exists with others."""
     settings = body or NewCollection()
     stored, created = await services_of(request).collections.create(
-        collection, settings.kind, settings.n_bits, settings.changes()
+        collection, settings.kind, settings.n_bits, settings.changes(), settings.vectors()
     )
     response.status_code = 201 if created else 200
     return _collection(stored)
 
 
-@router.get("", summary="List collections")
+@router.get("", summary="List collections", response_model_exclude_unset=True)
 @needs("read")
 async def list_collections(request: Request, limit: Limit = 100, cursor: Cursor = None) -> CollectionPage:
     """Collections in the order of their names."""
@@ -66,7 +67,12 @@ async def list_collections(request: Request, limit: Limit = 100, cursor: Cursor 
     return CollectionPage(items=items, next_cursor=to_cursor(items[-1].name) if has_more else None)
 
 
-@router.get("/{collection}", summary="Get a collection", responses=problem_responses(404))
+@router.get(
+    "/{collection}",
+    summary="Get a collection",
+    response_model_exclude_unset=True,
+    responses=problem_responses(404),
+)
 @needs("read")
 async def get_collection(request: Request, collection: CollectionName) -> CollectionDetail:
     """The collection, the number of its documents and the active code space."""
@@ -75,7 +81,12 @@ async def get_collection(request: Request, collection: CollectionName) -> Collec
     return _detail(services, summary)
 
 
-@router.patch("/{collection}", summary="Change how words are found", responses=problem_responses(400, 404))
+@router.patch(
+    "/{collection}",
+    summary="Change how words are found",
+    response_model_exclude_unset=True,
+    responses=problem_responses(400, 404),
+)
 @needs("admin")
 async def patch_collection(request: Request, collection: CollectionName, body: WordSettings) -> CollectionDetail:
     """Changes what is given. Another language has the words read anew in the background, while the old ones answer."""
@@ -100,7 +111,7 @@ def _detail(services: Services, summary: CollectionSummary) -> CollectionDetail:
     follower, id = services.follower, summary.collection.id
     state, (state_of_words, error), words = follower.state(id), follower.state_of_documents(id), follower.documents(id)
     return CollectionDetail(
-        **dict(_collection(summary.collection)),
+        **_collection(summary.collection).model_dump(exclude_unset=True),
         n_documents=summary.n_documents,
         space=SpaceRef(version=summary.active_space.version, digest=str(summary.active_space.digest)),
         replica=Replica(state=state.state, seq=state.seq, error=state.error),
@@ -123,8 +134,9 @@ def _detail(services: Services, summary: CollectionSummary) -> CollectionDetail:
 def _collection(stored: StoredCollection) -> Collection:
     return Collection(
         name=stored.name,
-        kind="text",
+        kind=stored.kind,
         n_bits=stored.n_bits,
         seq=stored.last_seq,
         created_at=stored.created_at,
+        **({} if stored.vectors is None else stored.vectors.to_row()),
     )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from service.hashing.content import Text
+from service.hashing.content import Image
 from service.store.documents import Document
 from service.web.auth import needs
 from service.web.guarded_route import GuardedRoute
@@ -51,4 +51,4 @@ async def compare(request: Request, collection: CollectionName, a: QueryId, b: Q
 
 def _document(document: Document) -> dict[str, str | None]:
     content = document.content
-    return {"id": document.id, "title": content.title if isinstance(content, Text) else None}
+    return {"id": document.id, "title": None if isinstance(content, Image) else content.title}

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
 from service.errors import InvalidInput
-from service.hashing.content import Text, from_wire, to_wire
+from service.hashing.content import GivenContent, document_to_wire
 from service.ingest.documents import Added
 from service.ingest.duplicates import DuplicateCheck
 from service.store.documents import Document as StoredDocument
@@ -74,7 +74,9 @@ async def put_documents(
                 raise InvalidInput(f"documents[{position}]: metadata must be at most {limit} bytes of JSON")
 
     body = await read_json_body(request, NewDocuments, services.settings.max_batch, check)
-    new = [NewDocument(d.id, from_wire(text=d.text, title=d.title), d.metadata) for d in body.documents]
+    given = [GivenContent(d.text, d.title, d.vector, d.image) for d in body.documents]
+    contents = await services.documents.contents_of(collection, given)
+    new = [NewDocument(d.id, content, d.metadata) for d, content in zip(body.documents, contents, strict=True)]
     asked = check_duplicates is not None or skip_duplicates is not None
     duplicates = DuplicateCheck(check_duplicates, skip_duplicates) if asked else None
     added = await services.documents.add(collection, new, duplicates)
@@ -190,13 +192,10 @@ def _put_documents(added: Added, given: Sequence[NewDocument]) -> dict[str, obje
 
 
 def _document(document: StoredDocument) -> dict[str, object]:
-    """A `Document`, without a title where it has none."""
-    content = document.content
-    titled = {"title": content.title} if isinstance(content, Text) and content.title is not None else {}
+    """A `Document`, without what it does not have."""
     return {
         "id": document.id,
-        **titled,
-        **to_wire(content),
+        **document_to_wire(document.content),
         "metadata": document.metadata,
         "revision": document.revision,
         "created_at": document.created_at,

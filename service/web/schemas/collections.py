@@ -9,7 +9,10 @@ from unicodedata import category
 from fastapi import Path
 from pydantic import AfterValidator, BaseModel, Field
 
+from service.errors import InvalidInput
 from service.hashing.codes import BITS_STEP, MAX_BITS, MIN_BITS
+from service.hashing.content import Kind
+from service.hashing.vectors import MAX_DIMS, Keep, Metric, VectorSettings
 from service.ingest.collections import WordChanges
 from service.web.schemas.pages import NEXT_CURSOR
 from service.web.schemas.request_body import RequestBody
@@ -17,6 +20,9 @@ from service.web.schemas.spaces import SpaceRef
 
 COLLECTION_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 COLLECTION_RULE = "Up to 64 letters, digits, dots, hyphens and underscores; the first is a letter or a digit."
+
+MODEL_PATTERN = COLLECTION_PATTERN
+_OF_VECTORS = ("dims", "metric", "model", "keep")
 
 CollectionName = Annotated[str, Path(pattern=COLLECTION_PATTERN, description=COLLECTION_RULE)]
 
@@ -56,20 +62,55 @@ class WordSettings(RequestBody):
 
 
 class NewCollection(WordSettings):
-    """Settings of a collection; kind and n_bits never change."""
+    """Settings of a collection; but for the word settings they never change."""
 
-    kind: Literal["text"] = Field("text", description="What its documents are.")
+    kind: Kind = Field("text", description="What its documents are.")
     n_bits: int = Field(
         64, ge=MIN_BITS, le=MAX_BITS, multiple_of=BITS_STEP, description="Width of its codes, in steps of 8."
     )
+    dims: int | None = Field(
+        None, ge=1, le=MAX_DIMS, description="Entries of each vector: of kind embedding, which needs it."
+    )
+    metric: Metric | None = Field(
+        None, description="By which vectors are alike, of kind embedding; cosine if not given."
+    )
+    model: str | None = Field(
+        None,
+        pattern=MODEL_PATTERN,
+        description="A name for the model that makes the vectors, of kind embedding; `default` if not given.",
+    )
+    keep: Keep | None = Field(
+        None,
+        description="How vectors are kept, of kind embedding: as float16 if not given; float16 and int8 have a common "
+        "factor for each vector. A vector is rounded so before it is hashed.",
+    )
+
+    def vectors(self) -> VectorSettings | None:
+        """What its vectors are; None of other kinds.
+
+        Raises:
+            InvalidInput: a setting is not for that kind, or is missing.
+        """
+        given = {name: value for name in _OF_VECTORS if (value := getattr(self, name)) is not None}
+        if self.kind == "embedding":
+            if self.dims is None:
+                raise InvalidInput(f"dims must be given for kind embedding: entries of each vector, 1 to {MAX_DIMS}")
+            return VectorSettings(**given)
+        if given:
+            raise InvalidInput(f"{next(iter(given))} is for kind embedding only, got kind {self.kind}")
+        return None
 
 
 class Collection(BaseModel):
     """A named set of documents."""
 
     name: str
-    kind: Literal["text"]
+    kind: Kind
     n_bits: int
+    dims: int | None = Field(None, description="This and the next three are there for kind embedding only.")
+    metric: Metric | None = None
+    model: str | None = None
+    keep: Keep | None = None
     seq: int = Field(description="Number of the latest change of its codes.")
     created_at: datetime
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from unicodedata import category
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SkipValidation
 
 from service.hashing.codes import MAX_BITS
 from service.hashing.content import MAX_TITLE_CHARS
@@ -70,13 +70,27 @@ PathId = Annotated[
 ]
 
 
+VECTOR = "A list of finite numbers, not all zero, or base64 of little-endian float32 or float16."
+IMAGE = "Base64 of a PNG or JPEG file."
+
+Base64 = Annotated[str, Field(json_schema_extra={"format": "byte"})]
+Vector = SkipValidation[list[float] | Base64]
+"""Checked where the width is known: pydantic would take longer than all the rest."""
+
+
 class NewDocument(RequestBody):
     """A document to put; it replaces the one with the same id."""
 
     id: DocumentId | None = Field(None, description="Unique in the collection; the service makes one if not given.")
-    text: str = Field(
-        description="Not blank: it must hold a visible character; the installation sets the greatest length."
+    text: str | None = Field(
+        None,
+        description="Not blank: it must hold a visible character; the installation sets the greatest length. A "
+        "document of kind text must have it; beside a vector it is shown, and found by its words.",
     )
+    vector: Vector | None = Field(
+        None, description=f"A document of kind embedding must have it: as many entries as the collection says. {VECTOR}"
+    )
+    image: Base64 | None = Field(None, description=f"A document of kind image must have it. {IMAGE}")
     title: str | None = Field(
         None,
         max_length=MAX_TITLE_CHARS,
@@ -132,7 +146,7 @@ class PutDocument(BaseModel):
 
     id: str | None = Field(description="Null only if it was skipped, and came without an id.")
     created: bool = Field(description="False: a document of that id was replaced, or the document was skipped.")
-    changed: bool = Field(description="False: the stored document has the same title and text, or this was skipped.")
+    changed: bool = Field(description="False: the stored document has the same content, or this was skipped.")
     known: bool = Field(description="False: the hash function knows no word of it, so its code means little.")
     skipped: bool = Field(False, description="True: it was not stored; left out if nobody asked for duplicates.")
     duplicates: NearDuplicates | None = Field(None, description="Left out if nobody asked for duplicates.")
@@ -151,9 +165,13 @@ class Document(BaseModel):
 
     id: str
     title: str = Field("", description="Left out if it has none.")
-    text: str
+    text: str | None = Field(None, description="Left out if it has none.")
+    vector: Base64 | None = Field(
+        None, description="Little-endian float32, as far as its digits were kept; of kind embedding only."
+    )
+    image: Base64 | None = Field(None, description="A PNG or JPEG file; of kind image only.")
     metadata: dict[str, Any]
-    revision: int = Field(description="Starts at 1 and grows by one with each change of title or text.")
+    revision: int = Field(description="Starts at 1 and grows by one with each change of what was put but metadata.")
     created_at: datetime
     updated_at: datetime
 
