@@ -165,7 +165,7 @@ def shares_of_a_step(features: Features, config: TrainingConfig, n: int) -> tupl
     dataset = Graph.of(features, plan, config.seed).dataset(features, lambda: None, same=True)
     run = TrainingRun(dataset, dataset, plan, config)
     if plan.likeness:  # as a first network of about this size would see them
-        run.train = replace(dataset, view=run.view)
+        run.train = replace(dataset, vectors=run.view(features))
     generator = torch.Generator(run.device).manual_seed(config.seed)
     on_card = run.device.type == "cuda"
 

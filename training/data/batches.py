@@ -13,6 +13,7 @@ from scipy.sparse import csr_matrix
 from service.hashing.featurizers import Features
 from service.hashing.network import network_input
 from training.data.corruption import Corruption
+from training.loops.products import dense_product
 from training.models import Batch
 from training.vectors import unit_features
 
@@ -30,7 +31,8 @@ class Dataset:
         averaging: `(n, m)` CSR float32, row i has the weights of the sources in target i; None: source i is target i.
         output: kind of the targets: counts, bits or reals.
         n_drawn: expected number of sources drawn for a target at each step of training; 0 uses all.
-        view: vectors of documents; batches then have similarities, which likeness needs. None: no similarities.
+        vectors: `(n, n_dims)` float32 of unit length, one for each document; batches then have similarities, which
+            likeness needs. None: no similarities.
         partners: `(n, p)` int32, rows of the documents nearest to each; half of each batch are then partners of the
             other half, since a random batch holds almost no documents that are near one another. None: random batches.
     """
@@ -40,7 +42,7 @@ class Dataset:
     averaging: csr_matrix | None
     output: str = "counts"
     n_drawn: int = 0
-    view: View | None = None
+    vectors: NDArray[np.float32] | None = None
     partners: NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
@@ -62,7 +64,8 @@ class Dataset:
                 # Scaled up, so that the expected sum is unchanged for bits and reals, which are not normalized below.
                 weights.data *= kept / max(float(kept.mean()), 1e-6)
                 weights.eliminate_zeros()
-            mean = weights @ self.sources  # (B, n_outputs)
+            sources = self.sources
+            mean = weights @ sources if isinstance(sources, np.ndarray) else dense_product(weights, sources)
         dense: NDArray[np.float32] = mean if isinstance(mean, np.ndarray) else mean.toarray()
         if self.output == "counts":
             sums = dense.sum(axis=1, keepdims=True)  # (B, 1)
@@ -83,14 +86,14 @@ class Dataset:
         total = float(sums.sum()) if self.output == "counts" else len(self)
         return sums / max(total, 1e-12)
 
-    def _likeness(self, features: Features, device: torch.device) -> tuple[torch.Tensor, torch.Tensor] | None:
-        """For each pair of rows `(B, B)`: cosine of features plus cosine of vectors, and the former; None: no view."""
-        if self.view is None:
+    def _likeness(
+        self, rows: NDArray[np.int64], features: Features, device: torch.device
+    ) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """For each pair of rows `(B, B)`: cosine of features plus that of vectors, and the former; None: no vectors."""
+        if self.vectors is None:
             return None
-        vectors = self.view(features)  # (B, n_dims)
-        rows = unit_features(features)
-        products = rows @ rows.T  # (B, B)
-        cosines = products if isinstance(products, np.ndarray) else products.toarray()
+        vectors, units = self.vectors[rows], unit_features(features)
+        cosines = units @ units.T if isinstance(units, np.ndarray) else dense_product(units, csr_matrix(units.T))
         return torch.from_numpy(cosines + vectors @ vectors.T).to(device), torch.from_numpy(cosines).to(device)
 
     def _paired(self, batch_size: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -131,4 +134,4 @@ class Dataset:
             target = torch.from_numpy(self.targets(rows, rng)).to(device)  # (B, n_outputs)
             inputs = network_input(corrupting.apply(features, rng), device)
             cases = torch.from_numpy(rows).to(device)  # (B,)
-            yield Batch(inputs, target, done, cases, *(self._likeness(features, device) or ()))
+            yield Batch(inputs, target, done, cases, *(self._likeness(rows, features, device) or ()))

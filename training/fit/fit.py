@@ -174,7 +174,7 @@ def learn(
         graph = graph.refined(first.view, plan.refined_neighbors, n_near=plan.near_neighbors, n_partners=plan.partners)
     datasets = graph.dataset(train, check_cancelled, same=True), graph.dataset(validation, check_cancelled)
     if first is not None and (plan.likeness or plan.nearest_likeness):
-        datasets = replace(datasets[0], view=first.view), datasets[1]
+        datasets = replace(datasets[0], vectors=first.view(train)), datasets[1]
     run = TrainingRun(*datasets, plan, config, first, graph)
     run.run(progress, check_cancelled, checkpoint_dir)
     return run, graph

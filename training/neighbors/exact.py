@@ -13,6 +13,7 @@ from scipy.sparse import csr_matrix
 from sklearn.utils.extmath import randomized_svd
 
 from service.hashing.featurizers import Features
+from training.loops.products import dense_product
 from training.vectors import unit_rows
 
 _ENTRIES_AT_ONCE = 1 << 23
@@ -86,20 +87,19 @@ def nearest(
     Returns:
         Rows and similarities `(n, k)`, the most similar first.
 
-    Cost: quadratic: one multiplication per query and stored database feature; a block of 32 MiB per thread.
+    Cost: quadratic: one multiplication for each query and each database feature that it has too; a block of 32 MiB for
+        each thread.
     """
     n, n_database = queries.features.shape[0], database.features.shape[0]
     k = min(k, n_database - same)
     out = Nearest(np.empty((n, k), dtype=np.int32), np.empty((n, k), dtype=np.float32))
     step = max(1, _ENTRIES_AT_ONCE // max(1, n_database))
+    multiply = _multiplication(database.features)
 
     def search(start: int) -> None:
         check_cancelled()
         rows = slice(start, min(start + step, n))
-        block = queries.features[rows]
-        block = block if isinstance(block, np.ndarray) else block.toarray()  # (B, n_features)
-        products = database.features @ np.ascontiguousarray(block.T)  # (n_database, B)
-        similarities = torch.from_numpy(products).T.contiguous()  # (B, n_database)
+        similarities = torch.from_numpy(multiply(queries.features[rows]))  # (B, n_database)
         if queries.latent is not None and database.latent is not None:
             latent_part = torch.from_numpy(queries.latent[rows]) @ torch.from_numpy(database.latent).T
             similarities.add_(latent_part, alpha=database.weight)
@@ -110,11 +110,19 @@ def nearest(
         out.rows[rows] = where.numpy()
         out.similarities[rows] = best.numpy()
 
-    # The sparse product uses one core and releases the interpreter lock: several blocks at a time use the other cores.
+    # A sparse product uses one core and releases the interpreter lock: several blocks at a time use the other cores.
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         for _ in pool.map(search, range(0, n, step)):
             pass
     return out
+
+
+def _multiplication(database: Features) -> Callable[[Features], NDArray[np.float32]]:
+    """The function from queries `(B, F)` to their products `(B, n)` with database rows of the same kind."""
+    if isinstance(database, np.ndarray):
+        return lambda queries: np.asarray(queries @ database.T, dtype=np.float32)
+    by_word = csr_matrix(database.T)  # (F, n): a query meets only the documents that have a word of it
+    return lambda queries: dense_product(csr_matrix(queries), by_word)
 
 
 def averaging(neighbors: Nearest, n_database: int, own: float) -> csr_matrix:

@@ -62,9 +62,9 @@ def test_half_of_each_batch_are_partners_of_the_other_half(features):
     assert len(set(drawn)) == 35
 
 
-def test_batches_with_a_view_know_the_likeness_by_topic_and_by_features(features):
+def test_batches_with_vectors_know_the_likeness_by_topic_and_by_features(features):
     rows = csr_matrix(features / np.maximum(np.sqrt(features.power(2).sum(axis=1)), 1e-9))
-    dataset = Dataset(rows, rows, None, view=lambda some: np.ones((some.shape[0], 1), dtype=np.float32))
+    dataset = Dataset(rows, rows, None, vectors=np.ones((70, 1), dtype=np.float32))
     batch = batches(dataset, 1)[0]
     cosines = (rows @ rows.T).toarray()[np.ix_(batch.cases, batch.cases)]
     np.testing.assert_allclose(batch.cosines, cosines, atol=1e-6)
