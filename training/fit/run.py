@@ -11,16 +11,18 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from service.hashing.device import resolve_device
 from service.hashing.featurizers import Features, Featurizer
 from service.hashing.function import HashFunction
-from service.hashing.network import network_input
+from service.hashing.network import SparseBatch, network_input
 from training.config import TrainingConfig
 from training.data.batches import Dataset
 from training.fit import checkpoint
-from training.models import MODELS, Autoencoder, Batch, Plan
+from training.fit.word_vectors import WordVectors
+from training.models import MODELS, Autoencoder, Batch, Losses, Plan
 from training.neighbors.graph import Graph
 from training.vectors import unit_rows
 
@@ -109,6 +111,9 @@ class TrainingRun:
             self.model.start_words(*graph.space.word_vectors(plan.start_dims, width, config.seed))
         self.model.to(self.device)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=plan.learning_rate, fused=True)
+        by_word = isinstance(train.features, csr_matrix) and self.model.has_plain_first_layer
+        on_cpu = self.device.type == "cpu"
+        self.words = WordVectors(self.model.encoder.first, self.optimizer) if by_word and on_cpu else None
 
     def run(
         self,
@@ -180,14 +185,12 @@ class TrainingRun:
         n_batches = 0
         for batch in self._batches(progress, rng):
             check_cancelled()
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.plan.learning_rate * annealed(batch.progress)
-            self.optimizer.zero_grad()
-            losses = self.model.accumulate(batch, generator)
-            self.optimizer.step()
+            losses = self.step(batch, generator)
             n_batches += 1
             for name, part in losses.parts.items():
                 sums[name] = sums.get(name, 0.0) + float(part.detach())
+        if self.words is not None:
+            self.words.settle()
         parts = {name: total / n_batches for name, total in sums.items()}
         loss = sum(parts.values())
         if not math.isfinite(loss):
@@ -198,6 +201,21 @@ class TrainingRun:
         done, total = len(before) + 1, len(self.before) + self.plan.epochs + epochs_after
         eta_s = (seconds + sum(record.seconds for record in before)) / done * (total - done)
         self.history.append(Epoch(done, total, loss, parts, validation_loss, saturated, seconds, eta_s))
+
+    def step(self, batch: Batch, generator: torch.Generator) -> Losses:
+        """One step of Adam; returns the loss before it. The vectors of words are whole again after `words.settle`."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.plan.learning_rate * annealed(batch.progress)
+        self.optimizer.zero_grad()
+        if self.words is None or not isinstance(batch.input, SparseBatch):
+            losses = self.model.accumulate(batch, generator)
+        else:
+            sums = self.words.sums(batch.input)
+            losses = self.model.accumulate(replace(batch, sums=sums), generator)
+            assert sums.grad is not None
+            self.words.step(sums.grad)
+        self.optimizer.step()
+        return losses
 
     def validate(self, documents: Dataset) -> tuple[float, float]:
         """Reconstruction loss in nats per document (`Autoencoder.hard_loss`), and share of saturated units."""

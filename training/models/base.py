@@ -62,6 +62,7 @@ class Batch:
         cases: `(B,)` int64, row numbers of the training documents; None if these are no training documents.
         similarities: `(B, B)` similarity of each pair of documents by a first network; None without a first network.
         cosines: `(B, B)` cosine of the features of each pair; None without a first network.
+        sums: `(B, width)` what the first layer makes of the input, if who trains has computed it; else None.
     """
 
     input: Rows
@@ -70,6 +71,7 @@ class Batch:
     cases: Tensor | None = None
     similarities: Tensor | None = None
     cosines: Tensor | None = None
+    sums: Tensor | None = None
 
 
 class Decoder(nn.Module):
@@ -107,7 +109,13 @@ class Autoencoder(nn.Module):
     Args:
         n_features: number `F` of features.
         plan: sizes and options.
+
+    Attributes:
+        has_plain_first_layer: the loss depends on the first layer only by `layers`, so that its gradient is that of
+            `Batch.sums`, and only the vectors of the words in a batch have one.
     """
+
+    has_plain_first_layer = True
 
     def __init__(self, n_features: int, plan: Plan) -> None:
         super().__init__()
@@ -174,6 +182,10 @@ class Autoencoder(nn.Module):
     def prepare(self, batches: Callable[[], Iterator[Batch]], generator: torch.Generator) -> None:
         """Learn something before the first epoch, from any number of passes of `batches()`; the base learns nothing."""
 
+    def layers(self, batch: Batch) -> list[Tensor]:
+        """What every layer of the encoder gives for a batch before its activation; the last are the logits."""
+        return self.encoder.layers(batch.input) if batch.sums is None else self.encoder.layers_after(batch.sums)
+
     def noise_scale(self, progress: float) -> float:
         """Standard deviation of the noise before the sigmoid at this share of the training: it grows, then stays."""
         return self.plan.noise_start + (self.plan.noise - self.plan.noise_start) * min(1.0, progress / GROWTH)
@@ -233,7 +245,7 @@ class Autoencoder(nn.Module):
     def loss(self, batch: Batch, generator: torch.Generator) -> Losses:
         """Loss of one batch, in named parts; on CUDA encoder and decoder compute in bfloat16, the rest in float32."""
         with torch.autocast("cuda", torch.bfloat16, enabled=batch.target.is_cuda):
-            logits = self.encoder(batch.input).float()  # (B, n_bits)
+            logits = self.layers(batch)[-1].float()  # (B, n_bits)
             units = self.units(logits, batch, generator)
             parts = {"reconstruction": self.reconstruction(units, batch.target)}
         parts |= self.balance(logits)

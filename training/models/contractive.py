@@ -25,6 +25,8 @@ from training.models.base import Autoencoder, Batch, Rows
 class Contractive(Autoencoder):
     """An autoencoder with a penalty on the Frobenius norm of its encoder's Jacobian."""
 
+    has_plain_first_layer = False
+
     def penalty(self, batch: Batch, logits: Tensor, units: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """The squared norm of the Jacobian at the batch's inputs, mean over the batch."""
         rows = None

@@ -24,6 +24,8 @@ from training.models.plan import Plan
 class PredictiveSparse(Autoencoder):
     """Sparse coding with a linear dictionary, and an encoder trained to predict its codes."""
 
+    has_plain_first_layer = False
+
     def __init__(self, n_features: int, plan: Plan) -> None:
         if plan.mirrored or plan.code != "linear":
             raise InvalidInput(

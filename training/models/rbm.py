@@ -28,6 +28,8 @@ from training.models.plan import Plan
 class BoltzmannMachine(Autoencoder):
     """An undirected autoencoder: the decoder is the transposed encoder, and learning needs no backpropagation."""
 
+    has_plain_first_layer = False
+
     def __init__(self, n_features: int, plan: Plan) -> None:
         check_local(plan, "rbm")
         super().__init__(n_features, plan)

@@ -31,6 +31,8 @@ DECAY = 0.25
 class Recirculation(Autoencoder):
     """One hidden layer, the code, learned from local differences only."""
 
+    has_plain_first_layer = False
+
     def __init__(self, n_features: int, plan: Plan) -> None:
         check_local(plan, "recirculation")
         super().__init__(n_features, plan)

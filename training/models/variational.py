@@ -48,7 +48,7 @@ class Variational(Autoencoder):
 
     def posterior(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Logits (Bernoulli) or means (Gaussian) `(B, K)`, and log variances `(B, K)`, used by Gaussian codes only."""
-        outputs = self.encoder.layers(batch.input)
+        outputs = self.layers(batch)
         log_variance = self.log_variance.expand_as(outputs[-1])
         if self.spread is not None:
             log_variance = log_variance + self.spread(ACTIVATIONS[self.plan.activation](outputs[-2]))
