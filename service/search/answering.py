@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from service.config import Settings
 from service.errors import TooMuchToRead
+from service.hashing.content import Content, Embedding
 from service.index.columns.view import ColumnView
 from service.index.key_mask import KeyMask, Keys
 from service.search import facets
@@ -21,7 +22,7 @@ from service.search.explaining import ToExplain
 from service.search.facets import Facet
 from service.search.highlighting import Highlighter, written
 from service.search.hybrid import PHRASE_CANDIDATES, HybridRanker
-from service.search.nearest import NearestRanker, RerankedRanker
+from service.search.nearest import Likeness, NearestRanker, RerankedRanker, VectorLikeness, WordLikeness
 from service.search.phrase_check import PhraseCheck
 from service.search.ranking import Ranker, Ranking, SortedRanker
 from service.search.request import SearchRequest
@@ -108,10 +109,10 @@ class Answering:
             NearestRanker(source, one.query_codes, request.radius, self.passing, next(iter(one.leave_out), None))
             for one in asked
         ]
-        if request.rerank is not None and replica is not None:
+        if request.rerank is not None and (self.state.kind == "embedding" or replica is not None):
             n = request.n_shortlisted(self.settings)
             return [
-                RerankedRanker(ranker, one.content, replica, n)
+                RerankedRanker(ranker, self._likeness(one.content), n)
                 for ranker, one in zip(nearest, asked, strict=True)
                 if one.content is not None
             ]
@@ -122,6 +123,12 @@ class Answering:
             for ranker, neighbors in zip(nearest, found, strict=True):
                 ranker.first = n, neighbors
         return list(nearest)
+
+    def _likeness(self, content: Content) -> Likeness:
+        if isinstance(content, Embedding):
+            return VectorLikeness(content, self.max_chars)
+        assert self.state.replica is not None
+        return WordLikeness(content, self.state.replica)
 
     def _hybrid(self, asked: Asked) -> Ranker:
         """By words, by code or by both, within a radius of the query's own code where one is asked for."""
@@ -233,7 +240,7 @@ class Answering:
             asked.is_known(state.source.space),
             {} if asked.words is None or replica is None else written(asked.words.corrected, replica, matches),
             replica.analyzer.language if has_words and replica is not None else None,
-            ("words",) if request.needs_words and replica is None else (),
+            ("words",) if state.needs_words and replica is None else (),
             ranker.is_exact and selection.is_exact,
             [] if matching is None or self.columns is None else self._counted(self.columns, matching),
             page.groups,
@@ -241,7 +248,7 @@ class Answering:
         )
         if not request.explain:
             return Answered(result)
-        return Answered(result, ToExplain.of(self.connection, state.source, replica, asked, ranker, result))
+        return Answered(result, ToExplain.of(self.connection, state, asked, ranker, result))
 
     def _matches(self, ranking: Ranking, present: dict[int, DocumentSummary]) -> list[Match]:
         n = len(ranking)

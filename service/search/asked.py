@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,15 @@ from service.config import Settings
 from service.encoding import Encoder
 from service.errors import InvalidInput
 from service.hashing.codes import Codes
-from service.hashing.content import Content, check_content, check_contents, from_wire, size_of
+from service.hashing.content import (
+    Content,
+    GivenContent,
+    check_content,
+    check_contents,
+    contents_of,
+    from_wire,
+    size_of,
+)
 from service.hashing.encoded import Encoded
 from service.index.words import Clause
 from service.search import fuse
@@ -25,8 +34,8 @@ from service.search.word_query import WordQuery, plain_query, word_query
 from service.store.overviews import SpaceReference
 from service.threads import run_in_large_thread
 
-_BRIEF_CHARS = 1_000
-"""Characters of queries whose words are read on the event loop."""
+_BRIEF_CHARS, _BRIEF_VECTORS = 1_000, 8
+"""Characters of queries whose words, and vectors that, are read on the event loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +43,8 @@ class Asked:
     """One query.
 
     Attributes:
-        content: what it says, where it is needed; None for examples, and for a stored document whose code is known.
+        content: what it says, where it is needed; None for examples, for codes, and for a stored document whose code is
+            known.
         code: `(n_bytes,)`; None where it was not encoded.
         confidence: `(n_bits,)` of the bits of the code, where they order ties.
         n_known: features of its text that the hash function knows; None for stored documents and examples.
@@ -98,7 +108,7 @@ class AskedReader:
             if not request.positive:
                 raise InvalidInput("positive must hold at least one example, got none")
             return
-        contents = [from_wire(text=text) for text in request.texts]
+        contents = _texts(request)
         is_search = request.kind == "search"
         if request.is_batch:
             check_contents(contents, most, "queries" if is_search else "texts")
@@ -113,15 +123,17 @@ class AskedReader:
             if not _are_words_brief(request):
                 return None
             queries = _queries(state, request)
-            contents = [from_wire(text=query.text) for query in queries]
+            contents = _contents_of_queries(state, request, queries)
             encoded = None
             if _needs_codes(state, request):
                 encoded = self.encoder.encode_at_once(_digest(state), contents)
                 if encoded is None:
                     return None
             return _typed(request, queries, contents, encoded)
-        if (of_stored := _of_stored(state, request)) is not None:
-            return [of_stored]
+        if (known := _of_known_code(state, request)) is not None:
+            return known
+        if not _are_contents_brief(request):
+            return None
         contents = _contents(state, request)
         encoded = self.encoder.encode_at_once(_digest(state), contents)
         return None if encoded is None else _encoded(state, request, contents, encoded)
@@ -139,14 +151,14 @@ class AskedReader:
         if request.kind == "search":
             is_brief = is_short and _are_words_brief(request)
             queries = _queries(state, request) if is_brief else await run_in_large_thread(_queries, state, request)
-            contents = [from_wire(text=query.text) for query in queries]
+            contents = await _read_contents(request, partial(_contents_of_queries, state, request, queries))
             encoded = None
             if _needs_codes(state, request):
                 encoded = await self.encoder.encode(_digest(state), contents)
             return _typed(request, queries, contents, encoded)
-        if (of_stored := _of_stored(state, request)) is not None:
-            return [of_stored]
-        contents = _contents(state, request)
+        if (known := _of_known_code(state, request)) is not None:
+            return known
+        contents = await _read_contents(request, partial(_contents, state, request))
         return _encoded(state, request, contents, await self.encoder.encode(_digest(state), contents))
 
     async def _examples(self, state: State, request: SearchRequest) -> Asked:
@@ -177,18 +189,63 @@ def _digest(state: State) -> str:
     return str(state.source.space.digest)
 
 
-def _of_stored(state: State, request: SearchRequest) -> Asked | None:
-    """The stored document that asks, if its code is known."""
+def _of_known_code(state: State, request: SearchRequest) -> list[Asked] | None:
+    """The codes that ask, or the stored document if its code is known; None where something is to be encoded.
+
+    Raises:
+        InvalidInput: a code is not as wide as those of the space.
+    """
+    if request.codes:
+        return [Asked(code=_code(request, place, state.source.space.n_bits)) for place in range(len(request.codes))]
     stored = None if request.document_id is None else state.stored[request.document_id]
     if stored is None or stored.code is None:
         return None
-    return Asked(stored.content, stored.code, leave_out=frozenset((stored.key,)))
+    return [Asked(stored.content, stored.code, leave_out=frozenset((stored.key,)))]
+
+
+def _code(request: SearchRequest, place: int, n_bits: int) -> Codes:
+    code = np.frombuffer(bytes.fromhex(request.codes[place]), np.uint8)
+    if len(code) * 8 != n_bits:
+        name = f"codes[{place}]" if request.is_batch else "code"
+        raise InvalidInput(
+            f"{name} must be {n_bits // 4} hexadecimal digits, as wide as the {n_bits} bits of the active code space, "
+            f"got {2 * len(code)}"
+        )
+    return code
+
+
+def _texts(request: SearchRequest) -> list[Content]:
+    return [from_wire(text=text) for text in request.texts]
+
+
+def _are_contents_brief(request: SearchRequest) -> bool:
+    """Whether what asks is read in a few milliseconds: pictures are not, they are decoded."""
+    return not request.images and len(request.vectors) <= _BRIEF_VECTORS
+
+
+async def _read_contents(request: SearchRequest, read: Callable[[], list[Content]]) -> list[Content]:
+    """What asks, read where it belongs."""
+    return read() if _are_contents_brief(request) else await run_in_large_thread(read)
 
 
 def _contents(state: State, request: SearchRequest) -> list[Content]:
-    """Texts, or a stored document that has no code yet."""
-    stored = [one.content for one in state.stored.values() if one.content is not None]
-    return stored or [from_wire(text=text) for text in request.texts]
+    """What asks, or a stored document that has no code yet. Blocks while it decodes vectors and pictures.
+
+    Raises:
+        InvalidContent: a vector or a picture that cannot be hashed, with its position.
+    """
+    if stored := [one.content for one in state.stored.values() if one.content is not None]:
+        return stored
+    if request.vectors:
+        return contents_of((GivenContent(vector=one) for one in request.vectors), "embedding", state.vectors, "vectors")
+    if request.images:
+        return contents_of((GivenContent(image=one) for one in request.images), "image", None, "images")
+    return _texts(request)
+
+
+def _contents_of_queries(state: State, request: SearchRequest, queries: Sequence[WordQuery]) -> list[Content]:
+    """What is encoded of what people type: the vectors beside it, or the text. Blocks as `_contents` does."""
+    return _contents(state, request) if request.vectors else [from_wire(text=query.text) for query in queries]
 
 
 def _encoded(state: State, request: SearchRequest, contents: Sequence[Content], encoded: Encoded) -> list[Asked]:
@@ -222,6 +279,8 @@ def _are_words_brief(request: SearchRequest) -> bool:
 
 def _needs_codes(state: State, request: SearchRequest) -> bool:
     """Whether what people type is looked for by code."""
+    if state.kind == "embedding" and not request.vectors:
+        return False
     return request.rank != "words" or state.replica is None or request.radius is not None
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from service.encoding import Encoder
-from service.hashing.content import Content, Text
+from service.hashing.content import Content, Kind, Text
 from service.index.document_replica import DocumentReplica
 from service.index.words import Clause
 from service.search import fuse
@@ -21,7 +21,7 @@ from service.search.hybrid import HybridRanker
 from service.search.nearest import RerankedRanker
 from service.search.ranking import Ranker, SortedRanker
 from service.search.results import Match, SearchResult
-from service.search.sources import SearchSource
+from service.search.state import State
 from service.search.word_query import text_clauses
 from service.threads import run_in_thread
 
@@ -36,6 +36,7 @@ class ToExplain:
         scoring: what the matches were ranked by.
         matched: the matches.
         replica: has the words.
+        kind: of the collection: texts alone have words behind their bits.
     """
 
     result: SearchResult
@@ -43,25 +44,19 @@ class ToExplain:
     scoring: Scoring
     matched: Matched
     replica: DocumentReplica | None
+    kind: Kind = "text"
 
     @classmethod
-    def of(
-        cls,
-        connection: Connection,
-        source: SearchSource,
-        replica: DocumentReplica | None,
-        asked: Asked,
-        ranker: Ranker,
-        result: SearchResult,
-    ) -> ToExplain:
+    def of(cls, connection: Connection, state: State, asked: Asked, ranker: Ranker, result: SearchResult) -> ToExplain:
         """A result with what its ranker went by. Blocks; cost: that of scoring its matches."""
         if isinstance(ranker, SortedRanker):
             ranker = ranker.ranker
         keys = np.array([match.document.key for match in result.matches], dtype=np.int64)
-        codes, has_code = source.codes(connection, keys)
+        codes, has_code = state.source.codes(connection, keys)
         contents = [match.document.content for match in result.matches]
-        scoring = _scoring(connection, asked, ranker, replica)
-        return cls(result, asked.content, scoring, Matched(keys, contents, codes, has_code), replica)
+        scoring = _scoring(connection, asked, ranker, state.replica)
+        matched = Matched(keys, contents, codes, has_code)
+        return cls(result, asked.content, scoring, matched, state.replica, state.kind)
 
 
 async def explained(
@@ -82,7 +77,9 @@ async def _explained(one: ToExplain, encoder: Encoder, digest: str, space: Space
     direction = one.scoring.direction
     bits = [] if direction is None else strongest_bits(direction)
     reasons: BitReasons | None = None
-    if bits:
+    if bits and one.kind != "text":
+        reasons = BitReasons(bits, space=space)
+    elif bits:
         asking = [] if one.content is None else [one.content]
         known = [content for content in one.matched.contents if content is not None]
         words = await encoder.explain(digest, [*asking, *known], bits)

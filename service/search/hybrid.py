@@ -87,6 +87,8 @@ class HybridRanker:
 
     def found(self, n: int) -> WordMatches | None:
         """At least the `n` best by words, and never fewer than the first page needs; None where none are asked."""
+        if self.replica is None and self.own is not None:
+            return None
         if self.replica is None or not self.clauses:
             return None
         if self._found is None or self._n_asked < n:
@@ -194,8 +196,8 @@ class HybridRanker:
 
     def matching(self, connection: Connection) -> KeyMask | None:
         """The documents that match by words; None, for all, where only the code says what is wanted."""
-        if self.replica is None:
+        if self.replica is None and self.own is not None:
             return None
-        if not self.clauses:
+        if self.replica is None or not self.clauses:
             return None if self.own is not None and self.own.any() else KeyMask.of_keys(_NOTHING.keys)
         return self.replica.words.matching(self.clauses, self.allowed, self.leave_out)

@@ -1,19 +1,21 @@
-"""The nearest documents of a query by code, and a shortlist of them in the order of their words."""
+"""The nearest documents of a query by code, and a shortlist of them in the order of their words or vectors."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from sqlalchemy import Connection
 
 from service.hashing.codes import hamming_distance
-from service.hashing.content import Content, text_of
+from service.hashing.content import Content, Embedding, text_of
+from service.hashing.vectors import Vectors
 from service.index.document_replica import DocumentReplica
 from service.index.hamming.answers import Neighbors, Stats
 from service.index.key_mask import KeyMask, Keys
 from service.search.candidates import nearest_existing
-from service.search.ranking import Ranking, rounded
+from service.search.ranking import Ranking, Values, rounded
 from service.search.sources import QueryCodes, SearchSource
 from service.search.word_query import text_clauses
 from service.store import documents
@@ -71,21 +73,76 @@ class NearestRanker:
         return found if self.leave_out is None else found.without(np.array([self.leave_out], np.int64))
 
 
+class Likeness(Protocol):
+    """How the contents of documents are like that of a query."""
+
+    def of(self, connection: Connection, keys: Keys) -> Values:
+        """A score of each of `(n,)` documents, the higher the more alike. Blocks."""
+
+
+@dataclass(frozen=True, slots=True)
+class WordLikeness:
+    """BM25 of the words that documents share with a text."""
+
+    content: Content
+    replica: DocumentReplica
+
+    def of(self, connection: Connection, keys: Keys) -> Values:
+        """The BM25 of each."""
+        clauses = text_clauses(text_of(self.content), self.replica)
+        return rounded(self.replica.words.scores(clauses, keys))
+
+
+@dataclass(frozen=True, slots=True)
+class VectorLikeness:
+    """The cosine of the vectors of documents, as they were kept, with that of a query.
+
+    Attributes:
+        content: of the query.
+        max_chars: most numbers that may be read.
+    """
+
+    content: Embedding
+    max_chars: int
+
+    def of(self, connection: Connection, keys: Keys) -> Values:
+        """The cosine of each, -1 to 1; -1 of a document that is gone. Reads the vectors from SQL.
+
+        Raises:
+            TooMuchToRead: they hold more than may be read.
+        """
+        found = documents.contents(connection, keys, self.max_chars)
+        rows = [place for place, key in enumerate(keys.tolist()) if key in found]
+        vectors = np.empty((len(keys), len(self.content.vector)), dtype=np.float32)
+        for place in rows:
+            _, content = found[int(keys[place])]
+            assert isinstance(content, Embedding)
+            vectors[place] = content.vector
+        cosines = np.full(len(keys), -1.0)
+        cosines[rows] = _unit(vectors[rows]) @ _unit(self.content.vector[None])[0]
+        return rounded(cosines)
+
+
+def _unit(vectors: Vectors) -> Vectors:
+    """`(n, dims)` of unit length; the largest entry is taken out first, whose square may be beyond float32."""
+    scaled = vectors / np.abs(vectors).max(axis=1, keepdims=True)
+    unit: Vectors = scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
+    return unit
+
+
 @dataclass(slots=True)
 class RerankedRanker:
-    """A shortlist of the nearest documents in the order of the words that they share with a content.
+    """A shortlist of the nearest documents in the order of how their contents are like that of a query.
 
     Attributes:
         nearest: finds them.
-        content: that of the query.
-        replica: has the words.
+        likeness: how the contents of documents are like it.
         n: size of the shortlist.
         n_reranked: documents that were re-ranked.
     """
 
     nearest: NearestRanker
-    content: Content
-    replica: DocumentReplica
+    likeness: Likeness
     n: int
     is_exact: bool = field(default=True, init=False)
     n_reranked: int = field(default=0, init=False)
@@ -118,10 +175,8 @@ class RerankedRanker:
         return self._ranking, True
 
     def scored(self, connection: Connection, keys: Keys) -> Ranking:
-        """These documents with their distances and the BM25 of the words that they share with the content."""
-        clauses = text_clauses(text_of(self.content), self.replica)
-        scores = rounded(self.replica.words.scores(clauses, keys))
-        return Ranking(keys, self.nearest.scored(connection, keys).distances, scores)
+        """These documents with their distances and how they are like the content."""
+        return Ranking(keys, self.nearest.scored(connection, keys).distances, self.likeness.of(connection, keys))
 
     def matching(self, connection: Connection) -> KeyMask | None:
         """As the nearest match."""

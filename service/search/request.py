@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from service.config import Settings
 from service.errors import InvalidInput
+from service.hashing.content import Kind
 from service.index.columns.filters import And, Filter
 from service.search.facets import FacetOption, FacetRequest, parse_facets
 from service.search.filters import check_field, fields_of, parse_filter, parse_where
@@ -141,7 +142,7 @@ class SimilarOptions(SearchOptions):
     rerank: Literal["features"] | None = Field(
         None,
         description="`features`: put a shortlist of the nearest in the order of the words that they share with the "
-        "query (BM25), then take the first `k`.",
+        "query (BM25), or of the cosine of their vectors, then take the first `k`.",
     )
     shortlist: int | None = Field(
         None,
@@ -194,11 +195,14 @@ class SearchRequest(TextOptions, QueryOptions):
     Attributes:
         kind: for documents similar to texts or to a stored one; for what people type; or for what is like examples.
         collection: its name.
-        texts: one query each; none where a stored document or examples ask.
+        texts: one query each; none where something else asks.
+        vectors: one query each, or beside each text of a search, as lists of numbers or in base64.
+        images: one query each, in base64.
+        codes: one query each, in hexadecimal.
         document_id: a stored document, which is itself left out of the matches.
         positive: examples of what is wanted.
         negative: examples of what is not.
-        is_batch: the texts came as a list, in which errors name a position.
+        is_batch: the queries came as a list, in which errors name a position.
         condition: what `filter` and `where` ask of the metadata of matches; None for all.
         counted: what `facets` asks for.
     """
@@ -206,6 +210,9 @@ class SearchRequest(TextOptions, QueryOptions):
     kind: Literal["similar", "search", "recommend"] = "similar"
     collection: str
     texts: Sequence[str] = ()
+    vectors: Sequence[Any] = ()
+    images: Sequence[str] = ()
+    codes: Sequence[str] = ()
     document_id: str | None = None
     positive: Sequence[Example] = ()
     negative: Sequence[Example] = ()
@@ -273,15 +280,32 @@ class SearchRequest(TextOptions, QueryOptions):
         """Whether the metadata of the collection are wanted."""
         return self.condition is not None or bool(self.counted or self.sort or self.group_by)
 
+    def needs_words(self, kind: Kind) -> bool:
+        """Whether the words of a collection of that kind are wanted."""
+        if kind == "image":
+            return False
+        if self.kind == "similar":
+            return self.highlight or (self.rerank is not None and kind == "text")
+        return self.highlight or self.rank != "code"
+
+    def needs_content(self, kind: Kind) -> bool:
+        """Whether the content of a stored document that asks is wanted, beside its code."""
+        return self.explain or self.rerank is not None or self.needs_words(kind)
+
     @property
-    def needs_words(self) -> bool:
-        """Whether the words of the collection are wanted."""
-        return self.rerank is not None or self.highlight or (self.kind != "similar" and self.rank != "code")
+    def asks(self) -> tuple[str, Sequence[Any]]:
+        """What asks, one query each, and what a caller calls it; nothing where stored documents do."""
+        if self.kind == "search":
+            return "queries", self.texts
+        for name in ("vectors", "images", "codes"):
+            if found := getattr(self, name):
+                return name, found
+        return "texts", self.texts
 
     @property
     def n_queries(self) -> int:
         """How many queries it holds."""
-        return len(self.texts) or 1
+        return len(self.asks[1]) or 1
 
     @property
     def n_matches(self) -> int:
@@ -335,7 +359,7 @@ class SearchRequest(TextOptions, QueryOptions):
                 f"offset plus k must be at most {settings.max_matches} (max_matches), got {self.offset + self.k}"
             )
         if self.n_matches > settings.max_matches:
-            name = "texts" if self.kind == "similar" else "queries"
+            name, _ = self.asks
             size = f" x group_size {self.group_size}" if self.group_by else ""
             raise InvalidInput(
                 f"{name} times k must be at most {settings.max_matches} (max_matches) in one request, got "

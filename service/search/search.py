@@ -47,8 +47,9 @@ _RERANKED_AT_ONCE = 10_000
 """Documents of shortlists that the queries of one request hold at a time."""
 _BRIEF_MATCHES, _BRIEF_HIGHLIGHTS, _BRIEF_DIVERSE = 200, 10, 20
 """Matches, those with highlights, and those unlike one another, that may be found on the event loop."""
-_BRIEF_SHORTLIST, _BRIEF_QUERY_CHARS = 1_000, 2_000
-"""Documents that may be re-ranked on the event loop, and characters of queries that are taken apart for that."""
+_BRIEF_SHORTLIST, _BRIEF_VECTORS, _BRIEF_QUERY_CHARS = 1_000, 200, 2_000
+"""Documents that may be re-ranked on the event loop by words, and by vectors, which are read from SQL; and characters
+of queries that are taken apart for that."""
 _BRIEF_DOCUMENTS, _BRIEF_CHARS = 50_000, 1_000
 """Documents of a collection, and characters of a query, of which words are searched on the event loop."""
 _BRIEF_COMPARISONS = 2_500_000
@@ -151,8 +152,10 @@ class Search:
             return False
         if request.group_by is not None:  # thousands of matches are looked at where there are few groups
             return False
-        if request.rerank is not None and request.n_shortlisted(self.settings) * request.n_queries > _BRIEF_SHORTLIST:
-            return False
+        if request.rerank is not None:
+            brief = _BRIEF_SHORTLIST if state.kind == "text" else _BRIEF_VECTORS
+            if request.n_shortlisted(self.settings) * request.n_queries > brief:
+                return False
         if request.kind != "similar" and (
             request.n_queries > 1
             or len(request.positive) + len(request.negative) > 1

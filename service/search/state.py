@@ -9,11 +9,13 @@ from sqlalchemy import Connection
 from service.config import Settings
 from service.errors import SeqNotReached
 from service.hashing.codes import Codes
-from service.hashing.content import Content
+from service.hashing.content import Content, Kind
+from service.hashing.vectors import VectorSettings
 from service.index.columns.view import ColumnView
 from service.index.document_replica import DocumentReplica
 from service.index.replicas import Follower
 from service.search.bounds import READ_SOON_SEQ
+from service.search.kinds import check_kind
 from service.search.request import SearchRequest
 from service.search.sources import MemorySource, SearchSource, SqlSource
 from service.store import codes, collections, documents
@@ -36,6 +38,9 @@ class State:
     Attributes:
         collection_id: of which collection.
         last_seq: of its last change.
+        kind: of its documents.
+        vectors: what its vectors are, where vectors ask.
+        needs_words: whether the request asks for words.
         source: where codes are found.
         replica: words and metadata in memory; None where they are not asked for, or not at hand.
         columns: the metadata; None where they are not asked for, or not at hand: then they are read from SQL.
@@ -44,6 +49,9 @@ class State:
 
     collection_id: int
     last_seq: int
+    kind: Kind
+    vectors: VectorSettings | None
+    needs_words: bool
     source: SearchSource
     replica: DocumentReplica | None
     columns: ColumnView | None
@@ -67,18 +75,20 @@ def locate(
         NotFound: no such collection or document.
         SeqNotReached: the collection has not reached `at_least_seq`.
     """
-    found = _collection(connection, request)
+    found, vectors = _collection(connection, request)
     request.check(found.n_bits, settings)
+    check_kind(request, found.kind)
     seq = request.at_least_seq or 0
     if seq > found.last_seq:
         raise SeqNotReached(request.collection, found.last_seq, seq)
     replica = follower.replica(found.collection_id)
     has_codes = replica is not None and replica.applied_seq >= seq
-    needs_documents = request.needs_words or request.needs_columns
+    needs_words = request.needs_words(found.kind)
+    needs_documents = needs_words or request.needs_columns
     of_documents = follower.documents(found.collection_id) if needs_documents else None
     has_words = of_documents is not None and of_documents.read_seq >= seq
     has_columns = of_documents is not None and of_documents.columns_seq >= seq
-    lacks = (request.needs_words and not has_words) or (request.needs_columns and not has_columns)
+    lacks = (needs_words and not has_words) or (request.needs_columns and not has_columns)
     is_behind = bool(seq) and (lacks or not has_codes)
     comes_soon = needs_documents and of_documents is None and found.last_seq <= READ_SOON_SEQ
     if (is_behind or comes_soon) and not is_last:
@@ -93,19 +103,22 @@ def locate(
     return State(
         found.collection_id,
         found.last_seq,
+        found.kind,
+        vectors,
+        needs_words,
         source,
-        of_documents if has_words and request.needs_words else None,
+        of_documents if has_words and needs_words else None,
         columns,
         _stored(connection, found, source, request),
     )
 
 
-def _collection(connection: Connection, request: SearchRequest) -> DocumentRef:
-    """The collection, with the key of the stored document that asks alone."""
+def _collection(connection: Connection, request: SearchRequest) -> tuple[DocumentRef, VectorSettings | None]:
+    """The collection, with the key of the stored document that asks alone, or with what its vectors are."""
     if request.document_id is not None:
-        return documents.locate(connection, request.collection, request.document_id)
-    collection = collections.get(connection, request.collection)
-    return DocumentRef(collection.id, collection.n_bits, collection.last_seq, None)
+        return documents.locate(connection, request.collection, request.document_id), None
+    found = collections.get(connection, request.collection)
+    return DocumentRef(found.id, found.n_bits, found.last_seq, None, found.kind), found.vectors
 
 
 def _stored(
@@ -115,7 +128,7 @@ def _stored(
     if request.document_id is not None and found.key is not None:
         code = codes.get(connection, source.space.id, found.key)
         content: Content | None = None
-        if code is None or request.needs_words or request.explain:  # stored a moment ago, or asked for by its words
+        if code is None or request.needs_content(found.kind):  # stored a moment ago, or asked for by its words
             content = documents.get(connection, found.collection_id, request.document_id).content
         return {request.document_id: StoredExample(found.key, code, content)}
     ids = dict.fromkeys(one.id for one in (*request.positive, *request.negative) if one.id is not None)

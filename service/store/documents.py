@@ -23,7 +23,7 @@ from sqlalchemy import Text as SqlText
 from sqlalchemy import delete as delete_from
 
 from service.errors import DuplicateIds, NotFound, TooMuchToRead
-from service.hashing.content import Content, from_row, size_of, to_row
+from service.hashing.content import Content, Kind, from_row, size_of, to_row
 from service.store import schema
 from service.store.database import Lane
 from service.store.statements import BulkStatement, DriverQuery, is_one_of
@@ -113,6 +113,7 @@ class DocumentRef:
     n_bits: int
     last_seq: int
     key: int | None
+    kind: Kind = "text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -540,12 +541,12 @@ _CONTENTS = DriverQuery(
 )
 _LOCATED = DriverQuery(
     sqlite="""
-        SELECT collections.id, collections.n_bits, collections.last_seq, documents.key
+        SELECT collections.id, collections.n_bits, collections.last_seq, documents.key, collections.kind
         FROM collections LEFT JOIN documents ON documents.collection_id = collections.id AND documents.id = ?
         WHERE collections.name = ?
     """,
     postgresql="""
-        SELECT collections.id, collections.n_bits, collections.last_seq, documents.key
+        SELECT collections.id, collections.n_bits, collections.last_seq, documents.key, collections.kind
         FROM collections LEFT JOIN documents ON documents.collection_id = collections.id AND documents.id = %s
         WHERE collections.name = %s
     """,

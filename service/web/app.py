@@ -46,7 +46,7 @@ from service.web.schemas.duplicates import FindDuplicates
 from service.web.schemas.health import Health
 from service.web.schemas.problem import Problem
 from service.web.schemas.search import Examples, Queries
-from service.web.schemas.similar import Texts
+from service.web.schemas.similar import SimilarQueries
 
 log = structlog.get_logger(__name__)
 
@@ -54,7 +54,7 @@ _DESCRIPTION = """Stores documents, learns binary codes of them, and finds simil
 
 Errors are problem details (RFC 9457, `application/problem+json`); `type` names the kind of error."""
 
-_MODELS = (Problem, NewDocuments, Ids, Texts, Queries, Examples, FindDuplicates)
+_MODELS = (Problem, NewDocuments, Ids, SimilarQueries, Queries, Examples, FindDuplicates)
 """Models that FastAPI does not see: that of problems, and bodies that their routes read themselves."""
 
 

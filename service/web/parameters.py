@@ -11,9 +11,11 @@ from urllib.parse import parse_qsl
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from service.errors import InvalidContent
+from service.hashing.codes import MAX_BITS
 from service.search.facets import parse_facets
 from service.search.filters import check_field
 from service.search.list_position import ListOrder
@@ -22,6 +24,7 @@ from service.search.request import NarrowOptions, QueryOptions, SearchRequest, S
 from service.web.cursor import from_cursor
 from service.web.schemas.collections import COLLECTION_PATTERN, COLLECTION_RULE
 from service.web.schemas.documents import MAX_ID_CHARS, PATH_ID_PATTERN, PATH_ID_RULE, IdInPath
+from service.web.schemas.similar import HEX_CODE_PATTERN
 
 _IN_PATH = ("collection", "id")
 _LISTS = ("fields", "facets")
@@ -29,13 +32,27 @@ _LISTS = ("fields", "facets")
 
 
 class SimilarToText(TextOptions):
-    """Parameters of a query for documents similar to a text."""
+    """Parameters of a query for documents similar to a text, or to a code."""
 
     collection: str = Field(pattern=COLLECTION_PATTERN, description=COLLECTION_RULE)
-    q: str = Field(description="The text.")
+    q: str | None = Field(None, description="The text, in a collection of texts; this or `code` must be given.")
+    code: str | None = Field(
+        None,
+        pattern=HEX_CODE_PATTERN,
+        max_length=MAX_BITS // 4,
+        description="A code of the active space, in hexadecimal, in a collection of any kind.",
+    )
+
+    @model_validator(mode="after")
+    def _check_one(self) -> SimilarToText:
+        if (self.q is None) == (self.code is None):
+            raise PydanticCustomError("missing", "Field required: q or code, and not both")
+        return self
 
     def request(self) -> SearchRequest:
         """The request for the search."""
+        if self.code is not None:
+            return SearchRequest.of(self, kind="similar", collection=self.collection, codes=(self.code,))
         return SearchRequest.of(self, kind="similar", collection=self.collection, texts=(self.q,))
 
 
@@ -105,9 +122,13 @@ def read_parameters(model: type[Model], request: Request) -> Model:
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        raise RequestValidationError(
-            [{**e, "loc": (_location(str(e["loc"][0])), *e["loc"])} for e in error.errors()]
-        ) from None
+        raise RequestValidationError([{**e, "loc": _place(e["loc"])} for e in error.errors()]) from None
+
+
+def _place(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Where a fault is: in a parameter, or in what several are together, which is told of the first of them, `q`."""
+    location = location or ("q",)
+    return (_location(str(location[0])), *location)
 
 
 def check_utf8(request: Request, q: str, name: str = "text") -> None:

@@ -1,4 +1,4 @@
-"""Similar documents: by text, by stored document, by many texts."""
+"""Similar documents: by text or code, by stored document, by many texts, vectors, pictures or codes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from service.web.problems import problem_responses
 from service.web.request_json import openapi_body, read_json_body
 from service.web.request_services import services_of
 from service.web.schemas.collections import CollectionName
-from service.web.schemas.similar import Answer, Answers, Texts
+from service.web.schemas.similar import Answer, Answers, SimilarQueries
 
 router = APIRouter(
     prefix="/v1/collections/{collection}",
@@ -25,7 +25,7 @@ router = APIRouter(
 
 @router.get(
     "/similar",
-    summary="Find documents similar to a text",
+    summary="Find documents similar to a text, or to a code",
     response_model=Answer,
     openapi_extra=parameters.openapi_parameters(parameters.SimilarToText),
 )
@@ -36,7 +36,7 @@ async def similar_to_text(request: Request) -> Response:
     With `rerank`, the `k` documents of a shortlist of the nearest that have the words of the text (BM25).
     """
     query = parameters.read_parameters(parameters.SimilarToText, request)
-    parameters.check_utf8(request, query.q)
+    parameters.check_utf8(request, query.q or "")
     return await _one_answer(request, query.request())
 
 
@@ -54,16 +54,16 @@ async def similar_to_document(request: Request) -> Response:
 
 @router.post(
     "/similar",
-    summary="Find documents similar to each of many texts",
+    summary="Find documents similar to each of many queries",
     response_model=Answers,
     responses=problem_responses(400),
-    openapi_extra=openapi_body(Texts),
+    openapi_extra=openapi_body(SimilarQueries),
 )
 @needs("read")
-async def similar_to_texts(request: Request, collection: CollectionName) -> Response:
-    """One answer per text, all from the same code space."""
+async def similar_to_many(request: Request, collection: CollectionName) -> Response:
+    """One answer per text, vector, picture or code, all from the same code space."""
     services = services_of(request)
-    body = await read_json_body(request, Texts, services.settings.max_batch)
+    body = await read_json_body(request, SimilarQueries, services.settings.max_batch)
     search_request = body.request(collection)
     return await many_answers(await services.search.answer(search_request), search_request)
 

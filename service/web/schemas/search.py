@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.search.request import MAX_EXAMPLES, Example, QueryOptions, RecommendOptions, SearchRequest
-from service.web.schemas.documents import StoredId
+from service.web.schemas.documents import VECTOR, StoredId, Vector
 from service.web.schemas.matches import FoundDocument, FoundMatches, SearchWork
 from service.web.schemas.spaces import SpaceRef
 
@@ -19,9 +19,19 @@ class Queries(QueryOptions):
         min_length=1, description="None of them blank; the installation sets the greatest number."
     )
 
+    vectors: list[Vector] | None = Field(
+        None,
+        min_length=1,
+        description="Of kind embedding: the vector of each query. Without them the words alone are searched there. "
+        f"Each: {VECTOR}",
+    )
+
     def request(self, collection: str) -> SearchRequest:
         """The request for the search."""
-        return SearchRequest.of(self, kind="search", collection=collection, texts=self.queries, is_batch=True)
+        vectors = self.vectors or ()
+        return SearchRequest.of(
+            self, kind="search", collection=collection, texts=self.queries, vectors=vectors, is_batch=True
+        )
 
 
 class ExampleDocument(BaseModel):

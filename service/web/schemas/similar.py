@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
+from service.hashing.codes import MAX_BITS
 from service.search.request import SearchRequest, TextOptions
+from service.web.schemas.documents import IMAGE, VECTOR, Base64, Vector
 from service.web.schemas.matches import FoundDocument, FoundMatches, SearchWork
 from service.web.schemas.spaces import SpaceRef
 
+HEX_CODE_PATTERN = "^([0-9a-fA-F]{2})+$"
 
-class Texts(TextOptions):
-    """Many queries at once."""
+HexCode = Annotated[str, Field(pattern=HEX_CODE_PATTERN, max_length=MAX_BITS // 4)]
+_ASKING = ("texts", "vectors", "images", "codes")
 
-    texts: list[str] = Field(min_length=1, description="None of them blank; the installation sets the greatest number.")
+
+class SimilarQueries(TextOptions):
+    """Many queries at once: one of `texts`, `vectors`, `images` and `codes`; the installation sets the most of them."""
+
+    texts: list[str] | None = Field(None, min_length=1, description="Of a collection of kind text; none of them blank.")
+    vectors: list[Vector] | None = Field(None, min_length=1, description=f"Of kind embedding. Each: {VECTOR}")
+    images: list[Base64] | None = Field(None, min_length=1, description=f"Of kind image. Each: {IMAGE}")
+    codes: list[HexCode] | None = Field(
+        None, min_length=1, description="Of any kind: codes of the active space, in hexadecimal."
+    )
+
+    @model_validator(mode="after")
+    def _check_one(self) -> SimilarQueries:
+        if sum(getattr(self, name) is not None for name in _ASKING) != 1:
+            raise ValueError(f"must have one of {', '.join(_ASKING)}")
+        return self
 
     def request(self, collection: str) -> SearchRequest:
         """The request for the search."""
-        return SearchRequest.of(self, kind="similar", collection=collection, texts=self.texts, is_batch=True)
+        asking = {name: getattr(self, name) or () for name in _ASKING}
+        return SearchRequest.of(self, kind="similar", collection=collection, is_batch=True, **asking)
 
 
 class Match(FoundDocument):
@@ -30,14 +49,17 @@ class Match(FoundDocument):
     )
     score: float | None = Field(
         None,
-        description="Only with `rerank`: BM25 of the query's words, to six decimals; left out where `partial` says so.",
+        description="Only with `rerank`: BM25 of the query's words, or the cosine of the vectors, to six decimals; "
+        "left out where `partial` says so.",
     )
 
 
 class Work(SearchWork):
     """The work that the query took."""
 
-    reranked: int = Field(description="Documents whose words were compared with the query's; 0 without `rerank`.")
+    reranked: int = Field(
+        description="Documents whose words or vectors were compared with the query's; 0 without `rerank`."
+    )
 
 
 class Answer(FoundMatches):
@@ -65,6 +87,6 @@ class Answer(FoundMatches):
 
 
 class Answers(BaseModel):
-    """One answer per text, in the order of the texts."""
+    """One answer per query, in the order of the queries."""
 
     answers: list[Answer]
