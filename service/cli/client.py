@@ -186,27 +186,36 @@ class Client:
             message += " (give the key with --key, or in NEARBIT_ADMIN_KEY)"
         return _ERRORS.get(response.status_code, NearbitError)(message)
 
-    def create(self, collection: str, n_bits: int | None = None) -> dict[str, Any]:
+    def create(self, collection: str, **settings: object) -> dict[str, Any]:
         """Create a collection, or find it as it is.
 
-        Raises:
-            Conflict: it exists with another width of codes.
-        """
-        return self.call("PUT", self._path_of(collection), {"n_bits": n_bits} if n_bits else {})
+        Args:
+            collection: its name.
+            settings: as the API names them; those that are None are the service's defaults.
 
-    def create_or_keep(self, collection: str, n_bits: int | None = None) -> tuple[dict[str, Any], bool]:
+        Raises:
+            Conflict: it exists with others.
+        """
+        given = {name: value for name, value in settings.items() if value is not None}
+        return self.call("PUT", self._path_of(collection), given)
+
+    def create_or_keep(
+        self, collection: str, n_bits: int | None = None, kind: str | None = None, dims: int | None = None
+    ) -> tuple[dict[str, Any], bool]:
         """The collection of that name, and whether it is new; one that exists keeps its settings.
 
         Args:
             collection: its name.
             n_bits: the width that its codes must have; None for that of an existing one, or the service's default.
+            kind: what its documents must be; None for whatever an existing one has, or texts.
+            dims: entries that its vectors must have; None for whatever an existing one has.
 
         Raises:
-            Conflict: it exists with another width than that.
+            Conflict: it exists with others than that.
         """
         response = self.send("GET", self._path_of(collection)).response
         if response.status_code == 404:
-            created = self.create(collection, n_bits)
+            created = self.create(collection, n_bits=n_bits, kind=kind, dims=dims)
             return {**created, "n_documents": 0}, True
         if not response.is_success:
             raise self.refusal(response)
@@ -215,6 +224,12 @@ class Client:
             raise Conflict(
                 f"collection '{collection}' exists with {existing['n_bits']}-bit codes, --n-bits asked for {n_bits}: "
                 "leave it out to keep them, or name another collection"
+            )
+        if kind is not None and existing["kind"] != kind:
+            raise Conflict(f"collection '{collection}' exists with kind {existing['kind']}, these are of kind {kind}")
+        if dims is not None and existing.get("dims") != dims:
+            raise Conflict(
+                f"collection '{collection}' exists with vectors of {existing.get('dims')} numbers, these have {dims}"
             )
         return existing, False
 

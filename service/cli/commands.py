@@ -18,6 +18,7 @@ from rich.text import Text
 from service.cli.client import Client
 from service.cli.demo.tour import tour
 from service.cli.output import (
+    ImportOptions,
     duplicates_table,
     explanation_table,
     facet_table,
@@ -26,6 +27,7 @@ from service.cli.output import (
     matches_table,
     watch_job,
 )
+from service.cli.sources.vectors import BesideVectors
 from service.config import Settings
 from service.errors import ConfigurationError, NearbitError, explained
 from service.logs import configure_logging
@@ -51,6 +53,14 @@ ReadKey = Annotated[
 CollectionOption = Annotated[str, typer.Option("--collection", "-c", help="Name of the collection.")]
 DatabaseUrl = Annotated[str | None, typer.Option(help="URL of the database, instead of NEARBIT_DATABASE_URL.")]
 DEFAULT_URL = "http://127.0.0.1:8000"
+
+
+class DocumentKind(StrEnum):
+    """What the documents of a collection are."""
+
+    text = "text"
+    embedding = "embedding"
+    image = "image"
 
 
 class Rank(StrEnum):
@@ -140,11 +150,12 @@ def migrate_database(database_url: DatabaseUrl = None) -> None:
 
 
 @cli.command("import")
-def import_file(
-    file: Annotated[
+def import_source(
+    source: Annotated[
         Path,
         typer.Argument(
-            help='JSONL, plain or gzipped, one {"id", "title", "text", "metadata"} per line; - for standard input.'
+            help='JSONL, plain or gzipped, one {"id", "title", "text", "metadata"} per line, "vector" or "image_path" '
+            "in place of the text; vectors as .npy or .npz; a folder of PNG and JPEG pictures; - for standard input."
         ),
     ],
     collection: CollectionOption,
@@ -153,16 +164,34 @@ def import_file(
         int | None,
         typer.Option(help="Width of the codes: 64 by default for a new collection; an existing one must have it."),
     ] = None,
-    errors: Annotated[Path | None, typer.Option(help="File to write refused lines to, each with its reason.")] = None,
+    kind: Annotated[
+        DocumentKind | None, typer.Option(help="Kind of the documents, where the source does not tell.")
+    ] = None,
+    dims: Annotated[int | None, typer.Option(help="Numbers of each vector, where the source does not tell.")] = None,
+    ids: Annotated[
+        Path | None, typer.Option(help="With vectors: one id a line, or a .npy file; row numbers without it.")
+    ] = None,
+    metadata: Annotated[Path | None, typer.Option(help="With vectors: one JSON object a line.")] = None,
+    texts: Annotated[
+        Path | None, typer.Option(help="With vectors: one text a line; in a .jsonl file, one JSON string a line.")
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(help="With pictures: field of the metadata that says in which folder each lies.")
+    ] = None,
+    errors: Annotated[
+        Path | None, typer.Option(help="File to write refused documents to, each with its reason.")
+    ] = None,
     key: AdminKey = None,
 ) -> None:
-    """Put the documents of a file into a collection, which is created if it does not exist.
+    """Put the documents of a file or a folder into a collection, which is created if it does not exist.
 
-    Refused lines are listed with their reasons and make the exit status 1; all others are stored. If several lines have
+    Refused documents are listed with their reasons and make the exit status 1; all others are stored. If several have
     the same id, the last one is stored. The command waits for a service that restarts.
     """
+    beside = BesideVectors(ids, metadata, texts)
+    options = ImportOptions(n_bits, None if kind is None else kind.value, dims, beside, label, errors)
     with Client(url, key) as client:
-        counts = import_documents(client, file, collection, n_bits, console, errors)
+        counts = import_documents(client, source, collection, console, options)
     raise typer.Exit(min(counts.refused, 1))
 
 
@@ -179,7 +208,11 @@ def export(
     with Client(url, key) as client, ExitStack() as stack:
         target = stack.enter_context(out.open("wb")) if out else sys.stdout.buffer
         for document in client.documents(collection):
-            kept = {name: document[name] for name in ("id", "title", "text", "metadata") if name in document}
+            kept = {
+                name: document[name]
+                for name in ("id", "title", "text", "vector", "image", "metadata")
+                if name in document
+            }
             target.write(f"{safe_json(kept)}\n".encode())
 
 

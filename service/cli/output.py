@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
 from service.cli.client import Client
-from service.cli.importing import Counts, Import, Lines, Refused
+from service.cli.importing import Counts, Import
+from service.cli.sources.opening import open_source
+from service.cli.sources.source import Refused, Source
+from service.cli.sources.vectors import BesideVectors
 from service.errors import InvalidInput, NearbitError
 from service.safe_text import cell, safe_json, safe_text, say
 
@@ -19,80 +23,120 @@ _SHOWN_REASONS = 20
 _SHOWN_WORDS = 3
 
 
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """How to import; what is left out is told by the source, or is that of an existing collection.
+
+    Attributes:
+        n_bits: the width that the codes of the collection must have.
+        kind: what its documents must be.
+        dims: entries that its vectors must have.
+        beside: files that go with a file of vectors.
+        label: field of the metadata that says in which folder a picture lies.
+        errors: file to write the refused documents to.
+    """
+
+    n_bits: int | None = None
+    kind: str | None = None
+    dims: int | None = None
+    beside: BesideVectors | None = None
+    label: str | None = None
+    errors: Path | None = None
+
+
 def import_documents(
-    client: Client, file: Path, collection: str, n_bits: int | None, console: Console, errors: Path | None = None
+    client: Client, path: Path, collection: str, console: Console, options: ImportOptions | None = None
 ) -> Counts:
-    """Put the documents of a JSONL file into a collection with a progress bar, and print what became of its lines.
+    """Put the documents of a source into a collection with a progress bar, and print what became of them.
 
     Args:
         client: of the service.
-        file: plain or gzipped; `-` is standard input.
+        path: a file of lines or of vectors, a folder of pictures, or `-` for lines from standard input.
         collection: its name; it is created if there is none.
-        n_bits: the width that its codes must have; None for that of an existing collection.
-        console: shows progress and counts.
-        errors: file to write the refused lines to.
+        console: shows what the source was seen to hold, progress and counts.
+        options: what the source does not tell.
 
     Raises:
-        Conflict: the collection has another width.
+        Conflict: the collection has another width of codes, or is for other documents.
         Unavailable, NearbitError: the service was unavailable for too long, or refuses every call; counts are shown.
-        InvalidInput: the file is damaged; the lines before the damage are stored, and counts are shown.
+        InvalidInput: the source cannot be imported, and nothing was sent; or it is damaged: the documents before the
+            damage are stored, and counts are shown.
     """
+    options = options or ImportOptions()
     refused: list[Refused] = []
     with ExitStack() as stack:
-        lines = stack.enter_context(Lines(file))
-        stored, created = client.create_or_keep(collection, n_bits)
-        if not created and n_bits is None:
-            say(console, f"collection '{collection}' exists and keeps its settings: {stored['n_bits']}-bit codes")
-        out = stack.enter_context(errors.open("w", encoding="utf-8")) if errors else None
+        source = stack.enter_context(open_source(path, options.beside, options.label))
+        stored = _prepare_collection(client, collection, source, options, console)
+        out = stack.enter_context(options.errors.open("w", encoding="utf-8")) if options.errors else None
 
-        def refuse(line: Refused) -> None:
+        def refuse(document: Refused) -> None:
             if len(refused) < _SHOWN_REASONS:
-                refused.append(line)
+                refused.append(document)
             if out is not None:
-                out.write(safe_json(line._asdict()) + "\n")
+                out.write(safe_json(document._asdict()) + "\n")
 
         transfer = Import(client, collection, stored["n_documents"], refuse)
         try:
-            _run(transfer, lines, console)
+            _run(transfer, source, console)
         finally:
-            _show_counts(transfer.counts, collection, refused, errors, console)
-    if lines.damage:
-        raise InvalidInput(lines.damage)
+            _show_counts(transfer.counts, collection, source, refused, options.errors, console)
+    if source.damage:
+        raise InvalidInput(source.damage)
     return transfer.counts
 
 
-def _run(transfer: Import, lines: Lines, console: Console) -> None:
+def _prepare_collection(
+    client: Client, collection: str, source: Source, options: ImportOptions, console: Console
+) -> dict[str, Any]:
+    """The collection for what a source holds, created if there is none."""
+    kind, dims = (_agreed(name, getattr(options, name), getattr(source.needs, name)) for name in ("kind", "dims"))
+    if source.needs.found:
+        say(console, f"{source.name}: {source.needs.found}")
+    stored, created = client.create_or_keep(collection, options.n_bits, kind, dims)
+    if not created and options.n_bits is None:
+        say(console, f"collection '{collection}' exists and keeps its settings: {stored['n_bits']}-bit codes")
+    return stored
+
+
+def _agreed(name: str, asked: Any, found: Any) -> Any:
+    if asked is not None and found is not None and asked != found:
+        raise InvalidInput(f"--{name} is {asked}, but the source has {found}")
+    return asked if found is None else found
+
+
+def _run(transfer: Import, source: Source, console: Console) -> None:
     columns = (
         TextColumn("{task.fields[n]:,} documents", markup=False),
         BarColumn(),
-        DownloadColumn(),
+        DownloadColumn() if source.unit == "line" else MofNCompleteColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[waiting]}", markup=False),
     )
     with Progress(*columns, console=console) as bar:
-        task = bar.add_task("import", total=lines.n_bytes, n=0, waiting="")
+        task = bar.add_task("import", total=source.total, n=0, waiting="")
 
         def show(reason: str) -> None:
             waiting = f"{safe_text(reason)}, waiting" if reason else ""
-            bar.update(task, completed=lines.position, n=transfer.counts.stored, waiting=waiting)
+            bar.update(task, completed=source.position, n=transfer.counts.stored, waiting=waiting)
 
         transfer.report_progress = show
-        transfer.run(lines)
-        bar.update(task, completed=lines.position, total=lines.position, n=transfer.counts.stored)
+        transfer.run(source)
+        bar.update(task, completed=source.position, total=source.position, n=transfer.counts.stored)
 
 
 def _show_counts(
-    counts: Counts, collection: str, refused: list[Refused], errors: Path | None, console: Console
+    counts: Counts, collection: str, source: Source, refused: list[Refused], errors: Path | None, console: Console
 ) -> None:
     say(
         console,
-        f"read {counts.read:,} lines: {counts.stored:,} documents are in '{collection}' "
+        f"read {counts.read:,} {source.unit}s: {counts.stored:,} documents are in '{collection}' "
         f"({counts.new:,} new, {counts.replaced:,} replaced), {counts.doubles:,} doubles, {counts.refused:,} refused",
     )
     if counts.doubles:
-        say(console, "an id that came more than once has the document of its last line")
-    for line in refused:
-        say(console, f"  line {line.line}: {line.reason}", style="red")
+        say(console, f"an id that came more than once has the document of its last {source.unit}")
+    for one in refused:
+        named = f", id {one.id}" if one.id and source.unit != "line" else ""
+        say(console, f"  {source.unit} {one.line}{named}: {one.reason}", style="red")
     if counts.refused > len(refused):
         say(console, f"  and {counts.refused - len(refused):,} more", style="red")
     if counts.refused:

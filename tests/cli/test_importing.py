@@ -16,7 +16,9 @@ from fastapi.testclient import TestClient
 
 from service.cli import client as remote_module
 from service.cli.client import Client
-from service.cli.importing import Counts, Import, Lines, Refused
+from service.cli.importing import Counts, Import
+from service.cli.sources.lines import Lines
+from service.cli.sources.source import Refused
 from service.config import Settings
 from service.errors import Conflict, Unauthorized, Unavailable
 from service.web.app import create_app
@@ -285,7 +287,7 @@ def test_a_gzipped_file_is_read_and_a_damaged_one_up_to_its_damage(tmp_path: Pat
     file = tmp_path / "documents.jsonl.gz"
     file.write_bytes(gzip.compress(content))
     with Lines(file) as read:
-        assert [number for number, _ in read] == list(range(1, 2_001))
+        assert [number for number, _ in read.numbered()] == list(range(1, 2_001))
         assert (read.damage, read.position) == (None, file.stat().st_size)
     file.write_bytes(gzip.compress(content)[:-2_000])
     with Lines(file) as read:
@@ -298,7 +300,7 @@ def test_a_gzipped_file_is_read_and_a_damaged_one_up_to_its_damage(tmp_path: Pat
 def test_a_line_without_end_is_refused_and_not_kept(
     sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.cli.importing.MAX_LINE_BYTES", 100)
+    monkeypatch.setattr("service.cli.sources.lines.MAX_LINE_BYTES", 100)
     content = lines({"id": "a", "text": "x"}, {"id": "long", "text": "y" * 500}, {"id": "b", "text": "x"})
     with app(sqlite_url) as through:
         counts, refused = put(through, content, tmp_path)
@@ -310,6 +312,6 @@ def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     stdin = io.TextIOWrapper(io.BufferedReader(io.BytesIO(b'\n{"text": "a"}')))  # type: ignore[arg-type]
     monkeypatch.setattr("sys.stdin", stdin)
     with Lines(Path("-")) as read:
-        assert list(read) == [(2, b'{"text": "a"}')]
-        assert read.n_bytes is None
+        assert list(read.numbered()) == [(2, b'{"text": "a"}')]
+        assert read.total is None
     assert not stdin.closed

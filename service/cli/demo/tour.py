@@ -12,7 +12,7 @@ from rich.text import Text
 
 from service.cli.client import Client
 from service.cli.demo.serving import Served, serve_until_interrupted
-from service.cli.output import found_table, import_documents, matches_table, watch_job
+from service.cli.output import ImportOptions, found_table, import_documents, matches_table, watch_job
 from service.config import Settings
 from service.safe_text import say
 
@@ -40,7 +40,7 @@ def tour(settings: Settings, console: Console) -> None:
 
 def _learn(client: Client, file: Path, console: Console) -> None:
     """Create, fill and train the collection, except for the steps that an earlier run has done."""
-    client.create(COLLECTION, 64)
+    client.create(COLLECTION, n_bits=64)
     collection = client.collection(COLLECTION)
     if collection["space"]["version"] > 1:
         there = Text(f"{collection['n_documents']:,} docstrings", "bold")
@@ -51,7 +51,7 @@ def _learn(client: Client, file: Path, console: Console) -> None:
         command = [sys.executable, "-W", "ignore", "-m", "service.cli.demo.corpus", str(file)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     say(console, Text("2", "bold"), f"  putting them into collection '{COLLECTION}': each can be found at once")
-    import_documents(client, file, COLLECTION, 64, console)
+    import_documents(client, file, COLLECTION, console, ImportOptions(n_bits=64))
     say(console, Text("3", "bold"), "  learning 64-bit codes on them, then swapping them in")
     watch_job(client, client.retrain(COLLECTION), console)
     report = client.spaces(COLLECTION)[0]["report"]

@@ -1,0 +1,176 @@
+"""Lines of JSON, one document each, plain or gzipped, from a file or standard input."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+import json
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, NoReturn
+from uuid import uuid4
+
+from service.cli.client import to_json_bytes
+from service.cli.sources.source import Needs, ReadDocument, Refused
+from service.errors import InvalidInput
+
+MAX_LINE_BYTES = 64 << 20
+_GZIP = b"\x1f\x8b"
+_JSON_NAMES = {list: "an array", str: "a string", int: "a number", float: "a number", bool: "a boolean"}
+IMAGE_PATH = "image_path"
+
+
+class Lines:
+    """The documents of a file of lines; iterate once. A line may name a picture by `image_path`.
+
+    Args:
+        path: of a file, gzipped or not; `-` is standard input. Paths of pictures are relative to its folder.
+
+    Attributes: see `Source`; bytes are counted.
+    """
+
+    unit = "line"
+
+    def __init__(self, path: Path) -> None:
+        is_stdin = str(path) == "-"
+        self.name = "standard input" if is_stdin else str(path)
+        self._folder = Path.cwd() if is_stdin else path.parent
+        self._file: io.BufferedReader = sys.stdin.buffer if is_stdin else path.open("rb")  # type: ignore[assignment]
+        self.total = path.stat().st_size if path.is_file() and not is_stdin else None
+        packed = self._file.peek(len(_GZIP))[: len(_GZIP)] == _GZIP
+        self._lines: BinaryIO = gzip.GzipFile(fileobj=self._file) if packed else self._file  # type: ignore[assignment]
+        self._n_read = 0
+        self.damage: str | None = None
+        self._numbered = self._read()
+        self._first = next(self._numbered, None)
+        self.needs = Needs() if self._first is None else _needs(self._first[1])
+
+    @property
+    def position(self) -> int:
+        """Number of bytes of the file read so far."""
+        return self._n_read if self._lines is self._file else self._file.tell()
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not sys.stdin.buffer:
+            self._file.close()
+
+    def __iter__(self) -> Iterator[ReadDocument | Refused]:
+        for number, raw in self.numbered():
+            try:
+                yield _parse(number, raw, self._folder)
+            except InvalidInput as error:
+                yield Refused(number, str(error), _shown(raw))
+
+    def numbered(self) -> Iterator[tuple[int, bytes]]:
+        """The lines that are not blank, with their numbers."""
+        if self._first is not None:
+            yield self._first
+            self._first = None
+        yield from self._numbered
+
+    def _read(self) -> Iterator[tuple[int, bytes]]:
+        number = 0
+        try:
+            while line := self._lines.readline(MAX_LINE_BYTES + 1):
+                number += 1
+                self._n_read += len(line)
+                if len(line) > MAX_LINE_BYTES:
+                    self._skip_line(line)
+                if line.strip():
+                    yield number, line
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            self.damage = f"{self.name} is damaged after line {number}: {error}"
+
+    def _skip_line(self, part: bytes) -> None:
+        while part and not part.endswith(b"\n"):
+            part = self._lines.readline(MAX_LINE_BYTES)
+            self._n_read += len(part)
+
+
+def _shown(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace").rstrip("\r\n")
+
+
+def _needs(first: bytes) -> Needs:
+    """What the first line says of all of them."""
+    try:
+        document = parse_object(1, first)
+    except InvalidInput:
+        return Needs()
+    if IMAGE_PATH in document or "image" in document:
+        return Needs("image", None, "its first line has a picture: kind image")
+    vector = document.get("vector")
+    if isinstance(vector, list):
+        return Needs("embedding", len(vector), f"its first line has a vector of {len(vector)} numbers: kind embedding")
+    if vector is not None:
+        return Needs("embedding", None, "its first line has a vector: kind embedding")
+    return Needs("text")
+
+
+def _parse(number: int, raw: bytes, folder: Path) -> ReadDocument:
+    """A line as a document that can be sent.
+
+    Raises:
+        InvalidInput: it is not one JSON object in UTF-8, or cannot be sent.
+    """
+    document = parse_object(number, raw)
+    id: Any = document.get("id")
+    if id is None:  # made here, not by the service: a batch sent twice must not be stored twice
+        document["id"] = id = uuid4().hex
+    if IMAGE_PATH in document:
+        document["image"] = _read_picture(folder, document.pop(IMAGE_PATH))
+    known = str(id) if isinstance(id, (str, int)) and not isinstance(id, bool) else f"\0{number}"
+    return ReadDocument(number, raw, known, to_json_bytes(document))
+
+
+def _read_picture(folder: Path, given: object) -> str:
+    """Base64 of the file of that path, which must lie in the folder: the lines may be of another's hand."""
+    path = folder / given if isinstance(given, str) and "\0" not in given else None
+    if path is None or not path.resolve().is_relative_to(folder.resolve()):
+        raise InvalidInput(f"{IMAGE_PATH} must name a file in the folder of the lines, {folder}, got {given!r}")
+    try:
+        return base64.b64encode(path.read_bytes()).decode("ascii")
+    except OSError as error:
+        raise InvalidInput(f"{IMAGE_PATH} cannot be read: {error}") from None
+
+
+def parse_object(number: int, raw: bytes) -> dict[str, Any]:
+    """A line as a JSON object.
+
+    Args:
+        number: of the line; the first one may begin with a byte order mark.
+        raw: its bytes.
+
+    Raises:
+        InvalidInput: it is not one JSON object in UTF-8.
+    """
+    document = parse_json(number, raw)
+    if not isinstance(document, dict):
+        raise InvalidInput(f"must be a JSON object, got {_JSON_NAMES.get(type(document), 'null')}")
+    return document
+
+
+def parse_json(number: int, raw: bytes) -> Any:
+    """A line as JSON; see `parse_object`."""
+    if len(raw) > MAX_LINE_BYTES:
+        raise InvalidInput(f"must be at most {MAX_LINE_BYTES:,} bytes")
+    try:
+        return json.loads(raw.decode("utf-8-sig" if number == 1 else "utf-8"), parse_constant=_refuse_number)
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"must be UTF-8, got byte {raw[error.start]:#04x} at byte {error.start + 1}") from None
+    except json.JSONDecodeError as error:
+        raise InvalidInput(f"must be JSON: {error.msg} at character {error.pos + 1}") from None
+    except ValueError as error:
+        raise InvalidInput(f"must be JSON: {error}") from None
+    except RecursionError:
+        raise InvalidInput("must be JSON that is not nested so deeply") from None
+
+
+def _refuse_number(name: str) -> NoReturn:
+    raise InvalidInput(f"must be JSON, which has no number {name}")

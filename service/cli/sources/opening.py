@@ -1,0 +1,42 @@
+"""Which source a path is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from service.cli.sources.arrays import NPY, NPZ
+from service.cli.sources.lines import Lines
+from service.cli.sources.pictures import PictureFolder
+from service.cli.sources.source import Source
+from service.cli.sources.vectors import BesideVectors, VectorFile
+from service.errors import InvalidInput
+
+
+def open_source(path: Path, beside: BesideVectors | None = None, label: str | None = None) -> Source:
+    """The source of a path: a folder of pictures, a file of vectors by how it begins, or else a file of lines.
+
+    Args:
+        path: `-` is standard input.
+        beside: files that go with a file of vectors.
+        label: for a folder of pictures, see `PictureFolder`.
+
+    Raises:
+        InvalidInput: it cannot be imported, or an option is not for it.
+        OSError: it cannot be opened.
+    """
+    beside = beside or BesideVectors()
+    is_vectors = str(path) != "-" and path.is_file() and _begins_as_vectors(path)
+    if beside.given and not is_vectors:
+        raise InvalidInput(f"--{next(iter(beside.given))} is for files of vectors, .npy or .npz, got {path}")
+    if label is not None and not path.is_dir():
+        raise InvalidInput(f"--label is for folders of pictures, got {path}")
+    if path.is_dir():
+        return PictureFolder(path, label)
+    return VectorFile(path, beside) if is_vectors else Lines(path)
+
+
+def _begins_as_vectors(path: Path) -> bool:
+    if path.suffix in (".npy", ".npz"):
+        return True
+    with path.open("rb") as file:
+        return file.read(len(NPY)).startswith((NPY, NPZ))

@@ -1,0 +1,103 @@
+"""What an import reads: documents one after the other, and those that cannot be sent, each with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, NamedTuple, Protocol, Self
+
+from service.cli.client import to_json_bytes
+from service.errors import InvalidInput
+
+
+class Refused(NamedTuple):
+    """A document that is not stored: its place in the source (see `Source.unit`), why, what it was, and its id."""
+
+    line: int
+    reason: str
+    text: str
+    id: str = ""
+
+
+@dataclass(slots=True)
+class ReadDocument:
+    """A document that can be sent.
+
+    Attributes:
+        number: its place in the source.
+        raw: what stood there, to be shown if it is refused.
+        id: its id; a text that begins with NUL and is unique in the source, if it has none that is valid.
+        body: the document as JSON.
+        earlier: a document of the source with the same id, which is sent if this one is refused.
+    """
+
+    number: int
+    raw: bytes
+    id: str
+    body: bytes
+    earlier: ReadDocument | None = None
+
+    def refused(self, reason: str) -> Refused:
+        """The same document as one that is not stored."""
+        shown = self.raw.decode("utf-8", "replace").rstrip("\r\n")
+        return Refused(self.number, reason, shown, "" if self.id.startswith("\0") else self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a collection must be to hold what a source has.
+
+    Attributes:
+        kind: of the collection; None if that cannot be told.
+        dims: entries of the vectors; None if that cannot be told, or there are none.
+        found: what the source was seen to hold, to be shown; empty for what needs no word.
+    """
+
+    kind: str | None = None
+    dims: int | None = None
+    found: str = ""
+
+
+class Source(Protocol):
+    """Documents to import, read once, a part at a time.
+
+    Attributes:
+        name: what messages call it.
+        unit: what `Refused.line` counts: line, row or picture.
+        needs: what the collection must be.
+        damage: why it could not be read to its end, if so.
+    """
+
+    name: str
+    unit: str
+    needs: Needs
+    damage: str | None
+
+    @property
+    def total(self) -> int | None:
+        """Its length, in bytes of lines, in rows or in pictures; None if that is unknown."""
+
+    @property
+    def position(self) -> int:
+        """How much of `total` has been read."""
+
+    def __iter__(self) -> Iterator[ReadDocument | Refused]:
+        """The documents, in their order."""
+
+    def __enter__(self) -> Self:
+        """The source itself."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close its files."""
+
+
+def read_document(number: int, document: dict[str, Any]) -> ReadDocument | Refused:
+    """A document of a source that is not text, whose id is valid so far; refused if it cannot be sent."""
+    id = str(document["id"])
+    try:
+        return ReadDocument(number, b"", id, to_json_bytes(document))
+    except InvalidInput as error:
+        return Refused(number, str(error), "", id)
