@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from service.errors import InvalidContent, InvalidInput
+from service.hashing import vector_batches
 from service.hashing import vectors as vector_forms
 from service.hashing.vectors import Keep, VectorSettings
 
@@ -196,10 +197,13 @@ def contents_of(
 
     Cost: that of decoding base64 and of checking pictures. Blocks.
     """
-    contents, n_pixels = [], 0
+    if settings is not None:
+        return _embeddings_of(list(given), settings, name)
+    contents: list[Content] = []
+    n_pixels = 0
     for position, one in enumerate(given):
         try:
-            content = _content_of(one, kind, settings)
+            content = _content_of(one, kind)
             n_pixels += _pixels_of(content)
         except InvalidContent as error:
             raise InvalidContent(error.reason, position, name) from None
@@ -211,6 +215,23 @@ def contents_of(
     return contents
 
 
+def _embeddings_of(given: Sequence[GivenContent], settings: VectorSettings, name: str) -> list[Content]:
+    for position, one in enumerate(given):
+        try:
+            _check_fields(one, "embedding")
+        except InvalidContent as error:
+            raise InvalidContent(error.reason, position, name) from None
+    try:
+        vectors = vector_batches.read_vectors([one.vector for one in given], settings)
+    except InvalidContent as error:
+        raise InvalidContent(error.reason, error.position, name) from None
+    vectors.setflags(write=False)
+    return [
+        _rounded_embedding(vector, one.text, one.title or None, settings.keep)
+        for vector, one in zip(vectors, given, strict=True)
+    ]
+
+
 def _pixels_of(content: Content) -> int:
     """How many pixels a picture has, after it was checked; 0 of other contents."""
     if not isinstance(content, Image):
@@ -220,22 +241,24 @@ def _pixels_of(content: Content) -> int:
     return check_picture(content.data)
 
 
-def _content_of(given: GivenContent, kind: Kind, settings: VectorSettings | None) -> Content:
-    text, title = given.text, given.title or None
-    values = {"text": text, "title": title, "vector": given.vector, "image": given.image}
+def _content_of(given: GivenContent, kind: Kind) -> Content:
+    """A text or a picture."""
+    _check_fields(given, kind)
+    if given.image is not None:
+        from service.hashing.pictures import picture_from_base64  # Pillow, which only pictures wait for
+
+        return Image(picture_from_base64(given.image))
+    return _unchecked(given.text or "", given.title or None)
+
+
+def _check_fields(given: GivenContent, kind: Kind) -> None:
+    values = {"text": given.text, "title": given.title or None, "vector": given.vector, "image": given.image}
     needed, *_ = allowed = _FIELDS[kind]
     for name, value in values.items():
         if value is not None and name not in allowed:
             raise InvalidContent(f"{name} is not for a collection of kind {kind}, whose documents have {needed}")
     if values[needed] is None:
         raise InvalidContent(f"{needed} is missing: the collection is of kind {kind}")
-    if given.image is not None:
-        from service.hashing.pictures import picture_from_base64  # Pillow, which only pictures wait for
-
-        return Image(picture_from_base64(given.image))
-    if settings is None:
-        return _unchecked(text or "", title)
-    return Embedding(vector_forms.read_vector(given.vector, settings.dims), text, title, settings.keep)
 
 
 def check_kind(contents: Contents, kind: Kind, settings: VectorSettings | None) -> None:
@@ -285,6 +308,16 @@ def to_row(content: Content) -> tuple[str | None, bytes | None, str | None]:
             return None, _IMAGE + data, None
         case Embedding(vector, text, title, keep):
             return text, vector_forms.to_row(vector, keep), title
+
+
+def to_rows(contents: Contents) -> Sequence[tuple[str | None, bytes | None, str | None]]:
+    """`to_row` of each content; vectors of one collection together, in a tenth of the time."""
+    vectors = [content.vector for content in contents if isinstance(content, Embedding)]
+    forms = {(content.keep, len(content.vector)) for content in contents if isinstance(content, Embedding)}
+    if len(vectors) < len(contents) or len(forms) != 1:
+        return [to_row(content) for content in contents]
+    data = vector_batches.to_rows(np.stack(vectors), forms.pop()[0])
+    return [(content.text, row, content.title) for content, row in zip(of_kind(contents, Embedding), data, strict=True)]
 
 
 def from_row(text: str | None, data: bytes | None, title: str | None = None) -> Content:
@@ -361,6 +394,16 @@ def _unchecked(text: str, title: str | None = None) -> Text:
     content = object.__new__(Text)
     object.__setattr__(content, "text", text)
     object.__setattr__(content, "title", title)
+    return content
+
+
+def _rounded_embedding(vector: NDArray[np.float32], text: str | None, title: str | None, keep: Keep) -> Embedding:
+    """An embedding of a vector that was checked and rounded already."""
+    content = object.__new__(Embedding)
+    object.__setattr__(content, "vector", vector)
+    object.__setattr__(content, "text", text)
+    object.__setattr__(content, "title", title)
+    object.__setattr__(content, "keep", keep)
     return content
 
 

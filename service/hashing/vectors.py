@@ -29,7 +29,8 @@ _LEAST, _MOST = np.float32(1e-30), np.float32(1e38)
 _FORMS: Mapping[Keep, tuple[bytes, str]] = {"float32": (b"E", "<f4"), "float16": (b"H", "<f2"), "int8": (b"Q", "i1")}
 # The first byte of a row says what is kept; before other numbers than float32 stands their common factor.
 _FACTOR_BYTES = 4
-MARKS = tuple(mark for mark, _ in _FORMS.values())
+MARK_OF: Mapping[Keep, bytes] = {keep: mark for keep, (mark, _) in _FORMS.items()}
+MARKS = tuple(MARK_OF.values())
 """How the row of a vector begins."""
 
 
@@ -60,16 +61,35 @@ class VectorSettings:
 
 
 def read_vector(given: object, dims: int) -> Vectors:
-    """A vector of a request, `(dims,)`: a list of numbers, or base64 of little-endian float32 or float16.
+    """A vector of a request, `(dims,)`, as `entries_of` takes it.
 
     Raises:
-        InvalidContent: it is neither, of another width, not finite, or zero.
+        InvalidContent: it is no such thing, or has no direction.
     """
-    vector = _from_base64(given, dims) if isinstance(given, str) else _from_list(given)
-    if len(vector) != dims:
-        raise InvalidContent(f"vector must have {dims} entries in this collection, got {len(vector)}")
+    vector = entries_of(given, dims).astype(np.float32)
     check_direction(vector)
     return vector
+
+
+def entries_of(given: object, dims: int) -> NDArray[np.floating[Any]]:
+    """The entries `(dims,)` of a vector: an array, a list of numbers, or base64 of little-endian float32 or float16.
+
+    Raises:
+        InvalidContent: it is nothing of these, or of another width.
+    """
+    if isinstance(given, str):
+        return _from_base64(given, dims)
+    vector = given if isinstance(given, np.ndarray) else _from_list(given)
+    if len(vector) != dims:
+        raise InvalidContent(f"vector must have {dims} entries in this collection, got {len(vector)}")
+    return vector
+
+
+def has_direction(vectors: Vectors) -> NDArray[np.bool_]:
+    """Whether each of the vectors `(..., dims)` is finite, not too large, and not too near to zero."""
+    largest = np.abs(vectors).max(axis=-1, initial=0)
+    good: NDArray[np.bool_] = (largest >= _LEAST) & (largest <= _MOST)
+    return good
 
 
 def check_direction(vectors: Vectors) -> None:
@@ -78,12 +98,13 @@ def check_direction(vectors: Vectors) -> None:
     Raises:
         InvalidContent: it is one of `(dims,)`.
     """
-    largest = np.abs(vectors).max(initial=0)
-    if not largest <= _MOST:
-        place = int(np.argmin(np.abs(vectors) <= _MOST))
+    if has_direction(vectors):
+        return
+    in_range = np.abs(vectors) <= _MOST
+    if not in_range.all():
+        place = int(np.argmin(in_range))
         raise InvalidContent(f"vector must have entries from -1e38 to 1e38, entry {place} is {vectors[place]}")
-    if largest < _LEAST:
-        raise InvalidContent("vector must not be zero: it has no direction, so it has no cosine with another")
+    raise InvalidContent("vector must not be zero: it has no direction, so it has no cosine with another")
 
 
 def _from_list(given: object) -> Vectors:
@@ -105,7 +126,7 @@ def to_float32(given: ArrayLike) -> Vectors:
             return np.array([float("inf")], dtype=np.float32)
 
 
-def _from_base64(given: str, dims: int) -> Vectors:
+def _from_base64(given: str, dims: int) -> NDArray[np.floating[Any]]:
     try:
         data = base64.b64decode(given, validate=True)
     except (binascii.Error, ValueError) as error:
@@ -116,7 +137,7 @@ def _from_base64(given: str, dims: int) -> Vectors:
             f"vector must be {dims} entries in this collection: {4 * dims} bytes of float32 or {2 * dims} of float16 "
             f"in base64, got {len(data)} bytes"
         )
-    return np.frombuffer(data, entries).astype(np.float32)
+    return np.frombuffer(data, entries)
 
 
 def _named(value: object) -> str:
@@ -134,11 +155,15 @@ def rounded(vectors: Vectors, keep: Keep) -> Vectors:
 
 def to_row(vector: Vectors, keep: Keep) -> bytes:
     """The column `content` of a rounded vector `(dims,)`."""
-    mark, entries = _FORMS[keep]
+    return MARK_OF[keep] + b"".join(part.tobytes() for part in row_parts(vector, keep))
+
+
+def row_parts(vectors: Vectors, keep: Keep) -> list[NDArray[np.generic]]:
+    """What follows the mark in the rows of rounded vectors `(..., dims)`: their factors, if there are any; entries."""
     if keep == "float32":
-        return mark + vector.astype(entries).tobytes()
-    factors = _factors(vector, keep)
-    return mark + factors.astype("<f4").tobytes() + _entries(vector, factors, keep).tobytes()
+        return [vectors.astype("<f4")]
+    factors = _factors(vectors, keep)
+    return [factors.astype("<f4"), _entries(vectors, factors, keep)]
 
 
 def from_row(data: bytes) -> tuple[Vectors, Keep]:

@@ -23,7 +23,7 @@ from sqlalchemy import Text as SqlText
 from sqlalchemy import delete as delete_from
 
 from service.errors import DuplicateIds, NotFound, TooMuchToRead
-from service.hashing.content import Content, Kind, from_row, size_of, to_row
+from service.hashing.content import Content, Kind, from_row, size_of, to_rows
 from service.store import schema
 from service.store.database import Lane
 from service.store.statements import BulkStatement, DriverQuery, is_one_of
@@ -176,7 +176,7 @@ def put(lane: Lane, documents: Sequence[NewDocument]) -> list[PutResult]:
     if repeated:
         raise DuplicateIds(repeated)
     before = _revisions(lane, ids)
-    rows = [to_row(document.content) for document in documents]
+    rows = to_rows([document.content for document in documents])
     first = lane.draw(len(ids))
     _UPSERT.run(
         lane.connection,

@@ -1,0 +1,54 @@
+"""Many vectors at once: from the wire, rounded, and into rows, in a tenth of the time of one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from service.errors import InvalidContent
+from service.hashing.vectors import (
+    MARK_OF,
+    Keep,
+    Vectors,
+    VectorSettings,
+    check_direction,
+    entries_of,
+    has_direction,
+    rounded,
+    row_parts,
+)
+
+
+def read_vectors(given: Sequence[object], settings: VectorSettings) -> Vectors:
+    """Vectors of a request, `(n, dims)`, rounded to what is kept of them.
+
+    Args:
+        given: each as `entries_of` takes it.
+        settings: of the collection.
+
+    Raises:
+        InvalidContent: one cannot be hashed; with its place.
+    """
+    vectors = np.empty((len(given), settings.dims), dtype=np.float32)
+    for position, one in enumerate(given):
+        try:
+            vectors[position] = entries_of(one, settings.dims)
+        except InvalidContent as error:
+            raise InvalidContent(error.reason, position) from None
+    good = has_direction(vectors)
+    if not good.all():
+        position = int(np.argmin(good))
+        try:
+            check_direction(vectors[position])
+        except InvalidContent as error:
+            raise InvalidContent(error.reason, position) from None
+    return rounded(vectors, settings.keep)
+
+
+def to_rows(vectors: Vectors, keep: Keep) -> list[bytes]:
+    """The column `content` of each of the rounded vectors `(n, dims)`."""
+    parts = [part.view(np.uint8) for part in row_parts(vectors, keep)]
+    rows = np.concatenate([np.full((len(vectors), 1), ord(MARK_OF[keep]), np.uint8), *parts], axis=1)
+    data, width = rows.tobytes(), rows.shape[1]
+    return [data[start : start + width] for start in range(0, len(data), width)]
