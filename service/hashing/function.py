@@ -72,15 +72,14 @@ class HashFunction:
         return pack(self._margins(features) > 0)
 
     def _margins(self, features: Features) -> NDArray[np.float32]:
-        """Logits of features less their thresholds, `(n, n_bits)`: a text has the same signs alone and among others."""
+        """Logits of features less their thresholds, `(n, n_bits)`: equal contents have equal signs in every batch."""
         logits = self.logits(features)
-        if not isinstance(features, np.ndarray):
-            self._forward.settle(features, logits, self.thresholds)
+        self._forward.settle(features, logits, self.thresholds)
         return logits - self.thresholds
 
     @cached_property
     def _forward(self) -> Forward:
-        """The network for one text at a time."""
+        """The network for one content at a time."""
         return self.network.in_numpy()
 
     def logits(self, features: Features) -> NDArray[np.float32]:

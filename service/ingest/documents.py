@@ -121,7 +121,7 @@ class DocumentWriter:
                 lookup = await run_in_large_thread(Lookup.of, self.database, replica, space, duplicates, encoded.codes)
             added = await run_in_thread(self._commit, stored.id, new, space, encoded, lookup)
             if added is not None:
-                if is_new_magnitude(stored.last_seq, added.seq):
+                if stored.kind != "image" and is_new_magnitude(stored.last_seq, added.seq):
                     await run_in_thread(decide_language_of, self.database, stored.id)
                 self.follower.wake()
                 return added

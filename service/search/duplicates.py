@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, Literal
@@ -34,7 +34,8 @@ class DuplicateOptions:
 
     Attributes:
         radius: near duplicates are at most so many bits apart.
-        by: "words": codes of `WORD_BITS` bits, made of the words of each text; "code": those of the active space.
+        by: "words": codes of `WORD_BITS` bits, made of the words of each text; "code": those of the active space; None
+            goes by words in a collection of texts, else by codes.
         linkage: "single" joins what steps of at most `radius` bits join; of a "complete" group all documents lie within
             the radius of one another.
         keep: which document represents a group: the first that arrived, the longest, or the one that was put last.
@@ -42,7 +43,7 @@ class DuplicateOptions:
     """
 
     radius: int
-    by: Literal["words", "code"] = "words"
+    by: Literal["words", "code"] | None = None
     linkage: Literal["single", "complete"] = "single"
     keep: Literal["first", "longest", "newest"] = "first"
     filter: dict[str, Any] | None = None
@@ -96,9 +97,12 @@ class Duplicates:
             self._check_filter(name, options.filter)
         with self.database.write() as connection:
             collection = collections.get(connection, name)
-            n_bits = collection.n_bits if options.by == "code" else duplicates.WORD_BITS
+            by = options.by or ("words" if collection.kind == "text" else "code")
+            if by == "words" and collection.kind == "image":
+                raise InvalidInput("by must be code in a collection of kind image: pictures have no words")
+            n_bits = collection.n_bits if by == "code" else duplicates.WORD_BITS
             duplicates.check_radius(options.radius, n_bits, "radius")
-            return jobs.enqueue(connection, collection, "duplicates", asdict(options))
+            return jobs.enqueue(connection, collection, "duplicates", asdict(replace(options, by=by)))
 
     def _check_filter(self, name: str, filter: dict[str, Any]) -> None:
         """Refuse what the job would fail over; what types a field has is known where the metadata are in memory."""

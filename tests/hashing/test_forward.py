@@ -3,7 +3,8 @@ import pytest
 import torch
 from scipy.sparse import random_array
 
-from service.hashing.content import Text
+from service.hashing.content import Embedding, Text
+from service.hashing.featurizers.embedding import EmbeddingFeaturizer
 from service.hashing.featurizers.text import TextFeaturizer
 from service.hashing.function import HashFunction
 from service.hashing.network import ACTIVATIONS, EncoderNetwork, SparseBatch
@@ -70,3 +71,18 @@ def test_a_text_on_its_thresholds_has_one_code_alone_and_among_others():
         assert (function.codes_of(featurizer.transform(texts)) == together).all()
         for one in (row, row - 1):
             assert (function.encode([texts[one]]).codes == together[one]).all()
+
+
+@pytest.mark.parametrize("hidden", [(), (20,)])
+def test_a_vector_on_its_thresholds_has_one_code_alone_and_among_others(hidden):
+    rng = np.random.default_rng(6)
+    vectors = [Embedding(vector) for vector in rng.standard_normal((200, 96))]
+    featurizer = EmbeddingFeaturizer().fit(vectors)
+    network = EncoderNetwork(96, hidden, 64)
+    network.initialize(torch.Generator().manual_seed(5))
+    logits = HashFunction(featurizer, network.eval(), np.zeros(64, np.float32)).logits(featurizer.transform(vectors))
+    for row in range(0, len(vectors), 9):
+        function = HashFunction(featurizer, network, logits[row])
+        together = function.encode(vectors).codes
+        for some in ([row], [row - 1], [row, 3], list(range(row, len(vectors)))):
+            assert (function.encode([vectors[i] for i in some]).codes == together[some]).all()

@@ -16,10 +16,11 @@ class FindDuplicates(RequestBody):
     """What to look for."""
 
     radius: int = Field(description="Near duplicates are at most so many bits apart: at most an eighth of a code.")
-    by: Literal["words", "code"] = Field(
-        "words",
+    by: Literal["words", "code"] | None = Field(
+        None,
         description=f"`words`: codes of {WORD_BITS} bits made of the words of each text: few bits mean nearly the same "
-        "text. `code`: the codes of the active space: once they are learned, few bits mean nearly the same topic.",
+        "text. `code`: the codes of the active space: once they are learned, few bits mean nearly the same topic. If "
+        "not given, `words` for texts and `code` for vectors and pictures.",
     )
     linkage: Literal["single", "complete"] = Field(
         "single",
