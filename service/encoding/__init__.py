@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from service.hashing.content import Contents
+from service.hashing.content import Content, Contents, Embedding, Image, Text
 from service.hashing.contributions import WordContributions
 from service.hashing.encoded import Encoded
 
 MAX_TEXTS = 1_000
-"""Most texts in one request to an encoder process; more are sent in parts."""
+"""Most contents in one request to an encoder process; more are sent in parts."""
 MAX_CHARS = 1 << 20
-"""Most characters of those texts in all, unless it is one text: they bound what is read, and what is answered."""
+"""Most characters of those contents in all, unless it is one: they bound what is read, and what is answered."""
 MAX_EXPLAINED = 64
-"""Most texts of such a request whose words are explained: the answer holds numbers for each word and bit."""
+"""Most contents of such a request whose words are explained: the answer holds numbers for each word and bit."""
+ENCODED_MEMBERS: Mapping[type[Content], str] = {Text: "texts", Embedding: "vectors", Image: "images"}
+"""The member of such a request that holds contents of a kind: vectors and pictures are in base64."""
 
 
 class Encoder(Protocol):

@@ -31,7 +31,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from service.errors import EncoderUnavailable, QueueFull
-from service.hashing.content import Contents, Text, size_of
+from service.hashing.content import Contents, Image, size_of
 from service.hashing.contributions import WordContributions
 from service.hashing.encoded import Encoded
 
@@ -137,9 +137,10 @@ class Batcher:
         max_batch: most contents in one call.
         max_queue: most contents waiting; a request that would pass it is refused, unless nothing waits at all.
         cache: hash functions kept in memory, the least recently used goes first.
-        inline_chars: on a CPU, texts of up to this many characters in all are encoded by their caller at once.
-        max_chars: most characters of texts in one call of more than one text, so that whoever comes meanwhile does not
-            wait for hundreds of books.
+        inline_chars: on a CPU, texts and vectors of up to this many characters and numbers in all are encoded by their
+            caller at once.
+        max_chars: most characters of contents, as `size_of` counts them, in one call of more than one, so that whoever
+            comes meanwhile does not wait for hundreds of books.
         n_processes: processes like this one on the machine, which share its cores.
 
     Raises:
@@ -284,7 +285,7 @@ class Batcher:
             return True
         if function.device.type != "cpu":
             return False
-        if len(contents) > _INLINE_CONTENTS or not all(isinstance(content, Text) for content in contents):
+        if len(contents) > _INLINE_CONTENTS or any(isinstance(content, Image) for content in contents):
             return False
         return sum(map(size_of, contents)) <= self.inline_chars
 

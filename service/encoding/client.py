@@ -6,16 +6,16 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import httpx2
 import numpy as np
 from numpy.typing import NDArray
 
 from service.config import Settings
-from service.encoding import MAX_CHARS, MAX_EXPLAINED, MAX_TEXTS
+from service.encoding import ENCODED_MEMBERS, MAX_CHARS, MAX_EXPLAINED, MAX_TEXTS
 from service.errors import CorruptArtifact, EncoderUnavailable, InvalidContent, NearbitError, NotFound, QueueFull
-from service.hashing.content import Contents, Text, of_kind
+from service.hashing.content import Content, Contents, Embedding, Image, Text, of_kind
 from service.hashing.contributions import WordContributions
 from service.hashing.encoded import Encoded
 
@@ -27,8 +27,8 @@ KEEPALIVE_S = 30.0
 """Idle connections are closed by this side first: an encoder process keeps them for 60 s, none ends under a request."""
 
 _PART_BYTES = MAX_CHARS // 2
-"""Most bytes of JSON in a request of more than one text. Half of what is allowed, as writing and reading it holds the
-event loop of either side."""
+"""Most bytes of JSON in a request of more than one content. Half of what is allowed, as writing and reading it holds
+the event loop of either side."""
 
 HEALTH_TIMEOUT_S = 2.0
 """Longest wait for an answer about health: the probe of this process does not wait long either."""
@@ -42,7 +42,7 @@ class EncoderClient:
         timeout_s: longest wait for an answer, connecting included.
         transport: how requests travel; tests pass an in-process one.
         key: the API key that the encoder process asks for, if it asks for one.
-        max_texts: most texts that it takes in one request, `MAX_TEXTS` at most.
+        max_texts: most contents that it takes in one request, `MAX_TEXTS` at most.
     """
 
     def __init__(
@@ -109,32 +109,37 @@ class EncoderClient:
         """What is read of the answers about all contents, in their order."""
         found: list[T] = []
         n_sent = 0
-        for texts in _parts([content.whole for content in of_kind(contents, Text)], max_texts):
+        kind = cast("type[Text]", type(contents[0])) if contents else Text
+        of_kind(contents, kind)
+        name = ENCODED_MEMBERS[kind]
+        for part in _parts(contents, max_texts):
             try:
-                found += await self._post(path, members, texts, read)
+                found += await self._post(path, members, name, part, read)
             except InvalidContent as error:
                 position = None if error.position is None else error.position + n_sent
                 raise InvalidContent(error.reason, position) from None
-            n_sent += len(texts)
+            n_sent += len(part)
         return found
 
-    async def _post(self, path: str, members: Mapping[str, Any], texts: Sequence[bytes], read: _Read[T]) -> list[T]:
+    async def _post(
+        self, path: str, members: Mapping[str, Any], name: str, part: Sequence[bytes], read: _Read[T]
+    ) -> list[T]:
         """Send one part, in halves where it is too large; return what is read of the answers."""
-        body = b'%s,"texts":[%s]}' % (_json(members)[:-1], b",".join(texts))
+        body = b'%s,"%s":[%s]}' % (_json(members)[:-1], name.encode(), b",".join(part))
         try:
             response = await self._client.post(path, content=body, headers={"content-type": "application/json"})
         except httpx2.TimeoutException:
             raise EncoderUnavailable(f"encoder {self.url} did not answer within {self.timeout_s:g} s") from None
         except httpx2.HTTPError as error:
             raise EncoderUnavailable(f"encoder {self.url} does not answer: {error!r}") from error
-        if response.status_code == 413 and len(texts) > 1:  # it, or a proxy before it, takes less than this side sends
-            half = len(texts) // 2
-            first = await self._post(path, members, texts[:half], read)
-            return first + await self._post(path, members, texts[half:], read)
+        if response.status_code == 413 and len(part) > 1:  # it, or a proxy before it, takes less than this side sends
+            half = len(part) // 2
+            first = await self._post(path, members, name, part[:half], read)
+            return first + await self._post(path, members, name, part[half:], read)
         try:
             content = response.json()
             if response.status_code == 200:
-                return read(content, len(texts))
+                return read(content, len(part))
             raise self._refusal(response.status_code, content)
         except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
             raise EncoderUnavailable(
@@ -174,19 +179,29 @@ class EncoderClient:
                 return EncoderUnavailable(f"encoder {self.url} answered {status}: {problem.get('detail', problem)}")
 
 
-def _parts(texts: Sequence[str], max_texts: int) -> Iterator[list[bytes]]:
-    """Texts as JSON, in parts that an encoder process takes in one request; no texts are one part."""
+def _parts(contents: Contents, max_texts: int) -> Iterator[list[bytes]]:
+    """Contents of one kind as JSON, in parts that an encoder process takes in one request; no contents are one part."""
     part: list[bytes] = []
     n_bytes = 0
-    for text in texts:
-        written = _json(text)
+    for content in contents:
+        written = _written(content)
         if part and (len(part) == max_texts or n_bytes + len(written) > _PART_BYTES):
             yield part
             part, n_bytes = [], 0
         part.append(written)
         n_bytes += len(written)
-    if part or not texts:
+    if part or not contents:
         yield part
+
+
+def _written(content: Content) -> bytes:
+    match content:
+        case Text():
+            return _json(content.whole)
+        case Image(data):
+            return b'"%s"' % base64.b64encode(data)
+        case Embedding(vector=vector):
+            return b'"%s"' % base64.b64encode(vector.astype("<f4", copy=False).tobytes())
 
 
 def _json(value: object) -> bytes:

@@ -10,13 +10,15 @@ from fastapi import FastAPI
 from service.encoding.batcher import Batcher
 from service.encoding.client import EncoderClient
 from service.errors import CorruptArtifact, EncoderUnavailable, InvalidContent, NearbitError, NotFound, QueueFull
-from service.hashing.content import Text
+from service.hashing.content import Contents, Embedding, Image, Text
 from service.hashing.digest import digest_of
 from service.hashing.encoded import Encoded
 from service.hashing.explain import explain
+from service.hashing.function import HashFunction
 from service.hashing.untrained import untrained_hash_function
 from service.web.problems import install_problems
 from service.web.routes.encoder import encoder_routes
+from tests.hashing.pictures import png
 
 FUNCTION = untrained_hash_function(24)
 CONTENT = FUNCTION.to_bytes()
@@ -69,6 +71,38 @@ def test_codes_over_http_are_those_of_the_hash_function() -> None:
         np.testing.assert_array_equal(got.n_known_features, wanted.n_known_features)
         np.testing.assert_array_equal(got.confidence, wanted.confidence)
         assert (await client.encode(DIGEST, [])).codes.shape == (0, 3)
+        await client.close()
+        await batcher.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("function", "contents"),
+    [
+        (untrained_hash_function(24, kind="embedding", dims=3), [Embedding([0.1 * i, -1, 3e37]) for i in range(30)]),
+        (untrained_hash_function(24, kind="image"), [Image(png(shade)) for shade in (0, 100, 255)]),
+    ],
+    ids=["vectors", "pictures"],
+)
+def test_codes_of_vectors_and_pictures_over_http_are_those_of_the_hash_function(
+    function: HashFunction, contents: Contents
+) -> None:
+    async def scenario() -> None:
+        batcher = Batcher(lambda digest: function.to_bytes(), device="cpu")
+        app = FastAPI()
+        app.include_router(encoder_routes(batcher))
+        install_problems(app)
+        client = EncoderClient("http://e", transport=httpx2.ASGITransport(app), max_texts=16)
+        digest = digest_of(function.to_bytes())
+        got, wanted = await client.encode(digest, contents), function.encode(contents)
+        np.testing.assert_array_equal(got.codes, wanted.codes)
+        np.testing.assert_array_equal(got.confidence, wanted.confidence)
+        (explained,) = await client.explain(digest, contents[:1])
+        assert explained.words == ()
+        assert explained.code.tolist() == wanted.codes[0].tolist()
+        with pytest.raises(InvalidContent, match="must be of the kind"):
+            await client.encode(digest, [*contents[:2], Text("a")])
         await client.close()
         await batcher.close()
 

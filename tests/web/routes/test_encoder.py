@@ -193,3 +193,30 @@ def test_a_caller_that_closed_its_connection_is_not_encoded(monkeypatch: pytest.
         assert sent[0]["status"] == 499  # type: ignore[index]
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        ({"vectors": ["AAAA"]}, "vectors must be base64 of whole ones"),
+        ({"vectors": ["?"]}, "vectors must be base64 of whole ones"),
+        ({"vectors": ["AAAA" * 8]}, "an embedding must have"),
+        ({"images": ["AAAA"]}, "PNG or JPEG"),
+        ({}, "must have one of texts, vectors, images"),
+        ({"texts": ["a"], "images": []}, "must have one of texts, vectors, images"),
+    ],
+)
+def test_what_is_no_content_of_the_hash_function_is_refused(members: dict[str, list[str]], reason: str) -> None:
+    function = untrained_hash_function(24, kind="embedding", dims=3).to_bytes()
+
+    async def scenario() -> httpx2.Response:
+        batcher = Batcher(lambda digest: function, device="cpu")
+        transport = httpx2.ASGITransport(app_of(batcher))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://encoder") as client:
+            response = await client.post("/v1/encode", json={"digest": digest_of(function), **members})
+        await batcher.close()
+        return response
+
+    response = asyncio.run(scenario())
+    assert response.status_code == 422, response.text
+    assert reason in response.text
