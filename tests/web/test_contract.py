@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx2
@@ -25,6 +26,7 @@ from schemathesis.specs.openapi.checks import (
 from service.config import Settings
 from service.web.app import create_app
 from tests.examples import examples
+from tests.hashing.pictures import png
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 CONTRACT = schemathesis.openapi.from_dict(create_app(Settings(database_url="sqlite://")).openapi())
@@ -37,10 +39,20 @@ METADATA = (
     {"lang": "en", "year": 2021.5, "published": "2026-11-30T14:05:00Z", "tags": []},
 )
 """What the documents have in turn."""
+COLLECTIONS: dict[str, tuple[dict[str, Any], Callable[[int], dict[str, Any]]]] = {
+    "texts": ({}, lambda i: {"text": f"text {i}"}),
+    "vectors": ({"kind": "embedding", "dims": 3}, lambda i: {"vector": [i, 3, -i], "text": f"text {i}"}),
+    "pictures": ({"kind": "image"}, lambda i: {"image": base64.b64encode(png(12 * i)).decode()}),
+}
+"""The settings of collections, and what their documents hold."""
 KNOWN: dict[str, Any] = {
     "q": "text",
     "queries": ["text", "a 7"],
     "texts": ["text", "a 7"],
+    "vectors": [[1, 0.5, -2], "ADwAPAA8"],
+    "images": [base64.b64encode(png(7)).decode()],
+    "codes": ["0f0f"],
+    "code": "00FF",
     "positive": [{"id": "1"}, {"text": "text 2"}],
     "negative": [{"id": "3"}],
     "filter": {"or": [{"lang": "en", "year": {"gte": 2020}}, {"published": {"gt": "2026-11-30"}}, {"tags": "a"}]},
@@ -56,6 +68,9 @@ KNOWN: dict[str, Any] = {
     "at_least_seq": 1,
 }
 """Values of parameters that the service can answer to, with these documents."""
+ASKS = {"texts": "texts", "vectors": "vectors", "pictures": "images"}
+"""What asks for similar documents of a collection."""
+ASKING = {*ASKS.values(), "codes"}
 LIMITED = ("shortlist", "min_score", "cursor")
 """Parameters that go with few others."""
 IN_URL = (
@@ -65,16 +80,18 @@ IN_URL = (
 
 @pytest.fixture(scope="module")
 def base_url() -> Iterator[str]:
-    """The URL of a service on SQLite with documents in a collection."""
+    """The URL of a service on SQLite with documents in a collection of each kind."""
     listener = socket.create_server(("127.0.0.1", 0))
     app = create_app(Settings(database_url="sqlite://", min_train_documents=10))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    documents = [{"id": f"{i}", "text": f"text {i}", "metadata": METADATA[i % len(METADATA)]} for i in range(20)]
-    httpx2.put(f"{url}/v1/collections/texts", json={"n_bits": 16}, timeout=60).raise_for_status()
-    httpx2.post(f"{url}/v1/collections/texts/documents", json={"documents": documents}, timeout=60).raise_for_status()
+    for name, (of_kind, content) in COLLECTIONS.items():
+        collection = f"{url}/v1/collections/{name}"
+        documents = [{"id": f"{i}", **content(i), "metadata": METADATA[i % len(METADATA)]} for i in range(20)]
+        httpx2.put(collection, json={"n_bits": 16, **of_kind}, timeout=60).raise_for_status()
+        httpx2.post(f"{collection}/documents", json={"documents": documents}, timeout=60).raise_for_status()
     while httpx2.get(f"{url}/readyz", timeout=60).status_code != 200:
         time.sleep(0.05)
     yield url
@@ -82,13 +99,21 @@ def base_url() -> Iterator[str]:
     thread.join()
 
 
-def make_answerable(case: schemathesis.Case) -> None:
+def make_answerable(case: schemathesis.Case, collection: str) -> None:
     """Give what was drawn for a case values that go together: else nearly all searches would be refused."""
     for given, known in ((case.query, IN_URL), (case.body, KNOWN)):
         if isinstance(given, dict):
             given |= {name: value for name, value in known.items() if name in given}
             for name in (*LIMITED, *(("diversity", "rerank") if "sort" in given else ())):
                 given.pop(name, None)
+            asking = ASKING & given.keys()
+            if asking and "queries" not in given:
+                asks = "codes" if "codes" in asking or collection not in COLLECTIONS else ASKS[collection]
+                given |= {asks: KNOWN[asks]}
+                for name in asking - {asks}:
+                    del given[name]
+            if "q" in given:
+                given.pop("code", None)
 
 
 def test_every_schema_that_the_openapi_document_refers_to_is_in_it() -> None:
@@ -105,10 +130,11 @@ def test_every_schema_that_the_openapi_document_refers_to_is_in_it() -> None:
 )
 def test_every_response_is_declared_in_the_openapi_document(case: schemathesis.Case, base_url: str) -> None:
     positive = case.meta is not None and case.meta.generation.mode.is_positive
-    if positive and len(str((case.query, case.body))) % 2:
-        make_answerable(case)
     if positive and "collection" in case.path_parameters and case.operation.method not in ("put", "delete"):
-        case.path_parameters["collection"] = "texts"  # else nearly all would ask for unknown collections
+        names = [*COLLECTIONS, "texts"]  # else nearly all would ask for unknown collections
+        case.path_parameters["collection"] = names[len(str((case.query, case.body))) // 2 % len(names)]
+    if positive and len(str((case.query, case.body))) % 2:
+        make_answerable(case, case.path_parameters.get("collection", ""))
     # 503 is what /readyz says, as declared, while the replica of a collection that was just made is loaded.
     checks = CHECKS[1:] if case.path == "/readyz" else CHECKS
     case.call_and_validate(base_url=base_url, checks=checks, timeout=60)
