@@ -158,14 +158,14 @@ class GivenContent:
 
     Attributes:
         text, title: of a text; a vector may have them beside it.
-        vector: a list of numbers, or base64 of little-endian float32 or float16.
-        image: base64 of a PNG or JPEG file.
+        vector: an array, a list of numbers, or base64 of little-endian float32 or float16.
+        image: a PNG or JPEG file, or base64 of it.
     """
 
     text: str | None = None
     title: str | None = None
     vector: object = None
-    image: str | None = None
+    image: str | bytes | None = None
 
     def is_text(self) -> bool:
         """Whether it can only be a text."""
@@ -244,6 +244,8 @@ def _pixels_of(content: Content) -> int:
 def _content_of(given: GivenContent, kind: Kind) -> Content:
     """A text or a picture."""
     _check_fields(given, kind)
+    if isinstance(given.image, bytes):
+        return Image(given.image)
     if given.image is not None:
         from service.hashing.pictures import picture_from_base64  # Pillow, which only pictures wait for
 

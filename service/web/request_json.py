@@ -46,8 +46,8 @@ async def read_json_body(
     if content and not (media_type.startswith("application/") and media_type.endswith(("/json", "+json"))):
         raise RequestValidationError([], body=content)
     if len(content) <= _SMALL_BYTES:
-        return _parse_model(content, model, max_items, check)
-    return await run_in_large_thread(_parse_model, content, model, max_items, check)
+        return parse_model(content, model, max_items, check)
+    return await run_in_large_thread(parse_model, content, model, max_items, check)
 
 
 def openapi_body(model: type[BaseModel]) -> dict[str, Any]:
@@ -56,7 +56,8 @@ def openapi_body(model: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-def _parse_model(content: bytes, model: type[Model], max_items: int, check: Callable[[Model], None] | None) -> Model:
+def parse_model(content: bytes, model: type[Model], max_items: int, check: Callable[[Model], None] | None) -> Model:
+    """JSON as a model; see `read_json_body`. Blocks."""
     parsed = None
     if content:
         parsed = _parse(content) if len(content) <= _SMALL_BYTES else _parse_by_items(content, max_items)

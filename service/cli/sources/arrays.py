@@ -1,58 +1,22 @@
-"""Arrays of numpy's files, checked by their head before anything of them is read, and never unpickled."""
+"""Arrays of numpy's files, of which a part at a time is in memory."""
 
 from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from service.errors import InvalidInput
+from service.hashing.npy import check_shape, read_head
 
-NPY, NPZ = b"\x93NUMPY", b"PK\x03\x04"
-"""How files of one array, and of several, begin."""
-_HEADS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+NPZ = b"PK\x03\x04"
+"""How files of several arrays begin."""
 _PIECE_BYTES = 4 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """What the head of an array says: its shape, whether it lies in Fortran order, and the type of its entries."""
-
-    shape: tuple[int, ...]
-    fortran: bool
-    dtype: np.dtype[Any]
-
-    @property
-    def n_bytes(self) -> int:
-        """Size of its entries."""
-        return prod(self.shape) * self.dtype.itemsize
-
-
-def read_head(file: IO[bytes], name: str) -> Head:
-    """The head of an array, after which its entries follow.
-
-    Raises:
-        InvalidInput: it is no `.npy` file that can be read, or its entries are Python objects.
-    """
-    try:
-        version = npy.read_magic(file)
-        head = Head(*_HEADS[version](file))
-    except KeyError:
-        raise InvalidInput(
-            f"{name} is a .npy file of version {version[0]}.{version[1]}, 1.0 and 2.0 are read"
-        ) from None
-    except (ValueError, EOFError, SyntaxError, TypeError) as error:
-        raise InvalidInput(f"{name} is not a .npy file that can be read: {error}") from None
-    if head.dtype.hasobject:
-        raise InvalidInput(f"{name} holds Python objects, which are not read: save it as an array of numbers")
-    return head
 
 
 def open_array(path: Path, dims: int) -> NDArray[Any]:
@@ -75,17 +39,6 @@ def open_array(path: Path, dims: int) -> NDArray[Any]:
     if not head.n_bytes:
         return np.empty(head.shape, head.dtype)
     return np.memmap(path, head.dtype, "r", start, head.shape, "F" if head.fortran else "C")
-
-
-def check_shape(head: Head, dims: int, name: str) -> None:
-    """Refuse an array of another number of dimensions.
-
-    Raises:
-        InvalidInput: it has another.
-    """
-    if len(head.shape) != dims:
-        wanted = "(vectors, entries of each)" if dims == 2 else "(values,)"
-        raise InvalidInput(f"{name} must be an array of {dims} dimensions, {wanted}, its shape is {head.shape}")
 
 
 def check_ids(dtype: np.dtype[Any], name: str) -> None:

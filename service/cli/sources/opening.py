@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from service.cli.sources.arrays import NPY, NPZ
+from service.cli.sources.arrays import NPZ
 from service.cli.sources.lines import Lines
 from service.cli.sources.pictures import PictureFolder
 from service.cli.sources.source import Source
 from service.cli.sources.vectors import BesideVectors, VectorFile
 from service.errors import InvalidInput
+from service.hashing.npy import NPY
 
 
 def open_source(path: Path, beside: BesideVectors | None = None, label: str | None = None) -> Source:

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.cli.sources.arrays import NPZ, Head, ZippedArray, batches_of, check_ids, check_shape, open_array
+from service.cli.sources.arrays import NPZ, ZippedArray, batches_of, check_ids, open_array
 from service.cli.sources.rows import RowValues
 from service.cli.sources.source import Needs, ReadDocument, Refused, read_document
 from service.errors import InvalidInput
+from service.hashing.npy import Head, check_shape, check_vectors
 
 _SENT_AS_THEY_ARE = ("<f4", "<f2")
-_NUMBERS = "fiu"
 VECTORS, IDS = "vectors", "ids"
 """Names of the arrays of a `.npz` file."""
 
@@ -69,7 +69,7 @@ class VectorFile:
         self._archive = _archive(path)
         try:
             head, self._batches, ids = _from_npy(path) if self._archive is None else _from_npz(self._archive)
-            _check_numbers(head, self.name)
+            check_vectors(head, self.name)
             self.total, dims = head.shape
             self._beside = {name: RowValues(file, self.total, name) for name, file in beside.given.items()}
         except BaseException:
@@ -145,13 +145,6 @@ def _from_npz(archive: zipfile.ZipFile) -> _Opened:
     if len(ids) != vectors.head.shape[0]:
         raise InvalidInput(f"{arrays[IDS].name} must be {vectors.head.shape[0]:,}, as the vectors, got {len(ids):,}")
     return vectors.head, vectors.batches, ids
-
-
-def _check_numbers(head: Head, name: str) -> None:
-    if head.dtype.kind not in _NUMBERS:
-        raise InvalidInput(f"{name} must hold real numbers, its type is {head.dtype}")
-    if not head.shape[1]:
-        raise InvalidInput(f"{name} must hold vectors of 1 or more numbers, its shape is {head.shape}")
 
 
 def _sendable(batch: NDArray[Any]) -> Iterator[bytes | InvalidInput]:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
 from service.errors import InvalidInput
-from service.hashing.content import GivenContent, document_to_wire
+from service.hashing.content import document_to_wire
 from service.ingest.documents import Added
 from service.ingest.duplicates import DuplicateCheck
 from service.store.documents import Document as StoredDocument
@@ -18,6 +18,7 @@ from service.web import parameters
 from service.web.answers import facets_json
 from service.web.auth import needs
 from service.web.cursor import from_cursor, to_cursor
+from service.web.document_bodies import openapi_documents, read_documents
 from service.web.guarded_route import GuardedRoute
 from service.web.metadata import check_metadata
 from service.web.problems import problem_responses
@@ -53,7 +54,7 @@ router = APIRouter(
     status_code=201,
     response_model=PutDocuments,
     responses={200: {"model": PutDocuments, "description": "All replaced others."}, **problem_responses(400, 409)},
-    openapi_extra=openapi_body(NewDocuments),
+    openapi_extra=openapi_documents(),
 )
 @needs("write")
 async def put_documents(
@@ -73,10 +74,9 @@ async def put_documents(
             if len(to_json(document.metadata)) > limit:
                 raise InvalidInput(f"documents[{position}]: metadata must be at most {limit} bytes of JSON")
 
-    body = await read_json_body(request, NewDocuments, services.settings.max_batch, check)
-    given = [GivenContent(d.text, d.title, d.vector, d.image) for d in body.documents]
+    documents, given = await read_documents(request, services.settings.max_batch, check)
     contents = await services.documents.contents_of(collection, given)
-    new = [NewDocument(d.id, content, d.metadata) for d, content in zip(body.documents, contents, strict=True)]
+    new = [NewDocument(d.id, content, d.metadata) for d, content in zip(documents, contents, strict=True)]
     asked = check_duplicates is not None or skip_duplicates is not None
     duplicates = DuplicateCheck(check_duplicates, skip_duplicates) if asked else None
     added = await services.documents.add(collection, new, duplicates)

@@ -155,7 +155,7 @@ BAD = [
     (pickled, "is not a .npy file that can be read"),
     (head_only, "is not a .npy file that can be read"),
     (lambda path: path.write_bytes(b""), "is not a .npy file that can be read"),
-    (lambda path: path.write_bytes(b"\x93NUMPY\x03\x00"), "is a .npy file of version 3.0"),
+    (lambda path: path.write_bytes(b"\x93NUMPY\x03\x00"), r"must be a .npy file of version 1.0 or 2.0, got 3.0"),
     (lambda path: np.save(path, VECTORS[0]), r"must be an array of 2 dimensions.*its shape is \(3,\)"),
     (lambda path: np.save(path, VECTORS[None]), "must be an array of 2 dimensions"),
     (lambda path: np.save(path, VECTORS[:, :0]), "must hold vectors of 1 or more numbers"),
