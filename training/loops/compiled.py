@@ -108,3 +108,62 @@ def add_products(indices, values, starts, word_starts, rows, weights, out, first
             word, value = indices[i], values[i]
             for p in range(word_starts[word], word_starts[word + 1]):
                 out[query, rows[p]] += value * weights[p]
+
+
+COMMON = 16
+"""If at least one in so many documents of a list has a word, its weights are added to all of them at once."""
+
+
+@jit
+def keep_best(part, of_query, indices, values, starts, places, words, ends, rows, weights, first_row, own, best, where):
+    """Complete similarities of queries and the documents of a list, and keep the best of each query."""
+    length, k = part.shape[1], best.shape[1]
+    common = _place_words(places, words, ends, rows, weights, length)
+    for i in range(len(of_query)):
+        query = of_query[i]
+        for e in range(starts[query], starts[query + 1]):
+            place, value = places[indices[e]], values[e]
+            if place > 0:
+                for p in range(ends[place - 2] if place > 1 else 0, ends[place - 1]):
+                    part[i, rows[p]] += value * weights[p]
+            elif place < 0:
+                for d in range(length):
+                    part[i, d] += value * common[-1 - place, d]
+        if first_row <= own[query] < first_row + length:
+            part[i, own[query] - first_row] = -np.inf
+        least = best[query, k - 1]
+        n_better = 0
+        for d in range(length):  # often none is, and this loop takes many documents in one instruction
+            n_better += part[i, d] > least
+        if n_better == 0:
+            continue
+        for d in range(length):
+            similarity = part[i, d]
+            if similarity > least:
+                place = k - 1
+                while place > 0 and best[query, place - 1] < similarity:
+                    best[query, place] = best[query, place - 1]
+                    where[query, place] = where[query, place - 1]
+                    place -= 1
+                best[query, place] = similarity
+                where[query, place] = first_row + d
+                least = best[query, k - 1]
+    for j in range(len(words)):
+        places[words[j]] = 0
+
+
+@jit
+def _place_words(places, words, ends, rows, weights, length):
+    """Rows of the weights of common words, and for each word its number from 1, or the row from -1 downwards."""
+    n_common = 0
+    for j in range(len(words)):
+        places[words[j]] = j + 1
+        if COMMON * (ends[j] - (ends[j - 1] if j else 0)) >= length:
+            n_common += 1
+            places[words[j]] = -n_common
+    common = np.zeros((n_common, length), dtype=np.float32)
+    for j in range(len(words)):
+        if places[words[j]] < 0:
+            for p in range(ends[j - 1] if j else 0, ends[j]):
+                common[-1 - places[words[j]], rows[p]] = weights[p]
+    return common

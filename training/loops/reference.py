@@ -148,3 +148,48 @@ def add_products(
     queries = csr_matrix((values, indices, starts), shape=(len(starts) - 1, n_words))
     by_words = csr_matrix((weights, rows, word_starts), shape=(n_words, out.shape[1]))
     out[first:last] += (queries[first:last] @ by_words).toarray()
+
+
+def keep_best(
+    part: Floats,
+    of_query: Integers,
+    indices: Integers,
+    values: Floats,
+    starts: Integers,
+    places: Integers,
+    words: Integers,
+    ends: Integers,
+    rows: Integers,
+    weights: Floats,
+    first_row: int,
+    own: Integers,
+    best: Floats,
+    where: Integers,
+) -> None:
+    """Complete similarities of queries and the documents of a list, and keep the best of each query.
+
+    Args:
+        part: `(q, length)` what dense features and latent places give; the products of sparse rows are added.
+        of_query: `(q,)` each row's query, no two alike.
+        indices, values, starts: sparse rows of all queries.
+        places: `(F,)` zeros, which are zeros again afterwards.
+        words, ends, rows, weights: entries of the list's documents as `by_word` sorts them.
+        first_row: number of the list's first document.
+        own: document that is each query itself and not found; -1 if there is none.
+        best: `(B, k)` similarities found so far, the best first; of equal ones the first found.
+        where: `(B, k)` their documents.
+    """
+    queries = csr_matrix((values, indices, starts), shape=(len(starts) - 1, len(places)))
+    stored = np.zeros((len(places), part.shape[1]), dtype=np.float32)
+    n = int(ends[-1]) if len(ends) else 0
+    stored[np.repeat(words, np.diff(ends, prepend=0)), rows[:n]] = weights[:n]
+    part += queries[of_query] @ stored
+    at = own[of_query] - first_row
+    is_here = np.flatnonzero((at >= 0) & (at < part.shape[1]))
+    part[is_here, at[is_here]] = -np.inf
+    similarities = np.concatenate([best[of_query], part], axis=1)
+    documents = np.broadcast_to(first_row + np.arange(part.shape[1]), part.shape)
+    documents = np.concatenate([where[of_query], documents], axis=1)
+    order = np.argsort(-similarities, axis=1, kind="stable")[:, : best.shape[1]]
+    best[of_query] = np.take_along_axis(similarities, order, axis=1)
+    where[of_query] = np.take_along_axis(documents, order, axis=1)

@@ -82,6 +82,25 @@ class Engine(Protocol):
     ) -> None:
         """Add the products of sparse queries with stored rows."""
 
+    def keep_best(
+        self,
+        part: Floats,
+        of_query: Integers,
+        indices: Integers,
+        values: Floats,
+        starts: Integers,
+        places: Integers,
+        words: Integers,
+        ends: Integers,
+        rows: Integers,
+        weights: Floats,
+        first_row: int,
+        own: Integers,
+        best: Floats,
+        where: Integers,
+    ) -> None:
+        """Complete similarities of queries and the documents of a list, and keep the best of each query."""
+
 
 @lru_cache
 def loops() -> Loops[Engine]:
@@ -135,3 +154,11 @@ def _results(engine: Engine) -> Iterator[NDArray[np.generic]]:
     right = stored.indptr, stored.indices, stored.data
     engine.add_products(queries.indices, queries.data, queries.indptr, *right, products, 1, n_rows)
     yield products
+    best, where = np.full((n_rows, 4), -np.inf, dtype=np.float32), np.zeros((n_rows, 4), dtype=np.int32)
+    own = np.arange(n_rows, dtype=np.int32)
+    for first_row in (0, 5, 9):
+        part = rng.standard_normal((n_rows - 1, n_rows)).astype(np.float32)
+        entries = words[:found], ends[:found], rows, weights
+        of_query = rng.permutation(n_rows)[1:]
+        engine.keep_best(part, of_query, indices, values, starts, places, *entries, first_row, own, best, where)
+        yield from (best.copy(), where.copy(), places)

@@ -14,15 +14,16 @@ import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from torch import Tensor
-from torch.nn import functional as F
 
+from service.hashing.featurizers import Features
+from training.loops.reference import Floats, Integers
+from training.loops.select import loops
 from training.neighbors.exact import Nearest, SimilaritySpace, latent, latent_axes
 
 MEAN_LENGTH = 160
@@ -31,17 +32,14 @@ LENGTH = 256
 """Largest number of documents in a list; a larger cluster is cut into several lists."""
 N_PROBES = 64
 """Number of lists that a query is compared with."""
-_QUERIES_AT_ONCE = 4096
-"""Queries in a block, 256 MiB of similarities; they share lists, so a block takes only a few hundred products."""
+_NEAREST_FIRST = 4
+_QUERIES_AT_ONCE = 16_384
+"""Queries in a block; near ones are together and share lists, so a block takes only some hundred products."""
 _PLACES_AT_ONCE = 2048
 _SAMPLE_PER_CENTROID = 24
 _ROUNDS = 6
 _LATENT_DIMS = 64
 _LATENT_SAMPLE = 50_000
-
-
-Product = Callable[[int, NDArray[np.int64]], Tensor]
-"""The products `(n_rows, length)` of a list, given by its number, with some rows of the queries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,6 @@ class InvertedFile:
         centroids: `(n_lists, n_dims)` float32, means of the documents' places.
         axes: `(F, n_dims)` float32, latent axes for sparse features of a database without latent vectors.
         n_probes: number of lists that a query is compared with.
-        words: the words of each list, if the features are sparse.
     """
 
     database: SimilaritySpace
@@ -64,7 +61,6 @@ class InvertedFile:
     centroids: Tensor
     axes: NDArray[np.float32] | None
     n_probes: int
-    words: _Words | None
 
     @classmethod
     def of(
@@ -101,8 +97,7 @@ class InvertedFile:
         means /= torch.from_numpy(lengths)[:, None]
         latent_part = None if database.latent is None else database.latent[rows]
         kept = SimilaritySpace(database.features[rows], latent_part, database.weight)
-        words = _Words(kept.features, starts) if isinstance(kept.features, csr_matrix) else None
-        return cls(kept, rows, starts, means, axes, min(n_probes, len(lengths)), words)
+        return cls(kept, rows, starts, means, axes, min(n_probes, len(lengths)))
 
     def nearest(
         self,
@@ -132,11 +127,11 @@ class InvertedFile:
         n_threads = min(torch.get_num_threads(), -(-n // _QUERIES_AT_ONCE))
 
         def search(first: int) -> None:
-            similarities = torch.empty(min(n, _QUERIES_AT_ONCE) * self.n_probes, LENGTH)
+            words = _ListWords(self.database.features)
             for start in range(first * _QUERIES_AT_ONCE, n, n_threads * _QUERIES_AT_ONCE):
                 check_cancelled()
                 block = order[start : start + _QUERIES_AT_ONCE]
-                where, best = self._search(wanted, block, probes[block], k, same, similarities)
+                where, best = self._search(wanted, block, probes[block], k, same, words)
                 out_rows = self.rows[block] if same else block
                 out.rows[out_rows] = where
                 out.similarities[out_rows] = best
@@ -153,88 +148,59 @@ class InvertedFile:
         probes: NDArray[np.int64],
         k: int,
         same: bool,
-        similarities: Tensor,
+        words: _ListWords,
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Rows and similarities `(B, k)` of a block of queries `(B,)` compared with the lists `probes` `(B, n_probes)`.
-
-        `similarities` is a buffer of `(B * n_probes, LENGTH)` float32.
-        """
-        B, P = probes.shape
-        similarities = similarities[: B * P].fill_(-torch.inf)
-        rows = queries.features[block]  # (B, F)
-        product = self.words.product(rows) if self.words is not None and isinstance(rows, csr_matrix) else None
+        """Rows and similarities `(B, k)` of a block of queries `(B,)` in the lists `probes` `(B, n_probes)` of each."""
+        B = len(block)
+        best, where = np.full((B, k), -np.inf, dtype=np.float32), np.zeros((B, k), dtype=np.int32)
+        own = block.astype(np.int32) if same else np.full(B, -1, dtype=np.int32)
+        sparse = _sparse_rows(queries.features, block)
         dense = [
-            (torch.from_numpy(theirs[block]), torch.from_numpy(documents), weight)
+            (torch.from_numpy(theirs[block]) * weight, torch.from_numpy(documents))
             for (theirs, _), (documents, weight) in zip(_dense(queries), _dense(self.database), strict=True)
         ]
-        for number, at in _groups(probes.ravel()):
-            of_query, start, end = torch.from_numpy(at // P), self.starts[number], self.starts[number + 1]
-            part = torch.zeros(len(at), end - start) if product is None else product(number, at // P)
-            for theirs, documents, weight in dense:
-                part.addmm_(theirs[of_query], documents[start:end].T, alpha=weight)
-            similarities[:, : part.shape[1]].index_copy_(0, torch.from_numpy(at), part)
-        if same:
-            own = np.searchsorted(self.starts, block, side="right") - 1
-            here, slot = np.nonzero(probes == own[:, None])
-            similarities[here * P + slot, block[here] - self.starts[own[here]]] = -torch.inf
-        best, where = torch.topk(similarities.view(B, P * LENGTH), min(k, P * LENGTH))
-        if best.shape[1] < k:
-            best = F.pad(best, (0, k - best.shape[1]), value=-torch.inf)
-            where = F.pad(where, (0, k - where.shape[1]))
-        found = where.numpy()
-        places = self.starts[np.take_along_axis(probes, found // LENGTH, axis=1)] + found % LENGTH
-        return self.rows[np.minimum(places, len(self.rows) - 1)], best.numpy()
+        room = torch.zeros(B * LENGTH)
+        # What the nearest lists have is mostly better than what the others have, which then change little.
+        for near in (probes[:, :_NEAREST_FIRST], probes[:, _NEAREST_FIRST:]):
+            for number, at in _groups(near.ravel()):
+                of_query, start, end = at // near.shape[1], int(self.starts[number]), int(self.starts[number + 1])
+                part = room[: len(at) * (end - start)].view(len(at), end - start)
+                rows = torch.from_numpy(of_query)
+                for i, (theirs, documents) in enumerate(dense):
+                    torch.addmm(part, theirs[rows], documents[start:end].T, beta=min(i, 1), out=part)
+                if not dense:
+                    part.zero_()
+                arguments = part.numpy(), of_query, *sparse, words.places, *words.of_rows(start, end), start
+                loops().now.keep_best(*arguments, own, best, where)
+        return self.rows[where], best
 
 
-class _Words:
-    """Sparse documents in lists: each list has a small dense table with a row for each of its words."""
+class _ListWords:
+    """The words of the documents of a list, sorted anew for each list; one for each thread."""
 
-    def __init__(self, documents: csr_matrix, starts: NDArray[np.int64]) -> None:
-        self.documents, self.starts = documents, starts
-        self.words: list[NDArray[np.int64]] = []
-        self.positions = np.empty(documents.nnz, dtype=np.int32)
-        there = np.zeros(documents.shape[1], dtype=bool)
-        column = np.zeros(documents.shape[1], dtype=np.int32)
-        for start, end in pairwise(documents.indptr[starts].tolist()):
-            indices = documents.indices[start:end]
-            there[indices] = True
-            words = np.flatnonzero(there)
-            there[words] = False
-            column[words] = np.arange(1, len(words) + 1)
-            self.positions[start:end] = column[indices]
-            self.words.append(words)
+    def __init__(self, documents: Features) -> None:
+        self._documents = documents if isinstance(documents, csr_matrix) else _no_words(len(documents))
+        self.places = np.zeros(self._documents.shape[1], dtype=np.int32)
 
-    def product(self, queries: csr_matrix) -> Product:
-        """The product of queries `(B, F)` with any list."""
-        column = np.zeros(queries.shape[1], dtype=np.int64)
+    def of_rows(self, start: int, end: int) -> tuple[Integers, Integers, Integers, Floats]:
+        """Entries of some documents as `by_word` sorts them: words, ends, rows, weights."""
+        starts = self._documents.indptr[start : end + 1]
+        here = slice(int(starts[0]), int(starts[-1]))
+        indices, values = self._documents.indices[here], self._documents.data[here]
+        words, ends, rows = np.empty((3, len(indices)), dtype=np.int32)
+        weights = np.empty(len(indices), dtype=np.float32)
+        n = loops().now.by_word(indices, values, starts - starts[0], self.places, words, ends, rows, weights)
+        return words[:n], ends[:n], rows, weights
 
-        def of_list(number: int, rows: NDArray[np.int64]) -> Tensor:
-            words, asked = self.words[number], queries[rows]
-            column[words] = np.arange(1, len(words) + 1)
-            found = column[asked.indices]
-            column[words] = 0
-            known = found > 0
-            offsets = np.zeros(len(known) + 1, dtype=np.int64)
-            np.cumsum(known, out=offsets[1:])
-            return F.embedding_bag(
-                torch.from_numpy(found[known]),
-                self._table(number),
-                torch.from_numpy(offsets[asked.indptr]),
-                mode="sum",
-                per_sample_weights=torch.from_numpy(asked.data[known]),
-                include_last_offset=True,
-            )
 
-        return of_list
+def _sparse_rows(features: Features, block: NDArray[np.int64]) -> tuple[Integers, Floats, Integers]:
+    """Indices, values and starts of the sparse rows of a block; of dense features there are none."""
+    rows = features[block] if isinstance(features, csr_matrix) else _no_words(len(block))
+    return rows.indices, rows.data, rows.indptr
 
-    def _table(self, number: int) -> Tensor:
-        """Weights of the words in the documents of a list, `(1 + n_words, length)`; row 0 is for all other words."""
-        ends = self.documents.indptr[self.starts[number] : self.starts[number + 1] + 1]
-        table = np.zeros((1 + len(self.words[number]), len(ends) - 1), dtype=np.float32)
-        entries = slice(int(ends[0]), int(ends[-1]))
-        document_of = np.repeat(np.arange(len(ends) - 1), np.diff(ends))
-        table[self.positions[entries], document_of] = self.documents.data[entries]
-        return torch.from_numpy(table)
+
+def _no_words(n: int) -> csr_matrix:
+    return csr_matrix(np.zeros((n, 1), dtype=np.float32))
 
 
 def nearest_centroids(
@@ -286,9 +252,13 @@ def _cut(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _groups(numbers: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
     """Each distinct number, with its positions."""
-    order = np.argsort(numbers, kind="stable")
-    values, starts = np.unique(numbers[order], return_index=True)
-    yield from zip(values.tolist(), np.split(order, starts[1:]), strict=True)
+    if not len(numbers):
+        return
+    small = numbers.astype(np.uint16) if numbers.max() < 1 << 16 else numbers  # sorted several times faster
+    order = np.argsort(small, kind="stable")
+    ordered = small[order]
+    starts = np.concatenate([[0], np.flatnonzero(ordered[1:] != ordered[:-1]) + 1])
+    yield from zip(ordered[starts].tolist(), np.split(order, starts[1:]), strict=True)
 
 
 def _dense(space: SimilaritySpace) -> list[tuple[NDArray[np.float32], float]]:

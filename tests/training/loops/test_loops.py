@@ -27,7 +27,7 @@ def test_the_compiled_loops_do_as_numpy_does(monkeypatch):
     assert answers_alike(compiled)
 
 
-@pytest.mark.parametrize("name", ["by_word", "sum_rows", "catch_up", "adam", "add_products"])
+@pytest.mark.parametrize("name", ["by_word", "sum_rows", "catch_up", "adam", "add_products", "keep_best"])
 def test_loops_of_which_one_is_wrong_are_refused(name):
     try:
         assert not answers_alike(Wrong(name))
