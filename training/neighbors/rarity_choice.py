@@ -24,7 +24,7 @@ from scipy.sparse import csr_matrix
 from training.neighbors.exact import latent
 from training.neighbors.latent import LatentSpace
 
-CANDIDATES = (0.0, 0.5, 1.0, 1.5)
+CANDIDATES = (0.0, 0.5, 1.0, 1.5, 2.0)
 DEFAULT = 1.0
 MARGIN = 0.03
 """How much larger `J` must be than that of the default."""
@@ -64,7 +64,7 @@ def choose_rarity(
         seed: draws documents, queries and halves of the vocabulary.
         check_cancelled: called between the steps; may raise to stop the run.
 
-    Cost: 3 to 11 s of CPU for 5,000 documents; of more, as many are drawn. Blocks.
+    Cost: 3 to 12 s of CPU for 5,000 documents; of more, as many are drawn. Blocks.
     """
     rng = np.random.default_rng([seed, 1])
     rows = np.flatnonzero(np.diff(features.indptr) > 0)
