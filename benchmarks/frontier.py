@@ -37,7 +37,6 @@ RECIPES: Mapping[str, Mapping[str, object]] = {
     "both": {"aim": "both"},
     "nearest": {"aim": "nearest"},
     "topics, likeness 0": {"likeness": 0},
-    "topics, likeness 1": {"likeness": 1},
     "topics, 100 refined neighbors": {"refined_neighbors": 100},
     "topics, partners, near targets": {"partners": 10, "near_neighbors": 5},
 }
@@ -77,7 +76,7 @@ def point_of(score: Score) -> dict[str, float]:
 
 
 def draw(points: Points, path: Path) -> None:
-    """One panel for each corpus and width; a line joins the points that no other point beats at both."""
+    """One panel for each corpus and width; a line joins the codes that no other is as good as at both."""
     figure, axes = pyplot.subplots(1, len(points), figsize=(7 * len(points), 5.6), squeeze=False, layout="constrained")
     for axis, (title, recipes) in zip(axes.flat, points.items(), strict=True):
         for name, point in recipes.items():
@@ -94,7 +93,7 @@ def draw(points: Points, path: Path) -> None:
 
 
 def frontier(points: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """Names of the points that no other point beats at both figures, by rising recall."""
+    """Names of the points that no other point is as good as at both figures, by rising recall."""
     names = sorted(points, key=lambda name: (points[name]["recall"], points[name]["precision"]))
     rest = [max((points[n]["precision"] for n in names[i + 1 :]), default=-np.inf) for i in range(len(names))]
     return [name for name, other in zip(names, rest, strict=True) if points[name]["precision"] > other]
