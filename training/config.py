@@ -87,6 +87,9 @@ class TrainingConfig(TrainingOptions):
         if "refined_neighbors" not in explicit:
             most = merged["refined_neighbors"] if output == "counts" else REFINED_WITHOUT_WORDS
             merged["refined_neighbors"] = min(most, max(5, n_documents // 75))
+        # The lesser axes of smooth pictures hardly vary: whitened, they would drown the others.
+        if output == "bits" and "start_dims" not in explicit:
+            merged["start_dims"] = 0
         merged["first_epochs"] = 0
         if merged["neighbors"] and merged["first_share"]:  # each of the two networks gets at least one epoch of two
             share = max(1, round(merged["first_share"] * merged["epochs"]))

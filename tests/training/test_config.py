@@ -147,6 +147,11 @@ def test_pictures_and_vectors_have_more_refined_neighbors_than_texts(output):
     assert TrainingConfig(refined_neighbors=50).plan(3_000, output).refined_neighbors == 50
 
 
+def test_the_first_weights_of_pictures_are_random_unless_axes_are_asked_for():
+    assert [TrainingConfig().plan(300, output).start_dims for output in ("counts", "bits")] == [64, 0]
+    assert TrainingConfig(start_dims=32).plan(300, "bits").start_dims == 32
+
+
 def test_the_aim_changes_the_recipe_and_explicit_options_change_that():
     topics, both, nearest = (TrainingConfig(aim=aim).plan(5_000) for aim in ("topics", "both", "nearest"))
     assert TrainingConfig().plan(5_000) == topics

@@ -1,11 +1,15 @@
+import io
 from dataclasses import astuple
 
 import numpy as np
 import pytest
+from PIL import Image as PillowImage
+from sklearn.datasets import load_digits
 
 from service.errors import InvalidInput
-from service.hashing.content import Text
+from service.hashing.content import Image, Text
 from service.hashing.function import HashFunction
+from training.config import TrainingConfig
 from training.evaluate import evaluate
 from training.fit.fit import Cancelled, fit
 from training.neighbors.approximate import InvertedFile
@@ -199,3 +203,16 @@ def test_the_language_and_parts_of_words_are_options_and_reported(quick, options
     assert ("the" in function.featurizer.vocabulary) == (language != "en")
     report = evaluate(function, contents, ids)
     assert (report.language, report.word_parts) == (language, has_parts)
+
+
+def test_pictures_enlarged_from_few_pixels_do_not_share_a_code():
+    """Most of their latent axes hardly vary: a first layer that starts from all axes alike sees only those."""
+    pixels = load_digits().images[:300]  # (300, 8, 8) from 0 to 16
+    pictures = []
+    for shades in pixels:
+        file = io.BytesIO()
+        PillowImage.fromarray((shades * 15).astype(np.uint8)).save(file, "PNG")
+        pictures.append(Image(file.getvalue()))
+    ids = [str(i) for i in range(len(pictures))]
+    function = fit(pictures, ids, TrainingConfig(n_bits=32, image_size=16, epochs=30, device="cpu")).function
+    assert len(np.unique(function.encode(pictures).codes, axis=0)) > 100
