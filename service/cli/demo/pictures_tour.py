@@ -108,7 +108,8 @@ def _show(client: Client, seen: Sequence[Digit], unseen: Sequence[Digit], folder
         console.print()
         text = characters(Row(row.query, row.found[:_ON_SCREEN]))
         console.print(text, highlight=False, markup=False, soft_wrap=True)
-    say(console, f"\n{folder / 'neighbors.png'} shows {_ON_SHEET} neighbors of each digit")
+    console.print()
+    say(console, f"{folder / 'neighbors.png'} shows {_ON_SHEET} neighbors of each digit")
 
 
 def _neighbor(found: Digit, distance: int, query: Digit) -> Neighbor:
