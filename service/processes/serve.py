@@ -38,6 +38,7 @@ def serve(settings: Settings) -> None:
         DatabaseUnavailable, SchemaMismatch: the database cannot be served from.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    _wait_without_spinning()
     with ExitStack() as stack:
         listener = stack.enter_context(listening(settings.host, settings.port))
         _prepare_database(settings)
@@ -59,12 +60,22 @@ def serve_encoder(settings: Settings, port: int) -> None:
         ConfigurationError: the port is taken, or the device is not on this machine.
         DatabaseUnavailable, SchemaMismatch: the database cannot be served from.
     """
+    _wait_without_spinning()
     from service.web.app import create_encoder_app
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with listening(settings.host, port) as listener:
         _prepare_database(settings)
         _run(settings, create_encoder_app(settings), listener, 1)
+
+
+def _wait_without_spinning() -> None:
+    """Have threads of torch sleep while they wait for one another, unless the environment says how they wait.
+
+    Spinning, they took 30 us of the 110 us of processor that a put took for each vector of 384 numbers, on two cores.
+    It is read once, when torch is loaded, here or in a child.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @contextmanager
