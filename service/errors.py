@@ -16,7 +16,9 @@ NearbitError
 │   ├── JobRunning          a job of this kind is queued or running for the collection
 │   │   └── RetrainRunning  a retrain of this collection is queued or running
 │   ├── ForbiddenMove       a code space or job cannot go from its state to the requested one
-│   └── WorseThanActive     a new code space is worse than the active one
+│   ├── WorseThanActive     a new code space is worse than the active one
+│   ├── OtherModel          a query brings a vector of another embedding model than the active one
+│   └── VectorsMissing      documents have no vector of the embedding model that is asked for
 ├── Unauthorized            the key is missing or wrong
 ├── Forbidden               the key does not allow this call
 ├── Unavailable             a required component is unavailable now; try again later
@@ -152,6 +154,30 @@ class ForbiddenMove(Conflict):
 
 class WorseThanActive(Conflict):
     """Worse than the active code space; the new one is, on the same held-out queries."""
+
+
+class OtherModel(Conflict):
+    """Vector of another embedding model; codes of the `active` one answer, and say nothing of vectors of `model`."""
+
+    def __init__(self, model: str, active: str) -> None:
+        super().__init__(
+            f"the query brings a vector of model {model!r}, and the active code space has codes of the vectors of "
+            f"{active!r}: ask with a vector of that model"
+        )
+        self.model = model
+        self.active = active
+
+
+class VectorsMissing(Conflict):
+    """Vectors of the embedding model are missing; `n_uncovered` documents have none of `model`."""
+
+    def __init__(self, model: str, n_uncovered: int) -> None:
+        super().__init__(
+            f"{n_uncovered} documents have no vector of model {model!r}: put vectors beside those they have, or give "
+            "force: these documents are then not found by vectors, until they have one"
+        )
+        self.model = model
+        self.n_uncovered = n_uncovered
 
 
 class Unauthorized(NearbitError):

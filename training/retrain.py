@@ -16,13 +16,15 @@ import time
 from dataclasses import asdict, dataclass, replace
 
 import structlog
+from sqlalchemy import Connection
 
 from service.config import Settings
-from service.errors import TooFewDocuments, WorseThanActive
-from service.hashing.content import Content
+from service.errors import TooFewDocuments, VectorsMissing, WorseThanActive
+from service.hashing.content import Content, of_model
 from service.hashing.digest import digest_of
+from service.hashing.embedding_models import FIRST
 from service.hashing.function import HashFunction
-from service.store import codes, collections, deletion, documents, jobs, nodes, spaces, words
+from service.store import codes, collections, deletion, documents, embedding_models, jobs, nodes, spaces, words
 from service.store.collections import Collection
 from service.store.database import Database
 from service.store.jobs import Job
@@ -49,7 +51,9 @@ class Retrain:
     Args:
         database: database of the collection, its spaces and jobs.
         settings: sample size, timeouts, folder for checkpoints.
-        job: the retrain job; its `params` are options of `TrainingConfig`, and `force`, which skips the gate.
+        job: the retrain job; its `params` are options of `TrainingConfig`, `model`, the name of the embedding model
+            whose vectors are learned from, and `force`, which skips the gate and leaves out documents without such a
+            vector.
         report_progress: called with the progress; may raise (cancelled, lease lost) to stop the run.
     """
 
@@ -59,7 +63,7 @@ class Retrain:
     report_progress: ReportProgress
 
     def run(self) -> CodeSpace:
-        """Make and promote a code space; returns it, active.
+        """Make and promote a code space; returns it, active, or ready where documents have yet to get their vectors.
 
         Raises:
             TooFewDocuments: the collection has fewer than `min_train_documents`.
@@ -76,13 +80,24 @@ class Retrain:
             "evaluating": self._evaluate,
             "ready": self._promote,
         }
-        while step := steps.get(space.state):
+        while (step := steps.get(space.state)) and not self._waits_for_vectors(space):
             log.info("retrain", collection=collection.name, version=space.version, stage=space.state)
             space = step(collection, space, config)
         return space
 
+    def _waits_for_vectors(self, space: CodeSpace) -> bool:
+        """Whether the space is ready, and is to be promoted by a person when all documents have their vectors."""
+        if space.state != "ready" or self._is_forced:
+            return False
+        with self.database.read() as connection:
+            return embedding_models.n_uncovered(connection, space) > 0
+
+    @property
+    def _is_forced(self) -> bool:
+        return bool(self.job.params.get("force"))
+
     def _config(self, collection: Collection) -> TrainingConfig:
-        options = {name: value for name, value in self.job.params.items() if name != "force"}
+        options = {name: value for name, value in self.job.params.items() if name not in ("force", "model")}
         with self.database.read() as connection:
             language = words.get(connection, collection.id)[0].language
         defaults = {"device": self.settings.device, "language": language}
@@ -108,19 +123,36 @@ class Retrain:
         with self.database.write() as connection:
             if self.job.space_id is not None:
                 return spaces.by_id(connection, self.job.space_id)
-            space = spaces.start(connection, collection.id, config.n_bits, config.variant)
+            spaces.fail_abandoned(connection, collection.id, "another retrain was begun before it was promoted")
+            model = self._model(connection, collection)
+            space = spaces.start(connection, collection.id, config.n_bits, config.variant, model)
             jobs.attach_space(connection, self.job.id, space.id)
             return space
 
-    def _sample(self, collection: Collection, config: TrainingConfig) -> tuple[list[Content], list[str]]:
+    def _model(self, connection: Connection, collection: Collection) -> int:
+        """Number of the embedding model whose vectors are learned from; that of the active space if none was asked for.
+
+        Raises:
+            NotFound: the collection has no model of that name.
+        """
+        name = self.job.params.get("model")
+        if name is None:
+            return spaces.active(connection, collection.id).model
+        return embedding_models.get(connection, collection, name).number
+
+    def _sample(self, space: CodeSpace, config: TrainingConfig) -> tuple[list[Content], list[str]]:
+        """Documents to learn from: what the space encodes of them, and their ids."""
+        n, model = self.settings.train_sample, None if space.model == FIRST else space.model
         with self.database.read() as connection:
-            sample = documents.sample(connection, collection.id, self.settings.train_sample, config.seed)
-        return [document.content for document in sample], [document.id for document in sample]
+            sample = documents.sample(connection, space.collection_id, n, config.seed, model)
+        contents = [(of_model(document.content, space.model), document.id) for document in sample]
+        found = [(content, id) for content, id in contents if content is not None]
+        return [content for content, _ in found], [id for _, id in found]
 
     def _train(self, collection: Collection, space: CodeSpace, config: TrainingConfig) -> CodeSpace:
         """training -> encoding: learn a hash function from a sample and store it."""
         self.report_progress({"stage": "training"})
-        contents, ids = self._sample(collection, config)
+        contents, ids = self._sample(space, config)
         if len(contents) < self.settings.min_train_documents:
             raise TooFewDocuments(collection.name, self.settings.min_train_documents, len(contents))
         folder = self.settings.data_dir / "checkpoints" / self.job.id
@@ -166,7 +198,7 @@ class Retrain:
 
     def _encode_missing(self, collection: Collection, space: CodeSpace, stage: str) -> None:
         with self.database.read() as connection:
-            total = codes.count_missing(connection, collection.id, space.id)
+            total = codes.count_missing(connection, collection.id, space.id, space.model)
         started = time.monotonic()
 
         def report_written(done: int) -> None:
@@ -174,12 +206,12 @@ class Retrain:
             self.report_progress({"stage": stage, "done": done, "total": total, "eta_s": eta_s})
 
         report_written(0)
-        encode_all(self.database, collection.id, space.id, self._function(space), report_written)
+        encode_all(self.database, space, self._function(space), report_written)
 
     def _evaluate(self, collection: Collection, space: CodeSpace, config: TrainingConfig) -> CodeSpace:
         """evaluating -> ready: report the quality, and refuse a space that is worse than the active one."""
         self.report_progress({"stage": "evaluating"})
-        contents, ids = self._sample(collection, config)
+        contents, ids = self._sample(space, config)
         with self.database.read() as connection:
             active = spaces.active(connection, collection.id)
         learned = space.report or {}
@@ -188,7 +220,7 @@ class Retrain:
             self._function(space),
             contents,
             ids,
-            others={"active": self._function(active)},
+            others={"active": self._function(active)} if active.model == space.model else {},
             reconstruction_loss=trained.get("held_out_loss"),
             is_binary=bool(trained.get("is_binary")),
             agreement=(trained.get("choice") or {}).get("agreement"),
@@ -197,7 +229,7 @@ class Retrain:
         whole = {**learned, **asdict(report), "active_version": active.version}
         with self.database.write() as connection:
             spaces.set_report(connection, space.id, whole)
-        if not self.job.params.get("force"):
+        if not self._is_forced and active.model == space.model:  # codes of other vectors find other neighbors
             check_not_worse(report, active.version, config.resolved.get("aim", "both"))
         with self.database.write() as connection:
             return spaces.move(connection, space.id, "ready")
@@ -206,12 +238,17 @@ class Retrain:
         """ready -> active, when every API process has loaded the space and every document has a code in it."""
         deadline = time.monotonic() + self.settings.ready_timeout_s
         function = self._function(space)
-        promoted = Promotion(
+        promotion = Promotion(
             self.database,
             space,
             encode=lambda texts: function.encode(texts).codes,
             report=lambda progress: self.report_progress({"stage": "ready", **progress}),
-        ).run(self.settings.ready_timeout_s)
+            leaves_out=self._is_forced,
+        )
+        try:
+            promoted = promotion.run(self.settings.ready_timeout_s)
+        except VectorsMissing:  # a document that was put meanwhile: the space stays ready
+            return space
         while self._not_swapped(space) and time.monotonic() < deadline:
             time.sleep(0.1)
         with self.database.write() as connection:

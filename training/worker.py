@@ -9,7 +9,7 @@ from typing import Any
 
 from service.config import Settings
 from service.logs import configure_logging
-from service.store import leases
+from service.store import embedding_models, leases
 from service.store.database import Database
 from service.store.jobs import Job
 from service.store.leases import ReportProgress, Run
@@ -45,7 +45,10 @@ def kinds(database: Database, settings: Settings) -> dict[str, Run]:
         torch.set_num_threads(settings.train_threads or os.cpu_count() or 1)
         space = Retrain(database, settings, job, report).run()
         advice = (space.report or {}).get("advice", [])
-        return {"stage": "active", "version": space.version, "advice": advice}
+        with database.read() as connection:
+            uncovered = embedding_models.n_uncovered(connection, space)
+        ended = {"stage": space.state, "advice": advice} | ({"uncovered": uncovered} if uncovered else {})
+        return ended | ({"version": space.version} if space.state == "active" else {})
 
     return {"retrain": retrain}
 

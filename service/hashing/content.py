@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar, cast
+from typing import Literal, Self, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from service.errors import InvalidContent, InvalidInput
 from service.hashing import vector_batches
 from service.hashing import vectors as vector_forms
-from service.hashing.vectors import Keep, VectorSettings
+from service.hashing.embedding_models import FIRST, EmbeddingModels
+from service.hashing.vectors import Keep
 
 KINDS = ("text", "embedding", "image")
 """What the documents of a collection may be."""
@@ -62,26 +63,50 @@ class Embedding:
         vector: `(dims,)` float32, finite, rounded to what is kept of it; none may change it.
         text: shown and found by its words; it is not hashed.
         title: as that of a text.
-        keep: how the vector is stored.
+        keep: how the vectors are stored.
+        model: number of the model that made the vector (`embedding_models`).
+        others: what other models made of the same thing, by their numbers; `of_model` gives one of them to be hashed.
     """
 
     vector: NDArray[np.float32]
     text: str | None
     title: str | None
     keep: Keep
+    model: int
+    others: Mapping[int, NDArray[np.float32]]
 
     def __init__(
-        self, vector: ArrayLike, text: str | None = None, title: str | None = None, keep: Keep = "float32"
+        self,
+        vector: ArrayLike,
+        text: str | None = None,
+        title: str | None = None,
+        keep: Keep = "float32",
+        model: int = FIRST,
+        others: Mapping[int, ArrayLike] | None = None,
     ) -> None:
         object.__setattr__(self, "vector", _frozen_vector(vector, keep))
         object.__setattr__(self, "text", text)
         object.__setattr__(self, "title", title)
         object.__setattr__(self, "keep", keep)
+        object.__setattr__(self, "model", model)
+        object.__setattr__(self, "others", {of: _frozen_vector(one, keep) for of, one in (others or {}).items()})
+
+    @classmethod
+    def of_vectors(cls, vectors: Mapping[int, ArrayLike], text: str | None, title: str | None, keep: Keep) -> Self:
+        """The vectors of a document by the number of their model, the oldest model's first."""
+        first, *others = sorted(vectors)
+        return cls(vectors[first], text, title, keep, first, {model: vectors[model] for model in others})
+
+    @property
+    def vectors(self) -> dict[int, NDArray[np.float32]]:
+        """All vectors, by the number of their model."""
+        return {self.model: self.vector, **self.others}
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Embedding) or (self.text, self.title) != (other.text, other.title):
             return False
-        return np.array_equal(self.vector, other.vector)
+        ours, theirs = self.vectors, other.vectors
+        return ours.keys() == theirs.keys() and all(np.array_equal(ours[of], theirs[of]) for of in ours)
 
     def __hash__(self) -> int:
         return hash((self.vector.tobytes(), self.text, self.title))
@@ -159,6 +184,8 @@ class GivenContent:
     Attributes:
         text, title: of a text; a vector may have them beside it.
         vector: an array, a list of numbers, or base64 of little-endian float32 or float16.
+        model: name of the model that made it; None: as its width tells.
+        vectors: in place of one vector: those of several models, by their names.
         image: a PNG or JPEG file, or base64 of it.
     """
 
@@ -166,29 +193,53 @@ class GivenContent:
     title: str | None = None
     vector: object = None
     image: str | bytes | None = None
+    model: str | None = None
+    vectors: Mapping[str, object] | None = None
 
     def is_text(self) -> bool:
         """Whether it can only be a text."""
-        return self.text is not None and self.vector is None and self.image is None
+        others = (self.vector, self.image, self.model, self.vectors)
+        return self.text is not None and all(one is None for one in others)
+
+    def read_vectors(self, models: EmbeddingModels) -> dict[int, NDArray[np.float32]]:
+        """Its vectors, one or more, by the number of their model.
+
+        Raises:
+            InvalidContent: it names no vector, or one twice, or a model that is not there, or one is no vector of it.
+        """
+        if self.vectors is None:
+            return dict([models.read(self.vector, self.model)])
+        if self.vector is not None or self.model is not None:
+            raise InvalidContent("vector and model must not stand beside vectors, which names the models")
+        if not self.vectors:
+            raise InvalidContent("vectors must hold at least one vector, by the name of its model")
+        found = {}
+        for name, given in self.vectors.items():
+            try:
+                model, vector = models.read(given, name)
+            except InvalidContent as error:
+                raise InvalidContent(f"vectors.{name}: {error.reason}") from None
+            found[model] = vector
+        return found
 
 
 _FIELDS: dict[Kind, tuple[str, ...]] = {
     "text": ("text", "title"),
-    "embedding": ("vector", "text", "title"),
+    "embedding": ("vector", "vectors", "model", "text", "title"),
     "image": ("image",),
 }
 """What contents of a kind may have; they must have the first."""
 
 
 def contents_of(
-    given: Iterable[GivenContent], kind: Kind, settings: VectorSettings | None, name: str = "documents"
+    given: Iterable[GivenContent], kind: Kind, models: EmbeddingModels | None, name: str = "documents"
 ) -> list[Content]:
     """Contents of a kind. Texts are not checked yet; vectors and pictures are.
 
     Args:
         given: as they came.
         kind: of the collection.
-        settings: of its vectors, if it has any.
+        models: of its vectors, if it has any.
         name: what the caller called them.
 
     Raises:
@@ -197,8 +248,8 @@ def contents_of(
 
     Cost: that of decoding base64 and of checking pictures. Blocks.
     """
-    if settings is not None:
-        return _embeddings_of(list(given), settings, name)
+    if models is not None:
+        return _embeddings_of(list(given), models, name)
     contents: list[Content] = []
     n_pixels = 0
     for position, one in enumerate(given):
@@ -215,21 +266,38 @@ def contents_of(
     return contents
 
 
-def _embeddings_of(given: Sequence[GivenContent], settings: VectorSettings, name: str) -> list[Content]:
+def _embeddings_of(given: Sequence[GivenContent], models: EmbeddingModels, name: str) -> list[Content]:
+    numbers: set[int] = set()
     for position, one in enumerate(given):
         try:
             _check_fields(one, "embedding")
+            if one.vectors is None:
+                numbers.add(models.of(one.vector, one.model).number)
         except InvalidContent as error:
             raise InvalidContent(error.reason, position, name) from None
+    if len(numbers) != 1 or any(one.vectors is not None for one in given):
+        return _embeddings_one_by_one(given, models, name)
+    model = models[numbers.pop()]
     try:
-        vectors = vector_batches.read_vectors([one.vector for one in given], settings)
+        vectors = vector_batches.read_vectors([one.vector for one in given], model.dims, models.keep)
     except InvalidContent as error:
         raise InvalidContent(error.reason, error.position, name) from None
     vectors.setflags(write=False)
     return [
-        _rounded_embedding(vector, one.text, one.title or None, settings.keep)
+        _rounded_embedding(vector, one.text, one.title or None, models.keep, model.number)
         for vector, one in zip(vectors, given, strict=True)
     ]
+
+
+def _embeddings_one_by_one(given: Sequence[GivenContent], models: EmbeddingModels, name: str) -> list[Content]:
+    contents: list[Content] = []
+    for position, one in enumerate(given):
+        try:
+            vectors = one.read_vectors(models)
+        except InvalidContent as error:
+            raise InvalidContent(error.reason, position, name) from None
+        contents.append(Embedding.of_vectors(vectors, one.text, one.title or None, models.keep))
+    return contents
 
 
 def _pixels_of(content: Content) -> int:
@@ -254,27 +322,44 @@ def _content_of(given: GivenContent, kind: Kind) -> Content:
 
 
 def _check_fields(given: GivenContent, kind: Kind) -> None:
-    values = {"text": given.text, "title": given.title or None, "vector": given.vector, "image": given.image}
+    values = {name: getattr(given, name) for name in GivenContent.__dataclass_fields__}
+    values["title"] = given.title or None
     needed, *_ = allowed = _FIELDS[kind]
     for name, value in values.items():
         if value is not None and name not in allowed:
             raise InvalidContent(f"{name} is not for a collection of kind {kind}, whose documents have {needed}")
-    if values[needed] is None:
+    if values[needed] is None and given.vectors is None:
         raise InvalidContent(f"{needed} is missing: the collection is of kind {kind}")
 
 
-def check_kind(contents: Contents, kind: Kind, settings: VectorSettings | None) -> None:
-    """Refuse contents that are not of a kind, or vectors of another width.
+def check_kind(contents: Contents, kind: Kind, models: EmbeddingModels | None) -> None:
+    """Refuse contents that are not of a kind, or vectors of another width than their model's.
 
     Raises:
         InvalidContent: the first such, with its place.
     """
     wanted = {"text": Text, "embedding": Embedding, "image": Image}[kind]
+    widths = {} if models is None else {model.number: model.dims for model in models}
     for position, content in enumerate(contents):
         if not isinstance(content, wanted):
             raise InvalidContent(f"{_FIELDS[kind][0]} is missing: the collection is of kind {kind}", position)
-        if isinstance(content, Embedding) and settings is not None and len(content.vector) != settings.dims:
-            raise InvalidContent(f"vector must have {settings.dims} entries, got {len(content.vector)}", position)
+        if isinstance(content, Embedding):
+            for model, vector in content.vectors.items():
+                if len(vector) != widths.get(model):
+                    raise InvalidContent(f"vector must have {widths.get(model)} entries, got {len(vector)}", position)
+
+
+def of_model(content: Content, model: int) -> Content | None:
+    """What a hash function of an embedding model takes of a content; None where that model made no vector of it."""
+    if not isinstance(content, Embedding) or (content.model == model and not content.others):
+        return content if models_of(content) >> model & 1 else None
+    vector = content.vectors.get(model)
+    return None if vector is None else Embedding(vector, content.text, content.title, content.keep, model)
+
+
+def models_of(content: Content) -> int:
+    """Which models made vectors of a content: bit n is set for number n; that of `FIRST` for what is no vector."""
+    return sum(1 << model for model in content.vectors) if isinstance(content, Embedding) else 1 << FIRST
 
 
 def from_wire(*, text: str, title: str | None = None) -> Content:
@@ -288,17 +373,32 @@ def to_wire(content: Content) -> dict[str, str]:
     return {} if text is None else {"text": text}
 
 
-def document_to_wire(content: Content) -> dict[str, str]:
-    """All fields of a content, in the form in which documents are put: vectors as base64 of little-endian float32."""
+def document_to_wire(content: Content, models: EmbeddingModels | None = None) -> dict[str, object]:
+    """All fields of a content, in the form in which documents are put: vectors as base64 of little-endian float32.
+
+    Args:
+        content: of a document.
+        models: of its collection; needed only where it has vectors of others than the first.
+    """
+    shown: dict[str, object | None]
     match content:
         case Text(_, title):
             shown = {"title": title}
         case Image(data):
             shown = {"image": base64.b64encode(data).decode("ascii")}
-        case Embedding(vector, _, title):
-            written = base64.b64encode(vector.astype("<f4").tobytes()).decode("ascii")
-            shown = {"title": title, "vector": written}
+        case Embedding(vector, title=title, model=model):
+            shown = {"title": title}
+            if content.others:
+                assert models is not None
+                shown["vectors"] = {models[of].name: _vector_to_wire(one) for of, one in content.vectors.items()}
+            else:
+                shown["vector"] = _vector_to_wire(vector)
+                shown["model"] = None if models is None or model == FIRST else models[model].name
     return {name: value for name, value in shown.items() if value is not None} | to_wire(content)
+
+
+def _vector_to_wire(vector: NDArray[np.float32]) -> str:
+    return base64.b64encode(vector.astype("<f4").tobytes()).decode("ascii")
 
 
 def to_row(content: Content) -> tuple[str | None, bytes | None, str | None]:
@@ -308,18 +408,18 @@ def to_row(content: Content) -> tuple[str | None, bytes | None, str | None]:
             return text, None, title
         case Image(data):
             return None, _IMAGE + data, None
-        case Embedding(vector, text, title, keep):
-            return text, vector_forms.to_row(vector, keep), title
+        case Embedding(text=text, title=title, keep=keep):
+            return text, vector_forms.to_row(content.vectors, keep), title
 
 
 def to_rows(contents: Contents) -> Sequence[tuple[str | None, bytes | None, str | None]]:
-    """`to_row` of each content; vectors of one collection together, in a tenth of the time."""
-    vectors = [content.vector for content in contents if isinstance(content, Embedding)]
-    forms = {(content.keep, len(content.vector)) for content in contents if isinstance(content, Embedding)}
-    if len(vectors) < len(contents) or len(forms) != 1:
+    """`to_row` of each content; vectors of the first model of one collection together, in a tenth of the time."""
+    embeddings = [content for content in contents if isinstance(content, Embedding)]
+    forms = {(one.keep, len(one.vector), one.model, len(one.others)) for one in embeddings}
+    if len(embeddings) < len(contents) or len(forms) != 1 or (form := forms.pop())[2:] != (FIRST, 0):
         return [to_row(content) for content in contents]
-    data = vector_batches.to_rows(np.stack(vectors), forms.pop()[0])
-    return [(content.text, row, content.title) for content, row in zip(of_kind(contents, Embedding), data, strict=True)]
+    data = vector_batches.to_rows(np.stack([one.vector for one in embeddings]), form[0])
+    return [(one.text, row, one.title) for one, row in zip(embeddings, data, strict=True)]
 
 
 def from_row(text: str | None, data: bytes | None, title: str | None = None) -> Content:
@@ -333,8 +433,8 @@ def from_row(text: str | None, data: bytes | None, title: str | None = None) -> 
     if data.startswith(_IMAGE):
         return Image(data[1:])
     if data.startswith(vector_forms.MARKS):
-        vector, keep = vector_forms.from_row(data)
-        return Embedding(vector, text, title, keep)
+        vectors, keep = vector_forms.from_row(data)
+        return Embedding.of_vectors(vectors, text, title, keep)
     raise ValueError(f"the content of a document has an unknown kind, {data[:1]!r}")
 
 
@@ -345,8 +445,9 @@ def size_of(content: Content) -> int:
             return len(text) + len(title or "")
         case Image(data):
             return len(data)
-        case Embedding(vector, text, title):
-            return len(vector) + len(text or "") + len(title or "")
+        case Embedding(text=text, title=title):
+            n_entries = sum(map(len, content.vectors.values()))
+            return n_entries + len(text or "") + len(title or "")
 
 
 def check_content(content: Content, max_chars: int | None = None, name: str = "text") -> None:
@@ -399,13 +500,17 @@ def _unchecked(text: str, title: str | None = None) -> Text:
     return content
 
 
-def _rounded_embedding(vector: NDArray[np.float32], text: str | None, title: str | None, keep: Keep) -> Embedding:
+def _rounded_embedding(
+    vector: NDArray[np.float32], text: str | None, title: str | None, keep: Keep, model: int
+) -> Embedding:
     """An embedding of a vector that was checked and rounded already."""
     content = object.__new__(Embedding)
     object.__setattr__(content, "vector", vector)
     object.__setattr__(content, "text", text)
     object.__setattr__(content, "title", title)
     object.__setattr__(content, "keep", keep)
+    object.__setattr__(content, "model", model)
+    object.__setattr__(content, "others", {})
     return content
 
 

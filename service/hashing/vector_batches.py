@@ -11,7 +11,6 @@ from service.hashing.vectors import (
     MARK_OF,
     Keep,
     Vectors,
-    VectorSettings,
     check_direction,
     entries_of,
     has_direction,
@@ -20,20 +19,21 @@ from service.hashing.vectors import (
 )
 
 
-def read_vectors(given: Sequence[object], settings: VectorSettings) -> Vectors:
+def read_vectors(given: Sequence[object], dims: int, keep: Keep) -> Vectors:
     """Vectors of a request, `(n, dims)`, rounded to what is kept of them.
 
     Args:
         given: each as `entries_of` takes it.
-        settings: of the collection.
+        dims: entries of each.
+        keep: how they are stored.
 
     Raises:
         InvalidContent: one cannot be hashed; with its place.
     """
-    vectors = np.empty((len(given), settings.dims), dtype=np.float32)
+    vectors = np.empty((len(given), dims), dtype=np.float32)
     for position, one in enumerate(given):
         try:
-            vectors[position] = entries_of(one, settings.dims)
+            vectors[position] = entries_of(one, dims)
         except InvalidContent as error:
             raise InvalidContent(error.reason, position) from None
     good = has_direction(vectors)
@@ -43,7 +43,7 @@ def read_vectors(given: Sequence[object], settings: VectorSettings) -> Vectors:
             check_direction(vectors[position])
         except InvalidContent as error:
             raise InvalidContent(error.reason, position) from None
-    return rounded(vectors, settings.keep)
+    return rounded(vectors, keep)
 
 
 def to_rows(vectors: Vectors, keep: Keep) -> list[bytes]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -30,8 +31,11 @@ _FORMS: Mapping[Keep, tuple[bytes, str]] = {"float32": (b"E", "<f4"), "float16":
 # The first byte of a row says what is kept; before other numbers than float32 stands their common factor.
 _FACTOR_BYTES = 4
 MARK_OF: Mapping[Keep, bytes] = {keep: mark for keep, (mark, _) in _FORMS.items()}
-MARKS = tuple(MARK_OF.values())
-"""How the row of a vector begins."""
+_OF_MODELS = b"V"
+# The first byte of vectors of several models; before each stand the number of its model and the length of its row.
+_MODEL_HEAD = struct.Struct("<BI")
+MARKS = (*MARK_OF.values(), _OF_MODELS)
+"""How the row of vectors begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,14 @@ def has_direction(vectors: Vectors) -> NDArray[np.bool_]:
     largest = np.abs(vectors).max(axis=-1, initial=0)
     good: NDArray[np.bool_] = (largest >= _LEAST) & (largest <= _MOST)
     return good
+
+
+def may_be_of_width(given: object, dims: int) -> bool:
+    """Whether a vector of a request has so many entries, as far as its length tells."""
+    if isinstance(given, str):
+        padding = given[-2:].count("=")
+        return len(given) // 4 * 3 - padding in (4 * dims, 2 * dims)
+    return isinstance(given, list | np.ndarray) and len(given) == dims
 
 
 def check_direction(vectors: Vectors) -> None:
@@ -153,8 +165,18 @@ def rounded(vectors: Vectors, keep: Keep) -> Vectors:
     return _entries(vectors, factors, keep).astype(np.float32) * factors
 
 
-def to_row(vector: Vectors, keep: Keep) -> bytes:
-    """The column `content` of a rounded vector `(dims,)`."""
+def to_row(vectors: Mapping[int, Vectors], keep: Keep) -> bytes:
+    """The column `content` of the rounded vectors `(dims,)` of a document, by the number of their model."""
+    if [*vectors] == [0]:
+        return _one_to_row(vectors[0], keep)
+    row = _OF_MODELS
+    for model, vector in sorted(vectors.items()):
+        one = _one_to_row(vector, keep)
+        row += _MODEL_HEAD.pack(model, len(one)) + one
+    return row
+
+
+def _one_to_row(vector: Vectors, keep: Keep) -> bytes:
     return MARK_OF[keep] + b"".join(part.tobytes() for part in row_parts(vector, keep))
 
 
@@ -166,12 +188,25 @@ def row_parts(vectors: Vectors, keep: Keep) -> list[NDArray[np.generic]]:
     return [factors.astype("<f4"), _entries(vectors, factors, keep)]
 
 
-def from_row(data: bytes) -> tuple[Vectors, Keep]:
-    """The vector `(dims,)` of a column `content`, and how it is kept.
+def from_row(data: bytes) -> tuple[dict[int, Vectors], Keep]:
+    """The vectors `(dims,)` of a column `content` by the number of their model, one or more, and how they are kept.
 
     Raises:
         KeyError: it is of a kind that this release does not know.
     """
+    if not data.startswith(_OF_MODELS):
+        vector, keep = _one_from_row(data)
+        return {0: vector}, keep
+    found, start = {}, 1
+    while start < len(data):
+        model, length = _MODEL_HEAD.unpack_from(data, start)
+        start += _MODEL_HEAD.size
+        found[model], keep = _one_from_row(data[start : start + length])
+        start += length
+    return found, keep
+
+
+def _one_from_row(data: bytes) -> tuple[Vectors, Keep]:
     keep, entries = {mark: (keep, entries) for keep, (mark, entries) in _FORMS.items()}[data[:1]]
     if keep == "float32":
         return np.frombuffer(data, entries, offset=1).astype(np.float32, copy=False), keep

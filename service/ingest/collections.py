@@ -10,9 +10,10 @@ from service.hashing.analysis import LANGUAGES
 from service.hashing.codes import check_n_bits
 from service.hashing.content import Kind
 from service.hashing.digest import digest_of
+from service.hashing.embedding_models import EmbeddingModels
 from service.hashing.vectors import VectorSettings
 from service.index.replicas import Follower
-from service.store import collections, deletion, spaces, words
+from service.store import collections, deletion, embedding_models, spaces, words
 from service.store.collections import Collection
 from service.store.database import Database
 from service.store.words import WordSettings
@@ -103,6 +104,8 @@ class CollectionWriter:
             if created:
                 spaces.put_function(connection, content, digest_of(content))
                 spaces.create_untrained(connection, collection, digest_of(content))
+                if vectors is not None:
+                    embedding_models.create(connection, collection.id, vectors.model, vectors.dims)
             settings, _ = words.get(connection, collection.id)
             wanted = changes.applied_to(settings)
             for setting, value in wanted.given.items():
@@ -171,5 +174,17 @@ async def get_collection(database: Database, name: str) -> Collection:
     def read() -> Collection:
         with database.read() as connection:
             return collections.get(connection, name)
+
+    return await run_read(database, read)
+
+
+async def get_models(database: Database, collection: Collection) -> EmbeddingModels | None:
+    """The embedding models of a collection; None of other kinds than embedding."""
+    if collection.kind != "embedding":
+        return None
+
+    def read() -> EmbeddingModels | None:
+        with database.read() as connection:
+            return embedding_models.of_collection(connection, collection)
 
     return await run_read(database, read)

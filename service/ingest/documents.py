@@ -15,22 +15,25 @@ from numpy.typing import NDArray
 
 from service.config import Settings
 from service.encoding import Encoder
-from service.errors import Conflict, DuplicateIds, InvalidInput
+from service.errors import Conflict, DuplicateIds, InvalidContent, InvalidInput
 from service.hashing.codes import Codes
 from service.hashing.content import (
     Content,
+    Embedding,
     GivenContent,
     check_contents,
     check_kind,
     contents_of,
     from_wire,
+    of_model,
 )
+from service.hashing.embedding_models import EmbeddingModels
 from service.hashing.encoded import Encoded
 from service.index.replicas import Follower
-from service.ingest.collections import get_collection
+from service.ingest.collections import get_collection, get_models
 from service.ingest.duplicates import DuplicateCheck, DuplicatesOf, Lookup, show
 from service.ingest.language import decide_language_of, is_new_magnitude
-from service.store import codes, documents, spaces
+from service.store import codes, documents, embedding_models, spaces, vectors
 from service.store.collections import Collection
 from service.store.database import Database, Lane
 from service.store.documents import NewDocument, PutResult
@@ -87,7 +90,8 @@ class DocumentWriter:
         if all(map(GivenContent.is_text, given)):  # texts need not know
             return [from_wire(text=one.text or "", title=one.title) for one in given]
         stored = await get_collection(self.database, collection)
-        return await run_in_large_thread(contents_of, given, stored.kind, stored.vectors)
+        models = await get_models(self.database, stored)
+        return await run_in_large_thread(contents_of, given, stored.kind, models)
 
     async def add(self, collection: str, new: Sequence[NewDocument], duplicates: DuplicateCheck | None = None) -> Added:
         """Put documents into a collection, replacing those whose id exists, with codes in the active space.
@@ -100,21 +104,22 @@ class DocumentWriter:
         Raises:
             NotFound: there is no such collection.
             InvalidInput: too many documents, or the radius of a near duplicate is too great.
-            InvalidContent: a content that cannot be hashed, or is not of the collection's kind, with its place in the
-                batch; nothing was kept.
+            InvalidContent: a content that cannot be hashed, is not of the collection's kind, or has no vector of the
+                active embedding model, with its place in the batch; nothing was kept.
             DuplicateIds: the batch names an id twice; nothing was kept.
         """
         stored = await get_collection(self.database, collection)
+        models = await get_models(self.database, stored)
         if len(new) <= _CHECKED_INLINE:
-            self._check(stored, new)
+            self._check(stored, models, new)
         else:
-            await run_in_large_thread(self._check, stored, new)
+            await run_in_large_thread(self._check, stored, models, new)
         if duplicates is not None:
             duplicates.check(stored.n_bits)
         contents = [document.content for document in new]
         for _ in range(_ATTEMPTS):
             space = await run_read(self.database, self._read_active_space, stored.id)
-            encoded = await self.encoder.encode(str(space.digest), contents)
+            encoded = await self.encoder.encode(str(space.digest), _hashed(contents, space, models))
             lookup = None
             if duplicates is not None:
                 replica = self.follower.replica(stored.id)
@@ -129,11 +134,11 @@ class DocumentWriter:
             f"{collection!r} changed too much during one request, {_ATTEMPTS} times: its code space or codes"
         )
 
-    def _check(self, collection: Collection, new: Sequence[NewDocument]) -> None:
+    def _check(self, collection: Collection, models: EmbeddingModels | None, new: Sequence[NewDocument]) -> None:
         if not 1 <= len(new) <= self.settings.max_batch:
             raise InvalidInput(f"documents must be 1 to {self.settings.max_batch} per request, got {len(new)}")
         contents = [document.content for document in new]
-        check_kind(contents, collection.kind, collection.vectors)
+        check_kind(contents, collection.kind, models)
         check_contents(contents, self.settings.max_text_chars, "documents")
         times = Counter(document.id for document in new if document.id is not None)
         if repeated := [id for id, n in times.items() if n > 1]:
@@ -189,11 +194,36 @@ class DocumentWriter:
             return Deleted(present, lane.last_seq if keys else None)
 
 
+def _hashed(contents: Sequence[Content], space: CodeSpace, models: EmbeddingModels | None) -> list[Content]:
+    """What a space encodes of contents.
+
+    Raises:
+        InvalidContent: one has no vector of the space's embedding model, with its place.
+    """
+    hashed = []
+    for position, content in enumerate(contents):
+        found = of_model(content, space.model)
+        if found is None:
+            assert models is not None
+            name = models[space.model].name
+            raise InvalidContent(f"vector of model {name} is missing: the active code space encodes it", position)
+        hashed.append(found)
+    return hashed
+
+
 def _put(lane: Lane, new: Sequence[NewDocument], space: CodeSpace, encoded: Codes) -> list[PutResult]:
-    """Write documents with their codes `(n, n_bytes)` in a space; changed ones lose those that they had in others."""
-    put = documents.put(lane, new)
+    """Write documents with their codes `(n, n_bytes)` in a space; changed ones lose those that they had in others.
+
+    Those of several embedding models lie in more than one kind of space: a promotion must look at them again.
+    """
+    is_of_several = any(isinstance(document.content, Embedding) for document in new) and embedding_models.are_several(
+        lane.connection, lane.collection_id
+    )
+    put = documents.put(lane, vectors.kept_beside(lane, new) if is_of_several else new)
     changed = [p.key for p in put if p.changed and not p.created]
-    if changed:
+    if changed and is_of_several:
+        codes.renew(lane, changed, space.id)
+    elif changed:
         codes.discard(lane, changed, keep_space_id=space.id)
     codes.append(lane, space.id, [p.key for p in put], encoded, [p.seq for p in put])
     return put

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from anyio import from_thread
+from sqlalchemy import Connection
 
 from service.config import Settings
 from service.encoding import Encoder
-from service.errors import ForbiddenMove, TooFewDocuments
+from service.errors import ForbiddenMove, InvalidInput, TooFewDocuments
 from service.hashing.codes import Codes
 from service.hashing.content import Contents
 from service.index.replicas import Follower
 from service.ingest.collections import get_collection
-from service.store import codes, collections, documents, jobs, spaces
+from service.store import codes, collections, documents, embedding_models, jobs, spaces
 from service.store.collections import Collection
 from service.store.database import Database
 from service.store.jobs import Job
@@ -44,7 +45,7 @@ class SpaceWriter:
 
         Raises:
             NotFound: there is no such collection.
-            TooFewDocuments: the collection is too small to learn from.
+            TooFewDocuments: the collection, or the part that has vectors of the model, is too small to learn from.
             RetrainRunning: a retrain of the collection is queued or running.
         """
         return await run_in_thread(self._enqueue_retrain, collection, params)
@@ -52,13 +53,29 @@ class SpaceWriter:
     def _enqueue_retrain(self, name: str, params: dict[str, Any]) -> Job:
         with self.database.read() as connection:
             collection = collections.get(connection, name)
-            n_documents = documents.count(connection, collection.id)
+            n_documents = self._n_trainable(connection, collection, params.get("model"))
         if n_documents < self.settings.min_train_documents:
             raise TooFewDocuments(name, self.settings.min_train_documents, n_documents)
         return self._enqueue(collection, "retrain", params)
 
-    async def promote(self, collection: str, version: int) -> CodeSpace | Job:
+    def _n_trainable(self, connection: Connection, collection: Collection, model: str | None) -> int:
+        """How many documents a training has to learn from."""
+        if collection.kind != "embedding":
+            if model is not None:
+                raise InvalidInput(f"model is for kind embedding only, got kind {collection.kind}")
+            return documents.count(connection, collection.id)
+        number = spaces.active(connection, collection.id).model
+        if model is not None:
+            number = embedding_models.get(connection, collection, model).number
+        return embedding_models.covered(connection, collection.id)[1].get(number, 0)
+
+    async def promote(self, collection: str, version: int, *, force: bool = False) -> CodeSpace | Job:
         """Make a ready or retired space the active one, after giving a code to every document that lacks one in it.
+
+        Args:
+            collection: its name.
+            version: of the space.
+            force: even if documents have no vector of its embedding model; they are left out.
 
         Returns:
             The space, which is active now; or, if too many documents lack a code, the job that will make it active.
@@ -66,6 +83,7 @@ class SpaceWriter:
         Raises:
             NotFound: there is no such collection or version.
             ForbiddenMove: the space is neither ready nor retired.
+            VectorsMissing: documents have no vector of its embedding model.
             JobRunning: a job does it already.
         """
         stored = await get_collection(self.database, collection)
@@ -74,14 +92,15 @@ class SpaceWriter:
             with self.database.read() as connection:
                 return spaces.get(connection, stored.id, version)
 
-        return await self._activate("promote", stored, await run_read(self.database, read_space), None)
+        return await self._activate("promote", stored, await run_read(self.database, read_space), None, force)
 
-    async def roll_back(self, collection: str, version: int | None = None) -> CodeSpace | Job:
+    async def roll_back(self, collection: str, version: int | None = None, *, force: bool = False) -> CodeSpace | Job:
         """Make the space that was retired last the active one again.
 
         Args:
             collection: its name.
             version: the version that must be the active one; None for any.
+            force: as of `promote`.
 
         Returns:
             As `promote`.
@@ -89,6 +108,7 @@ class SpaceWriter:
         Raises:
             NotFound: there is no such collection or version, or no retired space.
             ForbiddenMove: the named version is not the active one.
+            VectorsMissing: as of `promote`.
             JobRunning: a job does it already.
         """
         stored = await get_collection(self.database, collection)
@@ -103,7 +123,7 @@ class SpaceWriter:
                 return spaces.rollback_target(connection, stored.id), active.version
 
         space, replaces = await run_read(self.database, read_spaces)
-        return await self._activate("rollback", stored, space, replaces)
+        return await self._activate("rollback", stored, space, replaces, force)
 
     async def cancel_job(self, id: str) -> Job:
         """Cancel a queued job at once; ask the worker of a running one to stop.
@@ -120,30 +140,37 @@ class SpaceWriter:
         return await run_in_thread(cancel)
 
     async def _activate(
-        self, kind: str, collection: Collection, space: CodeSpace, replaces: int | None
+        self, kind: str, collection: Collection, space: CodeSpace, replaces: int | None, force: bool
     ) -> CodeSpace | Job:
         """Make a space the active one: now if few documents lack a code in it, else by a job of that kind."""
         if "active" not in spaces.MOVES[space.state]:
             raise ForbiddenMove("code space", str(space.version), space.state, "active")
-        n_missing, n_chars = await run_in_thread(self._size_of_missing, collection.id, space.id)
+        n_missing, n_chars = await run_in_thread(self._size_of_missing, space, force)
         if n_missing > _PROMOTE_AT_ONCE or n_chars > _PROMOTE_AT_ONCE_CHARS:
-            return await run_in_thread(
-                self._enqueue, collection, kind, {"version": space.version, "replaces": replaces}
-            )
+            params = {"version": space.version, "replaces": replaces} | ({"force": True} if force else {})
+            return await run_in_thread(self._enqueue, collection, kind, params)
 
         def encode(contents: Contents) -> Codes:
             return from_thread.run(self.encoder.encode, str(space.digest), contents).codes
 
-        promotion = Promotion(self.database, space, encode, replaces=replaces, n_missing=n_missing)
+        promotion = Promotion(self.database, space, encode, replaces=replaces, n_missing=n_missing, leaves_out=force)
         promoted = await run_in_thread(promotion.run, min(self.settings.ready_timeout_s, _LOAD_AT_ONCE_S))
         await run_in_thread(
             self.follower.wait_until_answering, collection.id, space.id, self.settings.read_your_writes_s
         )
         return promoted
 
-    def _size_of_missing(self, collection_id: int, space_id: int) -> tuple[int, int]:
+    def _size_of_missing(self, space: CodeSpace, force: bool) -> tuple[int, int]:
+        """How many documents are to be encoded, and their size; counted up to what is encoded at once.
+
+        Raises:
+            VectorsMissing: some cannot be, and are not to be left out.
+        """
         with self.database.read() as connection:
-            return codes.size_of_missing(connection, collection_id, space_id, _PROMOTE_AT_ONCE + 1)
+            if not force:
+                embedding_models.check_covered(connection, space)
+            limit = _PROMOTE_AT_ONCE + 1
+            return codes.size_of_missing(connection, space.collection_id, space.id, limit, space.model)
 
     def _enqueue(self, collection: Collection, kind: str, params: dict[str, Any]) -> Job:
         with self.database.write() as connection:

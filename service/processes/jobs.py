@@ -14,7 +14,7 @@ from service.config import Settings
 from service.encoding import Encoder
 from service.hashing.codes import Codes
 from service.hashing.content import Contents
-from service.store import deletion, leases, spaces
+from service.store import deletion, embedding_models, leases, spaces
 from service.store.database import Database
 from service.store.deletion import Deletion
 from service.store.jobs import Job
@@ -90,7 +90,8 @@ class JobRunner:
         """Make the space of a version the active one, after giving a code to every document that lacks one in it.
 
         Args:
-            job: its `params` are `version`, and `replaces`: the version that must be the active one, or None for any.
+            job: its `params` are `version`, `replaces`: the version that must be the active one, or None for any, and
+                `force`: leave out documents without a vector of its embedding model.
             report_progress: called with the progress.
         """
         with self.database.read() as connection:
@@ -104,9 +105,14 @@ class JobRunner:
         def report_stage(progress: Mapping[str, Any]) -> None:
             report_progress({"stage": "loading" if "waiting_for" in progress else "encoding", **progress})
 
-        promotion = Promotion(self.database, space, encode, report_stage, replaces=job.params["replaces"])
+        force = bool(job.params.get("force"))
+        promotion = Promotion(
+            self.database, space, encode, report_stage, replaces=job.params["replaces"], leaves_out=force
+        )
         promoted = promotion.run(self.settings.ready_timeout_s)
-        return {"stage": "active", "version": promoted.version}
+        with self.database.read() as connection:
+            uncovered = embedding_models.n_uncovered(connection, promoted)
+        return {"stage": "active", "version": promoted.version} | ({"uncovered": uncovered} if uncovered else {})
 
     def prune(self, job: Job, report_progress: ReportProgress) -> Mapping[str, Any]:
         """Delete code spaces that were pruned, and tombstones that no replica needs."""

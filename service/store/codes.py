@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, bindparam, exists, func, select
+from sqlalchemy import BigInteger, Connection, bindparam, exists, func, select
 
 from service.hashing.codes import Codes
 from service.store import buckets, documents, schema
@@ -98,6 +99,30 @@ def discard(lane: Lane, keys: Keys, keep_space_id: int | None = None) -> int | N
     return lane.last_seq
 
 
+def renew(lane: Lane, keys: Keys, keep_space_id: int, model: int | None = None) -> None:
+    """Leave documents without a code in spaces of the collection, to be encoded anew, whether they had one or not.
+
+    A promotion that looked for documents without a code before then looks at these again.
+
+    Args:
+        lane: of the collection.
+        keys: `(n,)` documents of it, each once.
+        keep_space_id: the space in which nothing changes.
+        model: only in spaces that encode the vectors of that embedding model.
+    """
+    rows = lane.connection.execute(_SPACES_WITH_MODEL, {"collection": lane.collection_id})
+    spaces = [id for id, of in rows if id != keep_space_id and model in (None, of)]
+    keys = integers(keys)
+    _take_out_of_buckets(lane.connection, spaces, keys)
+    pairs = [(space, key) for space in spaces for key in keys]
+    if pairs:
+        first = lane.draw(len(pairs))
+        seqs = list(range(first, first + len(pairs)))
+        _UPSERT.run(
+            lane.connection, [space for space, _ in pairs], [key for _, key in pairs], seqs, [None] * len(pairs)
+        )
+
+
 def get(connection: Connection, space_id: int, key: int) -> NDArray[np.uint8] | None:
     """The code `(n_bytes,)` of a document in the space, if it has one."""
     rows = _ONE.rows(connection, space_id, key)
@@ -141,15 +166,16 @@ def missing(
     limit: int = 1000,
     up_to_key: int = MAX_KEY,
     max_chars: int = _CHARS_AT_ONCE,
+    model: int | None = None,
 ) -> list[Document]:
     """Up to `limit` documents after a key that have no code in a space, in the order of their keys.
 
     The list ends early with the document with which the contents pass `max_chars`: only an empty list means that none
-    is missing.
+    is missing. With `model`, only those that have a vector of that embedding model.
 
     Cost: linear in the documents between the two keys.
     """
-    parameters = {"collection": collection_id, "space": space_id, "after": after_key, "up_to": up_to_key}
+    parameters = _of_space(collection_id, space_id, model) | {"after": after_key, "up_to": up_to_key}
     found: list[Document] = []
     n_chars = 0
     options = {"yield_per": _ROWS_AT_ONCE}
@@ -162,9 +188,14 @@ def missing(
     return found
 
 
-def missing_among(connection: Connection, collection_id: int, space_id: int, keys: Keys) -> list[Document]:
-    """The documents among those keys that exist and have no code in a space, in the order of their keys."""
-    parameters = {"collection": collection_id, "space": space_id, "keys": integers(keys)}
+def missing_among(
+    connection: Connection, collection_id: int, space_id: int, keys: Keys, model: int | None = None
+) -> list[Document]:
+    """The documents among those keys that exist and have no code in a space, in the order of their keys.
+
+    With `model`, only those that have a vector of that embedding model.
+    """
+    parameters = _of_space(collection_id, space_id, model) | {"keys": integers(keys)}
     return [documents.of_row(row) for row in connection.execute(_MISSING_AMONG, parameters)]
 
 
@@ -173,19 +204,30 @@ def discarded(connection: Connection, space_id: int, after_seq: int) -> list[int
     return [*connection.scalars(_DISCARDED, {"space": space_id, "after": after_seq})]
 
 
-def count_missing(connection: Connection, collection_id: int, space_id: int) -> int:
-    """Number of documents that have no code in a space. Cost: linear in the documents."""
-    return connection.execute(_COUNT_MISSING, {"collection": collection_id, "space": space_id}).scalar_one()
+def count_missing(connection: Connection, collection_id: int, space_id: int, model: int | None = None) -> int:
+    """Number of documents that have no code in a space; with `model`, of those that have a vector of that model.
+
+    Cost: linear in the documents.
+    """
+    return connection.execute(_COUNT_MISSING, _of_space(collection_id, space_id, model)).scalar_one()
 
 
-def size_of_missing(connection: Connection, collection_id: int, space_id: int, limit: int) -> tuple[int, int]:
+def size_of_missing(
+    connection: Connection, collection_id: int, space_id: int, limit: int, model: int | None = None
+) -> tuple[int, int]:
     """How many documents have no code in a space, and how many characters they have; counted up to `limit` documents.
+
+    With `model`, of those that have a vector of that embedding model.
 
     Cost: linear in the documents, if fewer than `limit` have none.
     """
-    parameters = {"collection": collection_id, "space": space_id, "limit": limit}
+    parameters = _of_space(collection_id, space_id, model) | {"limit": limit}
     n, n_chars = connection.execute(_SIZE_OF_MISSING, parameters).one()
     return n, n_chars
+
+
+def _of_space(collection_id: int, space_id: int, model: int | None) -> dict[str, Any]:
+    return {"collection": collection_id, "space": space_id, "models": _ANY_MODEL if model is None else 1 << model}
 
 
 def _take_out_of_buckets(connection: Connection, space_ids: Sequence[int], keys: list[int]) -> list[tuple[int, int]]:
@@ -198,8 +240,12 @@ def _take_out_of_buckets(connection: Connection, space_ids: Sequence[int], keys:
     return [(row.space_id, row.document_key) for row in rows]
 
 
-_SPACES = select(SPACES.c.id).where(
-    SPACES.c.collection_id == bindparam("collection"), SPACES.c.state.not_in(("failed", "deleting"))
+_ANY_MODEL = -1
+"""All bits: every document has a vector of some model."""
+_HAS_CODES = (SPACES.c.collection_id == bindparam("collection"), SPACES.c.state.not_in(("failed", "deleting")))
+_SPACES, _SPACES_WITH_MODEL = (
+    select(SPACES.c.id).where(*_HAS_CODES),
+    select(SPACES.c.id, SPACES.c.model).where(*_HAS_CODES),
 )
 _N_BITS = select(SPACES.c.n_bits).where(SPACES.c.id == bindparam("space"))
 _OF_SPACE = TABLE.c.space_id == bindparam("space")
@@ -227,6 +273,7 @@ _STATES = select(TABLE.c.document_key, TABLE.c.seq, TABLE.c.code).where(
 )
 _WITHOUT_CODE = (
     DOCUMENTS.c.collection_id == bindparam("collection"),
+    DOCUMENTS.c.models.bitwise_and(bindparam("models", type_=BigInteger)) != 0,
     ~exists().where(_OF_SPACE, TABLE.c.document_key == DOCUMENTS.c.key, _HAS_CODE),
 )
 _MISSING = (

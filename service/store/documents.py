@@ -18,12 +18,12 @@ from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, bindparam, cast, func, select
 from sqlalchemy import Text as SqlText
 from sqlalchemy import delete as delete_from
 
 from service.errors import DuplicateIds, NotFound, TooMuchToRead
-from service.hashing.content import Content, Kind, from_row, size_of, to_rows
+from service.hashing.content import Content, Kind, from_row, models_of, size_of, to_rows
 from service.store import schema
 from service.store.database import Lane
 from service.store.statements import BulkStatement, DriverQuery, is_one_of
@@ -183,6 +183,7 @@ def put(lane: Lane, documents: Sequence[NewDocument]) -> list[PutResult]:
         [lane.collection_id] * len(ids),
         ids,
         *([row[column] for row in rows] for column in range(3)),
+        [models_of(document.content) for document in documents],
         [_metadata_json(document.metadata) for document in documents],
         list(range(first, first + len(ids))),
     )
@@ -319,7 +320,7 @@ def by_keys(connection: Connection, keys: Keys) -> dict[int, Document]:
 
 
 def by_ids(
-    connection: Connection, collection_id: int, ids: Sequence[str], max_chars: int
+    connection: Connection, collection_id: int, ids: Sequence[str], max_chars: float
 ) -> tuple[list[Document], list[str], list[str]]:
     """The documents of distinct ids, in their order; the ids that do not exist; and those that were not read.
 
@@ -465,28 +466,31 @@ def last_key(connection: Connection, collection_id: int) -> int:
     return connection.execute(_LAST_KEY, {"collection": collection_id}).scalar() or 0
 
 
-def sample(connection: Connection, collection_id: int, n: int, seed: int) -> list[Document]:
+def sample(connection: Connection, collection_id: int, n: int, seed: int, model: int | None = None) -> list[Document]:
     """`n` documents chosen uniformly at random, in the order of their keys; all documents if there are no more.
 
-    The same collection and seed give the same documents. Holds `n` documents and a few thousand keys at a time.
+    With `model`, of those that have a vector of that embedding model. The same collection and seed give the same
+    documents. Holds `n` documents and a few thousand keys at a time.
     """
-    chosen = sample_keys(connection, collection_id, n, seed)
+    chosen = sample_keys(connection, collection_id, n, seed, model)
     found: dict[int, Document] = {}
     for start in range(0, len(chosen), _ROWS_AT_ONCE):
         found |= by_keys(connection, chosen[start : start + _ROWS_AT_ONCE])
     return [found[key] for key in sorted(found)]
 
 
-def sample_keys(connection: Connection, collection_id: int, n: int, seed: int) -> NDArray[np.int64]:
+def sample_keys(
+    connection: Connection, collection_id: int, n: int, seed: int, model: int | None = None
+) -> NDArray[np.int64]:
     """The keys of the documents that `sample` chooses, ascending. Cost: linear in the collection's documents."""
     generator = np.random.default_rng(seed)
     kept = np.empty(
         (2, 0)
     )  # priorities and keys of the n least priorities so far; keys are exact in float64 up to 2^53
     stream = {"yield_per": _ROWS_AT_ONCE}
-    for keys in (
-        connection.execute(_KEYS, {"collection": collection_id}, execution_options=stream).scalars().partitions()
-    ):
+    statement = _KEYS if model is None else _KEYS_OF_MODEL
+    parameters = {"collection": collection_id} | ({} if model is None else {"models": 1 << model})
+    for keys in connection.execute(statement, parameters, execution_options=stream).scalars().partitions():
         kept = np.hstack([kept, [generator.random(len(keys)), keys]])
         if kept.shape[1] > n:
             kept = kept[:, np.argpartition(kept[0], n - 1)[:n]]
@@ -584,33 +588,36 @@ _COMPACTED = select(schema.collections.c.compacted_seq).where(schema.collections
 _COUNT = select(func.count()).select_from(TABLE).where(_OF_COLLECTION)
 _LAST_KEY = select(func.max(TABLE.c.key)).where(_OF_COLLECTION)
 _KEYS = select(TABLE.c.key).where(_OF_COLLECTION).order_by(TABLE.c.key)
+_KEYS_OF_MODEL = _KEYS.where(TABLE.c.models.bitwise_and(bindparam("models", type_=BigInteger)) != 0)
 _DELETE = delete_from(TABLE).where(is_one_of(TABLE.c.key, "keys"))
 
 _UPSERT = BulkStatement(
     sqlite="""
         INSERT INTO documents
-            (collection_id, id, text, content, title, metadata, seq, revision, created_at, updated_at)
-        SELECT ?, ?, ?, ?, ?, ?, ?, 1, clock.now, clock.now
+            (collection_id, id, text, content, title, models, metadata, seq, revision, created_at, updated_at)
+        SELECT ?, ?, ?, ?, ?, ?, ?, ?, 1, clock.now, clock.now
         FROM (SELECT strftime('%Y-%m-%d %H:%M:%f+00:00', 'now') AS now) AS clock WHERE true
         ON CONFLICT (collection_id, id) DO UPDATE SET
             revision = documents.revision
                 + (documents.text IS NOT excluded.text OR documents.content IS NOT excluded.content
                     OR documents.title IS NOT excluded.title),
-            text = excluded.text, content = excluded.content, title = excluded.title, metadata = excluded.metadata,
-            seq = excluded.seq, updated_at = excluded.updated_at
+            text = excluded.text, content = excluded.content, title = excluded.title, models = excluded.models,
+            metadata = excluded.metadata, seq = excluded.seq, updated_at = excluded.updated_at
     """,
     postgresql="""
         INSERT INTO documents
-            (collection_id, id, text, content, title, metadata, seq, revision, created_at, updated_at)
+            (collection_id, id, text, content, title, models, metadata, seq, revision, created_at, updated_at)
         SELECT rows.*, 1, clock.now, clock.now
-        FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bytea[], %s::text[], %s::jsonb[], %s::bigint[]) AS rows,
+        FROM unnest(
+                 %s::bigint[], %s::text[], %s::text[], %s::bytea[], %s::text[], %s::bigint[], %s::jsonb[], %s::bigint[]
+             ) AS rows,
              (SELECT clock_timestamp() AS now) AS clock
         ON CONFLICT (collection_id, id) DO UPDATE SET
             revision = documents.revision
                 + ((documents.text, documents.content, documents.title)
                     IS DISTINCT FROM (excluded.text, excluded.content, excluded.title))::integer,
-            text = excluded.text, content = excluded.content, title = excluded.title, metadata = excluded.metadata,
-            seq = excluded.seq, updated_at = excluded.updated_at
+            text = excluded.text, content = excluded.content, title = excluded.title, models = excluded.models,
+            metadata = excluded.metadata, seq = excluded.seq, updated_at = excluded.updated_at
     """,
 )
 _NOTE_DELETED = BulkStatement(

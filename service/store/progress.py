@@ -12,6 +12,10 @@ _Total = Annotated[int, Field(description="Documents that lacked one when it beg
 _Eta = Annotated[float, Field(description="Estimated seconds left.")]
 _WaitingFor = Annotated[int, Field(description="API processes that have yet to load the space.")]
 _Version = Annotated[int, Field(description="The code space that answers now.")]
+_Uncovered = Annotated[
+    int,
+    Field(description="Documents without a vector of the space's embedding model: without a code, if it is active."),
+]
 
 
 class Advice(TypedDict):
@@ -38,6 +42,7 @@ class RetrainProgress(TypedDict, total=False):
     waiting_for: _WaitingFor
     eta_s: _Eta
     version: _Version
+    uncovered: _Uncovered
 
 
 class PromotionProgress(TypedDict, total=False):
@@ -49,6 +54,7 @@ class PromotionProgress(TypedDict, total=False):
     waiting_for: _WaitingFor
     eta_s: _Eta
     version: _Version
+    uncovered: _Uncovered
 
 
 class DeletionProgress(TypedDict, total=False):

@@ -10,6 +10,9 @@ a code was listed. A document that lacks a code now
 
 The first two are ranges of an index. Compaction deletes no tombstone of a document that exists.
 
+A vector that a document is given beside those it has (`vectors`) leaves such a tombstone as well. What has no vector of
+the space's embedding model cannot get a code: it is left out, or the promotion is refused.
+
 **Why it ends.** A round encodes, outside the lane, what was missing at the moment it began: a finite number. Rounds are
 repeated only while each takes less than half of the time of the one before, or until one takes less than `hold_s`: then
 what came meanwhile takes less than `hold_s` again, unless documents come faster than they are encoded. So there are at
@@ -29,8 +32,8 @@ from sqlalchemy import Connection
 
 from service.errors import ForbiddenMove
 from service.hashing.codes import Codes
-from service.hashing.content import Contents, size_of
-from service.store import codes, collections, documents, nodes, spaces
+from service.hashing.content import Content, Contents, of_model, size_of
+from service.store import codes, collections, documents, embedding_models, nodes, spaces
 from service.store.database import Database, Lane
 from service.store.documents import Document
 from service.store.leases import ReportProgress
@@ -51,17 +54,18 @@ class Completion:
 
     Args:
         database: where the documents are.
-        collection_id: their collection.
-        space_id: the space to write codes to.
+        space: the space to write codes to.
         encode: the hash function of that space.
         report: takes the number of codes written so far; what it raises stops the run.
+        leaves_out: documents without a vector of the space's embedding model get no code; else they are refused with
+            `VectorsMissing`.
     """
 
     database: Database
-    collection_id: int
-    space_id: int
+    space: CodeSpace
     encode: Encode
     report: Callable[[int], None]
+    leaves_out: bool = False
     n_written: int = field(default=0, init=False)
     _seen: tuple[int, int] = field(
         default=(0, 0), init=False
@@ -85,28 +89,52 @@ class Completion:
     def _round(self) -> None:
         """Give codes to the documents that lack one at the moment it begins."""
         with self.database.read() as connection:
-            last_seq = collections.by_id(connection, self.collection_id).last_seq
-            last_key = documents.last_key(connection, self.collection_id)
+            last_seq = collections.by_id(connection, self.space.collection_id).last_seq
+            last_key = documents.last_key(connection, self.space.collection_id)
             again = self._again(connection)
         left: list[int] = []
         for batch in self._outside(self._seen[1], last_key, again):
-            found = self.encode([document.content for document in batch])
+            contents = self._contents(batch)
             keys = [document.key for document in batch]
-            with self.database.lane(self.collection_id) as lane:
-                n = codes.append_current(lane, self.space_id, keys, [d.revision for d in batch], found)
+            if contents is None:
+                with self.database.read() as connection:
+                    embedding_models.check_covered(connection, self.space)
+                left += keys  # that were given a vector meanwhile
+                continue
+            found = self.encode(contents)
+            with self.database.lane(self.space.collection_id) as lane:
+                n = codes.append_current(lane, self.space.id, keys, [d.revision for d in batch], found)
             if n < len(keys):
                 left += keys
             self.n_written += n
             self.report(self.n_written)
         self._seen, self._left = (last_seq, last_key), left
 
+    def _contents(self, batch: list[Document]) -> list[Content] | None:
+        """What is encoded of documents; None where one of them has no vector of the space's model."""
+        contents = [of_model(document.content, self.space.model) for document in batch]
+        found = [content for content in contents if content is not None]
+        return found if len(found) == len(batch) else None
+
+    @property
+    def _model(self) -> int | None:
+        """The model that documents without a code must have a vector of, to be looked at."""
+        return self.space.model if self.leaves_out else None
+
+    def _missing(self, connection: Connection, after_key: int, up_to_key: int, most: tuple[int, int]) -> list[Document]:
+        collection_id, (limit, max_chars) = self.space.collection_id, most
+        return codes.missing(
+            connection, collection_id, self.space.id, after_key, limit, up_to_key, max_chars, self._model
+        )
+
+    def _missing_among(self, connection: Connection, keys: list[int]) -> list[Document]:
+        return codes.missing_among(connection, self.space.collection_id, self.space.id, keys, self._model)
+
     def _outside(self, after_key: int, last_key: int, again: list[int]) -> Iterator[list[Document]]:
         """Documents without a code, in batches: those added between two keys, then some of those before."""
         while True:
             with self.database.read() as connection:
-                found = codes.missing(
-                    connection, self.collection_id, self.space_id, after_key, _ROUND[0], last_key, _ROUND[1]
-                )
+                found = self._missing(connection, after_key, last_key, _ROUND)
             if not found:
                 break
             yield from _cut(found, _ROUND[1])
@@ -114,7 +142,7 @@ class Completion:
         for start in range(0, len(again), _ROUND[0]):
             keys = again[start : start + _ROUND[0]]
             with self.database.read() as connection:
-                found = codes.missing_among(connection, self.collection_id, self.space_id, keys)
+                found = self._missing_among(connection, keys)
             yield from _cut(found, _ROUND[1])
 
     def finish(self, lane: Lane, hold_s: float) -> bool:
@@ -123,22 +151,24 @@ class Completion:
         for batch in self._inside(lane):
             if time.monotonic() > deadline:
                 return False
-            found = self.encode([document.content for document in batch])
-            codes.append(lane, self.space_id, [document.key for document in batch], found)
+            contents = self._contents(batch)
+            if contents is None:
+                embedding_models.check_covered(lane.connection, self.space)
+                raise AssertionError("nobody can have covered it meanwhile")
+            found = self.encode(contents)
+            codes.append(lane, self.space.id, [document.key for document in batch], found)
             self.n_written += len(batch)
         return True
 
     def _inside(self, lane: Lane) -> Iterator[list[Document]]:
         after_key = self._seen[1]
         again = self._again(lane.connection)
-        while found := codes.missing(
-            lane.connection, self.collection_id, self.space_id, after_key, _LANE[0], max_chars=_LANE[1]
-        ):
+        while found := self._missing(lane.connection, after_key, codes.MAX_KEY, _LANE):
             yield from _cut(found, _LANE[1])
             after_key = found[-1].key
         for start in range(0, len(again), _LANE[0]):
             keys = again[start : start + _LANE[0]]
-            found = codes.missing_among(lane.connection, self.collection_id, self.space_id, keys)
+            found = self._missing_among(lane.connection, keys)
             yield from _cut(found, _LANE[1])
 
     def _again(self, connection: Connection) -> list[int]:
@@ -146,7 +176,7 @@ class Completion:
         last_seq, last_key = self._seen
         if last_key == 0:
             return []
-        discarded = codes.discarded(connection, self.space_id, last_seq)
+        discarded = codes.discarded(connection, self.space.id, last_seq)
         return sorted({*self._left, *(key for key in discarded if key <= last_key)})
 
 
@@ -161,6 +191,7 @@ class Promotion:
         report: takes progress, `done`, `total` and `eta_s` or `waiting_for`; what it raises stops the run.
         replaces: the version that must be the active one, if it matters which is.
         n_missing: how many documents lack a code, if the caller has counted them.
+        leaves_out: promote it even if documents have no vector of its embedding model: they get no code in it.
     """
 
     database: Database
@@ -169,6 +200,7 @@ class Promotion:
     report: ReportProgress = lambda progress: None
     replaces: int | None = None
     n_missing: int | None = None
+    leaves_out: bool = False
 
     def run(self, load_timeout_s: float) -> CodeSpace:
         """The space, active now.
@@ -179,13 +211,14 @@ class Promotion:
 
         Raises:
             ForbiddenMove: it is neither ready nor retired, or another version than `replaces` is active.
+            VectorsMissing: documents have no vector of its embedding model.
             NotFound: its collection is gone.
         """
         with self.database.read() as connection:
             self._check(connection)
-        completion = Completion(
-            self.database, self.space.collection_id, self.space.id, self.encode, self._report_written()
-        )
+            if not self.leaves_out:
+                embedding_models.check_covered(connection, self.space)
+        completion = Completion(self.database, self.space, self.encode, self._report_written(), self.leaves_out)
         completion.catch_up(_HOLD_S[0])
         self._wait_until_loaded(load_timeout_s)
         for hold_s in _HOLD_S:
@@ -209,7 +242,9 @@ class Promotion:
     def _report_written(self) -> Callable[[int], None]:
         if self.n_missing is None:
             with self.database.read() as connection:
-                self.n_missing = codes.count_missing(connection, self.space.collection_id, self.space.id)
+                self.n_missing = codes.count_missing(
+                    connection, self.space.collection_id, self.space.id, self.space.model
+                )
         total, began = self.n_missing, time.monotonic()
 
         def report(done: int) -> None:

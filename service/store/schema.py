@@ -127,6 +127,20 @@ collections = Table(
     sqlite_autoincrement=True,
 )
 
+# The models that made the vectors of a collection of kind embedding; number 0 is that of its creation.
+embedding_models = Table(
+    "embedding_models",
+    metadata,
+    Column("collection_id", Key, ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", SmallInteger, primary_key=True, autoincrement=False),
+    Column("name", Name, nullable=False),
+    Column("dims", Integer, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    UniqueConstraint("collection_id", "name"),
+    CheckConstraint("number BETWEEN 0 AND 61", name="number"),
+    sqlite_with_rowid=False,
+)
+
 documents = Table(
     "documents",
     metadata,
@@ -141,10 +155,18 @@ documents = Table(
     Column("content", LargeBinary),  # of any other; service.hashing.content knows its form
     Column("title", Text),
     Column("seq", BigInteger, nullable=False, server_default="0"),  # of its last change; 0 before there were any
+    Column("models", BigInteger, nullable=False, server_default="1"),  # bit n: the content has a vector of model n
     CheckConstraint("text IS NOT NULL OR content IS NOT NULL", name="content"),
     UniqueConstraint("collection_id", "id"),
     Index(None, "collection_id", "key"),
     Index(None, "collection_id", "seq"),
+    Index(  # which documents a model covers, where there are several
+        "ix_documents_collection_id_models",
+        "collection_id",
+        "models",
+        sqlite_where=text("models <> 1"),
+        postgresql_where=text("models <> 1"),
+    ),
     sqlite_autoincrement=True,  # a key is never given twice: a tombstone of it may still be on its way to a replica
 )
 
@@ -182,6 +204,7 @@ code_spaces = Table(
     Column("retired_seq", BigInteger),
     Column("preload_until", Instant),  # every API process loads it until then: it is about to be promoted again
     Column("compacted_seq", BigInteger, nullable=False, server_default="0"),  # up to it, tombstones may be gone
+    Column("model", SmallInteger, nullable=False, server_default="0"),  # number of the one whose vectors it encodes
     UniqueConstraint("collection_id", "version"),
     CheckConstraint(_one_of("state", SPACE_STATES), name="state"),
     CheckConstraint("state NOT IN ('evaluating', 'ready', 'active', 'retired') OR digest IS NOT NULL", name="digest"),

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, bindparam, select, true, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, select, true, update
 
 from service.errors import Conflict, ForbiddenMove, NotFound
+from service.hashing.embedding_models import FIRST
 from service.store import codes, schema
 from service.store.collections import Collection
 from service.store.database import Lane
@@ -49,6 +50,7 @@ class CodeSpace:
         report: the figures of training and evaluation, if there are any.
         error: why it failed, if it did.
         activated_at: when it last became active.
+        model: number of the embedding model whose vectors it encodes (`embedding_models`); 0 of other kinds.
     """
 
     id: int
@@ -62,6 +64,7 @@ class CodeSpace:
     error: str | None
     created_at: datetime
     activated_at: datetime | None
+    model: int
 
 
 _COLUMNS = (
@@ -76,7 +79,9 @@ _COLUMNS = (
     TABLE.c.error,
     TABLE.c.created_at,
     TABLE.c.activated_at,
+    TABLE.c.model,
 )
+_SELECT: Select[Any] = select(*_COLUMNS)
 
 
 def create_untrained(connection: Connection, collection: Collection, digest: str) -> CodeSpace:
@@ -95,14 +100,14 @@ def create_untrained(connection: Connection, collection: Collection, digest: str
     )
 
 
-def start(connection: Connection, collection_id: int, n_bits: int, variant: str) -> CodeSpace:
-    """The next version of a collection, in state training.
+def start(connection: Connection, collection_id: int, n_bits: int, variant: str, model: int = FIRST) -> CodeSpace:
+    """The next version of a collection, in state training, of the vectors of an embedding model.
 
     Raises:
         Conflict: another space of the collection is being built.
         NotFound: the collection is gone.
     """
-    return _insert(connection, collection_id, state="training", n_bits=n_bits, variant=variant)
+    return _insert(connection, collection_id, state="training", n_bits=n_bits, variant=variant, model=model)
 
 
 def get(connection: Connection, collection_id: int, version: int) -> CodeSpace:
@@ -143,7 +148,7 @@ def building(connection: Connection, collection_id: int) -> CodeSpace | None:
 def list(connection: Connection, collection_id: int) -> builtins.list[CodeSpace]:
     """The code spaces of a collection, newest version first."""
     of_collection = (TABLE.c.collection_id == collection_id, TABLE.c.state != "deleting")
-    query = select(*_COLUMNS).where(*of_collection).order_by(TABLE.c.version.desc())
+    query = _SELECT.where(*of_collection).order_by(TABLE.c.version.desc())
     return [CodeSpace(*row) for row in connection.execute(query)]
 
 
@@ -197,6 +202,13 @@ def fail(connection: Connection, space_id: int, error: str) -> CodeSpace:
         NotFound: there is no such space.
     """
     return _change(connection, space_id, TABLE.c.state.in_(BUILDING), "failed", state="failed", error=error)
+
+
+def fail_abandoned(connection: Connection, collection_id: int, error: str) -> None:
+    """Fail the space of a collection that is ready, and that no unfinished job is to promote."""
+    space = _find(connection, TABLE.c.collection_id == collection_id, TABLE.c.state == "ready")
+    if space is not None and connection.execute(_ITS_JOB, {"space": space.id}).first() is None:
+        fail(connection, space.id, error)
 
 
 def promote(lane: Lane, space_id: int, *, is_complete: bool = False) -> CodeSpace:
@@ -310,7 +322,7 @@ def _change(
 
 
 def _find(connection: Connection, *conditions: ColumnElement[bool]) -> CodeSpace | None:
-    row = connection.execute(select(*_COLUMNS).where(*conditions)).first()
+    row = connection.execute(_SELECT.where(*conditions)).first()
     return None if row is None else CodeSpace(*row)
 
 
@@ -321,9 +333,10 @@ def _found(thing: T | None, kind: str, name: str) -> T:
 
 
 _OF_COLLECTION = TABLE.c.collection_id == bindparam("collection")
-_ACTIVE = select(*_COLUMNS).where(_OF_COLLECTION, TABLE.c.state == "active")
-_RETIRED = (
-    select(*_COLUMNS).where(_OF_COLLECTION, TABLE.c.state == "retired").order_by(TABLE.c.retired_seq.desc()).limit(1)
+_ACTIVE = _SELECT.where(_OF_COLLECTION, TABLE.c.state == "active")
+_RETIRED = _SELECT.where(_OF_COLLECTION, TABLE.c.state == "retired").order_by(TABLE.c.retired_seq.desc()).limit(1)
+_ITS_JOB = select(schema.jobs.c.id).where(
+    schema.jobs.c.space_id == bindparam("space"), schema.jobs.c.state.in_(schema.UNFINISHED)
 )
 _FUNCTION = select(FUNCTIONS.c.content).where(FUNCTIONS.c.digest == bindparam("digest"))
 _COMPACTED = select(TABLE.c.compacted_seq).where(TABLE.c.id == bindparam("space"))

@@ -1,3 +1,4 @@
+import base64
 import sys
 import unicodedata
 
@@ -17,12 +18,14 @@ from service.hashing.content import (
     document_to_wire,
     from_row,
     from_wire,
+    models_of,
     of_kind,
+    of_model,
     text_of,
     to_row,
     to_wire,
 )
-from service.hashing.vectors import VectorSettings
+from service.hashing.embedding_models import EmbeddingModel, EmbeddingModels
 from tests.hashing.pictures import PNG
 
 
@@ -105,18 +108,30 @@ def test_an_answer_shows_what_can_be_read_of_a_content():
     assert to_wire(Embedding([1])) == to_wire(Image(PNG)) == {}
 
 
+def models_named(keep="float16", **widths):
+    models = [EmbeddingModel(number, name, dims) for number, (name, dims) in enumerate(widths.items())]
+    return EmbeddingModels(tuple(models), keep)
+
+
+def b64(vector, dtype):
+    return base64.b64encode(np.array(vector, dtype).tobytes()).decode()
+
+
 @pytest.mark.parametrize(
     ("kind", "content"),
     [
         ("text", Text("naïve 🙂", "its title")),
         ("embedding", Embedding([0.1, -2, 3e-20], keep="float16")),
         ("embedding", Embedding([0.1, -2, 3], "its text", "its title", "int8")),
+        ("embedding", Embedding([0.1, -2, 3], model=2)),
+        ("embedding", Embedding([0.1, -2, 3], "its text", "its title", "int8", 0, {1: [1, 2], 2: [0.1, 2, 3]})),
         ("image", Image(PNG)),
     ],
 )
 def test_what_an_answer_shows_of_a_document_can_be_put_again(kind, content):
-    settings = VectorSettings(3, keep=content.keep) if kind == "embedding" else None
-    assert contents_of([GivenContent(**document_to_wire(content))], kind, settings) == [content]
+    models = models_named(v1=3, v2=2, v3=3, keep=content.keep) if kind == "embedding" else None
+    (back,) = contents_of([GivenContent(**document_to_wire(content, models))], kind, models)
+    assert back == content
 
 
 @pytest.mark.parametrize(
@@ -132,9 +147,47 @@ def test_what_an_answer_shows_of_a_document_can_be_put_again(kind, content):
     ],
 )
 def test_content_that_is_not_of_the_kind_is_refused_with_its_place(kind, given, reason):
-    settings = VectorSettings(2) if kind == "embedding" else None
+    models = models_named(v1=2) if kind == "embedding" else None
     with pytest.raises(InvalidContent, match=rf"^documents\[0\]: {reason}"):
-        contents_of([GivenContent(**given)], kind, settings)
+        contents_of([GivenContent(**given)], kind, models)
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"vector": [1], "model": "v4"}, "model must be one of the collection's, v1, v2, v3, got 'v4'"),
+        ({"vector": [1, 2], "model": "v1"}, "vector must have 3 entries in this collection, got 2"),
+        ({"vector": [1]}, "vector must have as many entries as a model of this collection: 3 of model v1, 2 of model"),
+        ({"model": "v1"}, "vector is missing"),
+        ({"vectors": {}}, "vectors must hold at least one vector, by the name of its model"),
+        ({"vectors": {"v1": [1, 2, 3]}, "vector": [1, 2]}, "vector and model must not stand beside vectors"),
+        ({"vectors": {"v1": [1, 2, 3]}, "model": "v1"}, "vector and model must not stand beside vectors"),
+        ({"vectors": {"v4": [1]}}, "vectors.v4: model must be one of the collection's, v1, v2, v3, got 'v4'"),
+        ({"vectors": {"v1": [1, 2, 3], "v2": [0, 0]}}, "vectors.v2: vector must not be zero"),
+    ],
+)
+def test_a_vector_that_is_of_no_model_of_the_collection_is_refused(given, reason):
+    with pytest.raises(InvalidContent, match=rf"^documents\[0\]: {reason}"):
+        contents_of([GivenContent(**given)], "embedding", models_named(v1=3, v2=2, v3=3))
+
+
+def test_a_vector_without_a_model_is_of_the_oldest_of_its_width():
+    models = models_named(v1=3, v2=2, v3=3)
+    forms = [[1, 2, 3], [1, 2], b64([1, 2, 3], "<f4"), b64([1, 2, 3], "<f2"), b64([1, 2], "<f4"), b64([1, 2], "<f2")]
+    contents = contents_of([GivenContent(vector=one) for one in forms], "embedding", models)
+    assert [content.model for content in contents] == [0, 1, 0, 0, 1, 1]
+    assert [len(content.vector) for content in contents] == [3, 2, 3, 3, 2, 2]
+
+
+def test_a_hash_function_takes_the_vector_of_its_model_and_no_other():
+    content = Embedding([1, 2], "a", None, "float32", 1, {3: [4, 5, 6]})
+    assert of_model(content, 1) == Embedding([1, 2], "a", model=1)
+    assert of_model(content, 3) == Embedding([4, 5, 6], "a", model=3)
+    assert of_model(content, 0) is of_model(content, 2) is None
+    assert (models_of(content), models_of(Text("a")), models_of(Embedding([1]))) == (0b1010, 1, 1)
+    assert of_model(Text("a"), 0) == Text("a")
+    assert content != Embedding([1, 2], "a", None, "float32", 1, {3: [4, 5, 7]})
+    assert content != Embedding([1, 2], "a", None, "float32", 1)
 
 
 def test_the_text_and_the_title_beside_a_vector_are_checked_as_any_other():

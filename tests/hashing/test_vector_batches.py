@@ -38,7 +38,7 @@ def forms(vector: list[float]) -> list[object]:
 def test_vectors_are_read_and_refused_as_each_alone(drawn: list[tuple[list[float], int]]) -> None:
     given_forms = [forms(vector)[form] for vector, form in drawn]
     for keep in KEEPS:
-        together = outcome(lambda keep=keep: read_vectors(given_forms, VectorSettings(3, keep=keep)))
+        together = outcome(lambda keep=keep: read_vectors(given_forms, 3, keep))
         assert together == alone(given_forms, keep)
 
 

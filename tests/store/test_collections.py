@@ -8,7 +8,7 @@ from sqlalchemy import Connection, func, select
 
 from service.errors import CollectionDiffers, InvalidInput, NotFound
 from service.hashing.content import Text
-from service.store import codes, collections, documents, duplicates, jobs, schema, spaces
+from service.store import codes, collections, documents, duplicates, embedding_models, jobs, schema, spaces
 from service.store.database import Database
 from service.store.deletion import Deletion
 from service.store.documents import NewDocument
@@ -73,6 +73,7 @@ def test_dropping_a_collection_leaves_nothing_of_it_and_all_of_the_others(databa
             jobs.attach_space(lane.connection, job.id, building.id)
             OF_CODES.record(lane.connection, space.id, lane.last_seq)
             OF_WORDS.record(lane.connection, collection.id, lane.last_seq)
+            embedding_models.create(lane.connection, collection.id, "v1", 8)
             search = duplicates.start(lane.connection, collection.id, job.id, 1, {})
             member = duplicates.Candidate(put[1].key, 1, put[1].seq, 6, bytes(8))
             duplicates.add(lane.connection, search, 1, [duplicates.Group([member], False)])

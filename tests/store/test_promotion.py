@@ -161,7 +161,7 @@ def test_a_lane_that_is_held_too_long_is_left_with_what_was_written(
     put(database, collection, {f"d{i}": f"text {i}" for i in range(20)})
     space = built(database, collection)
     monkeypatch.setattr(promotion, "_LANE", (5, 200_000))
-    completion = Completion(database, collection.id, space.id, Function(), lambda n: None)
+    completion = Completion(database, space, Function(), lambda n: None)
     with database.lane(collection.id) as lane:
         assert not completion.finish(lane, -1.0)
     completion.encode.then = lambda: time.sleep(0.05)  # type: ignore[attr-defined]
@@ -179,7 +179,7 @@ def test_a_second_round_looks_only_at_what_changed(database: Database) -> None:
     put(database, collection, {f"d{i}": f"text {i}" for i in range(30)})
     space = built(database, collection)
     function = Function()
-    completion = Completion(database, collection.id, space.id, function, lambda n: None)
+    completion = Completion(database, space, function, lambda n: None)
     completion._round()
     assert function.n_encoded == completion.n_written == 30
     put(database, collection, {"d3": "other", "new": "text"})
@@ -242,7 +242,7 @@ def test_a_batch_is_cut_where_its_texts_get_long(database: Database) -> None:
         sizes.append(len(texts))
         return np.zeros((len(texts), 8), dtype=np.uint8)
 
-    completion = Completion(database, collection.id, space.id, encode, lambda n: None)
+    completion = Completion(database, space, encode, lambda n: None)
     with database.lane(collection.id) as lane:
         assert completion.finish(lane, 10)
     assert sum(sizes) == 5

@@ -43,7 +43,7 @@ def collection(database: Database) -> Collection:
         spaces.put_function(connection, content, digest_of(content))
         space = spaces.create_untrained(connection, made, digest_of(content))
     add(database, made, 300)
-    encode_all(database, made.id, space.id, HashFunction.from_bytes(content))
+    encode_all(database, space, HashFunction.from_bytes(content))
     return made
 
 

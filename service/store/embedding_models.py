@@ -1,0 +1,112 @@
+"""The embedding models of a collection: create, list, and how many documents have a vector of each."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, bindparam, func, select
+
+from service.errors import InvalidInput, NotFound, VectorsMissing
+from service.hashing.embedding_models import FIRST, MAX_MODELS, EmbeddingModel, EmbeddingModels
+from service.store import documents, schema
+from service.store.collections import Collection
+from service.store.schema import now
+from service.store.spaces import CodeSpace
+from service.store.statements import DriverQuery, insert
+
+TABLE = schema.embedding_models
+DOCUMENTS = schema.documents
+
+
+def create(connection: Connection, collection_id: int, name: str, dims: int) -> EmbeddingModel:
+    """A new model of a collection, whose row the transaction has written or locked.
+
+    Raises:
+        InvalidInput: the collection has had as many models as it may.
+    """
+    last = connection.execute(_LAST, {"collection": collection_id}).scalar()
+    number = FIRST if last is None else last + 1
+    if number >= MAX_MODELS:
+        raise InvalidInput(f"model must be one of the collection's: it has had {MAX_MODELS}, got {name!r}")
+    values = {"collection_id": collection_id, "number": number, "name": name, "dims": dims, "created_at": now()}
+    connection.execute(insert(connection, TABLE).values(values))
+    return EmbeddingModel(number, name, dims)
+
+
+def of_collection(connection: Connection, collection: Collection) -> EmbeddingModels | None:
+    """The models of a collection; None of other kinds than embedding."""
+    if collection.vectors is None:
+        return None
+    rows = _LIST.rows(connection, collection.id)
+    return EmbeddingModels(tuple(EmbeddingModel(*row) for row in rows), collection.vectors.keep)
+
+
+def are_several(connection: Connection, collection_id: int) -> bool:
+    """Whether a collection has, or has had, more than one model."""
+    last = connection.execute(_LAST, {"collection": collection_id}).scalar()
+    return last is not None and last > FIRST
+
+
+def get(connection: Connection, collection: Collection, name: str) -> EmbeddingModel:
+    """The model of that name.
+
+    Raises:
+        NotFound: the collection has none.
+    """
+    models = of_collection(connection, collection)
+    found = None if models is None else models.find(name)
+    if found is None:
+        raise NotFound("embedding model", name)
+    return found
+
+
+def covered(connection: Connection, collection_id: int) -> tuple[int, dict[int, int]]:
+    """The number of documents, and by the number of a model how many have a vector of it, those above 0.
+
+    Cost: linear in the documents, from indexes.
+    """
+    n_documents = documents.count(connection, collection_id)
+    masks = connection.execute(_MASKS, {"collection": collection_id}).all()
+    counts = {FIRST: n_documents - sum(n for _, n in masks)}
+    for mask, n in masks:
+        for number in range(MAX_MODELS):
+            if mask >> number & 1:
+                counts[number] = counts.get(number, 0) + n
+    return n_documents, counts
+
+
+def n_uncovered(connection: Connection, space: CodeSpace) -> int:
+    """How many documents have no vector of the model that a space encodes.
+
+    Cost: as of `covered`; next to nothing in a collection that never had a second model.
+    """
+    if space.model == FIRST and connection.execute(_IS_MIXED, {"collection": space.collection_id}).first() is None:
+        return 0
+    n_documents, counts = covered(connection, space.collection_id)
+    return n_documents - counts.get(space.model, 0)
+
+
+def check_covered(connection: Connection, space: CodeSpace) -> None:
+    """Refuse a space while documents have no vector of the model that it encodes.
+
+    Raises:
+        VectorsMissing: some have none.
+
+    Cost: as of `n_uncovered`.
+    """
+    n = n_uncovered(connection, space)
+    if n:
+        parameters = {"collection": space.collection_id, "number": space.model}
+        raise VectorsMissing(connection.execute(_NAME, parameters).scalar_one(), n)
+
+
+_OF_COLLECTION = DOCUMENTS.c.collection_id == bindparam("collection")
+_SEVERAL = DOCUMENTS.c.models != 1
+_LIST = DriverQuery(
+    sqlite="SELECT number, name, dims FROM embedding_models WHERE collection_id = ? ORDER BY number",
+    postgresql="SELECT number, name, dims FROM embedding_models WHERE collection_id = %s ORDER BY number",
+)
+_LAST = select(func.max(TABLE.c.number)).where(TABLE.c.collection_id == bindparam("collection"))
+_NAME = select(TABLE.c.name).where(
+    TABLE.c.collection_id == bindparam("collection"), TABLE.c.number == bindparam("number")
+)
+_MASKS = select(DOCUMENTS.c.models, func.count()).where(_OF_COLLECTION, _SEVERAL).group_by(DOCUMENTS.c.models)
+_IS_MIXED = select(DOCUMENTS.c.models).where(_OF_COLLECTION, _SEVERAL).limit(1)
