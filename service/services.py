@@ -16,6 +16,7 @@ from service.index.replicas import Follower
 from service.ingest.collections import CollectionWriter
 from service.ingest.documents import DocumentWriter
 from service.ingest.spaces import SpaceWriter
+from service.ingest.vectors import VectorWriter
 from service.search.bits import BitDescriptions
 from service.search.compare import Compare
 from service.search.duplicates import Duplicates
@@ -39,6 +40,7 @@ class Services:
         follower: keeps the replicas up to date.
         collections: creates and drops collections.
         documents: puts and deletes documents.
+        vectors: puts vectors of further embedding models to documents.
         spaces: retrains, promotes and rolls back.
         lookup: reads what is stored.
         listing: lists documents by their metadata.
@@ -54,6 +56,7 @@ class Services:
     follower: Follower
     collections: CollectionWriter
     documents: DocumentWriter
+    vectors: VectorWriter
     spaces: SpaceWriter
     lookup: Lookup
     listing: Listing
@@ -93,6 +96,7 @@ class Services:
             follower,
             CollectionWriter(database, follower),
             DocumentWriter(database, encoder, follower, settings),
+            VectorWriter(database, encoder, follower, settings),
             SpaceWriter(database, encoder, follower, settings),
             Lookup(database),
             Listing(database, follower, settings),

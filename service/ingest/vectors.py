@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from service.config import Settings
 from service.encoding import Encoder
@@ -128,7 +128,7 @@ class VectorWriter:
                 codes.append(
                     lane, space.id, [put.written[id] for id in by_id if id in put.written], encoded.codes[rows]
                 )
-            return put
+            return replace(put, seq=lane.last_seq)
 
 
 def _read(given: Sequence[GivenVector], dims: int, keep: Keep) -> dict[str, Vectors]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.store import collections, documents, jobs, spaces, words
+from service.hashing.embedding_models import EmbeddingModels
+from service.store import collections, documents, embedding_models, jobs, spaces, words
 from service.store.collections import Collection
 from service.store.database import Database
 from service.store.documents import Document
+from service.store.embedding_models import ModelCoverage
 from service.store.jobs import Job
 from service.store.spaces import CodeSpace
 from service.store.words import WordSettings
@@ -120,6 +122,41 @@ class Lookup:
         def read() -> list[CodeSpace]:
             with self.database.read() as connection:
                 return spaces.list(connection, collections.get(connection, collection).id)
+
+        return await run_in_thread(read)
+
+    async def models(self, collection: str) -> EmbeddingModels | None:
+        """The embedding models of a collection; None of other kinds than embedding.
+
+        Raises:
+            NotFound: there is no such collection.
+        """
+
+        def read() -> EmbeddingModels | None:
+            with self.database.read() as connection:
+                return embedding_models.of_collection(connection, collections.get(connection, collection))
+
+        return await run_read(self.database, read)
+
+    async def model_coverage(self, collection: str) -> list[ModelCoverage]:
+        """The embedding models of a collection, oldest first, with how many documents have a vector of each.
+
+        Raises:
+            NotFound: there is no such collection.
+        """
+
+        def read() -> list[ModelCoverage]:
+            with self.database.read() as connection:
+                return embedding_models.coverage(connection, collections.get(connection, collection).id)
+
+        return await run_in_thread(read)
+
+    async def n_uncovered(self, space: CodeSpace) -> int:
+        """How many documents have no vector of the model that a space encodes."""
+
+        def read() -> int:
+            with self.database.read() as connection:
+                return embedding_models.n_uncovered(connection, space)
 
         return await run_in_thread(read)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
+
 from sqlalchemy import Connection, bindparam, func, select
 
 from service.errors import InvalidInput, NotFound, VectorsMissing
 from service.hashing.embedding_models import FIRST, MAX_MODELS, EmbeddingModel, EmbeddingModels
-from service.store import documents, schema
+from service.store import documents, schema, spaces
 from service.store.collections import Collection
 from service.store.schema import now
 from service.store.spaces import CodeSpace
@@ -84,6 +87,50 @@ def n_uncovered(connection: Connection, space: CodeSpace) -> int:
     return n_documents - counts.get(space.model, 0)
 
 
+@dataclass(frozen=True, slots=True)
+class ModelCoverage:
+    """A model with how far it is in use.
+
+    Attributes:
+        n_covered: documents that have a vector of it.
+        n_documents: all documents.
+        versions: of the code spaces that encode it, newest first.
+        is_active: whether the active one is among them.
+    """
+
+    model: EmbeddingModel
+    created_at: datetime
+    n_covered: int
+    n_documents: int
+    versions: list[int]
+    is_active: bool
+
+    @property
+    def share(self) -> float:
+        """Share of the documents that have a vector of it."""
+        return self.n_covered / self.n_documents if self.n_documents else 1.0
+
+
+def coverage(connection: Connection, collection_id: int) -> list[ModelCoverage]:
+    """Every model of a collection, oldest first. Cost: as of `covered`."""
+    n_documents, counts = covered(connection, collection_id)
+    built = [space for space in spaces.list(connection, collection_id) if space.state != "failed"]
+    found = []
+    for number, name, dims, created_at in connection.execute(_OVERVIEW, {"collection": collection_id}):
+        of_model = [space for space in built if space.model == number]
+        found.append(
+            ModelCoverage(
+                EmbeddingModel(number, name, dims),
+                created_at,
+                counts.get(number, 0),
+                n_documents,
+                [space.version for space in of_model],
+                any(space.state == "active" for space in of_model),
+            )
+        )
+    return found
+
+
 def check_covered(connection: Connection, space: CodeSpace) -> None:
     """Refuse a space while documents have no vector of the model that it encodes.
 
@@ -103,6 +150,11 @@ _SEVERAL = DOCUMENTS.c.models != 1
 _LIST = DriverQuery(
     sqlite="SELECT number, name, dims FROM embedding_models WHERE collection_id = ? ORDER BY number",
     postgresql="SELECT number, name, dims FROM embedding_models WHERE collection_id = %s ORDER BY number",
+)
+_OVERVIEW = (
+    select(TABLE.c.number, TABLE.c.name, TABLE.c.dims, TABLE.c.created_at)
+    .where(TABLE.c.collection_id == bindparam("collection"))
+    .order_by(TABLE.c.number)
 )
 _LAST = select(func.max(TABLE.c.number)).where(TABLE.c.collection_id == bindparam("collection"))
 _NAME = select(TABLE.c.name).where(

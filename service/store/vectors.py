@@ -18,10 +18,17 @@ from service.store.statements import BulkStatement
 
 @dataclass(frozen=True, slots=True)
 class PutVectors:
-    """What became of vectors: the keys of the documents that have another now, by id, and the ids without document."""
+    """What became of vectors, up to a seq.
+
+    Attributes:
+        written: the keys of the documents that have another vector now, by id.
+        missing: the ids that no document has.
+        seq: the last one.
+    """
 
     written: dict[str, int]
     missing: list[str]
+    seq: int
 
 
 def put(lane: Lane, model: int, vectors: Mapping[str, Vectors]) -> PutVectors:
@@ -54,7 +61,7 @@ def put(lane: Lane, model: int, vectors: Mapping[str, Vectors]) -> PutVectors:
         [int(is_replaced) for _, _, is_replaced in changed],
         [key for key, _, _ in changed],
     )
-    return PutVectors(written, missing)
+    return PutVectors(written, missing, lane.last_seq)
 
 
 def kept_beside(lane: Lane, new: Sequence[NewDocument]) -> list[NewDocument]:

@@ -39,6 +39,7 @@ from service.web.routes import (
     search,
     similar,
     spaces,
+    vectors,
 )
 from service.web.routes.encoder import encoder_routes
 from service.web.schemas.documents import Ids, NewDocuments
@@ -47,6 +48,7 @@ from service.web.schemas.health import Health
 from service.web.schemas.problem import Problem
 from service.web.schemas.search import Examples, Queries
 from service.web.schemas.similar import SimilarQueries
+from service.web.schemas.vectors import NewVectors
 
 log = structlog.get_logger(__name__)
 
@@ -54,7 +56,7 @@ _DESCRIPTION = """Stores documents, learns binary codes of them, and finds simil
 
 Errors are problem details (RFC 9457, `application/problem+json`); `type` names the kind of error."""
 
-_MODELS = (Problem, NewDocuments, Ids, SimilarQueries, Queries, Examples, FindDuplicates)
+_MODELS = (Problem, NewDocuments, Ids, SimilarQueries, Queries, Examples, FindDuplicates, NewVectors)
 """Models that FastAPI does not see: that of problems, and bodies that their routes read themselves."""
 
 
@@ -89,6 +91,7 @@ def create_app(settings: Settings) -> FastAPI:
         duplicates.router,
         collections.router,
         spaces.router,
+        vectors.router,
         bits.router,
         compare.router,
         jobs.router,

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
 from service.errors import InvalidInput
-from service.hashing.content import document_to_wire
+from service.hashing.content import document_to_wire, models_of
+from service.hashing.embedding_models import EmbeddingModels
 from service.ingest.documents import Added
 from service.ingest.duplicates import DuplicateCheck
 from service.store.documents import Document as StoredDocument
@@ -115,7 +116,7 @@ async def get_documents(request: Request, collection: CollectionName) -> Respons
     services = services_of(request)
     body = await read_json_body(request, Ids, services.settings.max_batch)
     found, missing, rest = await services.lookup.documents_of(collection, body.ids)
-    return await _documents_response(found, {"missing": missing, "next_ids": rest})
+    return await _documents_response(request, collection, found, {"missing": missing, "next_ids": rest})
 
 
 @router.get(
@@ -140,18 +141,21 @@ async def list_documents(request: Request) -> Response:
             members["facets"] = facets_json(found.facets)
         if found.hint is not None:
             members["hint"] = found.hint
-        return await _documents_response(found.documents, members)
+        return await _documents_response(request, query.collection, found.documents, members)
     after_key = from_cursor(query.cursor, 0)
     documents, has_more = await services.lookup.documents(query.collection, after_key, query.limit)
     next_cursor = to_cursor(documents[-1].key) if has_more else None
-    return await _documents_response(documents, {"next_cursor": next_cursor})
+    return await _documents_response(request, query.collection, documents, {"next_cursor": next_cursor})
 
 
-async def _documents_response(documents: Sequence[StoredDocument], members: dict[str, object]) -> Response:
+async def _documents_response(
+    request: Request, collection: str, documents: Sequence[StoredDocument], members: dict[str, object]
+) -> Response:
     """Documents as `items`, followed by further members."""
+    models = await _models_of(request, collection, documents)
 
     def write() -> list[bytes]:
-        items = ((json_bytes(_document(document)),) for document in documents)
+        items = ((json_bytes(_document(document, models)),) for document in documents)
         return join_pieces(object_pieces("items", items, members))
 
     return JsonPartsResponse(await run_in_thread(write))
@@ -161,7 +165,8 @@ async def _documents_response(documents: Sequence[StoredDocument], members: dict
 @needs("read")
 async def get_document(request: Request, collection: CollectionName, id: PathId) -> Response:
     """The document of that id."""
-    return json_response(_document(await services_of(request).lookup.document(collection, id)))
+    document = await services_of(request).lookup.document(collection, id)
+    return json_response(_document(document, await _models_of(request, collection, [document])))
 
 
 @router.delete("/{id:path}", summary="Delete a document")
@@ -191,11 +196,18 @@ def _put_documents(added: Added, given: Sequence[NewDocument]) -> dict[str, obje
     }
 
 
-def _document(document: StoredDocument) -> dict[str, object]:
+async def _models_of(request: Request, collection: str, documents: Sequence[StoredDocument]) -> EmbeddingModels | None:
+    """The embedding models of a collection, where documents have vectors of others than the first."""
+    if all(models_of(document.content) == 1 for document in documents):
+        return None
+    return await services_of(request).lookup.models(collection)
+
+
+def _document(document: StoredDocument, models: EmbeddingModels | None) -> dict[str, object]:
     """A `Document`, without what it does not have."""
     return {
         "id": document.id,
-        **document_to_wire(document.content),
+        **document_to_wire(document.content, models),
         "metadata": document.metadata,
         "revision": document.revision,
         "created_at": document.created_at,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response
 
+from service.hashing.embedding_models import EmbeddingModels
 from service.store.jobs import Job as StoredJob
 from service.store.spaces import CodeSpace as StoredSpace
 from service.web.auth import needs
@@ -15,7 +16,9 @@ from service.web.request_services import services_of
 from service.web.routes.jobs import ACCEPTED, accepted, job_path, job_schema
 from service.web.schemas.collections import CollectionName
 from service.web.schemas.jobs import Job
-from service.web.schemas.spaces import CodeSpace, CodeSpacePage, Retrain, Version
+from service.web.schemas.spaces import Activation, CodeSpace, CodeSpacePage, Retrain, Version
+
+ActivationBody = Annotated[Activation | None, Body()]
 
 router = APIRouter(
     prefix="/v1/collections/{collection}",
@@ -45,58 +48,86 @@ async def retrain(
     return job_schema(job)
 
 
-@router.get("/spaces", summary="List code spaces")
+@router.get("/spaces", summary="List code spaces", response_model_exclude_unset=True)
 @needs("read")
 async def list_spaces(request: Request, collection: CollectionName) -> CodeSpacePage:
     """Every code space of the collection, newest first, with its report."""
-    stored = await services_of(request).lookup.spaces(collection)
-    return CodeSpacePage(items=[_space(space) for space in stored], next_cursor=None)
+    lookup = services_of(request).lookup
+    stored, models = await lookup.spaces(collection), await lookup.models(collection)
+    return CodeSpacePage(items=[_space(space, models) for space in stored], next_cursor=None)
 
 
 @router.post(
     "/spaces/{version}/promote",
     summary="Promote a code space",
     response_model=CodeSpace,
+    response_model_exclude_unset=True,
     responses=ACCEPTED | problem_responses(409, 500),
 )
 @needs("admin")
-async def promote(request: Request, collection: CollectionName, version: Version) -> CodeSpace | Response:
+async def promote(
+    request: Request, collection: CollectionName, version: Version, body: ActivationBody = None
+) -> CodeSpace | Response:
     """Makes a ready or retired space the active one, after giving a code to documents that lack one in it.
 
     200 and the space if few documents lack one; 202 and a job if many do."""
-    return _space_or_job(await services_of(request).spaces.promote(collection, version))
+    force = body is not None and body.force
+    activated = await services_of(request).spaces.promote(collection, version, force=force)
+    return await _space_or_job(request, collection, activated, force)
 
 
 @router.post(
     "/rollback",
     summary="Roll back to the code space before",
     response_model=CodeSpace,
+    response_model_exclude_unset=True,
     responses=ACCEPTED | problem_responses(409, 500),
 )
 @needs("admin")
-async def roll_back(request: Request, collection: CollectionName) -> CodeSpace | Response:
+async def roll_back(request: Request, collection: CollectionName, body: ActivationBody = None) -> CodeSpace | Response:
     """Promotes the space that was retired last; a second call undoes the first.
 
     200 and the space if few documents lack a code in it; 202 and a job if many do."""
-    return _space_or_job(await services_of(request).spaces.roll_back(collection))
+    force = body is not None and body.force
+    activated = await services_of(request).spaces.roll_back(collection, force=force)
+    return await _space_or_job(request, collection, activated, force)
 
 
 @router.post(
     "/spaces/{version}/rollback",
     summary="Roll back a code space",
     response_model=CodeSpace,
+    response_model_exclude_unset=True,
     responses=ACCEPTED | problem_responses(409, 500),
 )
 @needs("admin")
-async def roll_back_version(request: Request, collection: CollectionName, version: Version) -> CodeSpace | Response:
+async def roll_back_version(
+    request: Request, collection: CollectionName, version: Version, body: ActivationBody = None
+) -> CodeSpace | Response:
     """As `rollback`, but a conflict unless that version is the active one: safe to send twice."""
-    return _space_or_job(await services_of(request).spaces.roll_back(collection, version))
+    force = body is not None and body.force
+    activated = await services_of(request).spaces.roll_back(collection, version, force=force)
+    return await _space_or_job(request, collection, activated, force)
 
 
-def _space_or_job(outcome: StoredSpace | StoredJob) -> CodeSpace | Response:
+async def _space_or_job(
+    request: Request, collection: str, outcome: StoredSpace | StoredJob, force: bool
+) -> CodeSpace | Response:
     """The space that is active now, or 202 and the job that will make it active."""
-    return _space(outcome) if isinstance(outcome, StoredSpace) else accepted(outcome)
+    if not isinstance(outcome, StoredSpace):
+        return accepted(outcome)
+    lookup = services_of(request).lookup
+    uncovered = await lookup.n_uncovered(outcome) if force else None
+    return _space(outcome, await lookup.models(collection), uncovered)
 
 
-def _space(space: StoredSpace) -> CodeSpace:
-    return CodeSpace.model_validate(space, from_attributes=True)
+def _space(space: StoredSpace, models: EmbeddingModels | None, uncovered: int | None = None) -> CodeSpace:
+    members = {
+        name: getattr(space, name) for name in StoredSpace.__dataclass_fields__ if name in CodeSpace.model_fields
+    }
+    del members["model"]
+    if models is not None:
+        members["model"] = models[space.model].name
+        if uncovered is not None:
+            members["uncovered"] = uncovered
+    return CodeSpace(**members)

@@ -90,6 +90,13 @@ class NewDocument(RequestBody):
     vector: Vector | None = Field(
         None, description=f"A document of kind embedding must have it: as many entries as the collection says. {VECTOR}"
     )
+    model: str | None = Field(
+        None,
+        description="Name of the model that made `vector`; the oldest of its width if not given.",
+    )
+    vectors: dict[str, Vector] | None = Field(
+        None, description="In place of `vector`: those of several models of the collection, by their names."
+    )
     image: Base64 | None = Field(None, description=f"A document of kind image must have it. {IMAGE}")
     title: str | None = Field(
         None,
@@ -168,6 +175,10 @@ class Document(BaseModel):
     text: str | None = Field(None, description="Left out if it has none.")
     vector: Base64 | None = Field(
         None, description="Little-endian float32, as far as its digits were kept; of kind embedding only."
+    )
+    model: str | None = Field(None, description="Name of the model that made it, unless it is the oldest one.")
+    vectors: dict[str, Base64] | None = Field(
+        None, description="In place of `vector`: those of several models, by their names."
     )
     image: Base64 | None = Field(None, description="A PNG or JPEG file; of kind image only.")
     metadata: dict[str, Any]

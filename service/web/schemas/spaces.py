@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, ModelWrapValidatorHandler, ValidationErro
 
 from service.hashing.codes import BITS_STEP, MAX_BITS, MIN_BITS
 from service.training_options import TrainingOptions, refusal
+from service.web.schemas.request_body import RequestBody
 
 Version = Annotated[int, Path(ge=1, lt=1 << 31, description="Version of a code space, counted from 1.")]
 
@@ -36,6 +37,22 @@ class CodeSpace(BaseModel):
     error: str | None = Field(description="Why it failed, if it did.")
     created_at: datetime
     activated_at: datetime | None
+    model: str | None = Field(
+        None, description="Of kind embedding only: the model whose vectors it encodes; queries must bring such."
+    )
+    uncovered: int | None = Field(
+        None,
+        description="Only after a promotion or a rollback with `force`: documents without a vector of that model, "
+        "which are not found by vectors.",
+    )
+
+
+class Activation(RequestBody):
+    """How a code space becomes the active one."""
+
+    force: bool = Field(
+        False, description="Even if documents have no vector of its model: these are not found by vectors."
+    )
 
 
 class CodeSpacePage(BaseModel):
@@ -48,7 +65,17 @@ class CodeSpacePage(BaseModel):
 class Retrain(TrainingOptions):
     """Options of the training, each with a default: docs/models.md explains them."""
 
-    force: bool = Field(False, description="Promote the new space even if it is worse than the active one.")
+    force: bool = Field(
+        False,
+        description="Promote the new space even if it is worse than the active one, or if documents have no vector of "
+        "its model.",
+    )
+    model: str | None = Field(
+        None,
+        max_length=64,
+        description="Of kind embedding: learn from the vectors of that model; of the one whose vectors the active "
+        "space encodes if not given. While documents have no such vector, the space stays `ready`.",
+    )
     n_bits: NBits | Literal["auto"] | None = Field(
         None,
         description="Width of the new codes; auto: from the number of documents, and from how many of them share a "

@@ -1,0 +1,60 @@
+"""Embedding models: put vectors of a further one, see how many documents have one."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+
+from service.ingest.vectors import GivenVector
+from service.web.auth import needs
+from service.web.guarded_route import GuardedRoute
+from service.web.problems import problem_responses
+from service.web.request_json import openapi_body, read_json_body
+from service.web.request_services import services_of
+from service.web.schemas.collections import CollectionName
+from service.web.schemas.vectors import EmbeddingModel, EmbeddingModels, NewVectors, PutVectors
+
+router = APIRouter(
+    prefix="/v1/collections/{collection}",
+    tags=["embedding models"],
+    route_class=GuardedRoute,
+    responses=problem_responses(401, 403, 404, 413, 414, 415, 421, 422, 503),
+)
+
+
+@router.post(
+    "/vectors",
+    summary="Put vectors of an embedding model",
+    responses=problem_responses(400, 409),
+    openapi_extra=openapi_body(NewVectors),
+)
+@needs("write")
+async def put_vectors(request: Request, collection: CollectionName) -> PutVectors:
+    """Gives documents a vector of a model beside those of other models, or in place of their vector of that model. All
+    are kept or, with an error, none; ids that do not exist are no error. Sending the same again changes nothing."""
+    services = services_of(request)
+    body = await read_json_body(request, NewVectors, services.settings.max_batch)
+    given = [GivenVector(one.id, one.vector) for one in body.vectors]
+    put = await services.vectors.put(collection, body.model, body.dims, given)
+    return PutVectors(model=body.model, changed=len(put.written), missing=put.missing, seq=put.seq)
+
+
+@router.get("/models", summary="List embedding models")
+@needs("read")
+async def list_models(request: Request, collection: CollectionName) -> EmbeddingModels:
+    """The models whose vectors documents have, with the share of documents that have one: how far a change of the
+    model is."""
+    found = await services_of(request).lookup.model_coverage(collection)
+    return EmbeddingModels(
+        items=[
+            EmbeddingModel(
+                name=one.model.name,
+                dims=one.model.dims,
+                documents=one.n_covered,
+                share=one.share,
+                active=one.is_active,
+                spaces=one.versions,
+                created_at=one.created_at,
+            )
+            for one in found
+        ]
+    )
