@@ -173,8 +173,8 @@ class VectorsMissing(Conflict):
 
     def __init__(self, model: str, n_uncovered: int) -> None:
         super().__init__(
-            f"{n_uncovered} documents have no vector of model {model!r}: put vectors beside those they have, or give "
-            "force: these documents are then not found by vectors, until they have one"
+            f"documents without a vector of model {model!r}: {n_uncovered}; put one beside those they have, or give "
+            "force: without one they are not found by vectors"
         )
         self.model = model
         self.n_uncovered = n_uncovered

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from service.errors import InvalidContent
+from service.errors import InvalidContent, OtherModel
 from service.hashing import vectors
 from service.hashing.vectors import Keep, Vectors
 
@@ -52,6 +52,15 @@ class EmbeddingModels:
             known = ", ".join(model.name for model in self.models)
             raise InvalidContent(f"model must be one of the collection's, {known}, got {name!r}")
         return model
+
+    def check_active(self, model: EmbeddingModel, active: int) -> None:
+        """Refuse a query of a model if another one's vectors are encoded.
+
+        Raises:
+            OtherModel: the number of that one is `active`.
+        """
+        if model.number != active:
+            raise OtherModel(model.name, self[active].name)
 
     def of(self, given: object, name: str | None) -> EmbeddingModel:
         """The model of a vector: that of the name, or without one the oldest that the vector's width fits.

@@ -15,6 +15,7 @@ from service.errors import InvalidInput
 from service.hashing.codes import Codes
 from service.hashing.content import (
     Content,
+    Embedding,
     GivenContent,
     check_content,
     check_contents,
@@ -233,14 +234,31 @@ def _contents(state: State, request: SearchRequest) -> list[Content]:
 
     Raises:
         InvalidContent: a vector or a picture that cannot be hashed, with its position.
+        OtherModel: a vector of another embedding model than the one that the space has codes of.
     """
     if stored := [one.content for one in state.stored.values() if one.content is not None]:
         return stored
     if request.vectors:
-        return contents_of((GivenContent(vector=one) for one in request.vectors), "embedding", state.vectors, "vectors")
+        return _vectors(state, request)
     if request.images:
         return contents_of((GivenContent(image=one) for one in request.images), "image", None, "images")
     return _texts(request)
+
+
+def _vectors(state: State, request: SearchRequest) -> list[Content]:
+    """The vectors that ask.
+
+    Raises:
+        InvalidContent: one cannot be hashed, with its position.
+        OtherModel: one is of another embedding model than the one that the space has codes of.
+    """
+    assert state.models is not None
+    given = (GivenContent(vector=one, model=request.model) for one in request.vectors)
+    contents = contents_of(given, "embedding", state.models, "vectors")
+    for content in contents:
+        assert isinstance(content, Embedding)
+        state.models.check_active(state.models[content.model], state.source.space.model)
+    return contents
 
 
 def _contents_of_queries(state: State, request: SearchRequest, queries: Sequence[WordQuery]) -> list[Content]:

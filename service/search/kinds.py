@@ -16,6 +16,8 @@ def check_kind(request: SearchRequest, kind: Kind) -> None:
     Raises:
         InvalidInput: it cannot.
     """
+    if request.model is not None and kind != "embedding":
+        raise InvalidInput(f"model is for collections of kind embedding, this one is of kind {kind}")
     if request.highlight and kind == "image":
         raise InvalidInput("highlight is not for a collection of kind image: pictures have no words")
     if request.kind == "similar":

@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from service.hashing.codes import hamming_distance
-from service.hashing.content import Content, Embedding, text_of
+from service.hashing.content import Content, Embedding, of_model, text_of
 from service.hashing.vectors import Vectors
 from service.index.document_replica import DocumentReplica
 from service.index.hamming.answers import Neighbors, Stats
@@ -106,18 +106,19 @@ class VectorLikeness:
     max_chars: int
 
     def of(self, connection: Connection, keys: Keys) -> Values:
-        """The cosine of each, -1 to 1; -1 of a document that is gone. Reads the vectors from SQL.
+        """The cosine of each, -1 to 1; -1 of a document that is gone, or has lost its vector. Reads them from SQL.
 
         Raises:
             TooMuchToRead: they hold more than may be read.
         """
         found = documents.contents(connection, keys, self.max_chars)
-        rows = [place for place, key in enumerate(keys.tolist()) if key in found]
+        rows: list[int] = []
         vectors = np.empty((len(keys), len(self.content.vector)), dtype=np.float32)
-        for place in rows:
-            _, content = found[int(keys[place])]
-            assert isinstance(content, Embedding)
-            vectors[place] = content.vector
+        for place, key in enumerate(keys.tolist()):
+            content = of_model(found[key][1], self.content.model) if key in found else None
+            if isinstance(content, Embedding):
+                vectors[place] = content.vector
+                rows.append(place)
         cosines = np.full(len(keys), -1.0)
         cosines[rows] = _unit(vectors[rows]) @ _unit(self.content.vector[None])[0]
         return rounded(cosines)

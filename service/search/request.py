@@ -120,6 +120,12 @@ class SearchOptions(NarrowOptions):
     highlight: bool = Field(
         False, description="Each match comes with the passage that has most of the query, and where its words stand."
     )
+    model: str | None = Field(
+        None,
+        max_length=64,
+        description="Of kind embedding: the model that made the vectors of the query; the oldest of their width if not "
+        "given. A conflict where it is not the one whose vectors the active code space encodes.",
+    )
     explain: bool = Field(
         False, description="Each match comes with the parts of its score: the words that matched and the bits."
     )

@@ -98,7 +98,7 @@ class SqlSource:
     def of(cls, connection: Connection, collection_id: int) -> SqlSource:
         """The active space of a collection."""
         active = spaces.active(connection, collection_id)
-        return cls(SpaceReference(active.id, active.version, active.n_bits, active.digest))
+        return cls(SpaceReference(active.id, active.version, active.n_bits, active.digest, active.model))
 
     def is_brief(self, n_queries: int, *, by_confidence: bool) -> bool:
         """Whether so many searches are sure to take a few milliseconds at most: it may read every code, so never."""

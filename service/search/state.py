@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from service.config import Settings
-from service.errors import SeqNotReached
+from service.errors import SeqNotReached, VectorsMissing
 from service.hashing.codes import Codes
-from service.hashing.content import Content, Kind
-from service.hashing.vectors import VectorSettings
+from service.hashing.content import Content, Kind, of_model
+from service.hashing.embedding_models import EmbeddingModels
 from service.index.columns.view import ColumnView
 from service.index.document_replica import DocumentReplica
 from service.index.replicas import Follower
@@ -18,7 +18,8 @@ from service.search.bounds import READ_SOON_SEQ
 from service.search.kinds import check_kind
 from service.search.request import SearchRequest
 from service.search.sources import MemorySource, SearchSource, SqlSource
-from service.store import codes, collections, documents
+from service.store import codes, collections, documents, embedding_models
+from service.store.collections import Collection
 from service.store.documents import DocumentRef
 
 
@@ -39,7 +40,7 @@ class State:
         collection_id: of which collection.
         last_seq: of its last change.
         kind: of its documents.
-        vectors: what its vectors are, where vectors ask.
+        models: of its vectors, where vectors ask.
         needs_words: whether the request asks for words.
         source: where codes are found.
         replica: words and metadata in memory; None where they are not asked for, or not at hand.
@@ -50,7 +51,7 @@ class State:
     collection_id: int
     last_seq: int
     kind: Kind
-    vectors: VectorSettings | None
+    models: EmbeddingModels | None
     needs_words: bool
     source: SearchSource
     replica: DocumentReplica | None
@@ -73,9 +74,11 @@ def locate(
     Raises:
         InvalidInput: an option out of range.
         NotFound: no such collection or document.
+        OtherModel: the request names another embedding model than the one that the source has codes of.
+        VectorsMissing: a stored document that asks has no vector of that model.
         SeqNotReached: the collection has not reached `at_least_seq`.
     """
-    found, vectors = _collection(connection, request)
+    found, collection = _collection(connection, request)
     request.check(found.n_bits, settings)
     check_kind(request, found.kind)
     seq = request.at_least_seq or 0
@@ -104,7 +107,7 @@ def locate(
         found.collection_id,
         found.last_seq,
         found.kind,
-        vectors,
+        _models(connection, collection, source, request),
         needs_words,
         source,
         of_documents if has_words and needs_words else None,
@@ -113,12 +116,26 @@ def locate(
     )
 
 
-def _collection(connection: Connection, request: SearchRequest) -> tuple[DocumentRef, VectorSettings | None]:
-    """The collection, with the key of the stored document that asks alone, or with what its vectors are."""
-    if request.document_id is not None:
+def _collection(connection: Connection, request: SearchRequest) -> tuple[DocumentRef, Collection | None]:
+    """The collection, with the key of the stored document that asks alone; all of it where more may be needed."""
+    if request.document_id is not None and request.model is None:
         return documents.locate(connection, request.collection, request.document_id), None
     found = collections.get(connection, request.collection)
-    return DocumentRef(found.id, found.n_bits, found.last_seq, None, found.kind), found.vectors
+    if request.document_id is not None:
+        return documents.locate(connection, request.collection, request.document_id), found
+    return DocumentRef(found.id, found.n_bits, found.last_seq, None, found.kind), found
+
+
+def _models(
+    connection: Connection, collection: Collection | None, source: SearchSource, request: SearchRequest
+) -> EmbeddingModels | None:
+    """The embedding models of the collection, where the request names one or brings vectors."""
+    if collection is None or not (request.model or request.vectors):
+        return None
+    models = embedding_models.of_collection(connection, collection)
+    if models is not None and request.model:
+        models.check_active(models.named(request.model), source.space.model)
+    return models
 
 
 def _stored(
@@ -129,7 +146,8 @@ def _stored(
         code = codes.get(connection, source.space.id, found.key)
         content: Content | None = None
         if code is None or request.needs_content(found.kind):  # stored a moment ago, or asked for by its words
-            content = documents.get(connection, found.collection_id, request.document_id).content
+            stored = documents.get(connection, found.collection_id, request.document_id).content
+            content = _hashed(connection, found.collection_id, source, stored)
         return {request.document_id: StoredExample(found.key, code, content)}
     ids = dict.fromkeys(one.id for one in (*request.positive, *request.negative) if one.id is not None)
     return {id: _example(connection, found.collection_id, source, id) for id in ids}
@@ -137,4 +155,13 @@ def _stored(
 
 def _example(connection: Connection, collection_id: int, source: SearchSource, id: str) -> StoredExample:
     document = documents.get(connection, collection_id, id)
-    return StoredExample(document.key, codes.get(connection, source.space.id, document.key), document.content)
+    content = _hashed(connection, collection_id, source, document.content)
+    return StoredExample(document.key, codes.get(connection, source.space.id, document.key), content)
+
+
+def _hashed(connection: Connection, collection_id: int, source: SearchSource, content: Content) -> Content:
+    """What the answering space encodes of a stored content."""
+    found = of_model(content, source.space.model)
+    if found is None:
+        raise VectorsMissing(embedding_models.name_of(connection, collection_id, source.space.model), 1)
+    return found

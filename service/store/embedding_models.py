@@ -61,6 +61,12 @@ def get(connection: Connection, collection: Collection, name: str) -> EmbeddingM
     return found
 
 
+def name_of(connection: Connection, collection_id: int, number: int) -> str:
+    """The name of a model, which must be there."""
+    name: str = connection.execute(_NAME, {"collection": collection_id, "number": number}).scalar_one()
+    return name
+
+
 def covered(connection: Connection, collection_id: int) -> tuple[int, dict[int, int]]:
     """The number of documents, and by the number of a model how many have a vector of it, those above 0.
 
@@ -141,8 +147,7 @@ def check_covered(connection: Connection, space: CodeSpace) -> None:
     """
     n = n_uncovered(connection, space)
     if n:
-        parameters = {"collection": space.collection_id, "number": space.model}
-        raise VectorsMissing(connection.execute(_NAME, parameters).scalar_one(), n)
+        raise VectorsMissing(name_of(connection, space.collection_id, space.model), n)
 
 
 _OF_COLLECTION = DOCUMENTS.c.collection_id == bindparam("collection")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, case, func, select
 
+from service.hashing.embedding_models import FIRST
 from service.store import schema
 from service.store.schema import now
 
@@ -22,6 +23,7 @@ class SpaceReference:
     version: int
     n_bits: int
     digest: str | None
+    model: int = FIRST
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def read(connection: Connection) -> list[Overview]:
         retired.setdefault(collection_id, []).append((SpaceReference(*space), seq, is_asked_for))
     overviews = []
     for collection_id, name, n_bits, last_seq, *rest in connection.execute(_OVERVIEW):
-        live, following, of_documents = rest[:4], rest[4:8], rest[8:]
+        live, following, of_documents = rest[:5], rest[5:10], rest[10:]
         building = None if following[0] is None else SpaceReference(*following)
         before = retired.get(collection_id, [])
         preloading = tuple(space for space, _, is_asked_for in before if is_asked_for)
@@ -92,8 +94,8 @@ _LIVE, _NEXT = TABLE.alias("live"), TABLE.alias("next")
 _OVERVIEW = (
     select(
         *(COLLECTIONS.c.id, COLLECTIONS.c.name, COLLECTIONS.c.n_bits, COLLECTIONS.c.last_seq),
-        *(_LIVE.c.id, _LIVE.c.version, _LIVE.c.n_bits, _LIVE.c.digest),
-        *(_NEXT.c.id, _NEXT.c.version, _NEXT.c.n_bits, _NEXT.c.digest),
+        *(_LIVE.c.id, _LIVE.c.version, _LIVE.c.n_bits, _LIVE.c.digest, _LIVE.c.model),
+        *(_NEXT.c.id, _NEXT.c.version, _NEXT.c.n_bits, _NEXT.c.digest, _NEXT.c.model),
         *(COLLECTIONS.c.words_version, COLLECTIONS.c.compacted_seq),
     )
     .join(_LIVE, (_LIVE.c.collection_id == COLLECTIONS.c.id) & (_LIVE.c.state == "active"))
@@ -109,7 +111,7 @@ _ALL_RETIRED = (
         TABLE.c.collection_id,
         func.coalesce(TABLE.c.retired_seq, 0),
         case((TABLE.c.preload_until > now(), True), else_=False),
-        *(TABLE.c.id, TABLE.c.version, TABLE.c.n_bits, TABLE.c.digest),
+        *(TABLE.c.id, TABLE.c.version, TABLE.c.n_bits, TABLE.c.digest, TABLE.c.model),
     )
     .where(TABLE.c.state == "retired")
     .order_by(TABLE.c.collection_id, TABLE.c.version)

@@ -38,7 +38,8 @@ async def read_documents(request: Request, max_batch: int, check: Check) -> Give
     if content_type.partition(";")[0].strip().lower() == MULTIPART:
         return await run_in_large_thread(_of_parts, content_type, await request.body(), max_batch, check)
     body = await read_json_body(request, NewDocuments, max_batch, check)
-    return body.documents, [GivenContent(d.text, d.title, d.vector, d.image) for d in body.documents]
+    given = [GivenContent(d.text, d.title, d.vector, d.image, d.model, d.vectors) for d in body.documents]
+    return body.documents, given
 
 
 def openapi_documents() -> dict[str, Any]:
@@ -69,7 +70,8 @@ def _of_parts(content_type: str, body: bytes, max_batch: int, check: Check) -> G
     documents = _documents(_one(parts, DOCUMENTS), len(contents), named, max_batch, check)
     field = _FIELD_OF[named]
     return documents, [
-        GivenContent(one.text, one.title, **{field: content}) for one, content in zip(documents, contents, strict=True)
+        GivenContent(one.text, one.title, model=one.model, **{field: content})
+        for one, content in zip(documents, contents, strict=True)
     ]
 
 
@@ -81,7 +83,7 @@ def _documents(content: bytes | None, n: int, named: str, max_batch: int, check:
     if len(documents) != n:
         raise InvalidInput(f"{DOCUMENTS} must be as many as {named}, got {len(documents)} and {n}")
     for position, document in enumerate(documents):
-        for field in _FIELD_OF.values():
+        for field in (*_FIELD_OF.values(), "vectors"):
             if getattr(document, field) is not None:
                 raise InvalidInput(f"documents[{position}]: {field} must not be given beside {named}")
     return documents
