@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from service.errors import InvalidContent
 from service.hashing.content import Embedding, GivenContent, Text, contents_of, to_row, to_rows
+from service.hashing.embedding_models import EmbeddingModel, EmbeddingModels
 from service.hashing.vector_batches import read_vectors
-from service.hashing.vectors import Keep, VectorSettings, read_vector, rounded
+from service.hashing.vectors import Keep, read_vector, rounded
 
 KEEPS: list[Keep] = ["float32", "float16", "int8"]
+MODELS = EmbeddingModels((EmbeddingModel(0, "m", 3), EmbeddingModel(1, "n", 2)), "float16")
 ENTRIES = st.one_of(st.floats(width=32), st.floats(-10, 10, width=32), st.sampled_from([0.0, 1e-31, 1e39]))
 
 
@@ -74,13 +76,23 @@ def test_rows_of_many_are_the_rows_of_each(seed: int, n: int, dims: int) -> None
 
 def test_a_vector_of_another_width_is_refused_with_its_place() -> None:
     with pytest.raises(InvalidContent) as refused:
-        contents_of([GivenContent(vector=[1, 2, 3]), GivenContent(vector=[1, 2])], "embedding", VectorSettings(3))
+        contents_of([GivenContent(vector=[1, 2, 3]), GivenContent(vector=[1, 2], model="m")], "embedding", MODELS)
     assert refused.value.position == 1
     assert str(refused.value) == "documents[1]: vector must have 3 entries in this collection, got 2"
 
 
 def test_contents_of_one_request_cannot_be_changed() -> None:
-    (content,) = contents_of([GivenContent(vector=[1, 2, 3])], "embedding", VectorSettings(3))
+    (content,) = contents_of([GivenContent(vector=[1, 2, 3])], "embedding", MODELS)
     assert isinstance(content, Embedding)
     with pytest.raises(ValueError, match="read-only"):
         content.vector[0] = 5
+
+
+def test_vectors_of_two_models_in_one_request_are_each_of_theirs() -> None:
+    given_contents = [GivenContent(vector=[1, 2, 3]), GivenContent(vector=[1, 2]), GivenContent(vectors={"n": [3, 4]})]
+    contents = contents_of(given_contents, "embedding", MODELS)
+    assert [content.model for content in contents if isinstance(content, Embedding)] == [0, 1, 1]
+    assert to_rows(contents) == [to_row(content) for content in contents]
+    (alone,) = contents_of(given_contents[1:2], "embedding", MODELS)
+    assert alone == contents[1]
+    assert to_rows([alone]) == [to_row(alone)]
