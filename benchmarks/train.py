@@ -33,6 +33,7 @@ from service.hashing.content import Contents, Text
 from service.hashing.device import resolve_device
 from service.hashing.featurizers import Features
 from service.hashing.function import HashFunction
+from service.hashing.network import SparseBatch
 from training.config import TrainingConfig
 from training.data.readers import read_corpus
 from training.evaluate import evaluate
@@ -45,11 +46,11 @@ DOCUMENTS_PROFILED = 20_000
 DOCUMENTS_ENCODED = 50_000
 KINDS = {
     "products": ("aten::addmm", "aten::mm", "aten::bmm"),
-    "embedding bag": ("aten::_embedding_bag", "aten::_embedding_bag_dense_backward", "aten::index_add_"),
+    "word vectors": ("word vectors", "aten::_embedding_bag", "aten::_embedding_bag_dense_backward", "aten::index_add_"),
     "softmax": ("aten::_log_softmax", "aten::_log_softmax_backward_data"),
     "Adam": ("aten::_fused_adam_",),
 }
-"""What torch calls the work; whatever else it does is 'other'."""
+"""What torch, or `record_function`, calls the work; whatever else it does is 'other'."""
 
 
 @dataclass(frozen=True)
@@ -182,9 +183,7 @@ def shares_of_a_step(features: Features, config: TrainingConfig, n: int) -> tupl
             start = synchronized()
             batch = next(batches)
             ready = synchronized()
-            run.optimizer.zero_grad()
-            run.model.accumulate(batch, generator)
-            run.optimizer.step()
+            run.step(batch, generator)
             preparing, working = preparing + ready - start, working + synchronized() - ready
         return preparing, working
 
@@ -202,6 +201,10 @@ def shares_of_a_step(features: Features, config: TrainingConfig, n: int) -> tupl
     milliseconds = {"batches": preparing / n_steps * 1e3}
     milliseconds |= {kind: share * working / n_steps * 1e3 for kind, share in parts.items()}
     weights = sum(p.numel() for p in run.model.parameters())
+    batch = next(iter(run._batches((0.0, 0.5), np.random.default_rng(config.seed))))
+    if run.words is not None and isinstance(batch.input, SparseBatch):
+        n_waiting = run.model.encoder.n_features - len(batch.input.indices[batch.input.values != 0].unique())
+        weights -= n_waiting * run.model.encoder.first.shape[1]
     # Written once and read once: gradient; read and written: weight, two moments.
     return milliseconds, weights * 4 * (2 + 6)
 
@@ -287,12 +290,12 @@ def main() -> None:
     encode_bytes = 4 * function.network.hidden[0] * n_words if function.network.hidden else 0
     encoding = next(s for s in stages if s.name == "encode: network")
     report = evaluate(result.function.to("cpu"), contents, ids)
-    work = sum(milliseconds[kind] for kind in ("products", "embedding bag", "softmax"))
+    work = sum(milliseconds[kind] for kind in ("products", "word vectors", "softmax"))
     figures = {
         "threads": torch.get_num_threads(),
         "batch size": result.plan.batch_size,
         "peak memory of fit, GiB": fit_peak,
-        "share of a step outside products, bags and softmax": 1 - work / step_seconds / 1e3,
+        "share of a step outside products, word vectors and softmax": 1 - work / step_seconds / 1e3,
         "bandwidth of a copy, GB/s": bandwidth / 1e9,
         "share of it in a step": step_bytes / step_seconds / bandwidth,
         "share of it in encoding": encode_bytes * encoding.per_second / bandwidth,
