@@ -149,6 +149,9 @@ def migrate_database(database_url: DatabaseUrl = None) -> None:
     say(console, "the database has the schema of this release")
 
 
+_EXPORTED = ("id", "title", "text", "vector", "image", "metadata")
+
+
 @cli.command("import")
 def import_source(
     source: Annotated[
@@ -208,11 +211,7 @@ def export(
     with Client(url, key) as client, ExitStack() as stack:
         target = stack.enter_context(out.open("wb")) if out else sys.stdout.buffer
         for document in client.documents(collection):
-            kept = {
-                name: document[name]
-                for name in ("id", "title", "text", "vector", "image", "metadata")
-                if name in document
-            }
+            kept = {name: document[name] for name in _EXPORTED if name in document}
             target.write(f"{safe_json(kept)}\n".encode())
 
 

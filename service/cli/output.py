@@ -187,7 +187,7 @@ def matches_table(result: dict[str, Any], title: str | None = None) -> Table:
     table = Table(*columns, title=cell(title, "bold") if title else None, title_justify="left")
     for match in result["matches"]:
         score = (f"{match['score']:.3f}",) if scored else ()
-        table.add_row(str(match["distance"]), *score, cell(match["id"]), cell(_first_line(match["text"])))
+        table.add_row(str(match["distance"]), *score, cell(match["id"]), cell(_first_line(match.get("text", ""))))
     return table
 
 
@@ -214,7 +214,7 @@ def found_table(result: dict[str, Any], title: str | None = None) -> Table:
         scores = match["scores"]
         parts = ("" if scores[part] is None else f"{scores[part]:.2f}" for part in ("words", "code"))
         named = match.get("title")
-        text = _first_line(match["text"])
+        text = _first_line(match.get("text", ""))
         if named and named != match["id"]:
             text = f"{_first_line(named)}: {text}"
         value = match.get("sort_value")
