@@ -30,7 +30,7 @@ from service.store.promotion import Completion, Promotion
 from service.store.spaces import CodeSpace
 
 OLD, NEW = 0, 1
-IDS = [f"d{i}" for i in range(6)]
+IDS = ["a", "b", "c"]
 
 
 @pytest.fixture
@@ -212,6 +212,25 @@ def test_a_document_without_a_vector_that_comes_during_a_promotion_keeps_it_from
     assert active(database, collection).model == OLD
     assert Promotion(database, space, codes_of, leaves_out=True).run(0).state == "active"
     assert stored_codes(database, space).keys() == {"a"}
+
+
+@pytest.mark.parametrize(("before", "late"), [({OLD: 1}, {"a": 2}), ({OLD: 1, NEW: 1}, {"a": 2})])
+def test_a_vector_that_is_put_while_others_are_encoded_is_encoded_too(
+    database: Database, collection: Collection, before: dict[int, int], late: dict[str, int]
+) -> None:
+    put(database, collection, "a", before)
+    put(database, collection, "b", {OLD: 1, NEW: 1})
+    space = built(database, collection)
+    left = [late]
+
+    def encode(contents: Contents) -> Codes:
+        if contents and left:
+            put_vectors(database, collection, NEW, left.pop())
+        return codes_of(contents)
+
+    Promotion(database, space, encode, leaves_out=True).run(0)
+    assert stored_codes(database, space) == wanted_codes(database, space)
+    assert stored_codes(database, space)["a"] == vector(2).tobytes()
 
 
 def test_a_rollback_goes_as_far_as_the_old_vectors_go(database: Database, collection: Collection) -> None:
