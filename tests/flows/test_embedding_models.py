@@ -98,7 +98,7 @@ class Traffic:
                 if response.status_code != 201:
                     self.faults.append(f"{response.status_code} {response.text}")
                 self.n_put += 1
-                self._stopping.wait(0.02)
+                self._stopping.wait(0.1)
 
 
 def answering(api: Api, model: str) -> bool:
@@ -158,6 +158,6 @@ def test_another_embedding_model_takes_over_and_goes_back_under_traffic(url: str
 
 def n_found(api: Api, model: str, seq: int) -> int:
     """How many documents a query of a model can find."""
-    body = {"vectors": [VECTORS[model][0]], "model": model, "k": 5_000, "fields": ["id"], "at_least_seq": seq}
+    body = {"vectors": [VECTORS[model][0]], "model": model, "k": 1_000, "fields": ["id"], "at_least_seq": seq}
     (answer,) = api.post(f"{PATH}/similar", body)["answers"]
     return len(answer["matches"])
