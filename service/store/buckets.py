@@ -254,14 +254,14 @@ _INSERT = BulkStatement(
     sqlite="INSERT INTO buckets (space_id, table_no, address, document_key) VALUES (?, ?, ?, ?)",
     postgresql="""
         INSERT INTO buckets (space_id, table_no, address, document_key)
-        SELECT * FROM unnest(%s::bigint[], %s::smallint[], %s::integer[], %s::bigint[])
+        SELECT * FROM unnest(%b::bigint[], %b::smallint[], %b::integer[], %b::bigint[])
     """,
 )
 _DELETE = BulkStatement(
     sqlite="DELETE FROM buckets WHERE space_id = ? AND table_no = ? AND address = ? AND document_key = ?",
     postgresql="""
         DELETE FROM buckets
-        USING unnest(%s::bigint[], %s::smallint[], %s::integer[], %s::bigint[]) AS gone (space, table_no, address, key)
+        USING unnest(%b::bigint[], %b::smallint[], %b::integer[], %b::bigint[]) AS gone (space, table_no, address, key)
         WHERE buckets.space_id = gone.space AND buckets.table_no = gone.table_no
           AND buckets.address = gone.address AND buckets.document_key = gone.key
     """,

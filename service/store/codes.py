@@ -302,7 +302,7 @@ _UPSERT = BulkStatement(
     """,
     postgresql="""
         INSERT INTO codes (space_id, document_key, seq, code)
-        SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bytea[])
+        SELECT * FROM unnest(%b::bigint[], %b::bigint[], %b::bigint[], %b::bytea[])
         ON CONFLICT (space_id, document_key) DO UPDATE SET seq = excluded.seq, code = excluded.code
     """,
 )

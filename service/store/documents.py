@@ -609,7 +609,7 @@ _UPSERT = BulkStatement(
             (collection_id, id, text, content, title, models, metadata, seq, revision, created_at, updated_at)
         SELECT rows.*, 1, clock.now, clock.now
         FROM unnest(
-                 %s::bigint[], %s::text[], %s::text[], %s::bytea[], %s::text[], %s::bigint[], %s::jsonb[], %s::bigint[]
+                 %b::bigint[], %b::text[], %b::text[], %b::bytea[], %b::text[], %b::bigint[], %b::jsonb[], %b::bigint[]
              ) AS rows,
              (SELECT clock_timestamp() AS now) AS clock
         ON CONFLICT (collection_id, id) DO UPDATE SET
@@ -624,6 +624,6 @@ _NOTE_DELETED = BulkStatement(
     sqlite="INSERT INTO deletions (collection_id, seq, document_key) VALUES (?, ?, ?)",
     postgresql="""
         INSERT INTO deletions (collection_id, seq, document_key)
-        SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[])
+        SELECT * FROM unnest(%b::bigint[], %b::bigint[], %b::bigint[])
     """,
 )

@@ -202,6 +202,6 @@ _INSERT = BulkStatement(
     postgresql="""
         INSERT INTO duplicates (search_id, group_no, place, document_key, revision, code, is_capped)
         SELECT * FROM unnest(
-            %s::bigint[], %s::integer[], %s::integer[], %s::bigint[], %s::integer[], %s::bytea[], %s::boolean[])
+            %b::bigint[], %b::integer[], %b::integer[], %b::bigint[], %b::integer[], %b::bytea[], %b::boolean[])
     """,
 )

@@ -73,7 +73,7 @@ class BulkStatement:
 
     Attributes:
         sqlite: with one `?` per column; the rows go through `executemany`.
-        postgresql: with one `%s` per column, each a whole column as an array for `unnest`.
+        postgresql: with one `%b` per column, each a whole column as an array for `unnest`, in binary form.
     """
 
     sqlite: str
