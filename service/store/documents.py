@@ -149,8 +149,7 @@ class ChangedMetadata:
         return len(self.metadata) + 1
 
 
-@dataclass(frozen=True, slots=True)
-class PutResult:
+class PutResult(NamedTuple):
     """The result of putting one document: `created` if its id was new, `changed` if its content was new or another.
 
     `seq` is the number of the change; that of its code is the same.
@@ -499,6 +498,8 @@ def sample_keys(
 
 def _metadata_json(metadata: dict[str, Any]) -> str:
     """Metadata as JSON, large floats with a decimal point: JSONB keeps 1e+300 as an integer, but not 1000...0.0."""
+    if not metadata:
+        return "{}"
     written = json.dumps(metadata)
     if "e+" not in written:
         return written
