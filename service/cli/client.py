@@ -126,6 +126,7 @@ class Client:
         content: bytes | None = None,
         parameters: Mapping[str, object] | None = None,
         *,
+        media_type: str = "application/json",
         patience_s: float = 0.0,
         on_wait: Callable[[str], None] = lambda reason: None,
         retry_on: frozenset[int] = frozenset({503}),
@@ -135,8 +136,9 @@ class Client:
         Args:
             method: of HTTP.
             path: under /v1.
-            content: the body, JSON.
+            content: the body.
             parameters: of the query.
+            media_type: of the body.
             patience_s: how long to try again after a connection that failed.
             on_wait: called before each wait, with the reason.
             retry_on: statuses after which the call is repeated, for `PATIENCE_S`.
@@ -149,7 +151,7 @@ class Client:
         while True:
             waited_s = time.monotonic() - began
             try:
-                response = self._try(method, path, content, parameters or {})
+                response = self._try(method, path, content, media_type, parameters or {})
             except httpx2.TransportError as error:
                 repeated |= not isinstance(error, (httpx2.ConnectError, httpx2.ConnectTimeout))
                 if waited_s >= patience_s:
@@ -164,8 +166,10 @@ class Client:
                 time.sleep(_retry_after(response, pause_s))
             pause_s = min(2 * pause_s, _PAUSE_S[1])
 
-    def _try(self, method: str, path: str, content: bytes | None, parameters: Mapping[str, object]) -> httpx2.Response:
-        headers = {} if content is None else {"Content-Type": "application/json"}
+    def _try(
+        self, method: str, path: str, content: bytes | None, media_type: str, parameters: Mapping[str, object]
+    ) -> httpx2.Response:
+        headers = {} if content is None else {"Content-Type": media_type}
         try:
             return self._http.request(method, path, content=content, params=dict(parameters), headers=headers)  # type: ignore[arg-type]
         except UnicodeEncodeError:
@@ -255,12 +259,18 @@ class Client:
             patience_s = PATIENCE_S
 
     def put_documents(
-        self, collection: str, body: bytes, on_wait: Callable[[str], None] = lambda reason: None
+        self,
+        collection: str,
+        body: bytes,
+        media_type: str = "application/json",
+        on_wait: Callable[[str], None] = lambda reason: None,
     ) -> CallResult:
         """Put documents, and return the response, whatever it is; waits for a service that is unavailable."""
         retry_on = frozenset({408, 409, 429, 502, 503, 504})  # 409: the active space changed meanwhile
         path = self._path_of(collection) + "/documents"
-        return self.send("POST", path, body, patience_s=PATIENCE_S, on_wait=on_wait, retry_on=retry_on)
+        return self.send(
+            "POST", path, body, media_type=media_type, patience_s=PATIENCE_S, on_wait=on_wait, retry_on=retry_on
+        )
 
     def similar(self, collection: str, q: str, k: int, rerank: str | None = None) -> dict[str, Any]:
         """The nearest documents to a text; with `rerank="features"`, ordered by their words."""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from service.cli.client import PATIENCE_S, CallResult, Client
+from service.cli.sources.attached import Attached, multipart_body
 from service.cli.sources.source import ReadDocument, Refused
 
 _BATCH_LINES = 1_000
@@ -53,6 +54,7 @@ class Import:
         client: of the service.
         collection: name of the collection.
         n_before: number of its documents before.
+        attached: how contents are sent that are not in the JSON of their documents, as the source says.
         refuse: called with each document that is refused.
         report_progress: called after each batch, with an empty text, and before each wait for the service, with the
             reason.
@@ -61,6 +63,7 @@ class Import:
     client: Client
     collection: str
     n_before: int
+    attached: Attached | None = None
     refuse: Callable[[Refused], None] = lambda refused: None
     report_progress: Callable[[str], None] = lambda waiting: None
     counts: Counts = field(default_factory=Counts)
@@ -82,7 +85,7 @@ class Import:
             if isinstance(document, Refused):
                 self._refuse(document)
                 continue
-            if len(self._batch) >= self.max_lines or self._n_bytes + len(document.body) >= self.max_bytes:
+            if len(self._batch) >= self.max_lines or self._n_bytes + document.n_bytes >= self.max_bytes:
                 self._flush()
             self._add(document)
         self._flush()
@@ -90,7 +93,7 @@ class Import:
     def _add(self, line: ReadDocument) -> None:
         line.earlier = self._batch.get(line.id)
         self._batch[line.id] = line
-        self._n_bytes += len(line.body) - len(line.earlier.body) if line.earlier else len(line.body) + 1
+        self._n_bytes += line.n_bytes - line.earlier.n_bytes if line.earlier else line.n_bytes + 1
 
     def _flush(self) -> None:
         """Send the batch, in as many requests as it takes."""
@@ -111,8 +114,10 @@ class Import:
                 waiting.extendleft(reversed(self._without_refused(part, result)))
 
     def _put(self, part: list[ReadDocument]) -> CallResult:
-        body = b",".join(line.body for line in part).join(_ENVELOPE)
-        return self.client.put_documents(self.collection, body, self.report_progress)
+        media_type, body = "application/json", b",".join(line.body for line in part).join(_ENVELOPE)
+        if self.attached is not None:
+            media_type, body = multipart_body(body, self.attached, [line.content for line in part])
+        return self.client.put_documents(self.collection, body, media_type, self.report_progress)
 
     def _without_refused(self, part: list[ReadDocument], result: CallResult) -> list[list[ReadDocument]]:
         """The batches to send instead of one that was refused."""
@@ -170,7 +175,7 @@ def _halves(part: list[ReadDocument]) -> list[list[ReadDocument]]:
 
 def _size(part: Sequence[ReadDocument]) -> int:
     """Size in bytes of the request for them, or one more."""
-    return sum(len(line.body) + 1 for line in part) + sum(map(len, _ENVELOPE))
+    return sum(line.n_bytes + 1 for line in part) + sum(map(len, _ENVELOPE))
 
 
 def _reasons_by_position(text: str, n: int) -> tuple[str, dict[int, str]]:

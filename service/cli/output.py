@@ -75,7 +75,7 @@ def import_documents(
             if out is not None:
                 out.write(safe_json(document._asdict()) + "\n")
 
-        transfer = Import(client, collection, stored["n_documents"], refuse)
+        transfer = Import(client, collection, stored["n_documents"], source.attached, refuse)
         try:
             _run(transfer, source, console)
         finally:

@@ -40,7 +40,7 @@ class Through(httpx2.BaseTransport):
         instead = self.before(request)
         if instead is not None:
             return instead
-        if request.method == "POST":
+        if request.method == "POST" and request.headers["content-type"] == "application/json":
             self.posts.append(len(json.loads(request.content)["documents"]))
         got = self.client.request(
             request.method, str(request.url), content=request.content, headers=dict(request.headers)
@@ -63,7 +63,7 @@ def put(through: Through, content: bytes, tmp_path: Path, **limits: Any) -> tupl
     client = Client("http://localhost", transport=through)
     n_before = client.collection("texts")["n_documents"]
     with Lines(file) as lines:
-        transfer = Import(client, "texts", n_before, refused.append, **limits)
+        transfer = Import(client, "texts", n_before, refuse=refused.append, **limits)
         transfer.run(lines)
     counts = transfer.counts
     assert counts.read == counts.new + counts.replaced + counts.doubles + counts.refused

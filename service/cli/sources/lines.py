@@ -33,6 +33,7 @@ class Lines:
     """
 
     unit = "line"
+    attached = None
 
     def __init__(self, path: Path) -> None:
         is_stdin = str(path) == "-"

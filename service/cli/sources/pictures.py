@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from service.cli.sources.attached import Pictures
 from service.cli.sources.source import Needs, ReadDocument, Refused, read_document
 from service.errors import InvalidInput
 
@@ -29,6 +29,7 @@ class PictureFolder:
     """
 
     unit = "picture"
+    attached = Pictures()
 
     def __init__(self, path: Path, label: str | None = None) -> None:
         self.name = str(path)
@@ -58,10 +59,10 @@ class PictureFolder:
             data = (self._folder / id).read_bytes()
         except OSError as error:
             return Refused(number, f"cannot be read: {error}", "", id)
-        document: dict[str, object] = {"id": id, "image": base64.b64encode(data).decode("ascii")}
+        document: dict[str, object] = {"id": id}
         if self._label is not None:
             document["metadata"] = {self._label: id.rpartition("/")[0]}
-        return read_document(number, document)
+        return read_document(number, document, data)
 
 
 def _find(folder: Path) -> tuple[list[str], int]:

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self
 
 from service.cli.client import to_json_bytes
+from service.cli.sources.attached import Attached
 from service.errors import InvalidInput
 
 
@@ -29,6 +30,7 @@ class ReadDocument:
         raw: what stood there, to be shown if it is refused.
         id: its id; a text that begins with NUL and is unique in the source, if it has none that is valid.
         body: the document as JSON.
+        content: its vector or picture, where that is sent beside the JSON (see `Source.attached`).
         earlier: a document of the source with the same id, which is sent if this one is refused.
     """
 
@@ -36,7 +38,13 @@ class ReadDocument:
     raw: bytes
     id: str
     body: bytes
+    content: bytes = b""
     earlier: ReadDocument | None = None
+
+    @property
+    def n_bytes(self) -> int:
+        """How much it adds to a request, nearly."""
+        return len(self.body) + len(self.content)
 
     def refused(self, reason: str) -> Refused:
         """The same document as one that is not stored."""
@@ -75,6 +83,10 @@ class Source(Protocol):
     damage: str | None
 
     @property
+    def attached(self) -> Attached | None:
+        """How contents are sent beside the JSON of their documents; None where they are in it."""
+
+    @property
     def total(self) -> int | None:
         """Its length, in bytes of lines, in rows or in pictures; None if that is unknown."""
 
@@ -94,10 +106,10 @@ class Source(Protocol):
         """Close its files."""
 
 
-def read_document(number: int, document: dict[str, Any]) -> ReadDocument | Refused:
-    """A document of a source that is not text, whose id is valid so far; refused if it cannot be sent."""
+def read_document(number: int, document: dict[str, Any], content: bytes) -> ReadDocument | Refused:
+    """A document whose content is sent beside it; refused if it cannot be sent."""
     id = str(document["id"])
     try:
-        return ReadDocument(number, b"", id, to_json_bytes(document))
+        return ReadDocument(number, b"", id, to_json_bytes(document), content)
     except InvalidInput as error:
         return Refused(number, str(error), "", id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.cli.sources.arrays import NPZ, ZippedArray, batches_of, check_ids, open_array
+from service.cli.sources.attached import Vectors
 from service.cli.sources.rows import RowValues
 from service.cli.sources.source import Needs, ReadDocument, Refused, read_document
 from service.errors import InvalidInput
@@ -76,6 +76,7 @@ class VectorFile:
             self.__exit__()
             raise
         self._ids = ids if beside.ids is None else None
+        self.attached = Vectors(dims, _sent_as(head.dtype))
         self.needs = Needs("embedding", dims, self._found(head))
 
     def _found(self, head: Head) -> str:
@@ -147,11 +148,16 @@ def _from_npz(archive: zipfile.ZipFile) -> _Opened:
     return vectors.head, vectors.batches, ids
 
 
+def _sent_as(dtype: np.dtype[Any]) -> str:
+    """The type in which entries of a type are sent."""
+    entries = dtype.newbyteorder("<").str
+    return entries if entries in _SENT_AS_THEY_ARE else "<f4"
+
+
 def _sendable(batch: NDArray[Any]) -> Iterator[bytes | InvalidInput]:
     """Rows `(n, dims)` in the form in which they are sent, or what is wrong with them."""
-    entries = batch.dtype.newbyteorder("<")
     with np.errstate(over="ignore"):
-        rows = np.ascontiguousarray(batch, entries if entries.str in _SENT_AS_THEY_ARE else "<f4")
+        rows = np.ascontiguousarray(batch, _sent_as(batch.dtype))
     finite = np.isfinite(rows)
     good = finite.all(axis=1) & rows.any(axis=1)
     for row, is_good, is_finite in zip(rows, good.tolist(), finite, strict=True):
@@ -170,7 +176,7 @@ def _document(number: int, vector: bytes | InvalidInput, id: Any, text: Any, abo
         if isinstance(value, InvalidInput):
             return Refused(number, str(value), "", "" if isinstance(id, InvalidInput) else str(id))
     assert isinstance(vector, bytes)
-    document = {"id": str(id), "vector": base64.b64encode(vector).decode("ascii")}
+    document = {"id": str(id)}
     if text is not None:
         document |= text if isinstance(text, dict) else {"text": text}
-    return read_document(number, document if about is None else document | {"metadata": about})
+    return read_document(number, document if about is None else document | {"metadata": about}, vector)

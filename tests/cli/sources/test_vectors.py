@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 import pickle
@@ -36,11 +35,15 @@ def read(path: Path, beside: BesideVectors | None = None) -> list[ReadDocument |
 def documents(path: Path, **beside: Path) -> list[dict[str, Any]]:
     found = read(path, BesideVectors(**beside))
     assert all(isinstance(document, ReadDocument) for document in found), found
-    return [json.loads(document.body) for document in found if isinstance(document, ReadDocument)]
+    return [
+        json.loads(document.body) | {"vector": document.content}
+        for document in found
+        if isinstance(document, ReadDocument)
+    ]
 
 
 def vectors(path: Path, entries: str = "<f4") -> NDArray[Any]:
-    return np.stack([np.frombuffer(base64.b64decode(d["vector"]), entries) for d in documents(path)])
+    return np.stack([np.frombuffer(document["vector"], entries) for document in documents(path)])
 
 
 def saved(path: Path, array: NDArray[Any]) -> Path:
