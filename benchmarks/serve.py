@@ -49,8 +49,10 @@ class Http:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def call(self, method: str, path: str, body: object = None) -> tuple[int, bytes]:
-        content = b"" if body is None else json.dumps(body).encode()
-        head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        return self.send(method, path, "application/json", b"" if body is None else json.dumps(body).encode())
+
+    def send(self, method: str, path: str, media_type: str, content: bytes) -> tuple[int, bytes]:
+        head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {media_type}\r\n"
         self.socket.sendall(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content)
         received = self.socket.recv(1 << 20)
         while (end := received.find(b"\r\n\r\n")) < 0:
@@ -77,8 +79,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def process(command: list[str], port: int, path: str, **environment: str) -> Iterator[None]:
-    """A server process that answers on `path`, ended at the end."""
+def process(command: list[str], port: int, path: str, **environment: str) -> Iterator[int]:
+    """The id of a server process that answers on `path`, ended at the end."""
     with tempfile.TemporaryFile() as log:
         child = subprocess.Popen(command, env={**os.environ, **environment}, stdout=log, stderr=log)
         try:
@@ -92,7 +94,7 @@ def process(command: list[str], port: int, path: str, **environment: str) -> Ite
                         log.seek(0)
                         raise SystemExit(f"{command} did not start:\n{log.read().decode()}") from None
                     time.sleep(0.05)
-            yield
+            yield child.pid
         finally:
             child.terminate()
             child.wait(30)
