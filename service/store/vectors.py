@@ -96,7 +96,7 @@ _UPDATE = BulkStatement(
     postgresql="""
         UPDATE documents
         SET content = rows.content, models = rows.models, revision = revision + rows.n_more
-        FROM unnest(%s::bytea[], %s::bigint[], %s::integer[], %s::bigint[]) AS rows (content, models, n_more, key)
+        FROM unnest(%b::bytea[], %b::bigint[], %b::integer[], %b::bigint[]) AS rows (content, models, n_more, key)
         WHERE documents.key = rows.key
     """,
 )
