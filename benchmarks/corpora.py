@@ -33,6 +33,7 @@ class Corpus:
         kind: what the features are: counts (rows of unit length) or bits (shades of pixels from 0 to 1).
         train, validation, test: `(n, F)` features.
         train_labels, test_labels: `(n, n_labels)` zeros and ones.
+        train_texts, test_texts: the texts themselves; none if the file has counts or pictures.
     """
 
     name: str
@@ -42,6 +43,8 @@ class Corpus:
     test: Features
     train_labels: NDArray[np.float32]
     test_labels: NDArray[np.float32]
+    train_texts: tuple[str, ...] = ()
+    test_texts: tuple[str, ...] = ()
 
 
 def read(path: Path) -> Corpus:
@@ -150,4 +153,5 @@ def _texts(path: Path, name: str) -> Corpus:
     position = {label: i for i, label in enumerate(all_labels)}
     one_hot = np.eye(len(all_labels), dtype=np.float32)[[position[str(d["label"])] for d in documents]]
     rows = [featurizer.transform(t) for t in texts]
-    return Corpus(name, "counts", rows[0], rows[1], rows[2], one_hot[parts[0]], one_hot[parts[2]])
+    raw = [tuple(text.text for text in texts[part]) for part in (0, 2)]
+    return Corpus(name, "counts", rows[0], rows[1], rows[2], one_hot[parts[0]], one_hot[parts[2]], raw[0], raw[1])

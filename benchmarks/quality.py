@@ -1,14 +1,15 @@
 """Quality of learned codes beside every classical baseline, on one corpus, measured in one run.
 
-    python -m benchmarks.quality DATA [--n-bits 16,32,64,128] [--variant neighbor] [--seeds 1,2,3] [--json FILE]
+    python -m benchmarks.quality DATA [--n-bits 16,32,64,128] [--variant neighbor] [--seeds 1,2,3] [--peers] [--json F]
 
 DATA is a `bow.npz` (word counts, labels, three splits), a `tfidf.npz` (the same with weights, taken as they are), a
 `corpus.jsonl[.gz]` with `label` (and `split`, else a tenth is held out by id) or an `.npz` of pictures as MNIST comes.
 Labels score and do nothing else: no label and no test document touches the training or the choice of a model.
 Protocol: the database holds the codes of the training documents, the queries are the test documents, ranked by Hamming
 distance, relevant is what shares a label. Ties in distance count in expectation (McSherry, Najork 2008), or, in the
-worst case, irrelevant documents first. Beside what is measured stands what is published on the same data. The JSON
-file is written anew after each row.
+worst case, irrelevant documents first. Beside what is measured stands what is published on the same data. `--peers`
+adds what a user would pick instead (extra `bench`): static word vectors and MiniLM, the cosine of their floats and
+their bits by PCA + ITQ. The JSON file is written anew after each row.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from sklearn.svm import LinearSVC
 
 sys.path.insert(0, str(Path(__file__).parent))
 from corpora import Corpus, read
+from peers import CACHE, PEERS, Vectors, embed
 from published import PUBLISHED
 
 from service.errors import InvalidInput
@@ -41,6 +43,7 @@ from service.hashing.featurizers.text import TextFeaturizer
 from training.config import TrainingConfig, options_of
 from training.evaluate import entropy
 from training.fit.fit import learn, plan_for
+from training.models.rotation import rotation
 from training.neighbors.exact import SimilaritySpace, latent_axes, nearest
 from training.neighbors.latent import LatentSpace
 from training.recall import all_distances, expected_recall
@@ -262,17 +265,24 @@ def semantics(features: Features) -> SimilaritySpace:
 
 def exact_cosine(corpus: Corpus) -> Score:
     """The ranking by the cosine of the features themselves: what codes are to replace."""
+    name = "TF-IDF cosine (exact)" if corpus.kind == "counts" else "cosine of pixels (exact)"
+    return cosine_of(corpus, name, corpus.train, corpus.test)
+
+
+def cosine_of(corpus: Corpus, name: str, train: Features, test: Features) -> Score:
+    """The ranking by the cosine of features of the training and the test documents."""
     began, cpu = time.perf_counter(), time.process_time()
     are_pictures = corpus.kind == "bits"
-    rows = nearest(semantics(corpus.test), semantics(corpus.train), PICTURE_DEPTH if are_pictures else DEPTH).rows
+    found = nearest(semantics(test), semantics(train), PICTURE_DEPTH if are_pictures else DEPTH).rows
     relevant = np.stack(
-        [corpus.train_labels[r] @ labels > 0 for r, labels in zip(rows, corpus.test_labels, strict=True)]
+        [corpus.train_labels[rows] @ labels > 0 for rows, labels in zip(found, corpus.test_labels, strict=True)]
     )
     precision, average = float(relevant[:, :DEPTH].mean()), _average_precision(corpus, relevant[:, :DEPTH])
     deeper = _average_precision(corpus, relevant) if are_pictures else None
     seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu
-    name = "TF-IDF cosine (exact)" if corpus.kind == "counts" else "cosine of pixels (exact)"
-    return Score(name, None, precision, precision, average, 1.0, None, seconds, cpu_seconds, deeper)
+    truth = nearest(semantics(corpus.test), semantics(corpus.train), 10).rows
+    recall = float(np.mean([np.isin(true, rows).mean() for true, rows in zip(truth, found[:, :DEPTH], strict=True)]))
+    return Score(name, None, precision, precision, average, recall, None, seconds, cpu_seconds, deeper)
 
 
 def _average_precision(corpus: Corpus, relevant: NDArray[np.bool_]) -> float:
@@ -283,12 +293,43 @@ def _average_precision(corpus: Corpus, relevant: NDArray[np.bool_]) -> float:
     return float(((so_far * relevant).sum(axis=1) / np.clip(n_relevant, 1, depth)).mean())
 
 
+def vectors_of(corpus: Corpus, peer: str) -> tuple[Vectors, Vectors]:
+    """Vectors of the training and the test documents."""
+    return embed(peer, corpus.train_texts, CACHE), embed(peer, corpus.test_texts, CACHE)
+
+
+def peer_itq(corpus: Corpus, peer: str, n_bits: int, seed: int) -> tuple[Bits, Bits]:
+    """Iterative quantization of a peer's vectors."""
+    train, test = vectors_of(corpus, peer)
+    axes, mean = rotation(train, n_bits, seed), train.mean(axis=0)
+    return (train - mean) @ axes > 0, (test - mean) @ axes > 0
+
+
+def peer_scores(corpus: Corpus, widths: list[int], seeds: list[int], truth: NDArray[np.int64]) -> Iterator[Score]:
+    """Rows of the peers: their floats, and their bits, the mean over the seeds."""
+    for peer in PEERS:
+        yield cosine_of(corpus, f"{peer} cosine", *vectors_of(corpus, peer))
+        for n_bits in widths:
+            rows = []
+            for seed in seeds:
+                rows.append(timed(peer, corpus, truth, lambda p=peer, n=n_bits, s=seed: peer_itq(corpus, p, n, s)))  # type: ignore[misc]
+            yield mean_of(f"{peer} + PCA + ITQ", rows)
+
+
 def scores(
-    corpus: Corpus, widths: list[int], variants: list[str], seeds: list[int], base: bool, options: Mapping[str, object]
+    corpus: Corpus,
+    widths: list[int],
+    variants: list[str],
+    seeds: list[int],
+    base: bool,
+    options: Mapping[str, object],
+    peers: bool = False,
 ) -> Iterator[Score]:
     """Every row of the table, as it is measured; after the rows of several seeds their mean."""
     truth = nearest(semantics(corpus.test), semantics(corpus.train), 10).rows
     yield exact_cosine(corpus)
+    if peers:
+        yield from peer_scores(corpus, widths, seeds, truth)
     baselines = BASELINES if corpus.kind == "counts" else PICTURE_BASELINES
     for n_bits in widths:
         for name, baseline in baselines.items() if base else ():
@@ -345,6 +386,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="1", help="comma-separated")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="training options, to compare")
     parser.add_argument("--no-baselines", action="store_true", help="measure the learned codes only")
+    parser.add_argument("--peers", action="store_true", help="measure what a user would pick instead (raw texts only)")
     parser.add_argument("--threads", type=int, default=0, help="threads of torch; 0: all cores")
     parser.add_argument("--json", type=Path, help="write the figures there")
     options = parser.parse_args()
@@ -361,7 +403,10 @@ def main() -> None:
             corpus, rows = read(path), []
         except InvalidInput as error:
             raise SystemExit(f"error: {error}") from None
-        for score in scores(corpus, widths, variants, seeds, not options.no_baselines, options_of(options.set)):
+        if options.peers and not corpus.train_texts:
+            raise SystemExit(f"error: {corpus.name} has no texts that the peers could read")
+        given = options_of(options.set)
+        for score in scores(corpus, widths, variants, seeds, not options.no_baselines, given, options.peers):
             rows.append(score)
             Console(stderr=True).print(f"{score.method} {score.n_bits or ''}: P@100 {score.precision:.3f}")
             published = PUBLISHED.get(corpus.name, {})
