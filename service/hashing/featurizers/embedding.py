@@ -1,4 +1,4 @@
-"""Vectors of any other model to dense features: unit length, centred on the collection, of unit variance."""
+"""Vectors of any other model to dense features: unit length, without what all have in common, of unit variance."""
 
 from __future__ import annotations
 
@@ -10,25 +10,32 @@ from numpy.typing import NDArray
 from service.errors import InvalidContent, InvalidInput
 from service.hashing.content import Contents, Embedding, of_kind
 
+WIDE = 32
+"""Least width of vectors that lose the direction of their mean; narrower ones have few directions to spare."""
+
 
 class EmbeddingFeaturizer:
     """Vectors as they came, made comparable: codes then approximate the cosine between them.
 
-    Most models crowd their vectors into a narrow cone; around its axis, which is what `center` takes away, directions
-    tell contents apart. One common factor then gives features a mean square of one.
+    Most models crowd their vectors into a narrow cone; around its axis, which is the direction of the mean, directions
+    tell contents apart. That direction is taken out of every vector rather than the mean subtracted: queries are
+    seldom drawn as documents are, and a query that lies far from the documents' mean would else have the difference in
+    every bit. One common factor then gives features a mean square of one.
 
     Args:
         unit: scale every vector to unit length first, so that only its direction counts.
-        center: subtract the mean of the collection.
+        center: take out what vectors have in common.
+        project: that is the direction of their mean, if they are wide; else the mean itself.
 
     Source: Mu, Viswanath (2018), "All-but-the-top: simple and effective postprocessing for word representations".
     """
 
     name = "embedding"
 
-    def __init__(self, unit: bool = True, center: bool = True) -> None:
+    def __init__(self, unit: bool = True, center: bool = True, project: bool = True) -> None:
         self.unit = unit
         self.center = center
+        self.project = project
         self.mean: NDArray[np.float32] = np.zeros(0, dtype=np.float32)
         self.scale: NDArray[np.float32] = np.ones(1, dtype=np.float32)
 
@@ -48,7 +55,7 @@ class EmbeddingFeaturizer:
             raise InvalidInput("an embedding featurizer needs at least one embedding to be fitted on, got none")
         vectors = self._scaled(contents, len(of_kind(contents[:1], Embedding)[0].vector))
         self.mean = vectors.mean(axis=0) if self.center else np.zeros(vectors.shape[1], dtype=np.float32)
-        self.scale = _or_one(np.sqrt(np.mean(np.square(vectors - self.mean), keepdims=True)).ravel())
+        self.scale = _or_one(np.sqrt(np.mean(np.square(self._distinct(vectors)), keepdims=True)).ravel())
         return self
 
     def transform(self, contents: Contents) -> NDArray[np.float32]:
@@ -57,7 +64,15 @@ class EmbeddingFeaturizer:
         Raises:
             InvalidContent: a vector of another width than those it was fitted on.
         """
-        return (self._scaled(contents, self.n_features) - self.mean) / self.scale
+        return self._distinct(self._scaled(contents, self.n_features)) / self.scale
+
+    def _distinct(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Vectors `(n, n_features)` without what the collection has in common."""
+        if not self.project or self.n_features < WIDE:
+            return vectors - self.mean
+        direction = self.mean / _or_one(np.linalg.norm(self.mean[None], axis=1))  # (n_features,)
+        distinct: NDArray[np.float32] = vectors - (vectors @ direction)[:, None] * direction
+        return distinct
 
     def _scaled(self, contents: Contents, width: int) -> NDArray[np.float32]:
         embeddings = of_kind(contents, Embedding)
@@ -74,12 +89,13 @@ class EmbeddingFeaturizer:
 
     def state(self) -> tuple[dict[str, object], dict[str, NDArray[np.generic]]]:
         """Hyper-parameters, the mean and the common factor."""
-        return {"unit": self.unit, "center": self.center}, {"mean": self.mean, "scale": self.scale}
+        parameters: dict[str, object] = {"unit": self.unit, "center": self.center, "project": self.project}
+        return parameters, {"mean": self.mean, "scale": self.scale}
 
     @classmethod
     def restore(cls, parameters: dict[str, object], arrays: dict[str, NDArray[np.generic]]) -> Self:
-        """The featurizer whose `state` that was."""
-        featurizer = cls(**cast("dict[str, bool]", parameters))
+        """The featurizer whose `state` that was; one that was stored before `project` came subtracts the mean."""
+        featurizer = cls(**{"project": False, **cast("dict[str, bool]", parameters)})
         featurizer.mean = arrays["mean"].astype(np.float32)
         featurizer.scale = arrays["scale"].astype(np.float32)
         return featurizer

@@ -45,3 +45,35 @@ def test_a_vector_of_another_width_is_refused_with_its_place():
 def test_an_empty_collection_cannot_be_learned_from():
     with pytest.raises(InvalidInput, match="at least one embedding"):
         EmbeddingFeaturizer().fit([])
+
+
+def cone(n=200, width=64):
+    """Vectors around an axis that all share."""
+    rng = np.random.default_rng(1)
+    return rng.normal(size=(n, width)) + 20 * rng.normal(size=width)
+
+
+def test_the_direction_that_wide_vectors_share_is_taken_out_of_queries_too():
+    rows = cone()
+    featurizer = EmbeddingFeaturizer().fit([Embedding(row) for row in rows])
+    axis = featurizer.mean / np.linalg.norm(featurizer.mean)
+    rng = np.random.default_rng(2)
+    near_the_cone, far_from_it = (featurizer.transform([Embedding(row)])[0] for row in (rows[0], rng.normal(size=64)))
+    assert abs(near_the_cone @ axis) < 1e-3
+    assert abs(far_from_it @ axis) < 1e-3
+
+
+def test_narrow_vectors_keep_that_direction():
+    features = EmbeddingFeaturizer().fit(embeddings(width=2)).transform(embeddings(width=2))
+    assert np.linalg.matrix_rank(features) == 2
+
+
+def test_a_featurizer_stored_before_directions_were_taken_out_gives_the_features_it_gave():
+    contents = [Embedding(row) for row in cone()]
+    subtracting = EmbeddingFeaturizer(project=False).fit(contents)
+    parameters, arrays = subtracting.state()
+    del parameters["project"]
+    restored = EmbeddingFeaturizer.restore(parameters, arrays)
+    np.testing.assert_array_equal(restored.transform(contents), subtracting.transform(contents))
+    parameters, arrays = EmbeddingFeaturizer().fit(contents).state()
+    assert EmbeddingFeaturizer.restore(parameters, arrays).project
