@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from math import prod
+from tokenize import TokenError
 from typing import IO, Any
 
 import numpy as np
@@ -16,7 +17,13 @@ from service.errors import InvalidInput
 NPY = b"\x93NUMPY"
 """How such a file begins."""
 _HEADS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+_UNREADABLE = (
+    *(ValueError, TypeError, LookupError, ArithmeticError, EOFError, SyntaxError, TokenError, RecursionError),
+    MemoryError,
+)
+"""What numpy raises of a head that it cannot read."""
 _NUMBERS = "fiu"
+_LAST_CHARACTER = 0x10FFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +52,7 @@ def read_head(file: IO[bytes], name: str) -> Head:
     except KeyError:
         found = ".".join(map(str, version))
         raise InvalidInput(f"{name} must be a .npy file of version 1.0 or 2.0, got {found}") from None
-    except (ValueError, EOFError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
+    except _UNREADABLE as error:
         raise InvalidInput(f"{name} is not a .npy file that can be read: {error}") from None
     if head.dtype.hasobject:
         raise InvalidInput(f"{name} holds Python objects, which are not read: save it as an array of numbers")
@@ -87,9 +94,46 @@ def vectors_in(data: bytes, name: str) -> NDArray[Any]:
     file = io.BytesIO(data)
     head = read_head(file, name)
     check_vectors(head, name)
-    start = file.tell()
+    return _entries(data, file.tell(), head, name)
+
+
+def identified_vectors_in(data: bytes, name: str) -> tuple[list[str | int] | None, NDArray[Any]]:
+    """Ids and vectors `(n, dims)` of a `.npy` file: of the fields `id` and `vector`, or vectors alone, without ids.
+
+    Raises:
+        InvalidInput: it holds no such array, or an id that is no text.
+    """
+    file = io.BytesIO(data)
+    head = read_head(file, name)
+    if head.dtype.names is None:
+        return None, vectors_in(data, name)
+    check_shape(head, 1, name)
+    if set(head.dtype.names) != {"id", "vector"}:
+        raise InvalidInput(f"{name} must have the fields id and vector, its fields are {', '.join(head.dtype.names)}")
+    array = _entries(data, file.tell(), head, name)
+    vectors = array["vector"]
+    check_vectors(Head(vectors.shape, False, vectors.dtype), f"the field vector of {name}")
+    return _ids(array["id"], name), vectors
+
+
+def _ids(array: NDArray[Any], name: str) -> list[str | int]:
+    if array.dtype.kind not in "USiu" or array.ndim != 1:
+        raise InvalidInput(f"the field id of {name} must hold texts or integers, its type is {array.dtype}")
+    if array.dtype.kind == "U":  # numpy makes texts of its numbers without a look at them
+        numbers = np.ascontiguousarray(array).view(f"{array.dtype.byteorder}u4")
+        if numbers.max(initial=0) > _LAST_CHARACTER:
+            raise InvalidInput(f"the field id of {name} must be valid Unicode, got character {numbers.max():#x}")
+    try:
+        return [one.decode("utf-8") if isinstance(one, bytes) else one for one in array.tolist()]
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"the field id of {name} must be valid Unicode: {error}") from None
+
+
+def _entries(data: bytes, start: int, head: Head, name: str) -> NDArray[Any]:
     n_bytes = len(data) - start
     if n_bytes != head.n_bytes:
         raise InvalidInput(f"{name} must have {head.n_bytes:,} bytes of entries, as its head says, got {n_bytes:,}")
+    if not head.dtype.itemsize:
+        raise InvalidInput(f"{name} must hold vectors of 1 or more numbers, its type is {head.dtype}")
     array = np.frombuffer(data, head.dtype, prod(head.shape), start)
     return array.reshape(head.shape, order="F" if head.fortran else "C")

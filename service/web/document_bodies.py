@@ -1,4 +1,7 @@
-"""Bodies that bring documents: JSON, or several parts where vectors or pictures come as they are, without base64."""
+"""Bodies that bring documents: JSON, or what brings vectors and pictures as they are, without base64.
+
+That is a file of numpy, or several parts, with all that JSON may say of documents.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastapi import Request
+from pydantic import ValidationError
 
 from service.errors import InvalidInput
 from service.hashing.content import GivenContent
-from service.hashing.npy import vectors_in
+from service.hashing.npy import identified_vectors_in, vectors_in
 from service.threads import run_in_large_thread
 from service.web.multipart import MULTIPART, Part, read_parts
 from service.web.request_json import openapi_body, parse_model, read_json_body
 from service.web.schemas.documents import NewDocument, NewDocuments
 
+NPY = "application/x-npy"
 DOCUMENTS, VECTORS, IMAGES = "documents", "vectors", "images"
 _FIELD_OF = {VECTORS: "vector", IMAGES: "image"}
 Check = Callable[[NewDocuments], None]
@@ -35,7 +40,10 @@ async def read_documents(request: Request, max_batch: int, check: Check) -> Give
         InvalidInput: there are too many documents, or the parts are not what they must be.
     """
     content_type = request.headers.get("content-type", "")
-    if content_type.partition(";")[0].strip().lower() == MULTIPART:
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type == NPY:
+        return await run_in_large_thread(_of_npy, await request.body(), max_batch)
+    if media_type == MULTIPART:
         return await run_in_large_thread(_of_parts, content_type, await request.body(), max_batch, check)
     body = await read_json_body(request, NewDocuments, max_batch, check)
     given = [GivenContent(d.text, d.title, d.vector, d.image, d.model, d.vectors) for d in body.documents]
@@ -53,6 +61,7 @@ def openapi_documents() -> dict[str, Any]:
         IMAGES: {"type": "array", "items": binary, "description": "PNG or JPEG files, a part for each document."},
     }
     extra["requestBody"]["content"][MULTIPART] = {"schema": {"type": "object", "properties": properties}}
+    extra["requestBody"]["content"][NPY] = {"schema": binary}
     return extra
 
 
@@ -73,6 +82,20 @@ def _of_parts(content_type: str, body: bytes, max_batch: int, check: Check) -> G
         GivenContent(one.text, one.title, model=one.model, **{field: content})
         for one, content in zip(documents, contents, strict=True)
     ]
+
+
+def _of_npy(body: bytes, max_batch: int) -> Given:
+    ids, vectors = identified_vectors_in(body, "the body")
+    if not 1 <= len(vectors) <= max_batch:
+        raise InvalidInput(f"the body must have 1 to {max_batch} vectors per request, got {len(vectors)}")
+    given = [GivenContent(vector=vector) for vector in vectors]
+    if ids is None:
+        return [NewDocument()] * len(given), given
+    try:
+        return [NewDocument(id=id) for id in ids], given
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        raise InvalidInput(f"id of the body, {fault['input']!r}: {fault['msg']}") from None
 
 
 def _documents(content: bytes | None, n: int, named: str, max_batch: int, check: Check) -> Sequence[NewDocument]:

@@ -1,4 +1,4 @@
-"""Documents in a body of several parts: the same documents as in JSON, and nothing that JSON would not bring."""
+"""Documents in other bodies than JSON: the same documents as in JSON, and nothing that JSON would not bring."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.hashing.pictures import PNG, png
@@ -35,8 +37,8 @@ def npy(array: NDArray[Any]) -> bytes:
 def post(client: TestClient, collection: str, documents: object = None, **parts: Any) -> Any:
     files = [
         (name, ("file", part))
-        for name, given in parts.items()
-        for part in ([given] if isinstance(given, bytes) else given)
+        for name, contents in parts.items()
+        for part in ([contents] if isinstance(contents, bytes) else contents)
     ]
     if documents is not None:
         files.append(("documents", ("file", json.dumps({"documents": documents}).encode())))
@@ -56,8 +58,8 @@ def test_vectors_of_any_numbers_are_stored_as_from_json(vectors: TestClient, ent
     assert put.status_code == 201, put.text
     assert [one["id"] for one in put.json()["documents"]] == [one["id"] for one in about]
     stored = listed(vectors, VECTORS)
-    for document, given, row in zip(stored, about, ROWS, strict=True):
-        assert document.items() >= given.items()
+    for document, expected, row in zip(stored, about, ROWS, strict=True):
+        assert document.items() >= expected.items()
         assert np.frombuffer(base64.b64decode(document["vector"]), "<f4").tolist() == row.tolist()
     same = [one | {"vector": row.tolist()} for one, row in zip(about, ROWS, strict=True)]
     again = vectors.post(f"{VECTORS}/documents", json={"documents": same})
@@ -128,3 +130,79 @@ def test_a_part_that_is_no_json_is_refused(vectors: TestClient) -> None:
     assert vectors.post(f"{VECTORS}/documents", files=files).status_code == 400
     files[1] = ("documents", ("d", b'{"documents": [{"id": ""}]}'))
     assert vectors.post(f"{VECTORS}/documents", files=files).status_code == 422
+
+
+def put_file(client: TestClient, content: bytes) -> Any:
+    return client.post(f"{VECTORS}/documents", content=content, headers={"Content-Type": "application/x-npy"})
+
+
+def with_ids(
+    ids: list[Any], id_type: str, vector_type: str = "<f4", fields: tuple[str, str] = ("id", "vector")
+) -> bytes:
+    array = np.empty(len(ids), dtype=[(fields[0], id_type), (fields[1], vector_type, (8,))])
+    array[fields[0]], array[fields[1]] = ids, ROWS[: len(ids)]
+    return npy(array)
+
+
+@pytest.mark.parametrize(
+    ("ids", "id_type", "expected"),
+    [
+        (["ä/1", "b"], "<U8", ["ä/1", "b"]),
+        (["ä".encode(), b"b"], "S4", ["ä", "b"]),
+        ([7, -8], "<i8", ["7", "-8"]),
+    ],
+)
+def test_a_file_of_numpy_is_a_body_with_the_ids_that_it_names(
+    vectors: TestClient, ids: list[Any], id_type: str, expected: list[str]
+) -> None:
+    put = put_file(vectors, with_ids(ids, id_type))
+    assert put.status_code == 201, put.text
+    stored = listed(vectors, VECTORS)
+    assert [one["id"] for one in stored] == expected
+    assert [np.frombuffer(base64.b64decode(one["vector"]), "<f4").tolist() for one in stored] == ROWS[:2].tolist()
+
+
+def test_a_file_of_vectors_alone_is_given_ids(vectors: TestClient) -> None:
+    put = put_file(vectors, npy(ROWS))
+    assert put.status_code == 201, put.text
+    assert {one["id"] for one in put.json()["documents"]} == {one["id"] for one in listed(vectors, VECTORS)}
+
+
+BAD_FILES = [
+    (b"", "not a .npy file that can be read"),
+    (npy(ROWS)[:-1], "must have 160 bytes of entries, as its head says, got 159"),
+    (npy(ROWS[:0]), "must have 1 to 1000 vectors per request, got 0"),
+    (npy(ROWS[:, :7]), "vector must have 8 entries in this collection, got 7"),
+    (
+        with_ids(["a"], "<U1", fields=("key", "vector")),
+        "must have the fields id and vector, its fields are key, vector",
+    ),
+    (with_ids([1.5], "<f8"), "must hold texts or integers, its type is float64"),
+    (with_ids(["a", ""], "<U1"), "id of the body, ''"),
+    (with_ids(["a", "x/.."], "<U4"), "id of the body, 'x/..'"),
+    (with_ids([b"a", b"\xff"], "S1"), "must be valid Unicode"),
+    (with_ids(["a"], "<U1", "<c8"), "must hold real numbers, its type is complex64"),
+    (
+        with_ids(["a"], "<U1").replace("a".encode("utf-32-le"), b"\xff\xff\xff\x7f"),
+        "must be valid Unicode, got character",
+    ),
+    (npy(np.empty(3, dtype=[("id", "U0"), ("vector", "f4", (0,))])), "must hold vectors of 1 or more numbers"),
+]
+
+
+@pytest.mark.parametrize(("content", "reason"), BAD_FILES)
+def test_a_file_that_does_not_fit_is_refused_whole(vectors: TestClient, content: bytes, reason: str) -> None:
+    answer = put_file(vectors, content)
+    assert answer.status_code == 422, answer.text
+    assert reason in answer.json()["detail"]
+    assert listed(vectors, VECTORS) == []
+
+
+@pytest.mark.filterwarnings("ignore:Reading .*required additional header parsing")
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_a_damaged_file_is_refused_or_read_and_nothing_else(vectors: TestClient, data: st.DataObject) -> None:
+    file = bytearray(data.draw(st.sampled_from([npy(ROWS), with_ids(["a", "b"], "<U3")])))
+    for _ in range(data.draw(st.integers(1, 4))):
+        file[data.draw(st.integers(0, len(file) - 1))] = data.draw(st.integers(0, 255))
+    assert put_file(vectors, bytes(file[: data.draw(st.integers(0, len(file)))])).status_code in (200, 201, 422)
