@@ -2,7 +2,7 @@
 
 It answers from the first document on and needs no stored weights: they follow from a seed. Texts have hashed features,
 by an analyzer without a language, for none is known yet; vectors are their own features, and pictures have their
-shades about the middle grey. The probability that two contents differ in a bit is the angle of their features over pi.
+shades about their own mean. The probability that two contents differ in a bit is the angle of their features over pi.
 
 Source: Charikar (2002), "Similarity estimation techniques from rounding algorithms"; signs in place of Gaussians:
 Achlioptas (2003), "Database-friendly random projections".
@@ -22,7 +22,6 @@ from service.hashing.function import HashFunction
 from service.hashing.network import EncoderNetwork
 
 SEED = 2002
-_MIDDLE_GREY, _DEVIATION = 0.5, 0.25
 
 
 def untrained_hash_function(n_bits: int, seed: int = SEED, kind: Kind = "text", dims: int = 0) -> HashFunction:
@@ -51,7 +50,4 @@ def _featurizer(kind: Kind, dims: int) -> Featurizer:
         vectors = EmbeddingFeaturizer(center=False)
         vectors.mean = np.zeros(dims, dtype=np.float32)
         return vectors
-    pictures = ImageFeaturizer(standardize=True)
-    pictures.mean = np.full(pictures.n_features, _MIDDLE_GREY, dtype=np.float32)
-    pictures.scale = np.full(1, _DEVIATION, dtype=np.float32)
-    return pictures
+    return ImageFeaturizer(centered=True)

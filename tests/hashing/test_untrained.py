@@ -1,3 +1,4 @@
+import io
 import json
 
 import numpy as np
@@ -5,8 +6,9 @@ import pytest
 import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image as PillowImage
 
-from service.hashing.content import Text
+from service.hashing.content import Image, Text
 from service.hashing.function import HashFunction
 from service.hashing.untrained import untrained_hash_function
 from tests.oracles import distances as oracle_distances
@@ -60,3 +62,16 @@ hashable = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_
 @given(hashable)
 def test_every_text_has_a_code(text):
     assert untrained_hash_function(64).encode([Text(text)]).codes.shape == (1, 8)
+
+
+def picture(shades):
+    file = io.BytesIO()
+    PillowImage.fromarray(shades).save(file, "PNG")
+    return Image(file.getvalue())
+
+
+def test_pictures_are_not_alike_for_being_dark_or_bright():
+    shades = np.random.default_rng(0).integers(0, 100, (3, 32, 32), dtype=np.uint8)
+    codes = untrained_hash_function(64, kind="image").encode([*map(picture, shades), picture(shades[0] + 100)]).codes
+    assert oracle_distances(codes[0], codes[3]) == 0
+    assert all(16 < oracle_distances(codes[a], codes[b]) < 48 for a, b in ((0, 1), (0, 2), (1, 2)))

@@ -20,14 +20,16 @@ class ImageFeaturizer:
         color: three channels in place of one grey one.
         standardize: subtract the mean picture and divide by one common deviation, so that features are real numbers of
             about unit variance; else they are shades from 0 (black) to 1 (white).
+        centered: subtract from each picture its own mean shade, so that pictures are not alike for being dark.
     """
 
     name = "image"
 
-    def __init__(self, size: int = 32, color: bool = False, standardize: bool = False) -> None:
+    def __init__(self, size: int = 32, color: bool = False, standardize: bool = False, centered: bool = False) -> None:
         self.size = size
         self.color = color
         self.standardize = standardize
+        self.centered = centered
         self.mean: NDArray[np.float32] = np.zeros(self.n_features, dtype=np.float32)
         self.scale: NDArray[np.float32] = np.ones(1, dtype=np.float32)
 
@@ -65,11 +67,18 @@ class ImageFeaturizer:
             except InvalidContent as error:
                 raise InvalidContent(error.reason, position) from None
         shades /= 255
+        if self.centered:
+            shades -= shades.mean(axis=1, keepdims=True)
         return shades
 
     def state(self) -> tuple[dict[str, object], dict[str, NDArray[np.generic]]]:
         """Hyper-parameters, the mean picture and the common deviation."""
-        parameters: dict[str, object] = {"size": self.size, "color": self.color, "standardize": self.standardize}
+        parameters: dict[str, object] = {
+            "size": self.size,
+            "color": self.color,
+            "standardize": self.standardize,
+            "centered": self.centered,
+        }
         return parameters, {"mean": self.mean, "scale": self.scale} if self.standardize else {}
 
     @classmethod
