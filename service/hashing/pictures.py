@@ -69,7 +69,7 @@ def check_picture(data: bytes) -> int:
 def shades_of(data: bytes, side: int, color: bool = False) -> NDArray[np.uint8]:
     """The picture of a PNG or JPEG file, upright, on white, squeezed to a square.
 
-    Blocks, as `check_picture` does. Cost: in time linear in bytes and pixels; in memory 8 bytes for each pixel or less.
+    Blocks, as `check_picture` does. Cost: in time linear in bytes and pixels; in memory about 8 bytes for each pixel.
 
     Args:
         data: the bytes of the file.
