@@ -149,7 +149,7 @@ def migrate_database(database_url: DatabaseUrl = None) -> None:
     say(console, "the database has the schema of this release")
 
 
-_EXPORTED = ("id", "title", "text", "vector", "image", "metadata")
+_EXPORTED = ("id", "title", "text", "vector", "model", "vectors", "image", "metadata")
 
 
 @cli.command("import")
