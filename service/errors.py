@@ -18,6 +18,7 @@ NearbitError
 │   ├── ForbiddenMove       a code space or job cannot go from its state to the requested one
 │   ├── WorseThanActive     a new code space is worse than the active one
 │   ├── OtherModel          a query brings a vector of another embedding model than the active one
+│   ├── ModelInUse          a code space or documents need the vectors of an embedding model
 │   └── VectorsMissing      documents have no vector of the embedding model that is asked for
 ├── Unauthorized            the key is missing or wrong
 ├── Forbidden               the key does not allow this call
@@ -166,6 +167,21 @@ class OtherModel(Conflict):
         )
         self.model = model
         self.active = active
+
+
+class ModelInUse(Conflict):
+    """Embedding model in use; `versions` of code spaces encode it, and `n_documents` have no other vector."""
+
+    def __init__(self, model: str, versions: list[int], n_documents: int) -> None:
+        of_spaces = f"code spaces {', '.join(map(str, versions))} encode its vectors" if versions else ""
+        of_documents = f"{n_documents} documents have no other vector" if n_documents else ""
+        super().__init__(
+            f"model {model!r} is in use: {' and '.join(filter(None, (of_spaces, of_documents)))}; with force, retired "
+            "code spaces are deleted with it"
+        )
+        self.model = model
+        self.versions = versions
+        self.n_documents = n_documents
 
 
 class VectorsMissing(Conflict):

@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("name", NAME, nullable=False),
         sa.Column("dims", sa.Integer(), nullable=False),
         sa.Column("created_at", INSTANT, nullable=False),
+        sa.Column("deleted_at", INSTANT, nullable=True),
         sa.CheckConstraint("number BETWEEN 0 AND 61", name=op.f("ck_embedding_models_number")),
         sa.ForeignKeyConstraint(
             ["collection_id"], ["collections.id"], name=op.f("fk_embedding_models_collection_id"), ondelete="CASCADE"

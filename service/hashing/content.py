@@ -390,7 +390,10 @@ def document_to_wire(content: Content, models: EmbeddingModels | None = None) ->
             shown = {"title": title}
             if content.others:
                 assert models is not None
-                shown["vectors"] = {models[of].name: _vector_to_wire(one) for of, one in content.vectors.items()}
+                known = {model.number: model.name for model in models}  # one that was deleted is not
+                shown["vectors"] = {
+                    known[of]: _vector_to_wire(one) for of, one in content.vectors.items() if of in known
+                }
             else:
                 shown["vector"] = _vector_to_wire(vector)
                 shown["model"] = None if models is None or model == FIRST else models[model].name

@@ -18,7 +18,7 @@ from service.hashing.encoded import Encoded
 from service.hashing.vectors import Keep, Vectors, read_vector
 from service.index.replicas import Follower
 from service.ingest.collections import get_collection
-from service.store import codes, embedding_models, spaces, vectors
+from service.store import codes, deletion, embedding_models, spaces, vectors
 from service.store.collections import Collection
 from service.store.database import Database
 from service.store.spaces import CodeSpace
@@ -80,6 +80,27 @@ class VectorWriter:
                 self.follower.wake()
                 return put
         raise Conflict(f"{collection!r} changed its code space during one request, {_ATTEMPTS} times")
+
+    async def delete_model(self, collection: str, name: str, *, force: bool = False) -> None:
+        """Take a model away: it is gone at once, and a job deletes its vectors.
+
+        Args:
+            collection: its name.
+            name: of the model.
+            force: with it go the retired code spaces that encode it, so that no rollback leads to them.
+
+        Raises:
+            NotFound: there is no such collection or model.
+            ModelInUse: another code space encodes it, or documents have no other vector.
+        """
+        stored = await get_collection(self.database, collection)
+        await run_in_thread(self._delete_model, stored, name, force)
+        self.follower.wake()
+
+    def _delete_model(self, collection: Collection, name: str, force: bool) -> None:
+        with self.database.lane(collection.id) as lane:
+            embedding_models.mark_deleted(lane, collection, name, force=force)
+            deletion.enqueue(lane.connection, collection, "prune")
 
     def _check(self, collection: Collection, given: Sequence[GivenVector]) -> None:
         if collection.kind != "embedding":

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, exists, func, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
-from service.store import collections, documents, duplicates, jobs, nodes, schema, spaces
+from service.store import collections, documents, duplicates, embedding_models, jobs, nodes, schema, spaces, vectors
 from service.store.database import Database
 from service.store.leases import ReportProgress
 
@@ -25,6 +25,8 @@ _FUNCTIONS = schema.hash_functions
 
 _TRANSACTION_S = 0.05
 _ROWS = (100, 20_000)
+_VECTORS = 200
+"""Documents that lose a vector in one transaction: each is read and written."""
 _PAGES = 1_000
 _COLLECTIONS_AT_ONCE = 1_000
 COMPACT_FROM = 20_000
@@ -79,6 +81,8 @@ class Deletion:
     def prune(self, collection_id: int, lag: int | None = None) -> None:
         """Delete the spaces in state deleting, the codes of failed ones, and tombstones that nobody needs.
 
+        And the vectors of embedding models that were deleted.
+
         Args:
             collection_id: the collection.
             lag: as of `compact`.
@@ -98,9 +102,23 @@ class Deletion:
             if state not in ("deleting", "failed"):
                 self.compact(collection_id, space_id, lag)
         self._compact_deletions(collection_id, lag)
+        self._delete_vectors(collection_id)
         self.delete_outdated_duplicates(collection_id)
         self._delete_unused_functions()
         self._shrink()
+
+    def _delete_vectors(self, collection_id: int) -> None:
+        with self.database.read() as connection:
+            models = embedding_models.deleted(connection, collection_id)
+        for model in models:
+            last: int | None = 0
+            while last is not None:
+                with self.database.lane(collection_id) as lane:
+                    began = time.monotonic()
+                    last = vectors.clear(lane, model, last, _VECTORS)
+                    if last is None:
+                        embedding_models.remove(lane.connection, collection_id, model)
+                self._pause("vectors", time.monotonic() - began)
 
     def delete_outdated_duplicates(self, collection_id: int) -> None:
         """Delete groups of near duplicates that a later search has replaced, or whose search has not ended well.
@@ -241,6 +259,7 @@ def enqueue_left(database: Database) -> None:
         has_codes = exists().where(_CODES.space_id == _SPACES.c.id)
         is_marked = or_(_SPACES.c.state == "deleting", and_(_SPACES.c.state == "failed", has_codes))
         with_marked = set(connection.scalars(select(_SPACES.c.collection_id).where(is_marked)))
+        with_marked |= embedding_models.with_deleted(connection)
         after_name = None
         while page := collections.page(connection, after_name, _COLLECTIONS_AT_ONCE):
             due = [c for c in page if c.id in with_marked or _is_compaction_due(connection, c)]

@@ -1,16 +1,17 @@
-"""The embedding models of a collection: create, list, and how many documents have a vector of each."""
+"""The embedding models of a collection: create, list, delete, and how many documents have a vector of each."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, bindparam, delete, func, select, update
 
-from service.errors import InvalidInput, NotFound, VectorsMissing
+from service.errors import InvalidInput, ModelInUse, NotFound, VectorsMissing
 from service.hashing.embedding_models import FIRST, MAX_MODELS, EmbeddingModel, EmbeddingModels
 from service.store import documents, schema, spaces
 from service.store.collections import Collection
+from service.store.database import Lane
 from service.store.schema import now
 from service.store.spaces import CodeSpace
 from service.store.statements import DriverQuery, insert
@@ -46,6 +47,48 @@ def are_several(connection: Connection, collection_id: int) -> bool:
     """Whether a collection has, or has had, more than one model."""
     last = connection.execute(_LAST, {"collection": collection_id}).scalar()
     return last is not None and last > FIRST
+
+
+def mark_deleted(lane: Lane, collection: Collection, name: str, *, force: bool) -> None:
+    """Take a model away from every caller; `deletion.prune` deletes its vectors: the caller enqueues that job.
+
+    Args:
+        lane: of the collection.
+        collection: the same.
+        name: of the model, which is free at once.
+        force: with it goes every retired space that encodes the model.
+
+    Raises:
+        NotFound: there is no such model.
+        ModelInUse: a space encodes it, or documents have no other vector.
+    """
+    connection = lane.connection
+    model = get(connection, collection, name)
+    used = [space for space in spaces.list(connection, collection.id) if space.model == model.number]
+    needed = [space.version for space in used if space.state not in ("failed", *(("retired",) if force else ()))]
+    only = {"collection": collection.id, "models": 1 << model.number}
+    n_documents = connection.execute(_ONLY, only).scalar_one()
+    if needed or n_documents:
+        raise ModelInUse(name, needed, n_documents)
+    for space in used:
+        spaces.give_up(connection, space.id)
+    of_model = (TABLE.c.collection_id == collection.id, TABLE.c.number == model.number)
+    connection.execute(update(TABLE).where(*of_model).values(name=f"#{model.number}", deleted_at=now()))
+
+
+def deleted(connection: Connection, collection_id: int) -> list[int]:
+    """Numbers of the models whose vectors are to be deleted."""
+    return [*connection.scalars(_DELETED.where(TABLE.c.collection_id == collection_id))]
+
+
+def with_deleted(connection: Connection) -> set[int]:
+    """Ids of the collections that have such models."""
+    return {*connection.scalars(select(TABLE.c.collection_id).where(TABLE.c.deleted_at.is_not(None)))}
+
+
+def remove(connection: Connection, collection_id: int, number: int) -> None:
+    """Delete the row of a model of which no vector is left."""
+    connection.execute(delete(TABLE).where(TABLE.c.collection_id == collection_id, TABLE.c.number == number))
 
 
 def get(connection: Connection, collection: Collection, name: str) -> EmbeddingModel:
@@ -153,14 +196,18 @@ def check_covered(connection: Connection, space: CodeSpace) -> None:
 _OF_COLLECTION = DOCUMENTS.c.collection_id == bindparam("collection")
 _SEVERAL = DOCUMENTS.c.models != 1
 _LIST = DriverQuery(
-    sqlite="SELECT number, name, dims FROM embedding_models WHERE collection_id = ? ORDER BY number",
-    postgresql="SELECT number, name, dims FROM embedding_models WHERE collection_id = %s ORDER BY number",
+    sqlite="SELECT number, name, dims FROM embedding_models WHERE collection_id = ? AND deleted_at IS NULL"
+    " ORDER BY number",
+    postgresql="SELECT number, name, dims FROM embedding_models WHERE collection_id = %s AND deleted_at IS NULL"
+    " ORDER BY number",
 )
 _OVERVIEW = (
     select(TABLE.c.number, TABLE.c.name, TABLE.c.dims, TABLE.c.created_at)
-    .where(TABLE.c.collection_id == bindparam("collection"))
+    .where(TABLE.c.collection_id == bindparam("collection"), TABLE.c.deleted_at.is_(None))
     .order_by(TABLE.c.number)
 )
+_DELETED = select(TABLE.c.number).where(TABLE.c.deleted_at.is_not(None)).order_by(TABLE.c.number)
+_ONLY = select(func.count()).where(_OF_COLLECTION, DOCUMENTS.c.models == bindparam("models"))
 _LAST = select(func.max(TABLE.c.number)).where(TABLE.c.collection_id == bindparam("collection"))
 _NAME = select(TABLE.c.name).where(
     TABLE.c.collection_id == bindparam("collection"), TABLE.c.number == bindparam("number")

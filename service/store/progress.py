@@ -60,7 +60,7 @@ class PromotionProgress(TypedDict, total=False):
 class DeletionProgress(TypedDict, total=False):
     """How far a deletion is."""
 
-    stage: Literal["codes", "documents", "duplicates", "tombstones", "space", "done"]
+    stage: Literal["codes", "documents", "duplicates", "tombstones", "vectors", "space", "done"]
     deleted: Annotated[int, Field(description="Rows of the database that were deleted.")]
 
 

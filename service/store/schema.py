@@ -136,6 +136,7 @@ embedding_models = Table(
     Column("name", Name, nullable=False),
     Column("dims", Integer, nullable=False),
     Column("created_at", Instant, nullable=False),
+    Column("deleted_at", Instant),  # gone for everyone but the job that deletes its vectors
     UniqueConstraint("collection_id", "name"),
     CheckConstraint("number BETWEEN 0 AND 61", name="number"),
     sqlite_with_rowid=False,

@@ -290,6 +290,12 @@ def prune(connection: Connection, collection_id: int, keep: int) -> int:
     return connection.execute(update(TABLE).where(*pruned).values(state="deleting")).rowcount
 
 
+def give_up(connection: Connection, space_id: int) -> None:
+    """Take away a retired or failed space, which is never to be rolled back to; as `prune` does."""
+    of_space = (TABLE.c.id == space_id, TABLE.c.state.in_(("retired", "failed")))
+    connection.execute(update(TABLE).where(*of_space).values(state="deleting"))
+
+
 def compacted_seq(connection: Connection, space_id: int) -> int:
     """The seq up to which deletions may be missing from the space's changes: who has followed less far must load anew.
 

@@ -1,4 +1,4 @@
-"""Vectors of an embedding model, put beside those that documents have."""
+"""Vectors of an embedding model: put beside those that documents have, and deleted."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from sqlalchemy import BigInteger, bindparam, select
 
 from service.hashing.content import Content, Embedding, models_of, to_row
 from service.hashing.vectors import Vectors
@@ -64,6 +65,30 @@ def put(lane: Lane, model: int, vectors: Mapping[str, Vectors]) -> PutVectors:
     return PutVectors(written, missing, lane.last_seq)
 
 
+def clear(lane: Lane, model: int, after_key: int, limit: int) -> int | None:
+    """Delete the vectors of a model of up to `limit` documents after a key; the last key, or None if there were none.
+
+    These documents have other vectors; nothing else of them changes.
+    """
+    parameters = {"collection": lane.collection_id, "models": 1 << model, "after": after_key, "limit": limit}
+    found = [documents.of_row(row) for row in lane.connection.execute(_WITH_VECTOR, parameters)]
+    contents = {document.key: _without(document.content, model) for document in found}
+    _UPDATE.run(
+        lane.connection,
+        [data for _, data, _ in to_rows([*contents.values()])],
+        [models_of(content) for content in contents.values()],
+        [0] * len(contents),
+        [*contents],
+    )
+    return found[-1].key if found else None
+
+
+def _without(content: Content, model: int) -> Content:
+    assert isinstance(content, Embedding)
+    vectors = {of: vector for of, vector in content.vectors.items() if of != model}
+    return Embedding.of_rounded(vectors, content.text, content.title, content.keep)
+
+
 def kept_beside(lane: Lane, new: Sequence[NewDocument]) -> list[NewDocument]:
     """Documents to put, with the vectors of other models that stored documents of the same content have.
 
@@ -91,6 +116,16 @@ def _with(content: Embedding, model: int, vector: Vectors) -> Embedding:
     return Embedding.of_vectors({**content.vectors, model: vector}, content.text, content.title, content.keep)
 
 
+_WITH_VECTOR = (
+    select(*documents.COLUMNS)
+    .where(
+        documents.TABLE.c.collection_id == bindparam("collection"),
+        documents.TABLE.c.models.bitwise_and(bindparam("models", type_=BigInteger)) != 0,
+        documents.TABLE.c.key > bindparam("after"),
+    )
+    .order_by(documents.TABLE.c.key)
+    .limit(bindparam("limit"))
+)
 _UPDATE = BulkStatement(
     sqlite="UPDATE documents SET content = ?, models = ?, revision = revision + ? WHERE key = ?",
     postgresql="""

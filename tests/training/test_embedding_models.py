@@ -136,3 +136,28 @@ def test_a_document_needs_the_vector_of_the_active_model(service: Service) -> No
         str(i) for i in range(N + 1)
     }
     refused(service.client.post(f"{PATH}/similar", json={"vectors": [NEW[0]], "model": "v2"}), 409, "other-model")
+
+
+def test_a_model_that_no_space_and_no_document_needs_is_deleted_with_its_vectors(service: Service) -> None:
+    service.put_new(range(40))
+    service.retrain(model="v2", force=True)
+    delete = f"{PATH}/models/v1"
+    problem = refused(service.client.delete(delete), 409, "model-in-use")
+    assert (problem["versions"], problem["n_documents"]) == ([1], 20)
+    service.put_new(range(N))
+    assert refused(service.client.delete(delete), 409, "model-in-use")["versions"] == [1]
+    problem = refused(service.client.delete(f"{PATH}/models/v2", params={"force": True}), 409, "model-in-use")
+    assert (problem["versions"], problem["n_documents"]) == ([2], 0)
+    assert service.client.delete(delete, params={"force": True}).status_code == 204
+    refused(service.client.delete(delete), 404, "not-found")
+    assert service.spaces() == [(2, "active", "v2")]
+    assert service.client.get(f"{PATH}/documents/3").json()["vectors"].keys() == {"v2"}
+
+    run_jobs(service.url, service.folder)
+    shown = service.client.get(f"{PATH}/documents/3").json()
+    assert (shown["model"], shown["revision"], "vectors" in shown) == ("v2", 1, False)
+    (model,) = service.client.get(f"{PATH}/models").json()["items"]
+    assert (model["name"], model["documents"]) == ("v2", N)
+    refused(service.client.post(f"{PATH}/rollback"), 404, "not-found")
+    service.put([N], ["v2"])
+    assert len(service.nearest(NEW[0], at_least_seq=service.client.get(PATH).json()["seq"])["matches"]) == N + 1

@@ -11,7 +11,7 @@ from service.web.problems import problem_responses
 from service.web.request_json import openapi_body, read_json_body
 from service.web.request_services import services_of
 from service.web.schemas.collections import CollectionName
-from service.web.schemas.vectors import EmbeddingModel, EmbeddingModels, NewVectors, PutVectors
+from service.web.schemas.vectors import EmbeddingModel, EmbeddingModels, Force, ModelName, NewVectors, PutVectors
 
 router = APIRouter(
     prefix="/v1/collections/{collection}",
@@ -58,3 +58,16 @@ async def list_models(request: Request, collection: CollectionName) -> Embedding
             for one in found
         ]
     )
+
+
+@router.delete(
+    "/models/{model}",
+    summary="Delete an embedding model",
+    status_code=204,
+    responses=problem_responses(409),
+)
+@needs("admin")
+async def delete_model(request: Request, collection: CollectionName, model: ModelName, force: Force = False) -> None:
+    """Takes a model away that no code space encodes; its vectors are deleted in the background. With `force`, retired
+    code spaces that encode it go with it."""
+    await services_of(request).vectors.delete_model(collection, model, force=force)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
+from fastapi import Path, Query
 from pydantic import BaseModel, Field
 
 from service.hashing.vectors import MAX_DIMS
 from service.web.schemas.collections import MODEL_PATTERN
 from service.web.schemas.documents import VECTOR, StoredId, Vector
 from service.web.schemas.request_body import RequestBody
+
+ModelName = Annotated[str, Path(pattern=MODEL_PATTERN, description="Name of an embedding model.")]
+Force = Annotated[bool, Query(description="Delete retired code spaces that encode it, too.")]
 
 
 class NewVector(RequestBody):
