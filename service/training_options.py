@@ -151,6 +151,23 @@ AIMS: Mapping[Aim, Mapping[str, object]] = {
     "nearest": {"neighbors": 5, "first_share": 0.0},
 }
 """Values that replace those of the preset of `neighbor`, by what its codes are for."""
+OF_VECTORS: Mapping[str, object] = {
+    "aim": "nearest",
+    "hidden": (),
+    "neighbors": 0,
+    "first_share": 0.0,
+    "start_dims": 0,
+    "drawn_neighbors": 0,
+    "corruption": 0.0,
+    "noise_start": 2.0,
+    "noise": 2.0,
+    "balance": 0.0,
+    "likeness": 0.0,
+    "nearest_likeness": 25.0,
+    "nearest_share": 1.0,
+    "learning_rate": 1e-3,
+}
+"""Values of `neighbor` for vectors unless an aim is named: codes are to keep what the model behind them finds alike."""
 LONGER: Mapping[Aim, float] = {"topics": 1.0, "both": 2.0, "nearest": 1.0}
 """How many times the epochs of `neighbor`."""
 
@@ -293,7 +310,7 @@ class TrainingOptions(BaseModel):
     nearest_share: float | None = Field(
         None,
         gt=0,
-        lt=1,
+        le=1,
         description="Share of the bits that learn it; the others learn likeness. Needs nearest_likeness.",
     )
 

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 
 from service.errors import InvalidInput
 from service.hashing.codes import check_n_bits
-from service.training_options import LONGER, TrainingOptions
+from service.training_options import LONGER, OF_VECTORS, TrainingOptions
 from training.models import Plan
 
 FEW_TEXTS = 1_800
@@ -56,6 +56,12 @@ class TrainingConfig(TrainingOptions):
         except InvalidInput as error:
             raise ValueError(str(error)) from None
 
+    def resolved_for(self, output: str) -> dict[str, Any]:
+        """The options, with what features of this kind ask for: codes of vectors keep the nearest, unless told."""
+        if output != "reals" or self.variant != "neighbor" or self.aim is not None:
+            return self.resolved
+        return {**self.resolved, **OF_VECTORS, **self.explicit}
+
     def plan(self, n_documents: int, output: str = "counts", n_features: int = 0) -> Plan:
         """Every number of the run: explicit options first, then the variant's preset, then what the corpus asks for.
 
@@ -64,7 +70,7 @@ class TrainingConfig(TrainingOptions):
             output: kind of their features: counts, bits or reals.
             n_features: number of features; 0 if not known, which is taken for few.
         """
-        explicit, resolved = self.explicit, self.resolved
+        explicit, resolved = self.explicit, self.resolved_for(output)
         # Word vectors that start at random need all steps.
         starts_well = output == "counts" and resolved["start_dims"] > 0
         fewer_steps = starts_well and n_documents <= FEW_TEXTS and n_features > MANY_WORDS

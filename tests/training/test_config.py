@@ -140,6 +140,16 @@ def test_larger_collections_have_one_plan(n_documents, batch_size, first_epochs,
     )
 
 
+def test_codes_of_vectors_keep_the_nearest_unless_an_aim_is_named():
+    plan = TrainingConfig().plan(5_000, "reals")
+    assert (plan.hidden, plan.neighbors, plan.first_epochs, plan.likeness) == ((), 0, 0, 0.0)
+    assert TrainingConfig().resolved_for("reals")["aim"] == "nearest"
+    assert TrainingConfig(hidden=(50,), noise=2.0).plan(5_000, "reals").hidden == (50,)
+    topics = TrainingConfig(aim="topics").plan(5_000, "reals")
+    assert (topics.neighbors, topics.hidden) == (20, (500, 500))
+    assert TrainingConfig(variant="denoising").plan(5_000, "reals").hidden == (500, 500)
+
+
 @pytest.mark.parametrize("output", ["bits", "reals"])
 def test_pictures_and_vectors_have_more_refined_neighbors_than_texts(output):
     assert [TrainingConfig().plan(n, output).refined_neighbors for n in (300, 3_000, 30_000)] == [5, 40, 100]

@@ -33,6 +33,7 @@ class Dataset:
         n_drawn: expected number of sources drawn for a target at each step of training; 0 uses all.
         vectors: `(n, n_dims)` float32 of unit length, one for each document; batches then have similarities, which
             likeness needs. None: no similarities.
+        has_cosines: batches have the cosines of their features without vectors too, which are then their similarities.
         partners: `(n, p)` int32, rows of the documents nearest to each; half of each batch are then partners of the
             other half, since a random batch holds almost no documents that are near one another. None: random batches.
     """
@@ -43,6 +44,7 @@ class Dataset:
     output: str = "counts"
     n_drawn: int = 0
     vectors: NDArray[np.float32] | None = None
+    has_cosines: bool = False
     partners: NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
@@ -89,11 +91,15 @@ class Dataset:
     def _likeness(
         self, rows: NDArray[np.int64], features: Features, device: torch.device
     ) -> tuple[torch.Tensor, torch.Tensor] | None:
-        """For each pair of rows `(B, B)`: cosine of features plus that of vectors, and the former; None: no vectors."""
-        if self.vectors is None:
+        """For each pair of rows `(B, B)`: cosine of features plus that of vectors, and the former; None: neither."""
+        if self.vectors is None and not self.has_cosines:
             return None
-        vectors, units = self.vectors[rows], unit_features(features)
+        units = unit_features(features)
         cosines = units @ units.T if isinstance(units, np.ndarray) else dense_product(units, csr_matrix(units.T))
+        if self.vectors is None:
+            alike = torch.from_numpy(cosines).to(device)
+            return alike, alike
+        vectors = self.vectors[rows]
         return torch.from_numpy(cosines + vectors @ vectors.T).to(device), torch.from_numpy(cosines).to(device)
 
     def _paired(self, batch_size: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -114,7 +114,7 @@ def fit(
     function = run.function(featurizer)
     counts = {"train": len(parts.train), "validation": len(parts.validation), "held_out": len(parts.held_out)}
     history = [*run.before, *run.history]
-    is_binary = run.model.has_binary_units
+    is_binary = run.model.has_binary_units and plan.noise > plan.noise_start  # noise that grows drives them there
     return FitResult(function, plan, history, held_out_loss, counts, clock.laps, choice, is_binary)
 
 
@@ -175,6 +175,8 @@ def learn(
     datasets = graph.dataset(train, check_cancelled, same=True), graph.dataset(validation, check_cancelled)
     if first is not None and (plan.likeness or plan.nearest_likeness):
         datasets = replace(datasets[0], vectors=first.view(train)), datasets[1]
+    elif plan.nearest_likeness:
+        datasets = replace(datasets[0], has_cosines=True), datasets[1]
     run = TrainingRun(*datasets, plan, config, first, graph)
     run.run(progress, check_cancelled, checkpoint_dir)
     return run, graph

@@ -31,6 +31,7 @@ from training.models.case_noise import case_noise
 from training.models.losses import (
     NEAREST_SIMILARITY_TEMPERATURE,
     NEAREST_UNIT_TEMPERATURE,
+    VECTOR_TEMPERATURES,
     Losses,
     imbalance,
     negative_log_likelihood,
@@ -60,8 +61,8 @@ class Batch:
         target: `(B, F)` rows to reconstruct: they sum to one (counts), are shares of ones (bits), or any reals.
         progress: share of the training that is done, 0 to 1.
         cases: `(B,)` int64, row numbers of the training documents; None if these are no training documents.
-        similarities: `(B, B)` similarity of each pair of documents by a first network; None without a first network.
-        cosines: `(B, B)` cosine of the features of each pair; None without a first network.
+        similarities: `(B, B)` similarity of each pair of documents by a first network; None without likeness.
+        cosines: `(B, B)` cosine of the features of each pair; None without likeness.
         sums: `(B, width)` what the first layer makes of the input, if who trains has computed it; else None.
     """
 
@@ -237,7 +238,8 @@ class Autoencoder(nn.Module):
         if plan.likeness > 0 and n_topic:
             parts["likeness"] = plan.likeness * unlikeness(units[:, :n_topic], similarities)
         if n_topic < plan.n_bits:
-            temperatures = NEAREST_SIMILARITY_TEMPERATURE, NEAREST_UNIT_TEMPERATURE
+            of_words = NEAREST_SIMILARITY_TEMPERATURE, NEAREST_UNIT_TEMPERATURE
+            temperatures = VECTOR_TEMPERATURES if plan.output == "reals" else of_words
             unlike = unlikeness(units[:, n_topic:], cosines, *temperatures)
             parts["nearest_likeness"] = plan.nearest_likeness * unlike
         return parts

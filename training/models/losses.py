@@ -15,6 +15,8 @@ UNIT_TEMPERATURE = 0.2
 """Divides the agreement of code units in `unlikeness`."""
 NEAREST_SIMILARITY_TEMPERATURE, NEAREST_UNIT_TEMPERATURE = 0.05, 0.15
 """The same where only the very nearest are to count."""
+VECTOR_TEMPERATURES = 0.05, 0.05
+"""The same for vectors of another model: equal, so that codes agree as far as the vectors do, not further."""
 
 
 @dataclass(frozen=True, slots=True)

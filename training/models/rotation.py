@@ -30,3 +30,10 @@ def rotation(vectors: NDArray[np.float32], n_bits: int, seed: int) -> NDArray[np
         turn = (u @ vt).T
     turned: NDArray[np.float32] = (axes @ turn).astype(np.float32)
     return turned
+
+
+def spread_axes(vectors: NDArray[np.float32], n_bits: int, seed: int) -> NDArray[np.float32]:
+    """As many rotations beside one another as `n_bits` takes, `(d, n_bits)` float32: one if that is at most `d`."""
+    d = vectors.shape[1]
+    widths = [min(d, n_bits - start) for start in range(0, n_bits, d)]
+    return np.concatenate([rotation(vectors, width, seed + i) for i, width in enumerate(widths)], axis=1)
