@@ -97,6 +97,20 @@ class Embedding:
         first, *others = sorted(vectors)
         return cls(vectors[first], text, title, keep, first, {model: vectors[model] for model in others})
 
+    @classmethod
+    def of_rounded(
+        cls, vectors: Mapping[int, NDArray[np.float32]], text: str | None, title: str | None, keep: Keep
+    ) -> Self:
+        """One of vectors by the number of their model, which were checked and rounded and nobody else changes."""
+        embedding = object.__new__(cls)
+        first = min(vectors)
+        for vector in vectors.values():
+            vector.setflags(write=False)
+        others = {model: vector for model, vector in vectors.items() if model != first}
+        for name, value in zip(cls.__slots__, (vectors[first], text, title, keep, first, others), strict=True):
+            object.__setattr__(embedding, name, value)
+        return embedding
+
     @property
     def vectors(self) -> dict[int, NDArray[np.float32]]:
         """All vectors, by the number of their model."""
@@ -282,9 +296,8 @@ def _embeddings_of(given: Sequence[GivenContent], models: EmbeddingModels, name:
         vectors = vector_batches.read_vectors([one.vector for one in given], model.dims, models.keep)
     except InvalidContent as error:
         raise InvalidContent(error.reason, error.position, name) from None
-    vectors.setflags(write=False)
     return [
-        _rounded_embedding(vector, one.text, one.title or None, models.keep, model.number)
+        Embedding.of_rounded({model.number: vector}, one.text, one.title or None, models.keep)
         for vector, one in zip(vectors, given, strict=True)
     ]
 
@@ -354,7 +367,7 @@ def of_model(content: Content, model: int) -> Content | None:
     if not isinstance(content, Embedding) or (content.model == model and not content.others):
         return content if models_of(content) >> model & 1 else None
     vector = content.vectors.get(model)
-    return None if vector is None else Embedding(vector, content.text, content.title, content.keep, model)
+    return None if vector is None else Embedding.of_rounded({model: vector}, content.text, content.title, content.keep)
 
 
 def models_of(content: Content) -> int:
@@ -437,7 +450,7 @@ def from_row(text: str | None, data: bytes | None, title: str | None = None) -> 
         return Image(data[1:])
     if data.startswith(vector_forms.MARKS):
         vectors, keep = vector_forms.from_row(data)
-        return Embedding.of_vectors(vectors, text, title, keep)
+        return Embedding.of_rounded(vectors, text, title, keep)
     raise ValueError(f"the content of a document has an unknown kind, {data[:1]!r}")
 
 
@@ -500,20 +513,6 @@ def _unchecked(text: str, title: str | None = None) -> Text:
     content = object.__new__(Text)
     object.__setattr__(content, "text", text)
     object.__setattr__(content, "title", title)
-    return content
-
-
-def _rounded_embedding(
-    vector: NDArray[np.float32], text: str | None, title: str | None, keep: Keep, model: int
-) -> Embedding:
-    """An embedding of a vector that was checked and rounded already."""
-    content = object.__new__(Embedding)
-    object.__setattr__(content, "vector", vector)
-    object.__setattr__(content, "text", text)
-    object.__setattr__(content, "title", title)
-    object.__setattr__(content, "keep", keep)
-    object.__setattr__(content, "model", model)
-    object.__setattr__(content, "others", {})
     return content
 
 

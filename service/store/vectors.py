@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sqlalchemy import BigInteger, bindparam, select
 
-from service.hashing.content import Content, Embedding, models_of, to_row
+from service.hashing.content import Content, Embedding, models_of, to_rows
 from service.hashing.vectors import Vectors
 from service.store import documents
 from service.store.database import Lane
@@ -57,7 +57,7 @@ def put(lane: Lane, model: int, vectors: Mapping[str, Vectors]) -> PutVectors:
             written[document.id] = document.key
     _UPDATE.run(
         lane.connection,
-        [to_row(content)[1] for _, content, _ in changed],
+        [data for _, data, _ in to_rows([content for _, content, _ in changed])],
         [models_of(content) for _, content, _ in changed],
         [int(is_replaced) for _, _, is_replaced in changed],
         [key for key, _, _ in changed],
@@ -104,7 +104,7 @@ def kept_beside(lane: Lane, new: Sequence[NewDocument]) -> list[NewDocument]:
 def _kept(content: Content, before: Content | None) -> Content:
     if not isinstance(content, Embedding) or not isinstance(before, Embedding):
         return content
-    whole = Embedding.of_vectors({**before.vectors, **content.vectors}, content.text, content.title, content.keep)
+    whole = Embedding.of_rounded({**before.vectors, **content.vectors}, content.text, content.title, content.keep)
     shared = content.vectors.keys() & before.vectors.keys()
     is_same = (content.text, content.title) == (before.text, before.title) and all(
         np.array_equal(content.vectors[model], before.vectors[model]) for model in shared
@@ -113,7 +113,7 @@ def _kept(content: Content, before: Content | None) -> Content:
 
 
 def _with(content: Embedding, model: int, vector: Vectors) -> Embedding:
-    return Embedding.of_vectors({**content.vectors, model: vector}, content.text, content.title, content.keep)
+    return Embedding.of_rounded({**content.vectors, model: vector}, content.text, content.title, content.keep)
 
 
 _WITH_VECTOR = (
