@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from service.hashing.digest import digest_of
@@ -24,6 +25,7 @@ from service.hashing.untrained import untrained_hash_function
 from service.store import codes, collections, spaces
 from service.store.database import Database
 from tests.flows.processes import Api, Process, running
+from tests.hashing.pictures import png
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "docs/api.md")
@@ -98,6 +100,7 @@ def test_the_pages_show_commands_and_most_are_run() -> None:
 def test_every_command_of_the_documents_works_as_it_is_written(sqlite_url: str, tmp_path: Path) -> None:
     notes = [{"id": f"note {i}", "text": f"How to bake bread of kind {i}", "metadata": {"n": i}} for i in range(20)]
     (tmp_path / "notes.jsonl").write_text("\n".join(map(json.dumps, notes)))
+    write_vectors_and_pictures(tmp_path)
     api = Api(sqlite_url, tmp_path, NEARBIT_MIN_TRAIN_DOCUMENTS="10")
     url = f"http://127.0.0.1:{api.port}"
     search_path = f"{programs(tmp_path / 'bin', url)}{os.pathsep}{os.environ['PATH']}"
@@ -122,6 +125,16 @@ def test_every_command_of_the_documents_works_as_it_is_written(sqlite_url: str, 
                 assert api.post(f"/jobs/{json.loads(ended.stdout)['id']}/cancel")["state"] == "cancelled"
             if "-X POST" in shell and "/duplicates " in shell:  # its groups are read next
                 assert Process(["-m", "service", "work", "--once"], tmp_path, "once", **database).wait() == 0
+
+
+def write_vectors_and_pictures(folder: Path) -> None:
+    """The files that the commands import: vectors of four numbers with ids, and pictures in two folders."""
+    np.save(folder / "vectors.npy", np.eye(4, dtype=np.float32) + 1)
+    (folder / "ids.txt").write_text("a\nb\nc\nd\n")
+    (folder / "documents.json").write_text(json.dumps({"documents": [{"id": id} for id in "abcd"]}))
+    for number, kind in enumerate(("cats", "dogs"), 1):
+        (folder / "photos" / kind).mkdir(parents=True)
+        (folder / "photos" / kind / f"{number}.png").write_bytes(png(8, 8 + number))
 
 
 def programs(folder: Path, url: str) -> Path:
