@@ -48,10 +48,10 @@ def read_head(file: IO[bytes], name: str) -> Head:
     """
     try:
         version = npy.read_magic(file)
+        if version not in _HEADS:
+            found = ".".join(map(str, version))
+            raise InvalidInput(f"{name} must be a .npy file of version 1.0 or 2.0, got {found}")
         head = Head(*_HEADS[version](file))
-    except KeyError:
-        found = ".".join(map(str, version))
-        raise InvalidInput(f"{name} must be a .npy file of version 1.0 or 2.0, got {found}") from None
     except _UNREADABLE as error:
         raise InvalidInput(f"{name} is not a .npy file that can be read: {error}") from None
     if head.dtype.hasobject:
