@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Self
 
@@ -205,6 +205,8 @@ class TrainingOptions(BaseModel):
         "auto",
         description="Parts of words, of 3 and 4 characters, beside words; auto: on where words of a sample are rare.",
     )
+    image_size: int = Field(32, ge=4, le=256, description="Width and height that pictures are resized to, in pixels.")
+    image_color: bool = Field(False, description="Keep the colors of pictures.")
 
     hidden: Annotated[tuple[Width, ...], Field(max_length=8)] | None = Field(
         None, description="Widths of the encoder's hidden layers."
@@ -361,6 +363,29 @@ class TrainingOptions(BaseModel):
         preset = VARIANTS[self.variant].preset
         by_aim = AIMS[self.aim] if self.aim and "aim" in preset else {}
         return {**DEFAULTS, **preset, **by_aim, **self.explicit}
+
+
+_OF_KIND: Mapping[str, tuple[str, ...]] = {
+    "text": ("max_features", "min_df", "language", "word_parts"),
+    "image": ("image_size", "image_color"),
+}
+"""Options of the features of one kind."""
+
+
+def check_kind(given: Iterable[str], kind: str) -> None:
+    """Refuse options that make features of another kind.
+
+    Args:
+        given: names of the options that the caller set.
+        kind: what is to be learned from: text, embedding or image.
+
+    Raises:
+        InvalidInput: there is one.
+    """
+    for owner, names in _OF_KIND.items():
+        if owner != kind and (misfits := [name for name in given if name in names]):
+            rule = f"{misfits[0]} is an option of kind {owner}, got kind {kind}"
+            raise InvalidInput(f"training options: {rule}", [{"where": f"body.{misfits[0]}", "rule": rule}])
 
 
 class IncompatibleOptions(ValueError):

@@ -42,11 +42,9 @@ def options_of(pairs: Sequence[str]) -> dict[str, Any]:
 
 
 class TrainingConfig(TrainingOptions):
-    """The options of one training run: those of every retrain, the width of the codes, and the size of pictures."""
+    """The options of one training run: those of every retrain, and the width of the codes."""
 
     n_bits: int = Field(64, description="Width of the codes in bits: a multiple of 8 between 8 and 256.")
-    image_size: int = Field(32, ge=4, le=256, description="Width and height that pictures are resized to, in pixels.")
-    image_color: bool = Field(False, description="Keep the colors of pictures.")
 
     @field_validator("n_bits")
     @classmethod

@@ -21,6 +21,7 @@ from service.store.jobs import Job
 from service.store.promotion import Promotion
 from service.store.spaces import CodeSpace
 from service.threads import run_in_thread, run_read
+from service.training_options import check_kind
 
 # What a promotion encodes while its caller waits: about half a second of a slow core. More is a job.
 _PROMOTE_AT_ONCE, _PROMOTE_AT_ONCE_CHARS = 1_000, 1_000_000
@@ -45,6 +46,7 @@ class SpaceWriter:
 
         Raises:
             NotFound: there is no such collection.
+            InvalidInput: an option makes features of another kind, or the collection has no such model.
             TooFewDocuments: the collection, or the part that has vectors of the model, is too small to learn from.
             RetrainRunning: a retrain of the collection is queued or running.
         """
@@ -53,6 +55,7 @@ class SpaceWriter:
     def _enqueue_retrain(self, name: str, params: dict[str, Any]) -> Job:
         with self.database.read() as connection:
             collection = collections.get(connection, name)
+            check_kind(params, collection.kind)
             n_documents = self._n_trainable(connection, collection, params.get("model"))
         if n_documents < self.settings.min_train_documents:
             raise TooFewDocuments(name, self.settings.min_train_documents, n_documents)

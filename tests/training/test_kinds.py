@@ -90,7 +90,12 @@ def test_vectors_and_pictures_are_learned_from_and_live_as_texts_do(url: str, ki
         assert client.post(f"{PATH}/documents", json={"documents": documents}).status_code == 201
         until(client, "/readyz", 200)
 
-        job = job_of(client, url, tmp_path, "retrain", FAST)
+        if kind == "image":
+            refusal = client.post(f"{PATH}/retrain", json={**FAST, "word_parts": "on"})
+            assert refusal.status_code == 422
+            assert "word_parts is an option of kind text, got kind image" in refusal.json()["detail"]
+        of_kind = {"image_size": 8, "image_color": True} if kind == "image" else {}
+        job = job_of(client, url, tmp_path, "retrain", {**FAST, **of_kind})
         assert job["progress"]["version"] == 2
         (space, _) = client.get(f"{PATH}/spaces").json()["items"]
         assert set(space["report"]["recall"]) == {"this", "untrained", "active"}
