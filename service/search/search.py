@@ -47,7 +47,7 @@ _RERANKED_AT_ONCE = 10_000
 """Documents of shortlists that the queries of one request hold at a time."""
 _BRIEF_MATCHES, _BRIEF_HIGHLIGHTS, _BRIEF_DIVERSE = 200, 10, 20
 """Matches, those with highlights, and those unlike one another, that may be found on the event loop."""
-_BRIEF_SHORTLIST, _BRIEF_VECTORS, _BRIEF_QUERY_CHARS = 1_000, 200, 2_000
+_BRIEF_SHORTLIST, _BRIEF_VECTORS, _BRIEF_QUERY_CHARS = 1_000, 100, 2_000
 """Documents that may be re-ranked on the event loop by words, and by vectors, which are read from SQL; and characters
 of queries that are taken apart for that."""
 _BRIEF_DOCUMENTS, _BRIEF_CHARS = 50_000, 1_000
