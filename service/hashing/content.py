@@ -372,7 +372,9 @@ def of_model(content: Content, model: int) -> Content | None:
 
 def models_of(content: Content) -> int:
     """Which models made vectors of a content: bit n is set for number n; that of `FIRST` for what is no vector."""
-    return sum(1 << model for model in content.vectors) if isinstance(content, Embedding) else 1 << FIRST
+    if not isinstance(content, Embedding):
+        return 1 << FIRST
+    return (1 << content.model) + sum(1 << model for model in content.others)
 
 
 def from_wire(*, text: str, title: str | None = None) -> Content:
