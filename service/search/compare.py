@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Literal
 
 import numpy as np
+from sqlalchemy import Connection
 
 from service.config import Settings
 from service.encoding import Encoder
@@ -19,7 +20,7 @@ from service.index.replicas import Follower
 from service.index.words import Clause
 from service.search.bounds import READ_SOON_SEQ, located
 from service.search.sources import SqlSource
-from service.store import collections, documents
+from service.store import collections, documents, embedding_models
 from service.store.database import Database
 from service.store.documents import Document
 from service.store.overviews import SpaceReference
@@ -103,6 +104,7 @@ class Compare:
 
         Raises:
             NotFound: no such collection, or no document of one of the ids, which it names.
+            VectorsMissing: one has no vector of the model that the active space encodes.
         """
         found = await self._located(collection, a, b)
         explained = await self.encoder.explain(str(found.space.digest), [one.content for one in found.both])
@@ -116,7 +118,7 @@ class Compare:
             with self.database.read() as connection:
                 found = collections.get(connection, collection)
                 space = SqlSource.of(connection, found.id).space
-                both = [documents.get(connection, found.id, id) for id in (a, b)]
+                both = [_read(connection, found.id, id, space.model) for id in (a, b)]
             seqs.append(found.last_seq)
             words = self.follower.documents(found.id)
             has_words = words is not None and words.read_seq >= seqs[0]
@@ -137,6 +139,12 @@ class _Located:
     space: SpaceReference
     both: Sequence[Document]
     words: DocumentReplica | None
+
+
+def _read(connection: Connection, collection_id: int, id: str, model: int) -> Document:
+    """A document with what a space of an embedding model encodes of it."""
+    document = documents.get(connection, collection_id, id)
+    return replace(document, content=embedding_models.hashed(connection, collection_id, document.content, model))
 
 
 def _compared(found: _Located, explained: Sequence[WordContributions]) -> Comparison:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from service.config import Settings
-from service.errors import SeqNotReached, VectorsMissing
+from service.errors import SeqNotReached
 from service.hashing.codes import Codes
-from service.hashing.content import Content, Kind, of_model
+from service.hashing.content import Content, Kind
 from service.hashing.embedding_models import EmbeddingModels
 from service.index.columns.view import ColumnView
 from service.index.document_replica import DocumentReplica
@@ -147,7 +147,7 @@ def _stored(
         content: Content | None = None
         if code is None or request.needs_content(found.kind):  # stored a moment ago, or asked for by its words
             stored = documents.get(connection, found.collection_id, request.document_id).content
-            content = _hashed(connection, found.collection_id, source, stored)
+            content = embedding_models.hashed(connection, found.collection_id, stored, source.space.model)
         return {request.document_id: StoredExample(found.key, code, content)}
     ids = dict.fromkeys(one.id for one in (*request.positive, *request.negative) if one.id is not None)
     return {id: _example(connection, found.collection_id, source, id) for id in ids}
@@ -155,13 +155,5 @@ def _stored(
 
 def _example(connection: Connection, collection_id: int, source: SearchSource, id: str) -> StoredExample:
     document = documents.get(connection, collection_id, id)
-    content = _hashed(connection, collection_id, source, document.content)
+    content = embedding_models.hashed(connection, collection_id, document.content, source.space.model)
     return StoredExample(document.key, codes.get(connection, source.space.id, document.key), content)
-
-
-def _hashed(connection: Connection, collection_id: int, source: SearchSource, content: Content) -> Content:
-    """What the answering space encodes of a stored content."""
-    found = of_model(content, source.space.model)
-    if found is None:
-        raise VectorsMissing(embedding_models.name_of(connection, collection_id, source.space.model), 1)
-    return found

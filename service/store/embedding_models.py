@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from service.errors import InvalidInput, ModelInUse, NotFound, VectorsMissing
+from service.hashing.content import Content, of_model
 from service.hashing.embedding_models import FIRST, MAX_MODELS, EmbeddingModel, EmbeddingModels
 from service.store import documents, schema, spaces
 from service.store.collections import Collection
@@ -166,17 +167,29 @@ def coverage(connection: Connection, collection_id: int) -> list[ModelCoverage]:
     built = [space for space in spaces.list(connection, collection_id) if space.state != "failed"]
     found = []
     for number, name, dims, created_at in connection.execute(_OVERVIEW, {"collection": collection_id}):
-        of_model = [space for space in built if space.model == number]
+        encoding = [space for space in built if space.model == number]
         found.append(
             ModelCoverage(
                 EmbeddingModel(number, name, dims),
                 created_at,
                 counts.get(number, 0),
                 n_documents,
-                [space.version for space in of_model],
-                any(space.state == "active" for space in of_model),
+                [space.version for space in encoding],
+                any(space.state == "active" for space in encoding),
             )
         )
+    return found
+
+
+def hashed(connection: Connection, collection_id: int, content: Content, number: int) -> Content:
+    """What a code space of a model encodes of a stored content.
+
+    Raises:
+        VectorsMissing: it has no vector of that model.
+    """
+    found = of_model(content, number)
+    if found is None:
+        raise VectorsMissing(name_of(connection, collection_id, number), 1)
     return found
 
 

@@ -112,6 +112,11 @@ def test_a_forced_retrain_leaves_out_what_has_no_vector_and_says_so(service: Ser
     seq = service.client.get(PATH).json()["seq"]
     assert len(service.nearest(NEW[0], at_least_seq=seq)["matches"]) == 40
     refused(service.client.get(f"{PATH}/documents/50/similar"), 409, "vectors-missing")
+    refused(service.client.get(f"{PATH}/compare", params={"a": "1", "b": "50"}), 409, "vectors-missing")
+    bits = service.client.get(f"{PATH}/compare", params={"a": "1", "b": "2"}).json()
+    code = service.client.get(f"{PATH}/documents/1/similar").json()["code"]
+    ones = {bit["bit"] for bit in (*bits["agreeing"], *bits["differing"]) if bit["a"]}
+    assert ones == {i for i in range(32) if int(code, 16) >> (31 - i) & 1}
     service.put_new(range(50, N))
     seq = service.client.get(PATH).json()["seq"]
     answer = service.nearest(NEW[50], at_least_seq=seq, rerank="features", shortlist=N + 10)

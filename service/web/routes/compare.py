@@ -21,7 +21,7 @@ router = APIRouter(
     prefix="/v1/collections/{collection}/compare",
     tags=["explanations"],
     route_class=GuardedRoute,
-    responses=problem_responses(401, 403, 404, 421, 422, 503),
+    responses=problem_responses(401, 403, 404, 409, 421, 422, 503),
 )
 
 QueryId = Annotated[
