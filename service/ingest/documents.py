@@ -118,7 +118,7 @@ class DocumentWriter:
             duplicates.check(stored.n_bits)
         contents = [document.content for document in new]
         for _ in range(_ATTEMPTS):
-            space = await run_read(self.database, self._read_active_space, stored.id)
+            space, models = await run_read(self.database, self._read_active, stored)
             encoded = await self.encoder.encode(str(space.digest), _hashed(contents, space, models))
             lookup = None
             if duplicates is not None:
@@ -144,9 +144,11 @@ class DocumentWriter:
         if repeated := [id for id, n in times.items() if n > 1]:
             raise DuplicateIds(repeated)
 
-    def _read_active_space(self, collection_id: int) -> CodeSpace:
+    def _read_active(self, collection: Collection) -> tuple[CodeSpace, EmbeddingModels | None]:
+        """The active space, and the embedding models, one of which it encodes."""
         with self.database.read() as connection:
-            return spaces.active(connection, collection_id)
+            models = embedding_models.of_collection(connection, collection)
+            return spaces.active(connection, collection.id), models
 
     def _commit(
         self,

@@ -15,7 +15,8 @@ from service.errors import Conflict, DuplicateIds, InvalidContent, InvalidInput
 from service.hashing.content import Embedding
 from service.hashing.embedding_models import EmbeddingModel
 from service.hashing.encoded import Encoded
-from service.hashing.vectors import Keep, Vectors, read_vector
+from service.hashing.vector_batches import read_vectors
+from service.hashing.vectors import Keep, Vectors
 from service.index.replicas import Follower
 from service.ingest.collections import get_collection
 from service.store import codes, deletion, embedding_models, spaces, vectors
@@ -68,12 +69,13 @@ class VectorWriter:
         self._check(stored, given)
         model = await run_in_thread(self._model, stored, name, dims, given)
         assert stored.vectors is not None
-        by_id = await run_in_large_thread(_read, given, model.dims, stored.vectors.keep)
+        keep = stored.vectors.keep
+        by_id = await run_in_large_thread(_read, given, model.dims, keep)
         for _ in range(_ATTEMPTS):
             space = await run_read(self.database, self._read_active_space, stored.id)
             encoded = None
             if space.model == model.number:
-                contents = [Embedding(vector, keep="float32", model=model.number) for vector in by_id.values()]
+                contents = [Embedding.of_rounded({model.number: one}, None, None, keep) for one in by_id.values()]
                 encoded = await self.encoder.encode(str(space.digest), contents)
             put = await run_in_thread(self._commit, stored.id, model.number, by_id, space, encoded)
             if put is not None:
@@ -158,10 +160,8 @@ def _read(given: Sequence[GivenVector], dims: int, keep: Keep) -> dict[str, Vect
     Raises:
         InvalidContent: one is no vector of that width, with its place.
     """
-    found = {}
-    for position, one in enumerate(given):
-        try:
-            found[one.id] = Embedding(read_vector(one.vector, dims), keep=keep).vector
-        except InvalidContent as error:
-            raise InvalidContent(error.reason, position, "vectors") from None
-    return found
+    try:
+        vectors = read_vectors([one.vector for one in given], dims, keep)
+    except InvalidContent as error:
+        raise InvalidContent(error.reason, error.position, "vectors") from None
+    return {one.id: vector for one, vector in zip(given, vectors, strict=True)}
