@@ -230,7 +230,8 @@ class Retrain:
         with self.database.write() as connection:
             spaces.set_report(connection, space.id, whole)
         if not self._is_forced and active.model == space.model:  # codes of other vectors find other neighbors
-            check_not_worse(report, active.version, config.resolved.get("aim", "both"))
+            output = "reals" if collection.kind == "embedding" else "counts"
+            check_not_worse(report, active.version, config.resolved_for(output).get("aim", "both"))
         with self.database.write() as connection:
             return spaces.move(connection, space.id, "ready")
 

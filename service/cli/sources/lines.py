@@ -109,7 +109,7 @@ def _needs(first: bytes) -> Needs:
     vector = document.get("vector")
     if isinstance(vector, list):
         return Needs("embedding", len(vector), f"its first line has a vector of {len(vector)} numbers: kind embedding")
-    if vector is not None:
+    if vector is not None or "vectors" in document:
         return Needs("embedding", None, "its first line has a vector: kind embedding")
     return Needs("text")
 
