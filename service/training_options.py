@@ -491,6 +491,8 @@ def _allowed_choice(schema: Mapping[str, Any]) -> str:
             return str(description).partition(": ")[2].rstrip(".")
         case {"type": "boolean"}:
             return "true or false"
+        case {"type": "string", "maxLength": most}:
+            return f"a text of at most {most} characters"
     kind = {"integer": "an integer", "number": "a number"}[schema["type"]]
     bounds = [
         f"{word} {schema[key]:,}"

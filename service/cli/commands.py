@@ -27,7 +27,7 @@ from service.cli.output import (
     matches_table,
     watch_job,
 )
-from service.cli.sources.vectors import BesideVectors
+from service.cli.sources.beside import BesideVectors
 from service.config import Settings
 from service.errors import ConfigurationError, NearbitError, explained
 from service.logs import configure_logging

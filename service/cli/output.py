@@ -13,9 +13,9 @@ from rich.table import Column, Table
 
 from service.cli.client import Client
 from service.cli.importing import Counts, Import
+from service.cli.sources.beside import BesideVectors
 from service.cli.sources.opening import open_source
 from service.cli.sources.source import Refused, Source
-from service.cli.sources.vectors import BesideVectors
 from service.errors import InvalidInput, NearbitError
 from service.safe_text import cell, safe_json, safe_text, say
 

@@ -94,7 +94,7 @@ BAD = [
     (b'{"id": "a", "text": "x"} {}', "must be JSON: Extra data"),
     (b'{"id": "a", "text": "\xff"}', "must be UTF-8, got byte 0xff"),
     (b'{"id": "a", "text": "x", "txt": "y"}', "txt: "),
-    (b'{"id": "a"}', "text: "),
+    (b'{"id": "a"}', "text is missing"),
     (b'{"id": "a", "text": 3}', "text: "),
     (b'{"id": "a", "text": " "}', "text"),
     (b'{"id": ["a"], "text": "x"}', "id: "),

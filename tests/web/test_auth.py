@@ -82,6 +82,7 @@ def test_the_scope_of_a_route_follows_from_its_method_and_kind() -> None:
     assert {name for name, needed in found.items() if needed == "write"} == {
         f"POST {one}/documents",
         f"POST {one}/documents/delete",
+        f"POST {one}/vectors",
         f"DELETE {one}/documents/{{id:path}}",
     }
     read = {name for name, needed in found.items() if needed == "read"}

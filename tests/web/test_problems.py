@@ -17,6 +17,7 @@ EXAMPLES = {
     "int | None": 3,
     "str | None": "hidden",
     "list[str]": ["a", "b"],
+    "list[int]": [1, 2],
     "object": 5,
     "list[dict[str, str]] | None": [{"where": "body.k", "rule": "must be positive"}],
 }

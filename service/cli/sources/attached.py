@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import uuid4
 
-from numpy.lib import format as npy
-
 
 class Attached(Protocol):
     """How the contents of documents become parts of a body."""
@@ -34,6 +32,8 @@ class Vectors:
         """The one part `vectors`."""
         file = io.BytesIO()
         head = {"descr": self.entries, "fortran_order": False, "shape": (len(contents), self.dims)}
+        from numpy.lib import format as npy  # which only vectors wait for
+
         npy.write_array_header_1_0(file, head)
         yield "vectors", [file.getvalue(), *contents]
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from service.cli.sources.arrays import NPZ
+from service.cli.sources.beside import BesideVectors
 from service.cli.sources.lines import Lines
 from service.cli.sources.pictures import PictureFolder
 from service.cli.sources.source import Source
-from service.cli.sources.vectors import BesideVectors, VectorFile
 from service.errors import InvalidInput
-from service.hashing.npy import NPY
 
 
 def open_source(path: Path, beside: BesideVectors | None = None, label: str | None = None) -> Source:
@@ -33,11 +31,15 @@ def open_source(path: Path, beside: BesideVectors | None = None, label: str | No
         raise InvalidInput(f"--label is for folders of pictures, got {path}")
     if path.is_dir():
         return PictureFolder(path, label)
-    return VectorFile(path, beside) if is_vectors else Lines(path)
+    if not is_vectors:
+        return Lines(path)
+    from service.cli.sources.vectors import VectorFile  # numpy, which only vectors wait for
+
+    return VectorFile(path, beside)
 
 
 def _begins_as_vectors(path: Path) -> bool:
     if path.suffix in (".npy", ".npz"):
         return True
     with path.open("rb") as file:
-        return file.read(len(NPY)).startswith((NPY, NPZ))
+        return file.read(6).startswith((b"\x93NUMPY", b"PK\x03\x04"))

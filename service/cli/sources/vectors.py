@@ -5,7 +5,6 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from service.cli.sources.arrays import NPZ, ZippedArray, batches_of, check_ids, open_array
 from service.cli.sources.attached import Vectors
+from service.cli.sources.beside import BesideVectors
 from service.cli.sources.rows import RowValues
 from service.cli.sources.source import Needs, ReadDocument, Refused, read_document
 from service.errors import InvalidInput
@@ -23,27 +23,6 @@ from service.hashing.npy import Head, check_shape, check_vectors
 _SENT_AS_THEY_ARE = ("<f4", "<f2")
 VECTORS, IDS = "vectors", "ids"
 """Names of the arrays of a `.npz` file."""
-
-
-@dataclass(frozen=True, slots=True)
-class BesideVectors:
-    """Files with a line for each vector.
-
-    Attributes:
-        ids: one id a line, or a `.npy` file of them; without it, and without ids in a `.npz` file, rows are numbered.
-        metadata: one JSON object a line.
-        texts: one text a line; where the file ends in `.jsonl`, one JSON string, or object with `text` and `title`.
-    """
-
-    ids: Path | None = None
-    metadata: Path | None = None
-    texts: Path | None = None
-
-    @property
-    def given(self) -> dict[str, Path]:
-        """Those that are given, by name."""
-        named = {"ids": self.ids, "metadata": self.metadata, "texts": self.texts}
-        return {name: path for name, path in named.items() if path is not None}
 
 
 class VectorFile:

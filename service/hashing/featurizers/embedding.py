@@ -71,7 +71,9 @@ class EmbeddingFeaturizer:
         if not self.project or self.n_features < WIDE:
             return vectors - self.mean
         direction = self.mean / _or_one(np.linalg.norm(self.mean[None], axis=1))  # (n_features,)
-        distinct: NDArray[np.float32] = vectors - (vectors @ direction)[:, None] * direction
+        # Not a product of matrices: that would sum in another order for one vector than for many.
+        along = (vectors * direction).sum(axis=1, keepdims=True)  # (n, 1)
+        distinct: NDArray[np.float32] = vectors - along * direction
         return distinct
 
     def _scaled(self, contents: Contents, width: int) -> NDArray[np.float32]:

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
+from service.cli.sources.beside import BesideVectors
 from service.cli.sources.opening import open_source
 from service.cli.sources.source import ReadDocument, Refused
-from service.cli.sources.vectors import BesideVectors
 from service.errors import InvalidInput
 
 VECTORS = np.arange(1, 13, dtype=np.float32).reshape(4, 3)

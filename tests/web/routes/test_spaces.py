@@ -85,6 +85,7 @@ def test_a_retrain_of_too_few_documents_is_refused_with_the_number_that_is_neede
             for n_bits, shown in ((33, "33"), (512, "512"), ("many", '"many"'))
         ),
         ({"image_size": 8}, "body.image_size", "image_size is an option of kind image, got kind text"),
+        ({"model": 3}, "body.model", "model must be a text of at most 64 characters, got 3"),
         ({"force": "perhaps"}, "body.force", 'force must be true or false, got "perhaps"'),
     ],
 )
