@@ -17,8 +17,8 @@ from service.cli.client import Client
 from service.cli.importing import Counts, Import
 from service.cli.output import ImportOptions, import_documents
 from service.cli.sources.beside import BesideVectors
-from service.cli.sources.vectors import VectorFile
 from service.cli.sources.source import ReadDocument
+from service.cli.sources.vectors import VectorFile
 from service.errors import Conflict, InvalidInput
 from tests.cli.test_importing import Through, app
 from tests.hashing.pictures import png
