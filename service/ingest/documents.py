@@ -17,18 +17,10 @@ from service.config import Settings
 from service.encoding import Encoder
 from service.errors import Conflict, DuplicateIds, InvalidContent, InvalidInput
 from service.hashing.codes import Codes
-from service.hashing.content import (
-    Content,
-    Embedding,
-    GivenContent,
-    check_contents,
-    check_kind,
-    contents_of,
-    from_wire,
-    of_model,
-)
+from service.hashing.content import Content, Embedding, check_contents, from_wire, of_model
 from service.hashing.embedding_models import EmbeddingModels
 from service.hashing.encoded import Encoded
+from service.hashing.given import GivenContent, check_kind, contents_of
 from service.index.replicas import Follower
 from service.ingest.collections import get_collection, get_models
 from service.ingest.duplicates import DuplicateCheck, DuplicatesOf, Lookup, show

@@ -13,17 +13,9 @@ from service.config import Settings
 from service.encoding import Encoder
 from service.errors import InvalidInput
 from service.hashing.codes import Codes
-from service.hashing.content import (
-    Content,
-    Embedding,
-    GivenContent,
-    check_content,
-    check_contents,
-    contents_of,
-    from_wire,
-    size_of,
-)
+from service.hashing.content import Content, Embedding, check_content, check_contents, from_wire, size_of
 from service.hashing.encoded import Encoded
+from service.hashing.given import GivenContent, contents_of
 from service.index.words import Clause
 from service.search import fuse
 from service.search.fuse import Direction

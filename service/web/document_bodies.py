@@ -12,7 +12,7 @@ from fastapi import Request
 from pydantic import ValidationError
 
 from service.errors import InvalidInput
-from service.hashing.content import GivenContent
+from service.hashing.given import GivenContent
 from service.hashing.npy import identified_vectors_in, vectors_in
 from service.threads import run_in_large_thread
 from service.web.multipart import MULTIPART, Part, read_parts

@@ -9,12 +9,10 @@ from service.errors import InvalidContent
 from service.hashing.content import (
     _SEEN,
     Embedding,
-    GivenContent,
     Image,
     Text,
     check_content,
     check_contents,
-    contents_of,
     document_to_wire,
     from_row,
     from_wire,
@@ -26,6 +24,7 @@ from service.hashing.content import (
     to_wire,
 )
 from service.hashing.embedding_models import EmbeddingModel, EmbeddingModels
+from service.hashing.given import GivenContent, contents_of
 from tests.hashing.pictures import PNG
 
 

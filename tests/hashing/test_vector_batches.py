@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from service.errors import InvalidContent
-from service.hashing.content import Embedding, GivenContent, Text, contents_of, to_row, to_rows
+from service.hashing.content import Embedding, Text, to_row, to_rows
 from service.hashing.embedding_models import EmbeddingModel, EmbeddingModels
+from service.hashing.given import GivenContent, contents_of
 from service.hashing.vector_batches import read_vectors
 from service.hashing.vectors import Keep, read_vector, rounded
 
