@@ -107,7 +107,8 @@ class DocumentReplicas:
         assert folder is not None
         used = {replica.snapshot_name for replica in self._replicas.values()}
         latest: dict[int, tuple[float, str]] = {}
-        for name in snapshot.names(folder):
+        there = snapshot.names(folder)
+        for name in there:
             found = _SNAPSHOT_NAME.match(name)
             if found is None:
                 used.add(name)  # of somebody else
@@ -117,7 +118,7 @@ class DocumentReplicas:
                 if age_s < _STALE_S:
                     used.add(name)
         kept = used | {name for _, name in latest.values()}  # the latest waits for words that are not in memory now
-        for path in snapshot.prune(folder, kept):
+        for path in snapshot.prune(folder, set(there) - kept):
             log.info("snapshot of words deleted", path=str(path))
 
     def step_columns(self, collection: Overview) -> None:

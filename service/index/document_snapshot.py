@@ -59,9 +59,9 @@ def age_s(folder: Path, name: str) -> float:
     return min(of_words.age_s(folder, name), of_columns.age_s(folder, name))
 
 
-def prune(folder: Path, keep: Collection[str]) -> list[Path]:
-    """Delete all snapshots but those to keep; return what was deleted.
+def prune(folder: Path, outdated: Collection[str]) -> list[Path]:
+    """Delete the snapshots of these names; return what was deleted.
 
     Processes that have mapped a deleted file go on with it.
     """
-    return [*of_words.prune(folder, keep), *of_columns.prune(folder, keep)]
+    return [*of_words.prune(folder, outdated), *of_columns.prune(folder, outdated)]

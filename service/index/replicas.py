@@ -543,7 +543,7 @@ class Follower:
             keep += [
                 n for n in there if n.isdecimal() and int(n) > newest and snapshot.age_s(self.snapshots, n) < _STALE_S
             ]
-            for path in snapshot.prune(self.snapshots, keep):
+            for path in snapshot.prune(self.snapshots, set(there).difference(keep)):
                 log.info("snapshot deleted, its space is gone", path=str(path))
             self._documents.prune({collection.collection_id for collection in self._overview})
         except OSError as error:

@@ -121,12 +121,12 @@ class SnapshotFile:
         except FileNotFoundError:
             return float("inf")
 
-    def prune(self, folder: Path, keep: Collection[str]) -> list[Path]:
-        """Delete all snapshots but those to keep, and drafts whose process was killed; return what was deleted.
+    def prune(self, folder: Path, outdated: Collection[str]) -> list[Path]:
+        """Delete the snapshots of these names, and drafts whose process was killed; return what was deleted.
 
-        Processes that have mapped a deleted file go on with it.
+        Processes that have mapped a deleted file go on with it. What is not named stays: it may have just been written.
         """
-        gone = [self.path_of(folder, name) for name in self.names(folder) if name not in keep]
+        gone = [path for name in outdated if (path := self.path_of(folder, name)).exists()]
         for draft in folder.glob(f"*{_DRAFT}"):
             try:
                 if time.time() - draft.stat().st_mtime > _ABANDONED_S:

@@ -404,6 +404,19 @@ def test_the_latest_snapshot_of_words_that_are_not_in_memory_is_kept_however_old
     assert snapshot.names(tmp_path) == []
 
 
+def test_a_snapshot_that_is_written_while_others_are_looked_at_is_kept(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = WordHistory(database)
+    history.write([1], ["cat"], [None])
+    follower = process(database, tmp_path)
+    assert snapshot.names(tmp_path)
+    written = snapshot.path_of(tmp_path, f"words-{history.collection.id}-fr-1")
+    monkeypatch.setattr(module.snapshot, "age_s", lambda *_: written.touch() or 0.0)
+    follower._documents.prune({history.collection.id})
+    assert written.exists()
+
+
 def test_many_changes_are_applied_in_parts_one_a_poll(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.index.document_replica._CHARS_AT_ONCE", 10)
     history = WordHistory(database)

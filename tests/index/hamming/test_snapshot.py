@@ -107,7 +107,7 @@ def test_a_newer_snapshot_replaces_the_older_and_a_failed_one_does_not(
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_prune_keeps_only_the_named_spaces(path: Path) -> None:
+def test_prune_deletes_only_the_named_spaces(path: Path) -> None:
     other = snapshot.save(some_table(), path.parent, "def", 1)
-    assert snapshot.prune(path.parent, {"abc"}) == [other]
+    assert snapshot.prune(path.parent, {"def", "gone"}) == [other]
     assert list(path.parent.iterdir()) == [path]

@@ -81,5 +81,5 @@ def test_a_file_that_cannot_be_trusted_is_refused(path: Path) -> None:
 def test_snapshots_of_codes_and_of_words_share_a_folder(path: Path) -> None:
     hamming_snapshot.path_of(path.parent, "abc").touch()
     assert (snapshot.names(path.parent), hamming_snapshot.names(path.parent)) == (["abc"], ["abc"])
-    assert snapshot.prune(path.parent, []) == [path]
+    assert snapshot.prune(path.parent, ["abc"]) == [path]
     assert hamming_snapshot.names(path.parent) == ["abc"]
