@@ -60,8 +60,8 @@ class Process:
         self.child.send_signal(signal.SIGTERM)
         return self.wait()
 
-    def wait(self) -> int:
-        status = self.child.wait(60)
+    def wait(self, at_most_s: float = 60) -> int:
+        status = self.child.wait(at_most_s)
         if self.child.stdin:
             self.child.stdin.close()
         return status
@@ -86,9 +86,9 @@ class Api(Process):
         except httpx2.TransportError:
             return False
 
-    def wait(self) -> int:
+    def wait(self, at_most_s: float = 60) -> int:
         self.http.close()
-        return super().wait()
+        return super().wait(at_most_s)
 
     def get(self, path: str, **parameters: Any) -> dict[str, Any]:
         return self._checked(self.http.get(path, params=parameters))

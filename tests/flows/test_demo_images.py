@@ -26,7 +26,7 @@ def demonstration(folder: Path) -> Iterator[Process]:
             yield demo
         finally:
             demo.child.send_signal(signal.SIGINT)
-            demo.wait()
+            demo.wait(150)  # each process that it stops may take its time: 30 s for requests, 15 s for each worker
 
 
 def test_the_demonstration_of_pictures_learns_once_and_shows_neighbors_each_time(tmp_path: Path) -> None:
