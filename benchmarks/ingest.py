@@ -30,7 +30,7 @@ from rich.table import Table
 from benchmarks.serve import Http, free_port, process
 from service.cli.sources.attached import Vectors, multipart_body
 from service.config import Settings
-from service.hashing.content import GivenContent
+from service.hashing.given import GivenContent
 from service.hashing.vectors import VectorSettings
 from service.services import Services
 from service.store.documents import NewDocument
