@@ -258,7 +258,7 @@ def to_row(content: Content) -> tuple[str | None, bytes | None, str | None]:
 
 
 def to_rows(contents: Contents) -> Sequence[tuple[str | None, bytes | None, str | None]]:
-    """`to_row` of each content; vectors of the first model of one collection together, in a tenth of the time."""
+    """`to_row` of each content; vectors of the first model of one collection together, in a fifth of the time."""
     embeddings = [content for content in contents if isinstance(content, Embedding)]
     forms = {(one.keep, len(one.vector), one.model, len(one.others)) for one in embeddings}
     if len(embeddings) < len(contents) or len(forms) != 1 or (form := forms.pop())[2:] != (FIRST, 0):
