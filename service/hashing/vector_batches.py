@@ -1,4 +1,4 @@
-"""Many vectors at once: from the wire, rounded, and into rows, in a half (base64) to a fifth of the time of one by one."""
+"""Many vectors at once: read, rounded, and written to rows, in a half (base64) to a fifth of the time of each alone."""
 
 from __future__ import annotations
 
