@@ -30,6 +30,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from service import tracing
 from service.errors import EncoderUnavailable, QueueFull
 from service.hashing.content import Contents, Image, size_of
 from service.hashing.contributions import WordContributions
@@ -225,7 +226,8 @@ class Batcher:
         request = _Request(digest, function, contents, sizes, future, sum(sizes))
         self._offer(request)
         try:
-            return await future
+            with tracing.span("encode"):
+                return await future
         except asyncio.CancelledError:
             self._drop(request)
             raise
@@ -246,7 +248,8 @@ class Batcher:
         """Codes of short contents, in the thread of their caller."""
         self.stats.n_calls += 1
         self.stats.n_encoded += len(contents)
-        return function.encode(contents)
+        with tracing.span("encode"):
+            return function.encode(contents)
 
     async def explain(
         self, digest: str, contents: Contents, bits: Sequence[int] | None = None

@@ -12,6 +12,7 @@ import httpx2
 import numpy as np
 from numpy.typing import NDArray
 
+from service import tracing
 from service.config import Settings
 from service.encoding import ENCODED_MEMBERS, MAX_CHARS, MAX_EXPLAINED, MAX_TEXTS
 from service.errors import CorruptArtifact, EncoderUnavailable, InvalidContent, NearbitError, NotFound, QueueFull
@@ -81,9 +82,10 @@ class EncoderClient:
             EncoderUnavailable: it does not answer, not in time, or not what was agreed.
             CorruptArtifact, NotFound, InvalidContent: as the encoder process refused.
         """
-        found = await self._in_parts(
-            "/v1/encode", {"digest": digest}, contents, self.max_texts, lambda answer, n: [_encoded(answer, n)]
-        )
+        with tracing.span("encode"):
+            found = await self._in_parts(
+                "/v1/encode", {"digest": digest}, contents, self.max_texts, lambda answer, n: [_encoded(answer, n)]
+            )
         return found[0] if len(found) == 1 else Encoded.joined(found)
 
     def encode_at_once(self, digest: str, contents: Contents) -> Encoded | None:
@@ -127,7 +129,8 @@ class EncoderClient:
         """Send one part, in halves where it is too large; return what is read of the answers."""
         body = b'%s,"%s":[%s]}' % (_json(members)[:-1], name.encode(), b",".join(part))
         try:
-            response = await self._client.post(path, content=body, headers={"content-type": "application/json"})
+            headers = {"content-type": "application/json", **tracing.headers()}
+            response = await self._client.post(path, content=body, headers=headers)
         except httpx2.TimeoutException:
             raise EncoderUnavailable(f"encoder {self.url} did not answer within {self.timeout_s:g} s") from None
         except httpx2.HTTPError as error:

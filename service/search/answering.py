@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection
 
+from service import tracing
 from service.config import Settings
 from service.errors import TooMuchToRead
 from service.hashing.content import Content, Embedding
@@ -79,13 +80,15 @@ class Answering:
             TooMuchToRead: the documents are longer than may be read.
             InvalidInput: groups of a field that has lists.
         """
-        rankers = self._rankers(asked)
-        matching = [self._matching(ranker, one) for ranker, one in zip(rankers, asked, strict=True)]
-        selections = [
-            self._selection(ranker, one, keys) for ranker, one, keys in zip(rankers, asked, matching, strict=True)
-        ]
-        pages = [selection.page(self.connection) for selection in selections]
-        present = self._fetch({key for page in pages for key in page.ranking.keys.tolist()})
+        with tracing.span("search"):
+            rankers = self._rankers(asked)
+            matching = [self._matching(ranker, one) for ranker, one in zip(rankers, asked, strict=True)]
+            selections = [
+                self._selection(ranker, one, keys) for ranker, one, keys in zip(rankers, asked, matching, strict=True)
+            ]
+            pages = [selection.page(self.connection) for selection in selections]
+        with tracing.span("fetch"):
+            present = self._fetch({key for page in pages for key in page.ranking.keys.tolist()})
         for place, (selection, page) in enumerate(zip(selections, pages, strict=True)):
             pages[place] = self._existing(selection, page, present)
         answered = [

@@ -19,6 +19,7 @@ from urllib.parse import quote
 from sqlalchemy import Connection, Engine, bindparam, create_engine, event, exc, make_url, select, update
 from sqlalchemy.engine import URL
 
+from service import tracing
 from service.errors import ConfigurationError, DatabaseUnavailable, NotFound, StorageFull
 from service.store.schema import collections
 
@@ -146,11 +147,14 @@ class Database:
 
     def read(self) -> AbstractContextManager[Connection]:
         """A connection that sees one snapshot of the database until the block ends, and takes no write lock."""
-        return self._read_of_file() if self.embedded else self._read_of_server()
+        return tracing.around("sql read", self._read_of_file() if self.embedded else self._read_of_server())
+
+    def write(self) -> AbstractContextManager[Connection]:
+        """A connection in a write transaction: committed when the block ends, rolled back when it raises."""
+        return tracing.around("sql write", self._write())
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A connection in a write transaction: committed when the block ends, rolled back when it raises."""
+    def _write(self) -> Iterator[Connection]:
         with self._translated(), self._one_writer(), self.engine.connect() as connection:
             if self.embedded:
                 _begin_immediate(connection)

@@ -14,16 +14,19 @@ from typing import Any
 
 import structlog
 from fastapi import FastAPI, Response
+from fastapi.telemetry import TelemetryConfig
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.types import Scope
 
+from service import tracing
 from service.config import Settings
 from service.encoding.batcher import Batcher
 from service.index.engines import answer_meanwhile
 from service.logs import configure_logging
 from service.services import EncoderServices, Services
 from service.threads import run_in_thread
-from service.web.auth import Keys, needs
+from service.web.auth import OPEN_PATHS, Keys, needs
 from service.web.guarded_route import SECURITY_SCHEME, security
 from service.web.metrics import RequestMetrics, Sample
 from service.web.middleware import RequestMiddleware
@@ -161,7 +164,7 @@ def _app(
         lifespan=lifespan,
         redoc_url=None,
         redirect_slashes=False,  # a path that a client shortened must not lead to another resource
-        telemetry={"tracing": False, "metrics": False, "logs": False},
+        telemetry=_telemetry(),
     )
     metrics = RequestMetrics()
     app.add_middleware(
@@ -191,6 +194,21 @@ def _app(
         return Response(metrics.render(gauges), media_type=CONTENT_TYPE_LATEST)
 
     return app
+
+
+def _telemetry() -> TelemetryConfig:
+    """Traces and metrics for OpenTelemetry if the environment names where they go to, else nothing.
+
+    No logs: what FastAPI sends of a failed validation holds the values that callers sent.
+    """
+    if not tracing.is_wanted():
+        return {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+    tracing.start()
+    return {"logs": False, "operation_spans": False, "auto_configure": True, "exclude": _is_of_health}
+
+
+def _is_of_health(scope: Scope) -> bool:
+    return scope.get("path") in OPEN_PATHS
 
 
 def _complete_openapi(app: FastAPI) -> None:
