@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import signal
@@ -28,7 +29,7 @@ from service.services import EncoderServices, Services
 from service.threads import run_in_thread
 from service.web.auth import OPEN_PATHS, Keys, needs
 from service.web.guarded_route import SECURITY_SCHEME, security
-from service.web.metrics import RequestMetrics, Sample
+from service.web.metrics import RequestMetrics, metrics_folder
 from service.web.middleware import RequestMiddleware
 from service.web.problems import install_problems, problem_responses
 from service.web.routes import (
@@ -52,6 +53,7 @@ from service.web.schemas.problem import Problem
 from service.web.schemas.search import Examples, Queries
 from service.web.schemas.similar import SimilarQueries
 from service.web.schemas.vectors import NewVectors
+from service.web.shared_gauges import Sample, SharedGauges
 
 log = structlog.get_logger(__name__)
 
@@ -78,15 +80,18 @@ def create_app(settings: Settings) -> FastAPI:
         services = await run_in_thread(Services.open, settings)
         app.state.services = services
         services.start()
+        shared = asyncio.create_task(gauges.keep_written())
         if settings.admin_key is None:
             log.warning("no admin key is set: requests from this machine only are served, and may do everything")
         try:
             yield
         finally:
+            shared.cancel()
             await services.close()
             log.info("stopped")
 
-    app = _app(settings, "nearbit", lifespan, lambda: _gauges(app.state.services))
+    gauges = SharedGauges(lambda: _gauges(app.state.services), metrics_folder())
+    app = _app(settings, "nearbit", lifespan, gauges)
     routers = (
         similar.router,  # first what is asked most: each route before it is tried, too
         search.router,
@@ -122,7 +127,7 @@ def create_encoder_app(settings: Settings) -> FastAPI:
         finally:
             await services.close()
 
-    app = _app(settings, "nearbit encoder", lifespan, lambda: _encoder_gauges(encoder))
+    app = _app(settings, "nearbit encoder", lifespan, SharedGauges(lambda: _encoder_gauges(encoder), None))
     app.include_router(encoder_routes(encoder, settings.max_batch, settings.max_text_chars))
     return app
 
@@ -154,7 +159,7 @@ def _app(
     settings: Settings,
     title: str,
     lifespan: Callable[[FastAPI], Any],
-    gauges: Callable[[], Iterable[Sample]],
+    gauges: SharedGauges,
 ) -> FastAPI:
     """An app with what both processes have: middleware, problems, health, metrics and offline docs."""
     app = FastAPIOffline(
@@ -191,7 +196,7 @@ def _app(
     @needs("read")
     async def prometheus() -> Response:
         """Figures for Prometheus."""
-        return Response(metrics.render(gauges), media_type=CONTENT_TYPE_LATEST)
+        return Response(await run_in_thread(metrics.render, gauges), media_type=CONTENT_TYPE_LATEST)
 
     return app
 

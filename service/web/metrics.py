@@ -1,23 +1,29 @@
 """Prometheus metrics.
 
 Requests are counted across the worker processes of one `serve` (prometheus_client's multiprocess mode, which `serve`
-turns on when it starts several). Gauges of one process, of its queue and its replicas, have its `pid` as a label.
+turns on when it starts several). Gauges of a process, of its queue and its replicas, have its `pid` as a label.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from service.web.shared_gauges import SharedGauges
+
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
-Sample = tuple[str, str, dict[str, str], float]
-"""Name, help, labels and value of a gauge."""
+
+def metrics_folder() -> Path | None:
+    """Where the workers of one `serve` keep their metrics; None if there is one only."""
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    return None if folder is None else Path(folder)
 
 
 class RequestMetrics:
@@ -46,10 +52,10 @@ class RequestMetrics:
         children[0].inc()
         children[1].observe(seconds)
 
-    def render(self, gauges: Callable[[], Iterable[Sample]]) -> bytes:
-        """All metrics in the text format of Prometheus, with the gauges of this process."""
+    def render(self, gauges: SharedGauges) -> bytes:
+        """All metrics in the text format of Prometheus. Blocks while it reads what other processes counted."""
         registry = self.registry
-        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        if metrics_folder() is not None:
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         own = CollectorRegistry()
@@ -58,13 +64,12 @@ class RequestMetrics:
 
 
 class _Gauges(Collector):
-    def __init__(self, samples: Callable[[], Iterable[Sample]]) -> None:
-        self._samples = samples
+    def __init__(self, gauges: SharedGauges) -> None:
+        self._gauges = gauges
 
     def collect(self) -> Iterable[Metric]:
         families: dict[str, GaugeMetricFamily] = {}
-        for name, text, labels, value in self._samples():
-            labels = {**labels, "pid": str(os.getpid())}
+        for name, text, labels, value in self._gauges.samples():
             family = families.setdefault(name, GaugeMetricFamily(name, text, labels=list(labels)))
             family.add_metric(list(labels.values()), value)
         return families.values()

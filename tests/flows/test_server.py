@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.flows.processes import Api, running
+from tests.flows.processes import Api, running, until
 
 KEY = b"Authorization: Bearer the key\r\n"
 TEXTS = b"/v1/collections/texts"
@@ -146,3 +147,21 @@ def test_a_compressed_body_is_read_and_a_bomb_is_not(port: int) -> None:
     bomb = gzip.compress(b" " * (1 << 28))
     refused(ask(port, b"POST", TEXTS + b"/documents", coded, bomb), 413)
     refused(ask(port, b"POST", TEXTS + b"/documents", KEY + b"Content-Encoding: br\r\n", b"..."), 415)
+
+
+def test_the_metrics_are_those_of_both_workers_whichever_answers(port: int) -> None:
+    def metrics() -> str:
+        return ask(port, b"GET", b"/metrics")[2].decode()
+
+    def workers() -> set[str]:
+        return set(re.findall(r'nearbit_collection_seq\{collection="texts",pid="(\d+)"\}', metrics()))
+
+    def n_asked() -> float:
+        found = re.search(r'nearbit_http_requests_total\{method="GET",route="/healthz",status="200"\} (\S+)', metrics())
+        return 0.0 if found is None else float(found[1])
+
+    until(lambda: len(workers()) == 2, "the gauges of both workers")
+    before = n_asked()
+    for _ in range(20):  # each on a connection of its own, which either worker takes
+        assert ask(port, b"GET", b"/healthz")[0] == 200
+    until(lambda: n_asked() == before + 20, "all requests, counted once")
