@@ -11,7 +11,7 @@ from service.store.collections import Collection
 from service.store.database import Database
 from service.store.documents import Document
 from service.store.embedding_models import ModelCoverage
-from service.store.jobs import Job
+from service.store.jobs import Backlog, Job
 from service.store.spaces import CodeSpace
 from service.store.words import WordSettings
 from service.threads import run_in_thread, run_read
@@ -172,3 +172,12 @@ class Lookup:
                 return jobs.get(connection, id)
 
         return await run_read(self.database, read)
+
+    def backlog(self) -> list[Backlog]:
+        """The jobs that wait or run. Blocks.
+
+        Raises:
+            DatabaseUnavailable: it does not answer.
+        """
+        with self.database.read() as connection:
+            return jobs.backlog(connection)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -118,6 +118,23 @@ def unfinished(connection: Connection, collection_id: int, kind: str) -> str | N
     return connection.scalars(query).first()
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Jobs of one kind that are queued, or that run: how many, and for how long the oldest has been unfinished."""
+
+    kind: str
+    state: str
+    n_jobs: int
+    oldest_s: float
+
+
+def backlog(connection: Connection) -> list[Backlog]:
+    """The unfinished jobs of all collections, by kind and state; there are as many as collections and kinds at most."""
+    rows = connection.execute(_UNFINISHED_JOBS).all()
+    at = datetime.now(UTC)
+    return [Backlog(kind, state, n, max(0.0, (at - since).total_seconds())) for kind, state, n, since in rows]
+
+
 def is_waiting(connection: Connection, kinds: Sequence[str]) -> bool:
     """Whether `claim` would find a job of those kinds; it takes no lock."""
     return connection.execute(_WAITING, {"kinds": list(kinds)}).first() is not None
@@ -226,6 +243,13 @@ _JOBS: Select[*tuple[Any, ...]] = select(
     TABLE.c.started_at,
     TABLE.c.finished_at,
 ).join(COLLECTIONS, COLLECTIONS.c.id == TABLE.c.collection_id)
+
+_UNFINISHED_JOBS = (
+    select(TABLE.c.kind, TABLE.c.state, func.count(), func.min(TABLE.c.created_at))
+    .where(TABLE.c.state.in_(UNFINISHED))
+    .group_by(TABLE.c.kind, TABLE.c.state)
+    .order_by(TABLE.c.kind, TABLE.c.state)
+)
 
 _IS_CLAIMABLE = (
     is_one_of(TABLE.c.kind, "kinds"),

@@ -23,6 +23,7 @@ from starlette.types import Scope
 from service import tracing
 from service.config import Settings
 from service.encoding.batcher import Batcher
+from service.errors import DatabaseUnavailable
 from service.index.engines import answer_meanwhile
 from service.logs import configure_logging
 from service.services import EncoderServices, Services
@@ -53,7 +54,7 @@ from service.web.schemas.problem import Problem
 from service.web.schemas.search import Examples, Queries
 from service.web.schemas.similar import SimilarQueries
 from service.web.schemas.vectors import NewVectors
-from service.web.shared_gauges import Sample, SharedGauges
+from service.web.shared_gauges import Gauges, Sample, SharedGauges
 
 log = structlog.get_logger(__name__)
 
@@ -91,7 +92,7 @@ def create_app(settings: Settings) -> FastAPI:
             log.info("stopped")
 
     gauges = SharedGauges(lambda: _gauges(app.state.services), metrics_folder())
-    app = _app(settings, "nearbit", lifespan, gauges)
+    app = _app(settings, "nearbit", lifespan, gauges, lambda: _gauges_of_installation(app.state.services))
     routers = (
         similar.router,  # first what is asked most: each route before it is tried, too
         search.router,
@@ -127,7 +128,7 @@ def create_encoder_app(settings: Settings) -> FastAPI:
         finally:
             await services.close()
 
-    app = _app(settings, "nearbit encoder", lifespan, SharedGauges(lambda: _encoder_gauges(encoder), None))
+    app = _app(settings, "nearbit encoder", lifespan, SharedGauges(lambda: _encoder_gauges(encoder), None), tuple)
     app.include_router(encoder_routes(encoder, settings.max_batch, settings.max_text_chars))
     return app
 
@@ -160,6 +161,7 @@ def _app(
     title: str,
     lifespan: Callable[[FastAPI], Any],
     gauges: SharedGauges,
+    of_installation: Gauges,
 ) -> FastAPI:
     """An app with what both processes have: middleware, problems, health, metrics and offline docs."""
     app = FastAPIOffline(
@@ -196,7 +198,7 @@ def _app(
     @needs("read")
     async def prometheus() -> Response:
         """Figures for Prometheus."""
-        return Response(await run_in_thread(metrics.render, gauges), media_type=CONTENT_TYPE_LATEST)
+        return Response(await run_in_thread(metrics.render, gauges, of_installation), media_type=CONTENT_TYPE_LATEST)
 
     return app
 
@@ -248,6 +250,19 @@ def _gauges(services: Services) -> Iterable[Sample]:
             yield "nearbit_replica_version", "Version of the code space that answers.", label, replica.space.version
     if isinstance(services.encoder, Batcher):
         yield from _encoder_gauges(services.encoder)
+
+
+def _gauges_of_installation(services: Services) -> Iterable[Sample]:
+    try:
+        backlog = services.lookup.backlog()
+    except DatabaseUnavailable:
+        yield "nearbit_database_up", "Whether the database answers.", {}, 0
+        return
+    yield "nearbit_database_up", "Whether the database answers.", {}, 1
+    for one in backlog:
+        labels = {"kind": one.kind, "state": one.state}
+        yield "nearbit_jobs", "Jobs that are queued or run.", labels, one.n_jobs
+        yield "nearbit_job_oldest_seconds", "Seconds since the oldest of them was asked for.", labels, one.oldest_s
 
 
 def _encoder_gauges(encoder: Batcher) -> Iterable[Sample]:

@@ -15,7 +15,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from service.web.shared_gauges import SharedGauges
+from service.web.shared_gauges import Gauges, Sample, SharedGauges
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -52,24 +52,27 @@ class RequestMetrics:
         children[0].inc()
         children[1].observe(seconds)
 
-    def render(self, gauges: SharedGauges) -> bytes:
-        """All metrics in the text format of Prometheus. Blocks while it reads what other processes counted."""
+    def render(self, gauges: SharedGauges, of_installation: Gauges) -> bytes:
+        """All metrics in the text format of Prometheus: what was counted, and gauges of processes and of all together.
+
+        Blocks while it reads them.
+        """
         registry = self.registry
         if metrics_folder() is not None:
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         own = CollectorRegistry()
-        own.register(_Gauges(gauges))
+        own.register(_Gauges([*gauges.samples(), *of_installation()]))
         return generate_latest(registry) + generate_latest(own)
 
 
 class _Gauges(Collector):
-    def __init__(self, gauges: SharedGauges) -> None:
-        self._gauges = gauges
+    def __init__(self, samples: Iterable[Sample]) -> None:
+        self._samples = samples
 
     def collect(self) -> Iterable[Metric]:
         families: dict[str, GaugeMetricFamily] = {}
-        for name, text, labels, value in self._gauges.samples():
+        for name, text, labels, value in self._samples:
             family = families.setdefault(name, GaugeMetricFamily(name, text, labels=list(labels)))
             family.add_metric(list(labels.values()), value)
         return families.values()

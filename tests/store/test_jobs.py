@@ -188,3 +188,16 @@ def test_a_job_goes_with_its_collection_and_stays_when_its_space_is_pruned(datab
         collections.drop(connection, "news")
         with pytest.raises(NotFound):
             jobs.get(connection, job.id)
+
+
+def test_the_backlog_is_what_waits_and_what_runs_by_kind(database: Database) -> None:
+    with database.read() as connection:
+        assert jobs.backlog(connection) == []
+    for name in ("news", "mail"):
+        enqueued(database, new_collection(database, name=name)[0])
+    claimed(database)
+    with database.read() as connection:
+        queued, running = jobs.backlog(connection)
+    assert (queued.kind, queued.state, queued.n_jobs) == ("retrain", "queued", 1)
+    assert (running.kind, running.state, running.n_jobs) == ("retrain", "running", 1)
+    assert 0 <= queued.oldest_s < 600
