@@ -335,32 +335,28 @@ def demo_images(
 
 
 @cli.command()
-def doctor(database_url: DatabaseUrl = None) -> None:
-    """Check whether this installation can serve, and show what is wrong."""
+def doctor(
+    database_url: DatabaseUrl = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Make anew what is derived and does not agree.")] = False,
+) -> None:
+    """Check this installation and its data, and say what to do; the exit status is 1 if there is a fault.
+
+    It may run while the service does.
+    """
     settings = _settings(database_url=database_url)
-    from service.hashing.device import resolve_device
-    from service.processes.serve import listening
-    from service.store.database import Database
-    from service.store.migrations import check_schema
+    from service.processes.doctor import Doctor
 
-    def database() -> str:
-        with closing(Database.open(settings.database_url)) as opened:
-            check_schema(opened)
-            return f"{opened.dialect}, schema of this release"
-
-    def port() -> str:
-        with listening(settings.host, settings.port):
-            return f"{settings.port} on {settings.host} is free"
-
-    checks = {"device": lambda: resolve_device(settings.device), "database": database, "port": port}
-    faults = 0
-    for name, check in checks.items():
-        try:
-            say(console, Text("ok", "green"), f"     {name}: {check()}")
-        except NearbitError as error:
-            faults += 1
-            say(console, Text("fault", "red"), f"  {name}: {explained(error)}")
-    raise typer.Exit(min(faults, 1))
+    colors = {"ok": "green", "warning": "yellow", "fault": "red"}
+    n_faults = 0
+    for found in Doctor(settings).findings():
+        say(console, Text(f"{found.status:8}", colors[found.status]), f"{found.subject}: {found.detail}")
+        if repair and found.repair is not None:
+            say(console, Text(f"{'repaired':8}", "green"), f"{found.subject}: {found.repair()}")
+            continue
+        n_faults += found.status == "fault"
+        if found.advice:
+            say(console, f"         {found.advice}")
+    raise typer.Exit(min(n_faults, 1))
 
 
 def _settings(**options: object) -> Settings:

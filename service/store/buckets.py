@@ -24,13 +24,15 @@ from service.store import schema
 from service.store.documents import Keys, integers
 from service.store.statements import BulkStatement, ListParameter
 
-CODES = schema.codes
+BUCKETS, CODES = schema.buckets, schema.codes
 _ROWS_AT_ONCE = 50_000
 
 Confidence = NDArray[np.uint8]
 """How sure each bit of a query's code is, from 0 to 255."""
 Neighbors = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Keys and distances, in the total order: (distance, key), or with confidence (distance, its sum, key)."""
+Row = tuple[int, int, int]
+"""Table, address and document of a row."""
 _Ordered = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
 
 
@@ -68,6 +70,18 @@ def put(connection: Connection, space_id: int, keys: Keys, codes: Codes) -> None
 def take_out(connection: Connection, space_id: int, keys: Keys, codes: Codes) -> None:
     """Remove documents from under the addresses of the codes `(n, n_bytes)` that they had."""
     _DELETE.run(connection, *_rows(space_id, keys, codes))
+
+
+def delete_rows(connection: Connection, space_id: int, rows: Sequence[Row]) -> None:
+    """Delete rows, whatever the codes of their documents are."""
+    _DELETE.run(connection, [space_id] * len(rows), *([row[part] for row in rows] for part in range(3)))
+
+
+def each_row(connection: Connection, space_id: int) -> Iterator[NDArray[np.int64]]:
+    """The rows `(n, 3)` of a space: table, address, document; in parts, and in no order."""
+    options = {"yield_per": _ROWS_AT_ONCE}
+    for part in connection.execute(_EACH_ROW, {"space": space_id}, execution_options=options).partitions():
+        yield np.array([tuple(row) for row in part], np.int64)
 
 
 def search(
@@ -216,6 +230,9 @@ def _rows(space_id: int, keys: Keys, codes: Codes) -> tuple[list[int], ...]:
     )
 
 
+_EACH_ROW = select(BUCKETS.c.table_no, BUCKETS.c.address, BUCKETS.c.document_key).where(
+    BUCKETS.c.space_id == bindparam("space")
+)
 _COUNT_UP_TO = select(func.count()).select_from(
     select(CODES.c.document_key)
     .where(CODES.c.space_id == bindparam("space"), CODES.c.code.is_not(None))
