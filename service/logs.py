@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import logging
 import sys
-from typing import Any, TextIO
+from contextlib import suppress
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -34,7 +35,7 @@ def configure_logging(settings: Settings) -> None:
     structlog.configure(
         processors=[*shared, *render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, _Unfailing(sys.stderr))),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -45,6 +46,24 @@ def configure_logging(settings: Settings) -> None:
         logging.getLogger(name).handlers.clear()
     for name in ("httpx2", "alembic"):  # they tell of every call, and of every look at the schema
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
+
+
+class _Unfailing:
+    """A stream for log lines: one that cannot be written is lost, and what was to be told of goes on.
+
+    As on a full disk, or where the program that read the lines has ended.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, line: str) -> None:
+        with suppress(OSError):
+            self._stream.write(line)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
 
 
 def _make_safe(_logger: Any, _method: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -72,3 +72,26 @@ def test_no_line_sends_a_terminal_what_callers_wrote_as_it_is(format: str, encod
     assert "Traceback" in lines or format == "json"
     assert lines.count("[/INST]\\") >= 8
     assert "logging error" not in lines.lower()
+
+
+FULL = """
+import logging, structlog, sys
+from service.config import Settings
+from service.logs import configure_logging
+configure_logging(Settings(log_format={format!r}))
+structlog.get_logger("nearbit").info("ours")
+logging.getLogger("uvicorn.error").warning("theirs")
+try:
+    raise RuntimeError("broken")
+except RuntimeError:
+    structlog.get_logger("nearbit").exception("failed")
+print("went on")
+"""
+
+
+@pytest.mark.parametrize("format", ["json", "console"])
+def test_a_log_line_that_cannot_be_written_stops_nothing(format: str) -> None:
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-c", FULL.format(format=format)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, text=True)
+    assert done.stdout == "went on\n"
