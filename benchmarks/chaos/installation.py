@@ -80,8 +80,9 @@ class Service:
     def kill(self) -> None:
         """SIGKILL to every process of it at once."""
         assert self._child is not None
-        with suppress(ProcessLookupError):
-            os.killpg(self._child.pid, signal.SIGKILL)
+        for pid in (self._child.pid, *(pid for pid, _ in _descendants(self._child.pid))):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self._child.wait()
 
     def kill_one(self, rng: random.Random) -> str | None:

@@ -27,6 +27,9 @@ log = structlog.get_logger(__name__)
 _KEEPALIVE_S = 60
 """How long idle connections stay open: longer than `EncoderClient` keeps them, so none closes during a request."""
 
+_WORKER_READY_S = 30
+"""How long a worker may take to be ready, or not answer its parent, before it is replaced: a busy machine is slow."""
+
 
 def serve(settings: Settings) -> None:
     """Run the API, and trainer and job runner if the settings say so, until SIGTERM or SIGINT.
@@ -109,7 +112,10 @@ def _prepare_database(settings: Settings) -> None:
 
 
 def _run(settings: Settings, app: Any, listener: socket.socket, workers: int) -> None:
-    """Run the servers on a socket until SIGTERM or SIGINT; requests in flight are finished first."""
+    """Run the servers on a socket until SIGTERM, SIGINT or SIGHUP; requests in flight are finished first.
+
+    With several workers SIGHUP has each replaced by a new one that is ready, one after another.
+    """
     config = uvicorn.Config(
         app,
         factory=isinstance(app, str),
@@ -121,6 +127,7 @@ def _run(settings: Settings, app: Any, listener: socket.socket, workers: int) ->
         server_header=False,
         timeout_keep_alive=_KEEPALIVE_S,
         timeout_graceful_shutdown=settings.shutdown_grace_s,
+        timeout_worker_healthcheck=_WORKER_READY_S,
     )
     host, port = listener.getsockname()[:2]
     log.info("nearbit listens", url=f"http://{f'[{host}]' if ':' in host else host}:{port}", workers=workers)
@@ -128,4 +135,6 @@ def _run(settings: Settings, app: Any, listener: socket.socket, workers: int) ->
         if workers > 1:
             Multiprocess(config, sockets=[listener]).run()
         else:
+            if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` has it
+                signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
             uvicorn.Server(config).run(sockets=[listener])

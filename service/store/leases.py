@@ -49,14 +49,15 @@ class Stopping(Exception):
 
 
 def stop_signals(*, exit_with_parent: bool) -> threading.Event:
-    """An event that is set by SIGTERM and SIGINT.
+    """An event that is set by SIGTERM, SIGINT and SIGHUP.
 
     Args:
         exit_with_parent: and when standard input closes, which it does when the parent process ends in any way.
     """
     stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` has it
+            signal.signal(number, lambda *_: stopping.set())
     if exit_with_parent:
         threading.Thread(target=_watch_parent, args=(stopping,), name="watch-parent", daemon=True).start()
     return stopping

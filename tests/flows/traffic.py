@@ -15,13 +15,21 @@ from tests.flows.processes import Api
 class Traffic:
     """Asks every API process in turn until the block ends; collects faults, and which versions answered.
 
-    A fault is an answer other than 200, an answer without matches, or a match that does not fit the answer's space.
+    A fault is an answer other than 200, an answer without matches, a match that does not fit the answer's space, or no
+    answer at all. With fresh connections, none is kept that the service may close between two requests.
     """
 
     def __init__(
-        self, apis: Sequence[Api], collection: str, texts: Sequence[str], *, allowed: tuple[int, ...] = (200,)
+        self,
+        apis: Sequence[Api],
+        collection: str,
+        texts: Sequence[str],
+        *,
+        allowed: tuple[int, ...] = (200,),
+        fresh_connections: bool = False,
     ):
         self.apis, self.collection, self.texts, self.allowed = apis, collection, texts, allowed
+        self._kept = httpx2.Limits(max_keepalive_connections=0) if fresh_connections else httpx2.Limits()
         self.faults: list[str] = []
         self.versions: set[int] = set()
         self.n_answers = 0
@@ -42,13 +50,17 @@ class Traffic:
             thread.join()
 
     def _ask(self, api: Api) -> None:
-        with httpx2.Client(base_url=f"http://127.0.0.1:{api.port}/v1", timeout=120) as http:
+        base = f"http://127.0.0.1:{api.port}/v1"
+        with httpx2.Client(base_url=base, timeout=120, limits=self._kept) as http:
             i = 0
             while not self._stopping.is_set():
                 i += 1
-                response = http.get(
-                    f"/collections/{self.collection}/similar", params={"q": self.texts[i % len(self.texts)], "k": 5}
-                )
+                query = {"q": self.texts[i % len(self.texts)], "k": 5}
+                try:
+                    response = http.get(f"/collections/{self.collection}/similar", params=query)
+                except httpx2.TransportError as error:
+                    self.faults.append(repr(error))
+                    continue
                 if response.status_code != 200:
                     self._refused(response)
                 else:
