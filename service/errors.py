@@ -8,6 +8,7 @@ NearbitError
 │   ├── DuplicateIds        one batch names the same id twice
 │   ├── MalformedCursor     a paging cursor that did not come from this service
 │   ├── TooFewDocuments     the collection is too small to be trained on
+│   ├── KeyReused           an Idempotency-Key came with another call before
 │   └── TooMuchToRead       a query would read more bytes than the installation allows
 ├── NotFound                there is no collection, document, code space or job of that name
 ├── Conflict                the current state does not allow it
@@ -17,6 +18,8 @@ NearbitError
 │   │   └── RetrainRunning  a retrain of this collection is queued or running
 │   ├── ForbiddenMove       a code space or job cannot go from its state to the requested one
 │   ├── WorseThanActive     a new code space is worse than the active one
+│   ├── RevisionDiffers     a document is in another revision than the caller knows
+│   ├── CallRunning         a call with the same Idempotency-Key has not ended yet
 │   ├── OtherModel          a query brings a vector of another embedding model than the active one
 │   ├── ModelInUse          a code space or documents need the vectors of an embedding model
 │   └── VectorsMissing      documents have no vector of the embedding model that is asked for
@@ -98,6 +101,13 @@ class TooMuchToRead(InvalidInput):
         self.limit = limit
 
 
+class KeyReused(InvalidInput):
+    """Idempotency key used for another call."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"Idempotency-Key {key!r} came with another call, or another body, within the last 24 hours")
+
+
 class NotFound(NearbitError):
     """Not found; there is no `kind` of that `name`."""
 
@@ -151,6 +161,24 @@ class ForbiddenMove(Conflict):
         super().__init__(f"{kind} {name} is {state} and cannot become {wanted}")
         self.state = state
         self.wanted = wanted
+
+
+class RevisionDiffers(Conflict):
+    """Document has another revision; `revisions` has that of each by its id, 0 where there is no such document."""
+
+    def __init__(self, revisions: dict[str, int]) -> None:
+        shown = ", ".join(f"{id!r} has revision {revision}" for id, revision in list(revisions.items())[:5])
+        super().__init__(f"documents are in another revision than was asked for; nothing was changed: {shown}")
+        self.revisions = revisions
+
+
+class CallRunning(Conflict):
+    """Call with this idempotency key is running; ask again after `retry_after_s` seconds."""
+
+    retry_after_s = 1
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"a call with Idempotency-Key {key!r} has not ended yet")
 
 
 class WorseThanActive(Conflict):

@@ -15,6 +15,7 @@ from service.errors import NearbitError
 from service.index.replicas import Follower
 from service.ingest.collections import CollectionWriter
 from service.ingest.documents import DocumentWriter
+from service.ingest.idempotency import IdempotentCalls
 from service.ingest.spaces import SpaceWriter
 from service.ingest.vectors import VectorWriter
 from service.search.bits import BitDescriptions
@@ -48,6 +49,7 @@ class Services:
         duplicates: finds groups of near duplicates.
         bits: describes the bits of code spaces.
         compare: compares documents.
+        idempotency: keeps the answers of calls that may be sent again.
     """
 
     settings: Settings
@@ -64,6 +66,7 @@ class Services:
     duplicates: Duplicates
     bits: BitDescriptions
     compare: Compare
+    idempotency: IdempotentCalls
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -104,6 +107,7 @@ class Services:
             Duplicates(database, follower),
             bits,
             Compare(database, encoder, follower, settings),
+            IdempotentCalls(database),
         )
 
     def start(self) -> None:

@@ -1,4 +1,4 @@
-"""Put documents into a collection, and delete them.
+"""Put documents into a collection, change their metadata, and delete them.
 
 A document is encoded before the commit lane is entered, and written together with its code in one transaction. So the
 lane is held for the insert only, and a 2xx means that both are committed.
@@ -25,10 +25,13 @@ from service.index.replicas import Follower
 from service.ingest.collections import get_collection, get_models
 from service.ingest.duplicates import DuplicateCheck, DuplicatesOf, Lookup, show
 from service.ingest.language import decide_language_of, is_new_magnitude
-from service.store import codes, documents, embedding_models, spaces, vectors
+from service.store import codes, documents, embedding_models, expiry, spaces, vectors
 from service.store.collections import Collection
 from service.store.database import Database, Lane
 from service.store.documents import NewDocument, PutResult
+from service.store.idempotency import Conclude
+from service.store.if_match import IfMatch
+from service.store.patches import CheckMetadata, Patch, Patched, apply
 from service.store.spaces import CodeSpace
 from service.threads import run_in_large_thread, run_in_thread, run_read
 
@@ -46,6 +49,7 @@ class Added:
         space: whose codes they got.
         seq: the last one.
         duplicates: what each nearly equals, where that was asked for.
+        n_existing: how many were skipped because their id exists, where those were to be left alone.
     """
 
     documents: list[PutResult | None]
@@ -53,6 +57,20 @@ class Added:
     space: CodeSpace
     seq: int
     duplicates: list[DuplicatesOf] | None = None
+    n_existing: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PutOptions:
+    """How documents are put.
+
+    Attributes:
+        duplicates: look for near duplicates of them.
+        if_absent: leave documents whose id exists as they are.
+    """
+
+    duplicates: DuplicateCheck | None = None
+    if_absent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +81,14 @@ class Deleted:
     seq: int | None
 
 
+_PLAIN = PutOptions()
+
+
 class DocumentWriter:
-    """Puts and deletes documents."""
+    """Puts, patches and deletes documents.
+
+    `conclude`, of the methods that write, is called with the result before the transaction ends, and may write in it.
+    """
 
     def __init__(self, database: Database, encoder: Encoder, follower: Follower, settings: Settings) -> None:
         self.database = database
@@ -85,21 +109,32 @@ class DocumentWriter:
         models = await get_models(self.database, stored)
         return await run_in_large_thread(contents_of, given, stored.kind, models)
 
-    async def add(self, collection: str, new: Sequence[NewDocument], duplicates: DuplicateCheck | None = None) -> Added:
+    async def add(
+        self,
+        collection: str,
+        new: Sequence[NewDocument],
+        options: PutOptions = _PLAIN,
+        conclude: Conclude[Added] | None = None,
+    ) -> Added:
         """Put documents into a collection, replacing those whose id exists, with codes in the active space.
 
         Args:
             collection: its name.
             new: the documents.
-            duplicates: look for near duplicates of them.
+            options: look for near duplicates, or leave existing documents alone.
+            conclude: see the class.
 
         Raises:
             NotFound: there is no such collection.
-            InvalidInput: too many documents, or the radius of a near duplicate is too great.
+            InvalidInput: too many documents, the radius of a near duplicate is too great, or both options.
             InvalidContent: a content that cannot be hashed, is not of the collection's kind, or has no vector of the
                 active embedding model, with its place in the batch; nothing was kept.
             DuplicateIds: the batch names an id twice; nothing was kept.
+            RevisionDiffers: a document is to replace another revision than the stored one; nothing was kept.
         """
+        duplicates = options.duplicates
+        if duplicates is not None and options.if_absent:
+            raise InvalidInput("if_absent must not be given with check_duplicates or skip_duplicates")
         stored = await get_collection(self.database, collection)
         models = await get_models(self.database, stored)
         if len(new) <= _CHECKED_INLINE:
@@ -116,7 +151,7 @@ class DocumentWriter:
             if duplicates is not None:
                 replica = self.follower.replica(stored.id)
                 lookup = await run_in_large_thread(Lookup.of, self.database, replica, space, duplicates, encoded.codes)
-            added = await run_in_thread(self._commit, stored.id, new, space, encoded, lookup)
+            added = await run_in_thread(self._commit, stored.id, new, space, encoded, lookup, options, conclude)
             if added is not None:
                 if stored.kind != "image" and is_new_magnitude(stored.last_seq, added.seq):
                     await run_in_thread(decide_language_of, self.database, stored.id)
@@ -132,9 +167,7 @@ class DocumentWriter:
         contents = [document.content for document in new]
         check_kind(contents, collection.kind, models)
         check_contents(contents, self.settings.max_text_chars, "documents")
-        times = Counter(document.id for document in new if document.id is not None)
-        if repeated := [id for id, n in times.items() if n > 1]:
-            raise DuplicateIds(repeated)
+        _refuse_repeated([document.id for document in new if document.id is not None])
 
     def _read_active(self, collection: Collection) -> tuple[CodeSpace, EmbeddingModels | None]:
         """The active space, and the embedding models, one of which it encodes."""
@@ -148,7 +181,9 @@ class DocumentWriter:
         new: Sequence[NewDocument],
         space: CodeSpace,
         encoded: Encoded,
-        lookup: Lookup | None = None,
+        lookup: Lookup | None,
+        options: PutOptions,
+        conclude: Conclude[Added] | None,
     ) -> Added | None:
         """Write documents and codes in one transaction.
 
@@ -157,35 +192,137 @@ class DocumentWriter:
         with self.database.lane(collection_id) as lane:
             if spaces.active(lane.connection, collection_id).id != space.id:
                 return None
-            if lookup is None:
-                return Added([*_put(lane, new, space, encoded.codes)], encoded.n_known_features, space, lane.last_seq)
-            verdicts = lookup.judge(lane, [document.id for document in new])
-            if verdicts is None:
-                return None
-            kept = [position for position, verdict in enumerate(verdicts) if not verdict.skip]
-            put = dict(zip(kept, _put(lane, [new[i] for i in kept], space, encoded.codes[kept]), strict=True))
-            found = show(lane.connection, verdicts, {position: result.id for position, result in put.items()})
-            results = [put.get(position) for position in range(len(new))]
-            return Added(results, encoded.n_known_features, space, lane.last_seq, found)
+            expiry.settle(lane, [document.id for document in new if document.id is not None])
+            if lookup is not None:
+                added = _put_judged(lane, new, space, encoded, lookup)
+            elif options.if_absent:
+                added = _put_absent(lane, new, space, encoded)
+            else:
+                put: list[PutResult | None] = [*_put(lane, new, space, encoded.codes)]
+                added = Added(put, encoded.n_known_features, space, lane.last_seq)
+            if added is not None and conclude is not None:
+                conclude(lane.connection, added)
+            return added
 
-    async def delete(self, collection: str, ids: Sequence[str]) -> Deleted:
-        """Delete documents by id; ids that do not exist are no error.
+    async def patch(
+        self,
+        collection: str,
+        patches: Sequence[Patch],
+        check_metadata: CheckMetadata,
+        conclude: Conclude[Patched] | None = None,
+        if_match: IfMatch | None = None,
+    ) -> Patched:
+        """Change metadata of documents, and when they expire; nothing is encoded.
+
+        Args:
+            collection: its name.
+            patches: of documents with distinct ids.
+            check_metadata: called with the metadata that a document is to have.
+            conclude: see the class.
+            if_match: what documents that exist must be.
 
         Raises:
             NotFound: there is no such collection.
+            DuplicateIds: an id is named twice.
+            InvalidInput: metadata that break a rule once they are merged; nothing was changed.
+            RevisionDiffers: a document has another revision than its patch asks for; nothing was changed.
+        """
+        _refuse_repeated([patch.id for patch in patches])
+        stored = await get_collection(self.database, collection)
+        patched = await run_in_thread(self._patch, stored.id, patches, check_metadata, conclude, if_match)
+        self.follower.wake()
+        return patched
+
+    def _patch(
+        self,
+        collection_id: int,
+        patches: Sequence[Patch],
+        check_metadata: CheckMetadata,
+        conclude: Conclude[Patched] | None,
+        if_match: IfMatch | None,
+    ) -> Patched:
+        with self.database.lane(collection_id) as lane:
+            patched = apply(lane, patches, check_metadata, if_match)
+            if conclude is not None:
+                conclude(lane.connection, patched)
+            return patched
+
+    async def delete(
+        self,
+        collection: str,
+        ids: Sequence[str],
+        if_match: IfMatch | None = None,
+        conclude: Conclude[Deleted] | None = None,
+    ) -> Deleted:
+        """Delete documents by id; ids that do not exist are no error.
+
+        Args:
+            collection: its name.
+            ids: of the documents.
+            if_match: what all of them must be.
+            conclude: see the class.
+
+        Raises:
+            NotFound: there is no such collection.
+            RevisionDiffers: a document is another, or gone; nothing was deleted.
         """
         stored = await get_collection(self.database, collection)
-        deleted = await run_in_thread(self._delete, stored.id, ids)
+        deleted = await run_in_thread(self._delete, stored.id, ids, if_match, conclude)
         self.follower.wake()
         return deleted
 
-    def _delete(self, collection_id: int, ids: Sequence[str]) -> Deleted:
+    def _delete(
+        self,
+        collection_id: int,
+        ids: Sequence[str],
+        if_match: IfMatch | None,
+        conclude: Conclude[Deleted] | None,
+    ) -> Deleted:
         with self.database.lane(collection_id) as lane:
-            present = documents.present(lane, ids)
-            keys = documents.delete(lane, present)
+            expiry.settle(lane, ids)
+            found = documents.revisions_of(lane, ids)
+            if if_match is not None:
+                for id in ids:
+                    if_match.check(id, found.get(id))
+            keys = sorted(one.key for one in found.values())
+            documents.delete_keys(lane, keys)
             if keys:
                 codes.discard(lane, keys)
-            return Deleted(present, lane.last_seq if keys else None)
+            present = [id for id in dict.fromkeys(ids) if id in found]
+            deleted = Deleted(present, lane.last_seq if keys else None)
+            if conclude is not None:
+                conclude(lane.connection, deleted)
+            return deleted
+
+
+def _put_judged(
+    lane: Lane, new: Sequence[NewDocument], space: CodeSpace, encoded: Encoded, lookup: Lookup
+) -> Added | None:
+    """Put those documents that near duplicates let in; None if too many documents came since the lookup."""
+    verdicts = lookup.judge(lane, [document.id for document in new])
+    if verdicts is None:
+        return None
+    kept = [position for position, verdict in enumerate(verdicts) if not verdict.skip]
+    put = dict(zip(kept, _put(lane, [new[i] for i in kept], space, encoded.codes[kept]), strict=True))
+    found = show(lane.connection, verdicts, {position: result.id for position, result in put.items()})
+    results = [put.get(position) for position in range(len(new))]
+    return Added(results, encoded.n_known_features, space, lane.last_seq, found)
+
+
+def _put_absent(lane: Lane, new: Sequence[NewDocument], space: CodeSpace, encoded: Encoded) -> Added:
+    """Put those documents whose id does not exist."""
+    existing = documents.revisions_of(lane, [document.id for document in new if document.id is not None])
+    kept = [position for position, document in enumerate(new) if document.id not in existing]
+    put = dict(zip(kept, _put(lane, [new[i] for i in kept], space, encoded.codes[kept]), strict=True))
+    results = [put.get(position) for position in range(len(new))]
+    n_existing = len(new) - len(kept)
+    return Added(results, encoded.n_known_features, space, lane.last_seq, n_existing=n_existing)
+
+
+def _refuse_repeated(ids: Sequence[str]) -> None:
+    """Raise DuplicateIds if an id is among them twice."""
+    if repeated := [id for id, n in Counter(ids).items() if n > 1]:
+        raise DuplicateIds(repeated)
 
 
 def _hashed(contents: Sequence[Content], space: CodeSpace, models: EmbeddingModels | None) -> list[Content]:
@@ -213,7 +350,10 @@ def _put(lane: Lane, new: Sequence[NewDocument], space: CodeSpace, encoded: Code
     is_of_several = any(isinstance(document.content, Embedding) for document in new) and embedding_models.are_several(
         lane.connection, lane.collection_id
     )
+    if not new:
+        return []
     put = documents.put(lane, vectors.kept_beside(lane, new) if is_of_several else new)
+    expiry.note(lane, [document.expires_at for document in new])
     changed = [p.key for p in put if p.changed and not p.created]
     if changed and is_of_several:
         codes.renew(lane, changed, space.id)

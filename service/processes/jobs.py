@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -12,9 +14,10 @@ import structlog
 
 from service.config import Settings
 from service.encoding import Encoder
+from service.errors import NotFound
 from service.hashing.codes import Codes
 from service.hashing.content import Contents
-from service.store import deletion, embedding_models, leases, spaces
+from service.store import deletion, embedding_models, expiry, idempotency, leases, spaces
 from service.store.database import Database
 from service.store.deletion import Deletion
 from service.store.jobs import Job
@@ -28,6 +31,9 @@ T = TypeVar("T")
 
 _ENQUEUE_LEFT_S = 600.0
 """Seconds between two searches for things that must be deleted but have no job."""
+_DELETE_DUE_S = 1.0
+"""The same for what has expired."""
+_EXPIRED_AT_ONCE = 200
 
 
 def work(settings: Settings, *, exit_with_parent: bool = False, once: bool = False) -> None:
@@ -48,24 +54,62 @@ def work(settings: Settings, *, exit_with_parent: bool = False, once: bool = Fal
         check_schema(database)
         if once:
             deletion.enqueue_left(database)
+            delete_due(database)
         else:
-            threading.Thread(
-                target=_enqueue_deletions, args=(database, stopping), name="enqueue-deletions", daemon=True
-            ).start()
+            for name, sweep, every_s in (
+                ("enqueue-deletions", deletion.enqueue_left, _ENQUEUE_LEFT_S),
+                ("delete-due", delete_due, _DELETE_DUE_S),
+            ):
+                threading.Thread(
+                    target=_sweep, args=(database, stopping, sweep, every_s), name=name, daemon=True
+                ).start()
         leases.work(database, settings.lease_s, runner.kinds(), stopping, once=once)
     finally:
         runner.close()
         database.close()
 
 
-def _enqueue_deletions(database: Database, stopping: threading.Event) -> None:
-    """Enqueue, every now and then, the deletions that are left to do."""
+def _sweep(database: Database, stopping: threading.Event, sweep: Callable[[Database], object], every_s: float) -> None:
+    """Look, every now and then, for what is left to delete."""
     while not stopping.is_set():
         try:
-            deletion.enqueue_left(database)
+            sweep(database)
         except Exception as error:  # the next round tries again
-            log.error("cannot search for deletions that are left", error=str(error), exc_info=True)
-        stopping.wait(_ENQUEUE_LEFT_S)
+            log.error("cannot look for what is to be deleted", error=str(error), exc_info=True)
+        stopping.wait(every_s)
+
+
+def delete_due(database: Database) -> None:
+    """Delete the documents that have expired, and the answers to calls that are kept no longer. Blocks.
+
+    In short transactions, with a pause as long as each: a runner that is killed leaves the rest to the next.
+    """
+    with database.read() as connection:
+        expired, has_old = expiry.with_expired(connection), idempotency.has_old(connection)
+    for collection_id in expired:
+        with suppress(NotFound):  # dropped a moment ago
+            _repeat(partial(_delete_expired, database, collection_id))
+    if has_old:
+        _repeat(partial(_delete_old_answers, database))
+
+
+def _delete_expired(database: Database, collection_id: int) -> bool:
+    with database.lane(collection_id) as lane:
+        return expiry.delete_expired(lane, _EXPIRED_AT_ONCE) == _EXPIRED_AT_ONCE
+
+
+def _delete_old_answers(database: Database) -> bool:
+    with database.write() as connection:
+        return idempotency.delete_old(connection) > 0
+
+
+def _repeat(step: Callable[[], bool]) -> None:
+    """Run a step until it says that nothing is left."""
+    while True:
+        began = time.monotonic()
+        if not step():
+            return
+        time.sleep(time.monotonic() - began)
 
 
 class JobRunner:

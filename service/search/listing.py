@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+
+from sqlalchemy import Connection
 
 from service.config import Settings
 from service.hashing.content import size_of
@@ -14,10 +17,12 @@ from service.index.replicas import Follower
 from service.search import facets
 from service.search.bounds import located
 from service.search.column_reader import ColumnReader
+from service.search.expired import living
 from service.search.facets import Facet, FacetRequest
 from service.search.filters import fields_of
 from service.search.list_position import ListOrder, ListPosition
 from service.store import collections, documents
+from service.store.collections import Collection
 from service.store.database import Database
 from service.store.documents import Document
 from service.threads import run_in_large_thread
@@ -73,6 +78,14 @@ class DocumentList:
     hint: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """The documents of a collection, as it was at its `last_seq`, that pass a filter."""
+
+    collection: Collection
+    keys: KeyMask
+
+
 class Listing:
     """Lists documents by their metadata, in a state that includes every write that was answered before."""
 
@@ -90,28 +103,63 @@ class Listing:
             InvalidInput: a condition on a field that has values of another type, or a cursor of another order.
             MalformedCursor: the cursor is none.
         """
-        collection_id, seq, columns = await located(
+        found = await located(
             self.database,
             self.follower,
             self.settings.read_your_writes_s,
-            lambda is_last: self._columns(request, is_last=is_last),
+            lambda is_last: self._columns(request.collection, is_last=is_last),
         )
-        return await run_in_large_thread(self._page, collection_id, seq, columns, request)
+        return await run_in_large_thread(self._page, *found, request)
 
-    def _columns(self, request: ListRequest, *, is_last: bool) -> tuple[int, int, ColumnView | None] | None:
+    async def matching(self, collection: str, passing: Filter) -> Matching:
+        """The documents that pass a filter, all writes that were answered before included.
+
+        Raises:
+            NotFound: there is no such collection.
+            InvalidInput: a condition on a field that has values of another type.
+        """
+        found, columns = await located(
+            self.database,
+            self.follower,
+            self.settings.read_your_writes_s,
+            lambda is_last: self._columns(collection, is_last=is_last),
+        )
+
+        def match() -> Matching:
+            with self.database.read() as connection:
+                _, mask = self._passing(connection, found, columns, passing, fields_of(passing))
+                return Matching(found, mask)
+
+        return await run_in_large_thread(match)
+
+    def _columns(self, name: str, *, is_last: bool) -> tuple[Collection, ColumnView | None] | None:
         """The metadata in memory; None if they are behind, and nothing in their place at last."""
         with self.database.read() as connection:
-            collection = collections.get(connection, request.collection)
+            collection = collections.get(connection, name)
         replica = self.follower.documents(collection.id)
         if replica is not None and replica.columns_seq >= collection.last_seq:
-            return collection.id, collection.last_seq, replica.columns.view()
-        return (collection.id, collection.last_seq, None) if is_last else None
+            return collection, replica.columns.view()
+        return (collection, None) if is_last else None
 
-    def _page(self, collection_id: int, seq: int, columns: ColumnView | None, request: ListRequest) -> DocumentList:
+    def _passing(
+        self,
+        connection: Connection,
+        collection: Collection,
+        columns: ColumnView | None,
+        passing: Filter | None,
+        fields: AbstractSet[str],
+    ) -> tuple[ColumnView, KeyMask]:
+        """The metadata, from SQL where they are not in memory, and the documents that pass a filter."""
+        if columns is None:
+            columns = self.columns.read(connection, collection.id, collection.last_seq, fields)
+        mask = columns.all_keys() if passing is None else columns.mask(passing)
+        if collection.has_expired:
+            mask = living(connection, collection.id, columns, mask)
+        return columns, mask
+
+    def _page(self, collection: Collection, columns: ColumnView | None, request: ListRequest) -> DocumentList:
         with self.database.read() as connection:
-            if columns is None:
-                columns = self.columns.read(connection, collection_id, seq, request.fields)
-            passing = columns.all_keys() if request.passing is None else columns.mask(request.passing)
+            columns, passing = self._passing(connection, collection, columns, request.passing, request.fields)
             keys = self._after_cursor(columns, passing, request)
             found: list[Document] = []
             n_read = n_chars = 0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from service.hashing.embedding_models import EmbeddingModels
-from service.store import collections, documents, embedding_models, jobs, spaces, words
+from service.store import collections, documents, embedding_models, expiry, jobs, spaces, words
 from service.store.collections import Collection
 from service.store.database import Database
 from service.store.documents import Document
@@ -46,6 +46,8 @@ class Lookup:
             with self.database.read() as connection:
                 collection = collections.get(connection, name)
                 n_documents = documents.count(connection, collection.id)
+                if collection.has_expired:
+                    n_documents -= len(expiry.expired_keys(connection, collection.id))
                 settings, _ = words.get(connection, collection.id)
                 return CollectionSummary(collection, n_documents, spaces.active(connection, collection.id), settings)
 

@@ -3,7 +3,7 @@
     locate      which collection, which source of codes, which words and metadata; the stored documents that ask
     read        the words of queries, and what the index is asked for
     encode      codes of texts
-    restrict    which documents may be matches: the filter, and the radius around a query's code
+    restrict    which documents may be matches: the filter, what has not expired, the radius around a query's code
     rank        the nearest by code, the best by words, or both fused; a shortlist in the order of its words
     sort        another order of all that match
     select      what is gone, too low or without a phrase left out; diverse; grouped; one page of it
@@ -36,6 +36,7 @@ from service.search.asked import Asked, AskedReader
 from service.search.bits import BitDescriptions
 from service.search.bounds import Bounds, located
 from service.search.column_reader import ColumnReader
+from service.search.expired import living
 from service.search.explaining import explained
 from service.search.request import SearchRequest
 from service.search.results import SearchResult
@@ -150,6 +151,8 @@ class Search:
         most = _BRIEF_HIGHLIGHTS if request.highlight else _BRIEF_DIVERSE if request.diversity else _BRIEF_MATCHES
         if (request.offset + request.n_matches) > most or not isinstance(state.source, MemorySource):
             return False
+        if state.has_expired:  # nobody knows how many have
+            return False
         if request.group_by is not None:  # thousands of matches are looked at where there are few groups
             return False
         if request.rerank is not None:
@@ -211,5 +214,7 @@ class Search:
             seq = request.at_least_seq or 0
             columns = self.columns.read(connection, state.collection_id, seq, request.column_fields)
         passing = None if request.condition is None or columns is None else columns.mask(request.condition)
+        if state.has_expired:
+            passing = living(connection, state.collection_id, columns, passing)
         queries = Answering(connection, state, request, columns, passing, self.settings, max_chars)
         return queries.answer(asked)

@@ -46,6 +46,7 @@ class State:
         replica: words and metadata in memory; None where they are not asked for, or not at hand.
         columns: the metadata; None where they are not asked for, or not at hand: then they are read from SQL.
         stored: the stored documents that ask, by id.
+        has_expired: whether there may be documents that have expired and are not deleted yet.
     """
 
     collection_id: int
@@ -57,6 +58,7 @@ class State:
     replica: DocumentReplica | None
     columns: ColumnView | None
     stored: dict[str, StoredExample]
+    has_expired: bool = False
 
 
 def locate(
@@ -87,22 +89,22 @@ def locate(
     replica = follower.replica(found.collection_id)
     has_codes = replica is not None and replica.applied_seq >= seq
     needs_words = request.needs_words(found.kind)
-    needs_documents = needs_words or request.needs_columns
+    needs_documents = needs_words or request.needs_columns or found.has_expired
     of_documents = follower.documents(found.collection_id) if needs_documents else None
     has_words = of_documents is not None and of_documents.read_seq >= seq
     has_columns = of_documents is not None and of_documents.columns_seq >= seq
     lacks = (needs_words and not has_words) or (request.needs_columns and not has_columns)
     is_behind = bool(seq) and (lacks or not has_codes)
-    comes_soon = needs_documents and of_documents is None and found.last_seq <= READ_SOON_SEQ
+    comes_soon = (needs_words or request.needs_columns) and of_documents is None and found.last_seq <= READ_SOON_SEQ
     if (is_behind or comes_soon) and not is_last:
         return None
     source: SearchSource
     source = (
         MemorySource(replica) if replica is not None and has_codes else SqlSource.of(connection, found.collection_id)
     )
-    columns = (
-        of_documents.columns.view() if of_documents is not None and has_columns and request.needs_columns else None
-    )
+    columns = None
+    if of_documents is not None and has_columns and (request.needs_columns or found.has_expired):
+        columns = of_documents.columns.view()
     return State(
         found.collection_id,
         found.last_seq,
@@ -113,6 +115,7 @@ def locate(
         of_documents if has_words and needs_words else None,
         columns,
         _stored(connection, found, source, request),
+        found.has_expired,
     )
 
 
@@ -123,7 +126,7 @@ def _collection(connection: Connection, request: SearchRequest) -> tuple[Documen
     found = collections.get(connection, request.collection)
     if request.document_id is not None:
         return documents.locate(connection, request.collection, request.document_id), found
-    return DocumentRef(found.id, found.n_bits, found.last_seq, None, found.kind), found
+    return DocumentRef(found.id, found.n_bits, found.last_seq, None, found.kind, found.has_expired), found
 
 
 def _models(

@@ -15,7 +15,7 @@ from service.hashing.codes import check_n_bits
 from service.hashing.content import Kind
 from service.hashing.vectors import VectorSettings
 from service.store import schema
-from service.store.schema import instant, now
+from service.store.schema import SQLITE_NOW, instant, now
 from service.store.statements import DriverQuery, insert
 
 TABLE = schema.collections
@@ -23,7 +23,7 @@ EXISTS = TABLE.c.dropped_at.is_(None)
 """Condition: the collection was not dropped."""
 _COLUMNS = (
     *(TABLE.c.id, TABLE.c.name, TABLE.c.kind, TABLE.c.n_bits, TABLE.c.last_seq),
-    *(TABLE.c.created_at, TABLE.c.words_version, TABLE.c.vectors),
+    *(TABLE.c.created_at, TABLE.c.words_version, TABLE.c.vectors, TABLE.c.expires_next <= now()),
 )
 
 
@@ -38,6 +38,7 @@ class Collection:
         last_seq: the last seq drawn in its commit lane; 0 before the first.
         words_version: of the settings of its words (`service.store.words`); 0 before they were changed.
         vectors: what its vectors are; None of other kinds.
+        has_expired: whether there may be documents that have expired and are not deleted yet.
     """
 
     id: int
@@ -48,6 +49,7 @@ class Collection:
     created_at: datetime
     words_version: int = 0
     vectors: VectorSettings | None = None
+    has_expired: bool = False
 
 
 def create(
@@ -84,8 +86,8 @@ def get(connection: Connection, name: str) -> Collection:
     rows = _BY_NAME.rows(connection, name)
     if not rows:
         raise NotFound("collection", name)
-    *values, vectors = rows[0]
-    return _of_row([*values, None if vectors is None else json.loads(vectors)])
+    *values, vectors, has_expired = rows[0]
+    return _of_row([*values, None if vectors is None else json.loads(vectors), has_expired])
 
 
 def by_id(connection: Connection, id: int) -> Collection:
@@ -128,16 +130,17 @@ def dropped(connection: Connection) -> list[Collection]:
 
 def _of_row(row: Sequence[Any]) -> Collection:
     """The collection of a row of `_COLUMNS`."""
-    id, name, kind, n_bits, last_seq, created_at, words_version, vectors = row
+    id, name, kind, n_bits, last_seq, created_at, words_version, vectors, has_expired = row
     settings = VectorSettings.of_row(vectors)
-    return Collection(id, name, kind, n_bits, last_seq, instant(created_at), words_version, settings)
+    created = instant(created_at)
+    return Collection(id, name, kind, n_bits, last_seq, created, words_version, settings, bool(has_expired))
 
 
 _BY_NAME = DriverQuery(
-    sqlite="SELECT id, name, kind, n_bits, last_seq, created_at, words_version, vectors FROM collections"
-    " WHERE name = ?",
-    postgresql="SELECT id, name, kind, n_bits, last_seq, created_at, words_version, vectors::text FROM collections"
-    " WHERE name = %s",
+    sqlite="SELECT id, name, kind, n_bits, last_seq, created_at, words_version, vectors,"  # noqa: S608
+    f" expires_next <= {SQLITE_NOW} FROM collections WHERE name = ?",
+    postgresql="SELECT id, name, kind, n_bits, last_seq, created_at, words_version, vectors::text,"
+    " expires_next <= clock_timestamp() FROM collections WHERE name = %s",
 )
 _BY_ID = select(*_COLUMNS).where(TABLE.c.id == bindparam("id"), EXISTS)
 _PAGE = (

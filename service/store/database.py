@@ -21,7 +21,7 @@ from sqlalchemy.engine import URL
 
 from service import tracing
 from service.errors import ConfigurationError, DatabaseUnavailable, NotFound, StorageFull
-from service.store.schema import collections
+from service.store.schema import collections, now
 
 if TYPE_CHECKING:
     from psycopg import Connection as PostgresConnection
@@ -172,10 +172,10 @@ class Database:
             NotFound: the collection is gone.
         """
         with self.write() as connection:
-            last_seq = connection.execute(_LOCK_COLLECTION, {"id": collection_id}).scalar()
-            if last_seq is None:
+            row = connection.execute(_LOCK_COLLECTION, {"id": collection_id}).first()
+            if row is None:
                 raise NotFound("collection", str(collection_id))
-            yield Lane(connection, collection_id, last_seq)
+            yield Lane(connection, collection_id, row.last_seq, bool(row.has_expired))
 
     @contextmanager
     def ddl(self) -> Iterator[Connection]:
@@ -323,11 +323,13 @@ class Lane:
         connection: the write transaction.
         collection_id: the collection.
         last_seq: the last seq drawn.
+        has_expired: whether there may be documents that have expired and are not deleted yet.
     """
 
     connection: Connection
     collection_id: int
     last_seq: int
+    has_expired: bool
 
     def draw(self, n: int) -> int:
         """Draw `n` consecutive seqs for the caller; return the first."""
@@ -339,7 +341,7 @@ class Lane:
 
 # FOR NO KEY UPDATE on PostgreSQL: lanes exclude each other, but not a job that merely refers to the collection.
 _LOCK_COLLECTION = (
-    select(collections.c.last_seq)
+    select(collections.c.last_seq, (collections.c.expires_next <= now()).label("has_expired"))
     .where(collections.c.id == bindparam("id"), collections.c.dropped_at.is_(None))
     .with_for_update(key_share=True)
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -18,14 +18,15 @@ from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, bindparam, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, bindparam, cast, func, or_, select
 from sqlalchemy import Text as SqlText
 from sqlalchemy import delete as delete_from
 
-from service.errors import DuplicateIds, NotFound, TooMuchToRead
+from service.errors import DuplicateIds, NotFound, RevisionDiffers, TooMuchToRead
 from service.hashing.content import Content, Kind, from_row, models_of, size_of, to_rows
 from service.store import schema
 from service.store.database import Lane
+from service.store.schema import SQLITE_NOW, Instant, now
 from service.store.statements import BulkStatement, DriverQuery, is_one_of
 
 TABLE = schema.documents
@@ -39,6 +40,8 @@ COLUMNS = (
     TABLE.c.updated_at,
     TABLE.c.content,
     TABLE.c.title,
+    TABLE.c.metadata_revision,
+    TABLE.c.expires_at,
 )
 _ROWS_AT_ONCE = 10_000
 _FIRST_KEYS, _CHARS_AT_ONCE = 64, 2_000_000
@@ -51,11 +54,18 @@ Keys = Sequence[int] | NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class NewDocument:
-    """A document as a caller brings it; without an id it is given one."""
+    """A document as a caller brings it; without an id it is given one.
+
+    Attributes:
+        expires_at: when it goes by itself; None for never.
+        revision: the `full_revision` that the stored one must have, 0 if there must be none; None for any.
+    """
 
     id: str | None
     content: Content
     metadata: dict[str, Any]
+    expires_at: datetime | None = None
+    revision: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +77,8 @@ class Document:
         id: the caller's name of it, unique in its collection.
         revision: 1, and one more with each changed content.
         updated_at: when it was last put, changed or not.
+        metadata_revision: how often all but the content changed: metadata, and when it expires.
+        expires_at: when it goes by itself; None for never.
     """
 
     key: int
@@ -76,6 +88,13 @@ class Document:
     revision: int
     created_at: datetime
     updated_at: datetime
+    metadata_revision: int = 0
+    expires_at: datetime | None = None
+
+    @property
+    def full_revision(self) -> int:
+        """1, and one more with each change: what callers know as its revision."""
+        return self.revision + self.metadata_revision
 
 
 class DocumentSummary(NamedTuple):
@@ -107,13 +126,17 @@ ALL_SHOWN = Shown()
 
 @dataclass(frozen=True, slots=True)
 class DocumentRef:
-    """Where a document is: its collection, with the last seq drawn there, and its key; None is the collection alone."""
+    """Where a document is: its collection, with the last seq drawn there, and its key; None is the collection alone.
+
+    `has_expired` says whether documents of the collection may have expired that are not deleted yet.
+    """
 
     collection_id: int
     n_bits: int
     last_seq: int
     key: int | None
     kind: Kind = "text"
+    has_expired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +175,7 @@ class ChangedMetadata:
 class PutResult(NamedTuple):
     """The result of putting one document: `created` if its id was new, `changed` if its content was new or another.
 
-    `seq` is the number of the change; that of its code is the same.
+    `seq` is the number of the change; that of its code is the same. `revision` is the `full_revision` from now on.
     """
 
     key: int
@@ -160,6 +183,15 @@ class PutResult(NamedTuple):
     created: bool
     changed: bool
     seq: int
+    revision: int
+
+
+class Revisions(NamedTuple):
+    """The key of a document, the revision of its content, and its `full_revision`."""
+
+    key: int
+    content: int
+    full: int
 
 
 def put(lane: Lane, documents: Sequence[NewDocument]) -> list[PutResult]:
@@ -167,6 +199,7 @@ def put(lane: Lane, documents: Sequence[NewDocument]) -> list[PutResult]:
 
     Raises:
         DuplicateIds: two of them have the same id.
+        RevisionDiffers: one is to replace another revision than the stored one.
 
     Cost: four statements, however many documents.
     """
@@ -174,7 +207,9 @@ def put(lane: Lane, documents: Sequence[NewDocument]) -> list[PutResult]:
     repeated = [id for id, n in Counter(ids).items() if n > 1]
     if repeated:
         raise DuplicateIds(repeated)
-    before = _revisions(lane, ids)
+    before = revisions_of(lane, ids)
+    wanted = {id: one.revision for id, one in zip(ids, documents, strict=True) if one.revision is not None}
+    check_revisions(wanted, before)
     rows = to_rows([document.content for document in documents])
     first = lane.draw(len(ids))
     _UPSERT.run(
@@ -183,14 +218,33 @@ def put(lane: Lane, documents: Sequence[NewDocument]) -> list[PutResult]:
         ids,
         *([row[column] for row in rows] for column in range(3)),
         [models_of(document.content) for document in documents],
-        [_metadata_json(document.metadata) for document in documents],
+        [metadata_json(document.metadata) for document in documents],
         list(range(first, first + len(ids))),
+        [as_bound(lane.connection, document.expires_at) for document in documents],
     )
-    after = _revisions(lane, ids)
-    return [
-        PutResult(after[id][0], id, id not in before, before.get(id) != after[id], seq)
-        for seq, id in enumerate(ids, first)
-    ]
+    after = revisions_of(lane, ids)
+    results = []
+    for seq, id in enumerate(ids, first):
+        key, content, full = after[id]
+        known = before.get(id)
+        results.append(PutResult(key, id, known is None, known is None or known.content != content, seq, full))
+    return results
+
+
+def check_revisions(wanted: Mapping[str, int], found: Mapping[str, Revisions]) -> None:
+    """Refuse changes of documents that are in another revision than a caller knows.
+
+    Args:
+        wanted: by id the `full_revision` that the document must have, 0 if there must be none.
+        found: of those that exist.
+
+    Raises:
+        RevisionDiffers: one has another.
+    """
+    existing = {id: found[id].full if id in found else 0 for id in wanted}
+    differing = {id: revision for id, revision in existing.items() if revision != wanted[id]}
+    if differing:
+        raise RevisionDiffers(differing)
 
 
 def get(connection: Connection, collection_id: int, id: str) -> Document:
@@ -207,8 +261,9 @@ def get(connection: Connection, collection_id: int, id: str) -> Document:
 
 def of_row(row: Sequence[Any]) -> Document:
     """The document of a row of `COLUMNS`."""
-    key, id, text, metadata, revision, created_at, updated_at, data, title = row
-    return Document(key, id, from_row(text, data, title), metadata, revision, created_at, updated_at)
+    key, id, text, metadata, revision, created_at, updated_at, data, title, metadata_revision, expires_at = row
+    content = from_row(text, data, title)
+    return Document(key, id, content, metadata, revision, created_at, updated_at, metadata_revision, expires_at)
 
 
 def locate(connection: Connection, collection: str, id: str) -> DocumentRef:
@@ -220,7 +275,8 @@ def locate(connection: Connection, collection: str, id: str) -> DocumentRef:
     rows = _LOCATED.rows(connection, id, collection)
     if not rows:
         raise NotFound("collection", collection)
-    located = DocumentRef(*rows[0])
+    collection_id, n_bits, last_seq, key, kind, has_expired = rows[0]
+    located = DocumentRef(collection_id, n_bits, last_seq, key, kind, bool(has_expired))
     if located.key is None:
         raise NotFound("document", id)
     return located
@@ -299,7 +355,7 @@ def keys_of(connection: Connection, collection_id: int, ids: Sequence[str]) -> d
     if not ids:
         return {}
     rows = connection.execute(_REVISIONS, {"collection": collection_id, "ids": list(ids)})
-    return {id: key for id, key, _ in rows}
+    return {id: key for id, key, _, _ in rows}
 
 
 def contents(connection: Connection, keys: Keys, max_chars: int | None = None) -> dict[int, tuple[int, Content]]:
@@ -346,19 +402,24 @@ def by_ids(
 
 def present(lane: Lane, ids: Sequence[str]) -> list[str]:
     """The given ids that the collection has, each once, in the order given."""
-    found = _revisions(lane, ids)
+    found = revisions_of(lane, ids)
     return [id for id in dict.fromkeys(ids) if id in found]
 
 
 def delete(lane: Lane, ids: Sequence[str]) -> list[int]:
     """Delete documents, and return the keys of those that existed; their codes are for `codes.discard`."""
-    keys = sorted(key for key, _ in _revisions(lane, ids).values())
+    keys = sorted(one.key for one in revisions_of(lane, ids).values())
+    delete_keys(lane, keys)
+    return keys
+
+
+def delete_keys(lane: Lane, keys: list[int]) -> None:
+    """Delete documents of the collection that exist, by key; their codes are for `codes.discard`."""
     if keys:
         lane.connection.execute(_DELETE, {"keys": keys})
         first = lane.draw(len(keys))
         seqs = list(range(first, first + len(keys)))
         _NOTE_DELETED.run(lane.connection, [lane.collection_id] * len(keys), seqs, keys)
-    return keys
 
 
 def page(connection: Connection, collection_id: int, after_key: int, limit: int) -> list[Document]:
@@ -496,7 +557,7 @@ def sample_keys(
     return np.sort(kept[1]).astype(np.int64)
 
 
-def _metadata_json(metadata: dict[str, Any]) -> str:
+def metadata_json(metadata: dict[str, Any]) -> str:
     """Metadata as JSON, large floats with a decimal point: JSONB keeps 1e+300 as an integer, but not 1000...0.0."""
     if not metadata:
         return "{}"
@@ -506,10 +567,15 @@ def _metadata_json(metadata: dict[str, Any]) -> str:
     return _LARGE_FLOAT.sub(lambda found: found[1] or f"{Decimal(found[2]):f}.0", written)
 
 
-def _revisions(lane: Lane, ids: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """Key and revision of each of the ids that the collection has."""
+def revisions_of(lane: Lane, ids: Sequence[str]) -> dict[str, Revisions]:
+    """Key and revisions of each of the ids that the collection has."""
     rows = lane.connection.execute(_REVISIONS, {"collection": lane.collection_id, "ids": list(ids)})
-    return {id: (key, revision) for id, key, revision in rows}
+    return {id: Revisions(key, revision, revision + further) for id, key, revision, further in rows}
+
+
+def as_bound(connection: Connection, moment: datetime | None) -> Any:
+    """A moment as a `BulkStatement` takes it, which knows no types."""
+    return EXPIRES_AT.process_bind_param(moment, connection.dialect)
 
 
 def integers(keys: Keys) -> list[int]:
@@ -517,8 +583,11 @@ def integers(keys: Keys) -> list[int]:
     return keys.tolist() if isinstance(keys, np.ndarray) else list(keys)
 
 
+EXPIRES_AT = Instant()
 _OF_COLLECTION = TABLE.c.collection_id == bindparam("collection")
-_BY_ID = select(*COLUMNS).where(_OF_COLLECTION, TABLE.c.id == bindparam("id"))
+LIVES = or_(TABLE.c.expires_at.is_(None), TABLE.c.expires_at > now())
+"""Condition: the document has not expired. One that has is there until the job runner deletes it, a second or so."""
+_BY_ID = select(*COLUMNS).where(_OF_COLLECTION, TABLE.c.id == bindparam("id"), LIVES)
 
 
 def _summaries(shown: Shown) -> DriverQuery:
@@ -545,23 +614,29 @@ _CONTENTS = DriverQuery(
     postgresql="SELECT key, revision, text, content, title FROM documents WHERE key = ANY(%s)",
 )
 _LOCATED = DriverQuery(
-    sqlite="""
-        SELECT collections.id, collections.n_bits, collections.last_seq, documents.key, collections.kind
+    sqlite=f"""
+        SELECT collections.id, collections.n_bits, collections.last_seq, documents.key, collections.kind,
+            collections.expires_next <= {SQLITE_NOW}
         FROM collections LEFT JOIN documents ON documents.collection_id = collections.id AND documents.id = ?
+            AND (documents.expires_at IS NULL OR documents.expires_at > {SQLITE_NOW})
         WHERE collections.name = ?
-    """,
+    """,  # noqa: S608
     postgresql="""
-        SELECT collections.id, collections.n_bits, collections.last_seq, documents.key, collections.kind
+        SELECT collections.id, collections.n_bits, collections.last_seq, documents.key, collections.kind,
+            collections.expires_next <= clock_timestamp()
         FROM collections LEFT JOIN documents ON documents.collection_id = collections.id AND documents.id = %s
+            AND (documents.expires_at IS NULL OR documents.expires_at > clock_timestamp())
         WHERE collections.name = %s
     """,
 )
 _BY_KEYS = select(*COLUMNS).where(is_one_of(TABLE.c.key, "keys"))
-_BY_IDS = select(*COLUMNS).where(_OF_COLLECTION, is_one_of(TABLE.c.id, "ids"))
-_REVISIONS = select(TABLE.c.id, TABLE.c.key, TABLE.c.revision).where(_OF_COLLECTION, is_one_of(TABLE.c.id, "ids"))
+_BY_IDS = select(*COLUMNS).where(_OF_COLLECTION, is_one_of(TABLE.c.id, "ids"), LIVES)
+_REVISIONS = select(TABLE.c.id, TABLE.c.key, TABLE.c.revision, TABLE.c.metadata_revision).where(
+    _OF_COLLECTION, is_one_of(TABLE.c.id, "ids")
+)
 _PAGE = (
     select(*COLUMNS)
-    .where(_OF_COLLECTION, TABLE.c.key > bindparam("after"))
+    .where(_OF_COLLECTION, TABLE.c.key > bindparam("after"), LIVES)
     .order_by(TABLE.c.key)
     .limit(bindparam("limit"))
 )
@@ -595,30 +670,45 @@ _DELETE = delete_from(TABLE).where(is_one_of(TABLE.c.key, "keys"))
 _UPSERT = BulkStatement(
     sqlite="""
         INSERT INTO documents
-            (collection_id, id, text, content, title, models, metadata, seq, revision, created_at, updated_at)
-        SELECT ?, ?, ?, ?, ?, ?, ?, ?, 1, clock.now, clock.now
+            (collection_id, id, text, content, title, models, metadata, seq, expires_at,
+             revision, created_at, updated_at)
+        SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, clock.now, clock.now
         FROM (SELECT strftime('%Y-%m-%d %H:%M:%f+00:00', 'now') AS now) AS clock WHERE true
         ON CONFLICT (collection_id, id) DO UPDATE SET
             revision = documents.revision
                 + (documents.text IS NOT excluded.text OR documents.content IS NOT excluded.content
                     OR documents.title IS NOT excluded.title),
+            metadata_revision = documents.metadata_revision
+                + (documents.text IS excluded.text AND documents.content IS excluded.content
+                    AND documents.title IS excluded.title
+                    AND (documents.metadata IS NOT excluded.metadata
+                        OR documents.expires_at IS NOT excluded.expires_at)),
             text = excluded.text, content = excluded.content, title = excluded.title, models = excluded.models,
-            metadata = excluded.metadata, seq = excluded.seq, updated_at = excluded.updated_at
+            metadata = excluded.metadata, seq = excluded.seq, expires_at = excluded.expires_at,
+            updated_at = excluded.updated_at
     """,
     postgresql="""
         INSERT INTO documents
-            (collection_id, id, text, content, title, models, metadata, seq, revision, created_at, updated_at)
+            (collection_id, id, text, content, title, models, metadata, seq, expires_at,
+             revision, created_at, updated_at)
         SELECT rows.*, 1, clock.now, clock.now
         FROM unnest(
-                 %b::bigint[], %b::text[], %b::text[], %b::bytea[], %b::text[], %b::bigint[], %b::jsonb[], %b::bigint[]
+                 %b::bigint[], %b::text[], %b::text[], %b::bytea[], %b::text[], %b::bigint[], %b::jsonb[], %b::bigint[],
+                 %b::timestamptz[]
              ) AS rows,
              (SELECT clock_timestamp() AS now) AS clock
         ON CONFLICT (collection_id, id) DO UPDATE SET
             revision = documents.revision
                 + ((documents.text, documents.content, documents.title)
                     IS DISTINCT FROM (excluded.text, excluded.content, excluded.title))::integer,
+            metadata_revision = documents.metadata_revision
+                + ((documents.text, documents.content, documents.title)
+                    IS NOT DISTINCT FROM (excluded.text, excluded.content, excluded.title)
+                    AND (documents.metadata, documents.expires_at)
+                    IS DISTINCT FROM (excluded.metadata, excluded.expires_at))::integer,
             text = excluded.text, content = excluded.content, title = excluded.title, models = excluded.models,
-            metadata = excluded.metadata, seq = excluded.seq, updated_at = excluded.updated_at
+            metadata = excluded.metadata, seq = excluded.seq, expires_at = excluded.expires_at,
+            updated_at = excluded.updated_at
     """,
 )
 _NOTE_DELETED = BulkStatement(

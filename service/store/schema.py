@@ -61,6 +61,10 @@ def instant(value: str | datetime) -> datetime:
     return datetime.fromisoformat(value) if isinstance(value, str) else value.astimezone(UTC)
 
 
+SQLITE_NOW = "strftime('%Y-%m-%d %H:%M:%f+00:00', 'now')"
+"""SQLite's clock as an `Instant`, in SQL."""
+
+
 class now(FunctionElement[datetime]):  # noqa: N801
     """The database's clock as an `Instant`, shifted by seconds if given: one clock for leases on many machines."""
 
@@ -123,6 +127,7 @@ collections = Table(
     Column("words", JSON(none_as_null=True)),  # how texts become words and words a rank; service.store.words
     Column("words_version", Integer, nullable=False, server_default="0"),
     Column("vectors", JSON(none_as_null=True)),  # of kind embedding: what they are; service.hashing.vectors
+    Column("expires_next", Instant),  # no document expires before; null if none ever does
     CheckConstraint("n_bits BETWEEN 8 AND 256 AND n_bits % 8 = 0", name="n_bits"),
     sqlite_autoincrement=True,
 )
@@ -157,6 +162,8 @@ documents = Table(
     Column("title", Text),
     Column("seq", BigInteger, nullable=False, server_default="0"),  # of its last change; 0 before there were any
     Column("models", BigInteger, nullable=False, server_default="1"),  # bit n: the content has a vector of model n
+    Column("metadata_revision", Integer, nullable=False, server_default="0"),  # changes of all but the content
+    Column("expires_at", Instant),  # from then on it is gone for every caller
     CheckConstraint("text IS NOT NULL OR content IS NOT NULL", name="content"),
     UniqueConstraint("collection_id", "id"),
     Index(None, "collection_id", "key"),
@@ -167,6 +174,13 @@ documents = Table(
         "models",
         sqlite_where=text("models <> 1"),
         postgresql_where=text("models <> 1"),
+    ),
+    Index(
+        "ix_documents_collection_id_expires_at",
+        "collection_id",
+        "expires_at",
+        sqlite_where=text("expires_at IS NOT NULL"),
+        postgresql_where=text("expires_at IS NOT NULL"),
     ),
     sqlite_autoincrement=True,  # a key is never given twice: a tombstone of it may still be on its way to a replica
 )
@@ -328,6 +342,21 @@ duplicates = Table(
     Column("revision", Integer, nullable=False),
     Column("code", LargeBinary, nullable=False),
     Column("is_capped", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Calls that came with a key of their caller's, so that a repetition gets the first answer; store.idempotency.
+idempotent_calls = Table(
+    "idempotent_calls",
+    metadata,
+    Column("id", LargeBinary, primary_key=True),  # digest of who calls and the key
+    Column("digest", LargeBinary, nullable=False),  # of the call and its body
+    Column("claim", Text, nullable=False),  # whose process runs it, or ran it
+    Column("claimed_until", Instant, nullable=False),
+    Column("status", Integer),  # of the answer; null until the call has done its work
+    Column("headers", JSON(none_as_null=True)),
+    Column("body", LargeBinary),  # compressed
+    Column("created_at", Instant, nullable=False, index=True),
     sqlite_with_rowid=False,
 )
 

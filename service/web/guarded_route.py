@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.web.auth import OPEN_PATHS, KeyScope, check_scope, needed_by
+from service.web.idempotency import OPENAPI_PARAMETER, answering_once, is_idempotent
 
 SECURITY_SCHEME = "key"
 """The name of the bearer scheme in the OpenAPI document."""
@@ -44,6 +45,8 @@ class GuardedRoute(APIRoute):
         if needed is None and path not in OPEN_PATHS:
             raise TypeError(f"the endpoint of {path} must have a scope, set with @needs(...)")
         extra = options.pop("openapi_extra", None) or {}
+        if is_idempotent(endpoint):
+            extra = {**extra, "parameters": [*extra.get("parameters", ()), OPENAPI_PARAMETER]}
         super().__init__(path, endpoint, openapi_extra={**extra, **security(needed)}, **options)
         self.needs = needed
         self.query_names = frozenset(
@@ -53,6 +56,8 @@ class GuardedRoute(APIRoute):
 
         if _is_direct(endpoint):
             self.app = _direct_app(endpoint)
+        if is_idempotent(endpoint):
+            self.app = answering_once(self.app)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """What makes the response: the endpoint itself if it takes and gives just that, else FastAPI around it."""

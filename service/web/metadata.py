@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
+from pydantic_core import to_json
+
 from service.errors import InvalidInput
 
 MAX_DEPTH = 32
@@ -42,6 +44,22 @@ def check_metadata(value: Mapping[str, Any], name: str) -> None:
         where = name + "".join(reversed(fault.path))
         where = where if len(where) <= _MAX_WHERE_CHARS else where[:_MAX_WHERE_CHARS] + "..."
         raise InvalidInput(f"{where} {fault}") from None
+
+
+def check_stored(metadata: Mapping[str, Any], of: str, max_bytes: int) -> None:
+    """Refuse metadata that a document must not have.
+
+    Args:
+        metadata: as it was read from JSON.
+        of: what to call the document.
+        max_bytes: most bytes of it as JSON.
+
+    Raises:
+        InvalidInput: it breaks a rule of `check_metadata`, or is too long.
+    """
+    check_metadata(metadata, f"{of}.metadata")
+    if len(to_json(metadata)) > max_bytes:
+        raise InvalidInput(f"{of}: metadata must be at most {max_bytes} bytes of JSON")
 
 
 def _check(value: object, depth: int, n_members: int) -> int:

@@ -28,6 +28,7 @@ STATUS: Mapping[type[NearbitError], int] = {
     errors.InvalidInput: 422,
     errors.NotFound: 404,
     errors.Conflict: 409,
+    errors.RevisionDiffers: 412,
     errors.Unauthorized: 401,
     errors.Forbidden: 403,
     errors.Unavailable: 503,
@@ -98,7 +99,7 @@ def from_error(request: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, NearbitError)
     status = status_of(type(error))
     headers = {}
-    if isinstance(error, errors.Unavailable):
+    if isinstance(error, errors.Unavailable | errors.CallRunning):
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, errors.Unauthorized):
         headers["WWW-Authenticate"] = 'Bearer realm="nearbit"'

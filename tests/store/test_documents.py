@@ -120,11 +120,11 @@ def test_putting_an_id_again_replaces_text_and_metadata_and_keeps_the_key(databa
     time.sleep(0.002)
     (again,) = put(database, collection, [NewDocument("a", Text("one"), {"n": 2})])
     (other,) = put(database, collection, [NewDocument("a", Text("two"), {"n": 3})])
-    assert again == PutResult(first.key, "a", created=False, changed=False, seq=2)
-    assert other == PutResult(first.key, "a", created=False, changed=True, seq=3)
+    assert again == PutResult(first.key, "a", created=False, changed=False, seq=2, revision=2)
+    assert other == PutResult(first.key, "a", created=False, changed=True, seq=3, revision=3)
     with database.read() as connection:
         found = documents.get(connection, collection.id, "a")
-    assert (found.content.text, found.metadata, found.revision) == ("two", {"n": 3}, 2)
+    assert (found.content.text, found.metadata, found.revision, found.full_revision) == ("two", {"n": 3}, 2, 3)
     assert found.created_at < found.updated_at
 
 

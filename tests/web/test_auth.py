@@ -82,7 +82,9 @@ def test_the_scope_of_a_route_follows_from_its_method_and_kind() -> None:
     assert {name for name, needed in found.items() if needed == "write"} == {
         f"POST {one}/documents",
         f"POST {one}/documents/delete",
+        f"POST {one}/documents/patch",
         f"POST {one}/vectors",
+        f"PATCH {one}/documents/{{id:path}}",
         f"DELETE {one}/documents/{{id:path}}",
     }
     read = {name for name, needed in found.items() if needed == "read"}

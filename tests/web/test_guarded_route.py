@@ -55,5 +55,8 @@ def test_unknown_parameters_of_calls_that_write_are_refused_too(lite: TestClient
         problem = refused(lite.request(method, path, params={"k": 3}), 422, "invalid-input")
         assert problem["detail"] == "query.k: is no parameter of this call. It takes none"
     problem = refused(lite.post(DOCUMENTS, params={"k": 3}), 422, "invalid-input")
-    assert problem["detail"] == "query.k: is no parameter of this call. It takes check_duplicates, skip_duplicates"
+    assert (
+        problem["detail"]
+        == "query.k: is no parameter of this call. It takes check_duplicates, if_absent, skip_duplicates"
+    )
     assert lite.get("/healthz?probe=7").status_code == 200

@@ -18,6 +18,7 @@ EXAMPLES = {
     "str | None": "hidden",
     "list[str]": ["a", "b"],
     "list[int]": [1, 2],
+    "dict[str, int]": {"a": 2},
     "object": 5,
     "list[dict[str, str]] | None": [{"where": "body.k", "rule": "must be positive"}],
 }
@@ -49,7 +50,7 @@ def test_every_error_is_a_problem_with_its_attributes(error: type[NearbitError])
     assert {**problem, **vars(raised)} == problem
     if isinstance(raised, errors.DatabaseUnavailable):  # what its driver says names hosts and roles
         assert "hidden" not in response.text
-    assert ("retry-after" in response.headers) == isinstance(raised, errors.Unavailable)
+    assert ("retry-after" in response.headers) == isinstance(raised, errors.Unavailable | errors.CallRunning)
     assert ("www-authenticate" in response.headers) == isinstance(raised, errors.Unauthorized)
 
 

@@ -1,27 +1,32 @@
-"""Documents: put many, get, list, delete."""
+"""Documents: put many, get, list, patch, delete."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
-from service.errors import InvalidInput
+from service.errors import NotFound
 from service.hashing.content import document_to_wire, models_of
 from service.hashing.embedding_models import EmbeddingModels
-from service.ingest.documents import Added
+from service.ingest.documents import Added, Deleted, PutOptions
 from service.ingest.duplicates import DuplicateCheck
 from service.store.documents import Document as StoredDocument
 from service.store.documents import NewDocument
+from service.store.patches import Patched, PatchResult
 from service.threads import run_in_thread
 from service.web import parameters
 from service.web.answers import facets_json
 from service.web.auth import needs
 from service.web.cursor import from_cursor, to_cursor
 from service.web.document_bodies import openapi_documents, read_documents
+from service.web.entity_tags import ETAG_HEADER, IfMatchHeader, etag, read_if_match
 from service.web.guarded_route import GuardedRoute
-from service.web.metadata import check_metadata
+from service.web.idempotency import concluded_with, idempotent
+from service.web.metadata import check_metadata, check_stored
 from service.web.problems import problem_responses
 from service.web.request_json import openapi_body, read_json_body
 from service.web.request_services import services_of
@@ -33,9 +38,14 @@ from service.web.schemas.documents import (
     DeletedDocuments,
     Document,
     DocumentPage,
+    DocumentPatch,
+    DocumentPatches,
     FoundDocuments,
     Ids,
+    IfAbsent,
     NewDocuments,
+    PatchedDocuments,
+    PatchedOne,
     PathId,
     PutDocuments,
     SkipDuplicates,
@@ -54,52 +64,85 @@ router = APIRouter(
     summary="Put documents",
     status_code=201,
     response_model=PutDocuments,
-    responses={200: {"model": PutDocuments, "description": "All replaced others."}, **problem_responses(400, 409)},
+    responses={200: {"model": PutDocuments, "description": "None is new."}, **problem_responses(400, 409, 412)},
     openapi_extra=openapi_documents(),
 )
+@idempotent
 @needs("write")
 async def put_documents(
     request: Request,
     collection: CollectionName,
     check_duplicates: CheckDuplicates = None,
     skip_duplicates: SkipDuplicates = None,
+    if_absent: IfAbsent = False,
 ) -> Response:
     """Inserts documents, and replaces those whose id exists: all of them or, with an error, none. They can be found
     from then on; a query with the `seq` of this response as `at_least_seq` is sure to see them."""
     services = services_of(request)
 
     def check(body: NewDocuments) -> None:
-        limit = services.settings.max_metadata_bytes
         for position, document in enumerate(body.documents):
-            check_metadata(document.metadata, f"documents[{position}].metadata")
-            if len(to_json(document.metadata)) > limit:
-                raise InvalidInput(f"documents[{position}]: metadata must be at most {limit} bytes of JSON")
+            check_stored(document.metadata, f"documents[{position}]", services.settings.max_metadata_bytes)
 
     documents, given = await read_documents(request, services.settings.max_batch, check)
     contents = await services.documents.contents_of(collection, given)
-    new = [NewDocument(d.id, content, d.metadata) for d, content in zip(documents, contents, strict=True)]
+    new = [
+        NewDocument(d.id, content, d.metadata, d.expires_at, d.revision)
+        for d, content in zip(documents, contents, strict=True)
+    ]
     asked = check_duplicates is not None or skip_duplicates is not None
-    duplicates = DuplicateCheck(check_duplicates, skip_duplicates) if asked else None
-    added = await services.documents.add(collection, new, duplicates)
-    created = any(put is not None and put.created for put in added.documents)
-    return Response(to_json(_put_documents(added, new)), 201 if created else 200, media_type="application/json")
+    options = PutOptions(DuplicateCheck(check_duplicates, skip_duplicates) if asked else None, if_absent)
+
+    def respond(added: Added) -> Response:
+        created = any(put is not None and put.created for put in added.documents)
+        return Response(to_json(_put_documents(added, new)), 201 if created else 200, media_type="application/json")
+
+    return respond(await services.documents.add(collection, new, options, concluded_with(request, respond)))
+
+
+@router.post(
+    "/patch",
+    summary="Change metadata of documents",
+    response_model=PatchedDocuments,
+    responses=problem_responses(400, 409, 412),
+    openapi_extra=openapi_body(DocumentPatches),
+)
+@idempotent
+@needs("write")
+async def patch_documents(request: Request, collection: CollectionName) -> Response:
+    """Changes metadata of documents, and when they expire, without encoding anew: of all of them or, with an error, of
+    none. Ids that do not exist are `missing`."""
+    services = services_of(request)
+    body = await read_json_body(request, DocumentPatches, services.settings.max_batch, _check_patches)
+    patches = [patch.patch(patch.id, patch.revision) for patch in body.documents]
+
+    def respond(patched: Patched) -> Response:
+        documents = [_patched_document(one) for one in patched.documents]
+        return json_response({"documents": documents, "missing": patched.missing, "seq": patched.seq})
+
+    check = partial(_check_merged, services.settings.max_metadata_bytes)
+    return respond(await services.documents.patch(collection, patches, check, concluded_with(request, respond)))
 
 
 @router.post(
     "/delete",
     summary="Delete documents",
     response_model=DeletedDocuments,
-    responses=problem_responses(400),
+    responses=problem_responses(400, 409),
     openapi_extra=openapi_body(Ids),
 )
+@idempotent
 @needs("write")
-async def delete_documents(request: Request, collection: CollectionName) -> DeletedDocuments:
+async def delete_documents(request: Request, collection: CollectionName) -> Response:
     """Deletes the documents of those ids; ids that do not exist are no error. For many documents at once, and for ids
     that a path cannot carry."""
     services = services_of(request)
     body = await read_json_body(request, Ids, services.settings.max_batch)
-    deleted = await services.documents.delete(collection, body.ids)
-    return DeletedDocuments(deleted=len(deleted.ids), ids=deleted.ids, seq=deleted.seq)
+
+    def respond(deleted: Deleted) -> Response:
+        return json_response({"deleted": len(deleted.ids), "ids": deleted.ids, "seq": deleted.seq})
+
+    return respond(await services.documents.delete(collection, body.ids, conclude=concluded_with(request, respond)))
 
 
 @router.post(
@@ -161,39 +204,97 @@ async def _documents_response(
     return JsonPartsResponse(await run_in_thread(write))
 
 
-@router.get("/{id:path}", summary="Get a document", response_model=Document)
+@router.get(
+    "/{id:path}",
+    summary="Get a document",
+    response_model=Document,
+    responses={200: {"headers": ETAG_HEADER}},
+)
 @needs("read")
 async def get_document(request: Request, collection: CollectionName, id: PathId) -> Response:
-    """The document of that id."""
+    """The document of that id; its `ETag` is for `If-Match`."""
     document = await services_of(request).lookup.document(collection, id)
-    return json_response(_document(document, await _models_of(request, collection, [document])))
+    response = json_response(_document(document, await _models_of(request, collection, [document])))
+    response.headers["ETag"] = etag(document.key, document.full_revision)
+    return response
 
 
-@router.delete("/{id:path}", summary="Delete a document")
+@router.patch(
+    "/{id:path}",
+    summary="Change metadata of a document",
+    response_model=PatchedOne,
+    responses={200: {"headers": ETAG_HEADER}, **problem_responses(400, 412)},
+    openapi_extra=openapi_body(DocumentPatch),
+)
 @needs("write")
-async def delete_document(request: Request, collection: CollectionName, id: PathId) -> DeletedDocument:
+async def patch_document(
+    request: Request, collection: CollectionName, id: PathId, if_match: IfMatchHeader = None
+) -> Response:
+    """Changes metadata of the document, and when it expires, without encoding it anew. Its text, vector or picture
+    changes by putting it."""
+    services = services_of(request)
+    body = await read_json_body(request, DocumentPatch, services.settings.max_batch, _check_patch)
+    check = partial(_check_merged, services.settings.max_metadata_bytes)
+    patched = await services.documents.patch(collection, [body.patch(id)], check, if_match=read_if_match(if_match))
+    if patched.missing:
+        raise NotFound("document", id)
+    (one,) = patched.documents
+    response = json_response(_patched_document(one) | {"seq": patched.seq})
+    response.headers["ETag"] = etag(one.key, one.revision)
+    return response
+
+
+@router.delete("/{id:path}", summary="Delete a document", responses=problem_responses(412))
+@needs("write")
+async def delete_document(
+    request: Request, collection: CollectionName, id: PathId, if_match: IfMatchHeader = None
+) -> DeletedDocument:
     """Deletes the document of that id; an id that does not exist is no error."""
-    deleted = await services_of(request).documents.delete(collection, [id])
+    deleted = await services_of(request).documents.delete(collection, [id], read_if_match(if_match))
     return DeletedDocument(deleted=bool(deleted.ids), seq=deleted.seq)
+
+
+def _check_patch(body: DocumentPatch) -> None:
+    check_metadata(body.metadata or {}, "metadata")
+
+
+def _check_patches(body: DocumentPatches) -> None:
+    for position, patch in enumerate(body.documents):
+        check_metadata(patch.metadata or {}, f"documents[{position}].metadata")
+
+
+def _check_merged(max_bytes: int, metadata: dict[str, Any], id: str) -> None:
+    """Refuse what a document's metadata would be."""
+    check_stored(metadata, f"the patched document {id!r}", max_bytes)
+
+
+def _patched_document(one: PatchResult) -> dict[str, object]:
+    return {"id": one.id, "revision": one.revision, "changed": one.changed}
 
 
 def _put_documents(added: Added, given: Sequence[NewDocument]) -> dict[str, object]:
     """A `PutDocuments`, as a dictionary: a thousand models cost more than all the rest of the response."""
     known = (added.n_known > 0).tolist()
-    ids = [document.id if put is None else put.id for put, document in zip(added.documents, given, strict=True)]
     put_documents = [
-        {"id": id, "created": put is not None and put.created, "changed": put is not None and put.changed, "known": k}
-        for id, put, k in zip(ids, added.documents, known, strict=True)
+        {"id": document.id, "created": False, "changed": False, "known": k}
+        if put is None
+        else {"id": put.id, "created": put.created, "changed": put.changed, "known": k, "revision": put.revision}
+        for document, put, k in zip(given, added.documents, known, strict=True)
     ]
     for document, found in zip(put_documents, added.duplicates or (), strict=False):
         document["skipped"] = found.skipped
         nearest = [{"id": id, "distance": distance} for id, distance in found.nearest]
         document["duplicates"] = {"count": found.count, "nearest": nearest}
-    return {
+    answer: dict[str, object] = {
         "documents": put_documents,
         "space": {"version": added.space.version, "digest": added.space.digest},
         "seq": added.seq,
     }
+    if added.n_existing is not None:
+        for document, put in zip(put_documents, added.documents, strict=True):
+            document["skipped"] = put is None
+        answer["existing"] = added.n_existing
+    return answer
 
 
 async def _models_of(request: Request, collection: str, documents: Sequence[StoredDocument]) -> EmbeddingModels | None:
@@ -209,7 +310,8 @@ def _document(document: StoredDocument, models: EmbeddingModels | None) -> dict[
         "id": document.id,
         **document_to_wire(document.content, models),
         "metadata": document.metadata,
-        "revision": document.revision,
+        "revision": document.full_revision,
         "created_at": document.created_at,
         "updated_at": document.updated_at,
+        **({} if document.expires_at is None else {"expires_at": document.expires_at}),
     }

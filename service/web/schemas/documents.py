@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from unicodedata import category
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SkipValidation
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, SkipValidation
 
 from service.hashing.codes import MAX_BITS
 from service.hashing.content import MAX_TITLE_CHARS
 from service.ingest.duplicates import COUNTED, LISTED
+from service.store.patches import Patch
 from service.web.metadata import MAX_DEPTH, MAX_MEMBERS
 from service.web.schemas.matches import FacetCounts
 from service.web.schemas.pages import NEXT_CURSOR
@@ -61,6 +62,32 @@ DocumentId = Annotated[StoredId, AfterValidator(_check_segments), AfterValidator
 """An id that a document may be given."""
 Metadata = Annotated[dict[str, Any], BeforeValidator(_or_empty, json_schema_input_type=dict[str, Any] | None)]
 
+_FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+
+
+def _is_text(moment: object) -> object:
+    """Refuse numbers, which pydantic would take for seconds of the epoch, and texts that are such numbers."""
+    if not isinstance(moment, str | datetime) or (isinstance(moment, str) and "T" not in moment.upper()):
+        raise ValueError("must be a time as in RFC 3339, such as 2026-12-31T23:59:59Z")
+    return moment
+
+
+def _in_milliseconds(moment: datetime) -> datetime:
+    """The moment as both databases keep it."""
+    if not _FIRST <= moment <= _LAST:
+        raise ValueError("must lie between the years 1970 and 9999")
+    moment = moment.astimezone(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+Moment = Annotated[
+    AwareDatetime,
+    AfterValidator(_in_milliseconds),
+    BeforeValidator(_is_text, json_schema_input_type=datetime),
+]
+"""A time in a body, as RFC 3339 writes it."""
+EXPIRES_AT = "From then on it is not found, and soon deleted: RFC 3339, with an offset. Null for never."
+
 PATH_ID_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]+$"
 PATH_ID_RULE = "Id of a document; a slash in it may stand as it is or as %2F."
 IdInPath = Annotated[str, AfterValidator(_check_segments)]
@@ -76,6 +103,9 @@ IMAGE = "Base64 of a PNG or JPEG file."
 Base64 = Annotated[str, Field(json_schema_extra={"format": "byte"})]
 Vector = SkipValidation[list[float] | Base64]
 """Checked where the width is known: pydantic would take longer than all the rest."""
+
+
+REVISION = "Refuse the whole request unless the stored document has this revision."
 
 
 class NewDocument(RequestBody):
@@ -108,6 +138,8 @@ class NewDocument(RequestBody):
         description=f"A JSON object of at most {MAX_MEMBERS} members in all, nested at most {MAX_DEPTH} levels deep, "
         "integers of at most 64 bits; null means an empty object.",
     )
+    expires_at: Moment | None = Field(None, description=EXPIRES_AT)
+    revision: int | None = Field(None, ge=0, lt=1 << 31, description=f"{REVISION} 0: the id must be new.")
 
 
 class NewDocuments(RequestBody):
@@ -124,6 +156,37 @@ class Ids(RequestBody):
     ids: list[StoredId] = Field(min_length=1, description="The installation sets the greatest number.")
 
 
+class DocumentPatch(RequestBody):
+    """What to change of a document; what is left out stays."""
+
+    metadata: dict[str, Any] | None = Field(
+        default_factory=dict,
+        description="A JSON merge patch (RFC 7396): members are put in, those that are null are removed, objects are "
+        "merged; null removes all.",
+    )
+    expires_at: Moment | None = Field(None, description=EXPIRES_AT)
+
+    def patch(self, id: str, revision: int | None = None) -> Patch:
+        """The patch of the document of that id."""
+        return Patch(id, self.metadata, "expires_at" in self.model_fields_set, self.expires_at, revision)
+
+
+class NamedPatch(DocumentPatch):
+    """What to change of which document."""
+
+    id: StoredId
+    revision: int | None = Field(None, ge=1, lt=1 << 31, description=REVISION)
+
+
+class DocumentPatches(RequestBody):
+    """Patches of documents, all or none."""
+
+    documents: list[NamedPatch] = Field(
+        min_length=1, description="With distinct ids; the installation sets the greatest number."
+    )
+
+
+IfAbsent = Annotated[bool, Query(description="Leave documents whose id exists as they are; `existing` counts them.")]
 CheckDuplicates = Annotated[
     int | None,
     Query(ge=0, le=MAX_BITS // 8, description="Tell for each document which others lie within so many bits."),
@@ -155,7 +218,10 @@ class PutDocument(BaseModel):
     created: bool = Field(description="False: a document of that id was replaced, or the document was skipped.")
     changed: bool = Field(description="False: the stored document has the same content, or this was skipped.")
     known: bool = Field(description="False: the hash function knows no word of it, so its code means little.")
-    skipped: bool = Field(False, description="True: it was not stored; left out if nobody asked for duplicates.")
+    revision: int | None = Field(None, description="Of the stored document; left out if it was skipped.")
+    skipped: bool = Field(
+        False, description="True: it was not stored; left out if nobody asked for duplicates or `if_absent`."
+    )
     duplicates: NearDuplicates | None = Field(None, description="Left out if nobody asked for duplicates.")
 
 
@@ -165,6 +231,7 @@ class PutDocuments(BaseModel):
     documents: list[PutDocument]
     space: SpaceRef
     seq: int = Field(description="Give it as `at_least_seq` to be sure to find these documents.")
+    existing: int | None = Field(None, description="Only with `if_absent`: documents that were left alone.")
 
 
 class Document(BaseModel):
@@ -182,9 +249,10 @@ class Document(BaseModel):
     )
     image: Base64 | None = Field(None, description="A PNG or JPEG file; of kind image only.")
     metadata: dict[str, Any]
-    revision: int = Field(description="Starts at 1 and grows by one with each change of what was put but metadata.")
+    revision: int = Field(description="Starts at 1 and grows by one with each change of what was put.")
     created_at: datetime
     updated_at: datetime
+    expires_at: datetime | None = Field(None, description="When it goes by itself; left out if it never does.")
 
 
 class DocumentPage(BaseModel):
@@ -209,6 +277,28 @@ class FoundDocuments(BaseModel):
     next_ids: list[str] = Field(
         description="The ids that would have made the answer too long: ask for them next. Mostly empty."
     )
+
+
+class PatchedDocument(BaseModel):
+    """What became of a patch."""
+
+    id: str
+    revision: int
+    changed: bool = Field(description="False: the document is as it was.")
+
+
+class PatchedOne(PatchedDocument):
+    """What became of the patch of one document."""
+
+    seq: int = Field(description="Give it as `at_least_seq` to be sure to find the document as it is now.")
+
+
+class PatchedDocuments(BaseModel):
+    """What became of patches, in the order of the request."""
+
+    documents: list[PatchedDocument]
+    missing: list[str] = Field(description="The ids that do not exist.")
+    seq: int = Field(description="Give it as `at_least_seq` to be sure to find these documents as they are now.")
 
 
 class DeletedDocument(BaseModel):

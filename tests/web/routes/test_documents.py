@@ -41,7 +41,8 @@ def texts(client: TestClient) -> TestClient:
 def test_documents_are_stored_as_they_came(texts: TestClient) -> None:
     metadata = {"n": 1.5, "deep": [{"ü": None}, True, "\\u0000"], "big": 2**53}
     added = put(texts, {"id": "a/b c?d#ü", "text": "naïve 東京\n\ttext", "metadata": metadata})
-    assert added["documents"] == [{"id": "a/b c?d#ü", "created": True, "changed": True, "known": True}]
+    stored = {"created": True, "changed": True, "known": True, "revision": 1}
+    assert added["documents"] == [{"id": "a/b c?d#ü", **stored}]
     for path in ("a%2Fb%20c%3Fd%23%C3%BC", "a/b%20c%3Fd%23%C3%BC"):
         stored = texts.get(f"{DOCUMENTS}/{path}").json()
         assert (stored["id"], stored["text"]) == ("a/b c?d#ü", "naïve 東京\n\ttext")
@@ -60,16 +61,16 @@ def test_putting_the_same_id_again_replaces_the_document(texts: TestClient) -> N
     same = texts.post(DOCUMENTS, json={"documents": [{"id": "a", "text": "one"}]})
     other = texts.post(DOCUMENTS, json={"documents": [{"id": "a", "text": "two"}, {"id": "b", "text": "new"}]})
     assert [r.status_code for r in (first, same, other)] == [201, 200, 201]
-    assert same.json()["documents"] == [{"id": "a", "created": False, "changed": False, "known": True}]
+    assert same.json()["documents"] == [{"id": "a", "created": False, "changed": False, "known": True, "revision": 2}]
     assert [d["changed"] for d in other.json()["documents"]] == [True, True]
     stored = texts.get(f"{DOCUMENTS}/a").json()
-    assert (stored["text"], stored["metadata"], stored["revision"]) == ("two", {}, 2)
+    assert (stored["text"], stored["metadata"], stored["revision"]) == ("two", {}, 3)
     assert stored["updated_at"] >= stored["created_at"]
 
 
 def test_a_text_without_a_known_word_is_kept_and_flagged(texts: TestClient) -> None:
     assert put(texts, {"id": "a", "text": "?!"})["documents"] == [
-        {"id": "a", "created": True, "changed": True, "known": False}
+        {"id": "a", "created": True, "changed": True, "known": False, "revision": 1}
     ]
 
 

@@ -210,6 +210,7 @@ def test_a_put_that_checks_tells_what_each_document_duplicates(copies: TestClien
         "created": True,
         "changed": True,
         "known": True,
+        "revision": 1,
         "skipped": False,
         "duplicates": {"count": 0, "nearest": []},
     }
@@ -229,7 +230,7 @@ def test_a_put_that_skips_stores_no_duplicates_and_says_so(copies: TestClient) -
 
 def test_a_put_that_does_not_ask_is_told_nothing_of_duplicates(copies: TestClient) -> None:
     (document,) = put(copies, ("x", "sail a boat"))["documents"]
-    assert document == {"id": "x", "created": True, "changed": True, "known": True}
+    assert document == {"id": "x", "created": True, "changed": True, "known": True, "revision": 1}
 
 
 @pytest.mark.parametrize("name", ["check_duplicates", "skip_duplicates"])
