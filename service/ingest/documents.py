@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +26,13 @@ from service.index.replicas import Follower
 from service.ingest.collections import get_collection, get_models
 from service.ingest.duplicates import DuplicateCheck, DuplicatesOf, Lookup, show
 from service.ingest.language import decide_language_of, is_new_magnitude
-from service.store import codes, documents, embedding_models, expiry, spaces, vectors
+from service.store import codes, documents, embedding_models, expiry, jobs, spaces, unchanged, vectors
 from service.store.collections import Collection
 from service.store.database import Database, Lane
 from service.store.documents import NewDocument, PutResult
 from service.store.idempotency import Conclude
 from service.store.if_match import IfMatch
+from service.store.jobs import Job
 from service.store.patches import CheckMetadata, Patch, Patched, apply
 from service.store.spaces import CodeSpace
 from service.threads import run_in_large_thread, run_in_thread, run_read
@@ -181,9 +183,9 @@ class DocumentWriter:
         new: Sequence[NewDocument],
         space: CodeSpace,
         encoded: Encoded,
-        lookup: Lookup | None,
-        options: PutOptions,
-        conclude: Conclude[Added] | None,
+        lookup: Lookup | None = None,
+        options: PutOptions = _PLAIN,
+        conclude: Conclude[Added] | None = None,
     ) -> Added | None:
         """Write documents and codes in one transaction.
 
@@ -293,6 +295,61 @@ class DocumentWriter:
             if conclude is not None:
                 conclude(lane.connection, deleted)
             return deleted
+
+    async def delete_unchanged(
+        self,
+        collection: Collection,
+        keys: Sequence[int],
+        conclude: Conclude[Deleted] | None = None,
+    ) -> Deleted:
+        """Delete documents by key, but for those that changed since the collection was read.
+
+        Args:
+            collection: as it was when the documents were chosen: of its `last_seq`.
+            keys: of the documents, a thousand at most.
+            conclude: see the class.
+
+        Raises:
+            NotFound: the collection is gone.
+        """
+
+        def commit() -> Deleted:
+            with self.database.lane(collection.id) as lane:
+                ids = unchanged.delete(lane, keys, collection.last_seq)
+                deleted = Deleted(ids, lane.last_seq if ids else None)
+                if conclude is not None:
+                    conclude(lane.connection, deleted)
+                return deleted
+
+        deleted = await run_in_thread(commit)
+        self.follower.wake()
+        return deleted
+
+    async def start_deletion(
+        self, collection: Collection, filter: dict[str, Any], n: int, conclude: Conclude[Job] | None = None
+    ) -> Job:
+        """The job, queued now, that deletes the documents that pass a filter, but for those that change from now on.
+
+        Args:
+            collection: as it was when they were counted: of its `last_seq`.
+            filter: JSON that passed `service.search.filters.parse_filter`.
+            n: how many there are.
+            conclude: see the class.
+
+        Raises:
+            NotFound: the collection is gone.
+            JobRunning: such a job is queued or running for the collection.
+        """
+
+        def commit() -> Job:
+            with self.database.write() as connection:
+                params = {"filter": filter, "seq": collection.last_seq, "total": n}
+                job = jobs.enqueue(connection, collection, "delete", params)
+                if conclude is not None:
+                    conclude(connection, job)
+                return job
+
+        return await run_in_thread(commit)
 
 
 def _put_judged(

@@ -17,6 +17,7 @@ from service.ingest.collections import get_collection
 from service.store import codes, collections, documents, embedding_models, jobs, spaces
 from service.store.collections import Collection
 from service.store.database import Database
+from service.store.idempotency import Conclude
 from service.store.jobs import Job
 from service.store.promotion import Promotion
 from service.store.spaces import CodeSpace
@@ -37,12 +38,13 @@ class SpaceWriter:
         self.follower = follower
         self.settings = settings
 
-    async def retrain(self, collection: str, params: dict[str, Any]) -> Job:
+    async def retrain(self, collection: str, params: dict[str, Any], conclude: Conclude[Job] | None = None) -> Job:
         """The job, queued now, in which a trainer makes a new code space.
 
         Args:
             collection: its name.
             params: the options that were given.
+            conclude: called with the job before the transaction ends; it may write in it.
 
         Raises:
             NotFound: there is no such collection.
@@ -50,16 +52,16 @@ class SpaceWriter:
             TooFewDocuments: the collection, or the part that has vectors of the model, is too small to learn from.
             RetrainRunning: a retrain of the collection is queued or running.
         """
-        return await run_in_thread(self._enqueue_retrain, collection, params)
+        return await run_in_thread(self._enqueue_retrain, collection, params, conclude)
 
-    def _enqueue_retrain(self, name: str, params: dict[str, Any]) -> Job:
+    def _enqueue_retrain(self, name: str, params: dict[str, Any], conclude: Conclude[Job] | None) -> Job:
         with self.database.read() as connection:
             collection = collections.get(connection, name)
             check_kind(params, collection.kind)
             n_documents = self._n_trainable(connection, collection, params.get("model"))
         if n_documents < self.settings.min_train_documents:
             raise TooFewDocuments(name, self.settings.min_train_documents, n_documents)
-        return self._enqueue(collection, "retrain", params)
+        return self._enqueue(collection, "retrain", params, conclude)
 
     def _n_trainable(self, connection: Connection, collection: Collection, model: str | None) -> int:
         """How many documents a training has to learn from."""
@@ -175,6 +177,11 @@ class SpaceWriter:
             limit = _PROMOTE_AT_ONCE + 1
             return codes.size_of_missing(connection, space.collection_id, space.id, limit, space.model)
 
-    def _enqueue(self, collection: Collection, kind: str, params: dict[str, Any]) -> Job:
+    def _enqueue(
+        self, collection: Collection, kind: str, params: dict[str, Any], conclude: Conclude[Job] | None = None
+    ) -> Job:
         with self.database.write() as connection:
-            return jobs.enqueue(connection, collection, kind, params)
+            job = jobs.enqueue(connection, collection, kind, params)
+            if conclude is not None:
+                conclude(connection, job)
+            return job

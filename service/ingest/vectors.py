@@ -22,6 +22,7 @@ from service.ingest.collections import get_collection
 from service.store import codes, deletion, embedding_models, spaces, vectors
 from service.store.collections import Collection
 from service.store.database import Database
+from service.store.idempotency import Conclude
 from service.store.spaces import CodeSpace
 from service.store.vectors import PutVectors
 from service.threads import run_in_large_thread, run_in_thread, run_read
@@ -46,7 +47,14 @@ class VectorWriter:
         self.follower = follower
         self.settings = settings
 
-    async def put(self, collection: str, name: str, dims: int | None, given: Sequence[GivenVector]) -> PutVectors:
+    async def put(
+        self,
+        collection: str,
+        name: str,
+        dims: int | None,
+        given: Sequence[GivenVector],
+        conclude: Conclude[PutVectors] | None = None,
+    ) -> PutVectors:
         """Give documents a vector of a model, which replaces the one of that model that they have.
 
         Codes of the active space change only if it encodes that model; in other spaces of the model the documents are
@@ -57,6 +65,7 @@ class VectorWriter:
             name: of the model; a new name makes a new model.
             dims: entries of its vectors; a new model needs them.
             given: the vectors.
+            conclude: called with the result before the transaction ends; it may write in it.
 
         Raises:
             NotFound: there is no such collection.
@@ -77,7 +86,7 @@ class VectorWriter:
             if space.model == model.number:
                 contents = [Embedding.of_rounded({model.number: one}, None, None, keep) for one in by_id.values()]
                 encoded = await self.encoder.encode(str(space.digest), contents)
-            put = await run_in_thread(self._commit, stored.id, model.number, by_id, space, encoded)
+            put = await run_in_thread(self._commit, stored.id, model.number, by_id, space, encoded, conclude)
             if put is not None:
                 self.follower.wake()
                 return put
@@ -137,7 +146,13 @@ class VectorWriter:
             return spaces.active(connection, collection_id)
 
     def _commit(
-        self, collection_id: int, model: int, by_id: Mapping[str, Vectors], space: CodeSpace, encoded: Encoded | None
+        self,
+        collection_id: int,
+        model: int,
+        by_id: Mapping[str, Vectors],
+        space: CodeSpace,
+        encoded: Encoded | None,
+        conclude: Conclude[PutVectors] | None = None,
     ) -> PutVectors | None:
         """Write the vectors, and the codes if the active space encodes them; None if another has become active."""
         with self.database.lane(collection_id) as lane:
@@ -151,7 +166,10 @@ class VectorWriter:
                 codes.append(
                     lane, space.id, [put.written[id] for id in by_id if id in put.written], encoded.codes[rows]
                 )
-            return replace(put, seq=lane.last_seq)
+            put = replace(put, seq=lane.last_seq)
+            if conclude is not None:
+                conclude(lane.connection, put)
+            return put
 
 
 def _read(given: Sequence[GivenVector], dims: int, keep: Keep) -> dict[str, Vectors]:

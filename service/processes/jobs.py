@@ -128,6 +128,7 @@ class JobRunner:
             "prune": self.prune,
             "drop_collection": self.drop_collection,
             "duplicates": self.duplicates,
+            "delete": self.delete,
         }
 
     def promote(self, job: Job, report_progress: ReportProgress) -> Mapping[str, Any]:
@@ -175,6 +176,12 @@ class JobRunner:
         from service.processes.duplicates import DuplicateRun
 
         return DuplicateRun(self.database, job, report_progress).run()
+
+    def delete(self, job: Job, report_progress: ReportProgress) -> Mapping[str, Any]:
+        """Delete the documents of a collection that pass a filter."""
+        from service.processes.deletion import DeletionRun
+
+        return DeletionRun(self.database, job, report_progress).run()
 
     def close(self) -> None:
         """Close the encoder, if a job needed one."""

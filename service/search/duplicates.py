@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -15,15 +14,14 @@ import numpy as np
 from service.errors import Conflict, InvalidInput, MalformedCursor, NotFound
 from service.hashing.codes import hamming_distance
 from service.index.replicas import Follower
-from service.search.filters import parse_filter
+from service.search.filters import check_length, parse_filter
 from service.store import collections, duplicates, jobs
 from service.store.database import Database
 from service.store.duplicates import DuplicateSearch, Member
+from service.store.idempotency import Conclude
 from service.store.jobs import Job
 from service.threads import run_in_thread
 
-MAX_FILTER_CHARS = 1 << 20
-"""Longest filter, in characters of JSON: it is kept with the job and shown with it."""
 _PAGE_MEMBERS = 5_000
 _POSITION = re.compile(r"([0-9]{1,18}):([0-9]{1,18})")
 
@@ -82,17 +80,19 @@ class Duplicates:
         self.database = database
         self.follower = follower
 
-    async def start(self, collection: str, options: DuplicateOptions) -> Job:
+    async def start(self, collection: str, options: DuplicateOptions, conclude: Conclude[Job] | None = None) -> Job:
         """The job, queued now, in which a job runner looks for near duplicates.
+
+        `conclude` is called with it before the transaction ends, and may write in it.
 
         Raises:
             NotFound: there is no such collection.
             InvalidInput: the radius is too great, or the filter is none.
             JobRunning: such a job is queued or running for the collection.
         """
-        return await run_in_thread(self._enqueue, collection, options)
+        return await run_in_thread(self._enqueue, collection, options, conclude)
 
-    def _enqueue(self, name: str, options: DuplicateOptions) -> Job:
+    def _enqueue(self, name: str, options: DuplicateOptions, conclude: Conclude[Job] | None) -> Job:
         if options.filter is not None:
             self._check_filter(name, options.filter)
         with self.database.write() as connection:
@@ -102,12 +102,14 @@ class Duplicates:
                 raise InvalidInput("by must be code in a collection of kind image: pictures have no words")
             n_bits = collection.n_bits if by == "code" else duplicates.WORD_BITS
             duplicates.check_radius(options.radius, n_bits, "radius")
-            return jobs.enqueue(connection, collection, "duplicates", asdict(replace(options, by=by)))
+            job = jobs.enqueue(connection, collection, "duplicates", asdict(replace(options, by=by)))
+            if conclude is not None:
+                conclude(connection, job)
+            return job
 
     def _check_filter(self, name: str, filter: dict[str, Any]) -> None:
         """Refuse what the job would fail over; what types a field has is known where the metadata are in memory."""
-        if (n_chars := len(json.dumps(filter))) > MAX_FILTER_CHARS:
-            raise InvalidInput(f"filter must be at most {MAX_FILTER_CHARS} characters of JSON, got {n_chars}")
+        check_length(filter)
         parsed = parse_filter(filter)
         with self.database.read() as connection:
             replica = self.follower.documents(collections.get(connection, name).id)

@@ -22,6 +22,8 @@ from service.index.columns.filters import And, Contains, Exists, Filter, Not, On
 MAX_DEPTH, MAX_VALUES, MAX_CONDITIONS = 32, 10_000, 1_000
 """Levels of `and`, `or` and `not`, values in all, and conditions of one filter."""
 MAX_FIELD_CHARS = 1_000
+MAX_FILTER_CHARS = 1 << 20
+"""Longest filter, in characters of JSON, that is kept with a job and shown with it."""
 _RANGE = ("gt", "gte", "lt", "lte")
 _OPERATORS = ("in", *_RANGE, "exists", "contains", "prefix")
 _MIN_INTEGER, _MAX_INTEGER = -(1 << 63), (1 << 63) - 1
@@ -40,6 +42,16 @@ def parse_filter(value: object, where: str = "filter") -> Filter:
         InvalidInput: it is no filter; the message names the place, the rule and the value.
     """
     return _Parser().parse(value, where, 1)
+
+
+def check_length(filter: dict[str, Any]) -> None:
+    """Refuse a filter that is too long to be kept with a job.
+
+    Raises:
+        InvalidInput: it is.
+    """
+    if (n_chars := len(json.dumps(filter))) > MAX_FILTER_CHARS:
+        raise InvalidInput(f"filter must be at most {MAX_FILTER_CHARS} characters of JSON, got {n_chars}")
 
 
 def parse_where(conditions: Sequence[str]) -> Filter:

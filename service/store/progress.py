@@ -64,6 +64,14 @@ class DeletionProgress(TypedDict, total=False):
     deleted: Annotated[int, Field(description="Rows of the database that were deleted.")]
 
 
+class DocumentDeletionProgress(TypedDict, total=False):
+    """How far a deletion of documents is."""
+
+    stage: Literal["filtering", "deleting", "done"]
+    deleted: Annotated[int, Field(description="Documents that were deleted.")]
+    total: Annotated[int, Field(description="Documents that passed the filter when the job was asked for.")]
+
+
 class DuplicatesProgress(TypedDict, total=False):
     """How far a search for near duplicates is."""
 

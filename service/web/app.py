@@ -47,7 +47,7 @@ from service.web.routes import (
     vectors,
 )
 from service.web.routes.encoder import encoder_routes
-from service.web.schemas.documents import DocumentPatch, DocumentPatches, Ids, NewDocuments
+from service.web.schemas.documents import DeleteDocuments, DocumentPatch, DocumentPatches, Ids, NewDocuments
 from service.web.schemas.duplicates import FindDuplicates
 from service.web.schemas.health import Health
 from service.web.schemas.problem import Problem
@@ -63,7 +63,7 @@ _DESCRIPTION = """Stores documents, learns binary codes of them, and finds simil
 Errors are problem details (RFC 9457, `application/problem+json`); `type` names the kind of error."""
 
 _MODELS = (
-    *(Problem, NewDocuments, Ids, DocumentPatch, DocumentPatches),
+    *(Problem, NewDocuments, Ids, DeleteDocuments, DocumentPatch, DocumentPatches),
     *(SimilarQueries, Queries, Examples, FindDuplicates, NewVectors),
 )
 """Models that FastAPI does not see: that of problems, and bodies that their routes read themselves."""

@@ -14,6 +14,7 @@ from service.hashing.content import document_to_wire, models_of
 from service.hashing.embedding_models import EmbeddingModels
 from service.ingest.documents import Added, Deleted, PutOptions
 from service.ingest.duplicates import DuplicateCheck
+from service.search.filters import check_length, parse_filter
 from service.store.documents import Document as StoredDocument
 from service.store.documents import NewDocument
 from service.store.patches import Patched, PatchResult
@@ -31,11 +32,13 @@ from service.web.problems import problem_responses
 from service.web.request_json import openapi_body, read_json_body
 from service.web.request_services import services_of
 from service.web.response_json import JsonPartsResponse, join_pieces, json_bytes, json_response, object_pieces
+from service.web.routes.jobs import accepted, accepted_response
 from service.web.schemas.collections import CollectionName
 from service.web.schemas.documents import (
     CheckDuplicates,
     DeletedDocument,
     DeletedDocuments,
+    DeleteDocuments,
     Document,
     DocumentPage,
     DocumentPatch,
@@ -50,6 +53,9 @@ from service.web.schemas.documents import (
     PutDocuments,
     SkipDuplicates,
 )
+
+_DELETED_AT_ONCE = 1_000
+"""Documents that pass a filter up to which a call deletes them itself."""
 
 router = APIRouter(
     prefix="/v1/collections/{collection}/documents",
@@ -128,21 +134,31 @@ async def patch_documents(request: Request, collection: CollectionName) -> Respo
     "/delete",
     summary="Delete documents",
     response_model=DeletedDocuments,
-    responses=problem_responses(400, 409),
-    openapi_extra=openapi_body(Ids),
+    responses=accepted_response("More documents pass the filter than are deleted at once.")
+    | problem_responses(400, 409),
+    openapi_extra=openapi_body(DeleteDocuments),
 )
 @idempotent
 @needs("write")
 async def delete_documents(request: Request, collection: CollectionName) -> Response:
-    """Deletes the documents of those ids; ids that do not exist are no error. For many documents at once, and for ids
-    that a path cannot carry."""
+    """Deletes the documents of those ids, or all that pass a filter. Ids that do not exist are no error.
+
+    200 if they are up to a thousand; 202 and a job if more pass the filter. Documents that change after the call leave
+    the filter's reach."""
     services = services_of(request)
-    body = await read_json_body(request, Ids, services.settings.max_batch)
-
-    def respond(deleted: Deleted) -> Response:
-        return json_response({"deleted": len(deleted.ids), "ids": deleted.ids, "seq": deleted.seq})
-
-    return respond(await services.documents.delete(collection, body.ids, conclude=concluded_with(request, respond)))
+    body = await read_json_body(request, DeleteDocuments, services.settings.max_batch)
+    conclude = concluded_with(request, _deleted_documents)
+    if body.ids is not None:
+        return _deleted_documents(await services.documents.delete(collection, body.ids, conclude=conclude))
+    assert body.filter is not None
+    check_length(body.filter)
+    found = await services.listing.matching(collection, parse_filter(body.filter))
+    n = len(found.keys)
+    if n > _DELETED_AT_ONCE:
+        enqueued = concluded_with(request, accepted)
+        return accepted(await services.documents.start_deletion(found.collection, body.filter, n, enqueued))
+    keys = found.keys.allowed_keys().tolist()
+    return _deleted_documents(await services.documents.delete_unchanged(found.collection, keys, conclude))
 
 
 @router.post(
@@ -252,6 +268,10 @@ async def delete_document(
     """Deletes the document of that id; an id that does not exist is no error."""
     deleted = await services_of(request).documents.delete(collection, [id], read_if_match(if_match))
     return DeletedDocument(deleted=bool(deleted.ids), seq=deleted.seq)
+
+
+def _deleted_documents(deleted: Deleted) -> Response:
+    return json_response({"deleted": len(deleted.ids), "ids": deleted.ids, "seq": deleted.seq})
 
 
 def _check_patch(body: DocumentPatch) -> None:

@@ -9,6 +9,7 @@ from service.threads import run_in_thread
 from service.web.auth import needs
 from service.web.cursor import from_cursor, to_cursor
 from service.web.guarded_route import GuardedRoute
+from service.web.idempotency import concluded_with, idempotent
 from service.web.problems import problem_responses
 from service.web.request_json import openapi_body, read_json_body
 from service.web.request_services import services_of
@@ -35,6 +36,7 @@ router = APIRouter(
     responses=problem_responses(400),
     openapi_extra=openapi_body(FindDuplicates),
 )
+@idempotent
 @needs("admin")
 async def find_duplicates(request: Request, collection: CollectionName) -> Response:
     """Has the job runner group documents that are nearly equal, by their words or by their codes. `GET /v1/jobs/{id}`
@@ -42,7 +44,7 @@ async def find_duplicates(request: Request, collection: CollectionName) -> Respo
     services = services_of(request)
     body = await read_json_body(request, FindDuplicates, services.settings.max_batch)
     options = DuplicateOptions(body.radius, body.by, body.linkage, body.keep, body.filter)
-    return accepted(await services.duplicates.start(collection, options))
+    return accepted(await services.duplicates.start(collection, options, concluded_with(request, accepted)))
 
 
 @router.get("", summary="List near duplicates", response_model=DuplicateGroupPage)

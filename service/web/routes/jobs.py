@@ -22,14 +22,14 @@ router = APIRouter(
 )
 _JOB: TypeAdapter[Job] = TypeAdapter(Job)
 
-ACCEPTED: dict[int | str, dict[str, Any]] = {
-    202: {
-        "model": Job,
-        "description": "Many documents lack a code in the space: a job gives them one, then promotes the space.",
-        "headers": {"Location": {"description": "Path of the job.", "schema": {"type": "string"}}},
-    }
-}
-"""The `responses` of a route that may leave its work to a job."""
+
+def accepted_response(why: str) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that may leave its work to a job."""
+    location = {"Location": {"description": "Path of the job.", "schema": {"type": "string"}}}
+    return {202: {"model": Job, "description": why, "headers": location}}
+
+
+ACCEPTED = accepted_response("Many documents lack a code in the space: a job gives them one, then promotes the space.")
 
 
 @router.get("/{job}", summary="Get a job")

@@ -11,9 +11,10 @@ from service.store.jobs import Job as StoredJob
 from service.store.spaces import CodeSpace as StoredSpace
 from service.web.auth import needs
 from service.web.guarded_route import GuardedRoute
+from service.web.idempotency import concluded_with, idempotent
 from service.web.problems import problem_responses
 from service.web.request_services import services_of
-from service.web.routes.jobs import ACCEPTED, accepted, job_path, job_schema
+from service.web.routes.jobs import ACCEPTED, accepted
 from service.web.schemas.collections import CollectionName
 from service.web.schemas.jobs import Job
 from service.web.schemas.spaces import Activation, CodeSpace, CodeSpacePage, Retrain, Version
@@ -32,20 +33,20 @@ router = APIRouter(
     "/retrain",
     summary="Learn codes",
     status_code=202,
+    response_model=Job,
     responses=problem_responses(400, 409),
 )
+@idempotent
 @needs("admin")
 async def retrain(
     request: Request,
-    response: Response,
     collection: CollectionName,
     body: Annotated[Retrain | None, Body()] = None,
-) -> Job:
+) -> Response:
     """Has the trainer learn a new hash function on the collection, encode every document with it, compare it with the
     active one and, if it is no worse, put it in its place. `GET /v1/jobs/{id}` shows the progress."""
-    job = await services_of(request).spaces.retrain(collection, (body or Retrain()).params())
-    response.headers["Location"] = job_path(job)
-    return job_schema(job)
+    params = (body or Retrain()).params()
+    return accepted(await services_of(request).spaces.retrain(collection, params, concluded_with(request, accepted)))
 
 
 @router.get("/spaces", summary="List code spaces", response_model_exclude_unset=True)

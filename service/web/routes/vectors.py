@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
 from service.ingest.vectors import GivenVector
+from service.store.vectors import PutVectors as StoredVectors
 from service.web.auth import needs
 from service.web.guarded_route import GuardedRoute
+from service.web.idempotency import concluded_with, idempotent
 from service.web.problems import problem_responses
 from service.web.request_json import openapi_body, read_json_body
 from service.web.request_services import services_of
+from service.web.response_json import json_response
 from service.web.schemas.collections import CollectionName
 from service.web.schemas.vectors import EmbeddingModel, EmbeddingModels, Force, ModelName, NewVectors, PutVectors
 
@@ -24,18 +27,24 @@ router = APIRouter(
 @router.post(
     "/vectors",
     summary="Put vectors of an embedding model",
+    response_model=PutVectors,
     responses=problem_responses(400, 409),
     openapi_extra=openapi_body(NewVectors),
 )
+@idempotent
 @needs("write")
-async def put_vectors(request: Request, collection: CollectionName) -> PutVectors:
+async def put_vectors(request: Request, collection: CollectionName) -> Response:
     """Gives documents a vector of a model beside those of other models, or in place of their vector of that model. All
     are kept or, with an error, none; ids that do not exist are no error. Sending the same again changes nothing."""
     services = services_of(request)
     body = await read_json_body(request, NewVectors, services.settings.max_batch)
     given = [GivenVector(one.id, one.vector) for one in body.vectors]
-    put = await services.vectors.put(collection, body.model, body.dims, given)
-    return PutVectors(model=body.model, changed=len(put.written), missing=put.missing, seq=put.seq)
+
+    def respond(put: StoredVectors) -> Response:
+        return json_response(PutVectors(model=body.model, changed=len(put.written), missing=put.missing, seq=put.seq))
+
+    conclude = concluded_with(request, respond)
+    return respond(await services.vectors.put(collection, body.model, body.dims, given, conclude))
 
 
 @router.get("/models", summary="List embedding models")

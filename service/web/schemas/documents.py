@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from unicodedata import category
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, SkipValidation
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, SkipValidation, model_validator
 
 from service.hashing.codes import MAX_BITS
 from service.hashing.content import MAX_TITLE_CHARS
@@ -154,6 +154,26 @@ class Ids(RequestBody):
     """Documents by id; an id that is named twice counts once."""
 
     ids: list[StoredId] = Field(min_length=1, description="The installation sets the greatest number.")
+
+
+class DeleteDocuments(RequestBody):
+    """The documents to delete: by their ids, or all that pass a filter."""
+
+    ids: list[StoredId] | None = Field(
+        None, min_length=1, description="An id that is named twice counts once. The installation sets the number."
+    )
+    filter: dict[str, Any] | None = Field(
+        None,
+        min_length=1,
+        description="What their metadata must be like, as in a search; an empty one, which all pass, is refused.",
+        examples=[{"lang": "en"}],
+    )
+
+    @model_validator(mode="after")
+    def _check_one(self) -> DeleteDocuments:
+        if (self.ids is None) == (self.filter is None):
+            raise ValueError("must have ids or filter, and not both")
+        return self
 
 
 class DocumentPatch(RequestBody):
@@ -312,5 +332,5 @@ class DeletedDocuments(BaseModel):
     """What became of the deletion of many documents."""
 
     deleted: int = Field(description="How many documents were deleted.")
-    ids: list[str] = Field(description="The ids of these documents, in the order of the request.")
+    ids: list[str] = Field(description="The ids of these documents, in the order of the request, or of arrival.")
     seq: int | None = Field(description="Number of the change; null if there was none.")

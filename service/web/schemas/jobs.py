@@ -8,7 +8,13 @@ from typing import Annotated, Any, Literal
 from fastapi import Path
 from pydantic import BaseModel, Field
 
-from service.store.progress import DeletionProgress, DuplicatesProgress, PromotionProgress, RetrainProgress
+from service.store.progress import (
+    DeletionProgress,
+    DocumentDeletionProgress,
+    DuplicatesProgress,
+    PromotionProgress,
+    RetrainProgress,
+)
 
 JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="Id of a job.")]
 
@@ -49,6 +55,13 @@ class DeletionJob(_Job):
     progress: DeletionProgress
 
 
+class DocumentDeletionJob(_Job):
+    """A deletion of documents."""
+
+    kind: Literal["delete"]
+    progress: DocumentDeletionProgress
+
+
 class DuplicatesJob(_Job):
     """A search for near duplicates."""
 
@@ -56,5 +69,7 @@ class DuplicatesJob(_Job):
     progress: DuplicatesProgress
 
 
-Job = Annotated[RetrainJob | PromotionJob | DeletionJob | DuplicatesJob, Field(discriminator="kind")]
+Job = Annotated[
+    RetrainJob | PromotionJob | DeletionJob | DocumentDeletionJob | DuplicatesJob, Field(discriminator="kind")
+]
 """Something that is done in the background; `kind` says what, and what `progress` holds."""

@@ -263,7 +263,7 @@ def test_ids_that_no_path_can_carry_any_more_are_deleted_by_a_body(url: str, tex
         ([True], "body.ids.0"),
         ([1.0], "body.ids.0"),
         ("a", "body.ids"),
-        (None, "body.ids"),
+        (None, "must have ids or filter"),
     ],
 )
 def test_a_deletion_that_makes_no_sense_is_refused(lite: TestClient, ids: object, says: str) -> None:

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import update
+
+from service.ingest.documents import DocumentWriter
+from service.ingest.idempotency import IdempotentCalls
+from service.store import schema
+from service.store.database import Database
+from service.store.schema import now
+from tests.web.asserting import refused
+from tests.web.conftest import Start, running
+
+TEXTS = "/v1/collections/texts"
+DOCUMENTS = f"{TEXTS}/documents"
+REPLAYED = "idempotent-replayed"
+
+
+def post(client: TestClient, path: str, key: str, body: object, **headers: str) -> httpx2.Response:
+    response: httpx2.Response = client.post(path, json=body, headers={"Idempotency-Key": key, **headers})
+    return response
+
+
+def n_documents(client: TestClient) -> int:
+    n: int = client.get(TEXTS).json()["n_documents"]
+    return n
+
+
+@pytest.fixture
+def texts(client: TestClient) -> TestClient:
+    client.put(TEXTS, json={"n_bits": 32})
+    return client
+
+
+def test_a_call_with_the_same_key_gets_the_first_answer_again_and_does_nothing(texts: TestClient) -> None:
+    body = {"documents": [{"text": "a document that is given an id"}]}
+    first, second = (post(texts, DOCUMENTS, "k1", body) for _ in range(2))
+    assert (first.status_code, REPLAYED in first.headers) == (201, False)
+    assert (second.status_code, second.headers[REPLAYED]) == (201, "true")
+    assert second.content == first.content
+    assert second.headers["content-type"] == first.headers["content-type"]
+    assert n_documents(texts) == 1
+    assert post(texts, DOCUMENTS, "k2", body).json()["documents"] != first.json()["documents"]
+    assert n_documents(texts) == 2
+
+
+def test_a_key_with_another_call_is_refused(texts: TestClient) -> None:
+    body = {"documents": [{"id": "a", "text": "one"}]}
+    assert post(texts, DOCUMENTS, "k", body).status_code == 201
+    for path, other in (
+        (DOCUMENTS, {"documents": [{"id": "a", "text": "two"}]}),
+        (f"{DOCUMENTS}?if_absent=true", body),
+        (f"{DOCUMENTS}/delete", {"ids": ["a"]}),
+    ):
+        assert "'k'" in refused(post(texts, path, "k", other), 422, "key-reused")["detail"]
+    assert texts.get(f"{DOCUMENTS}/a").json()["text"] == "one"
+
+
+def test_every_call_that_opts_in_is_answered_once(texts: TestClient) -> None:
+    texts.post(DOCUMENTS, json={"documents": [{"id": f"{i}", "text": f"text {i}"} for i in range(3)]})
+    for path, body in (
+        (f"{DOCUMENTS}/delete", {"ids": ["0"]}),
+        (f"{DOCUMENTS}/patch", {"documents": [{"id": "1", "metadata": {"n": 1}}]}),
+        (f"{TEXTS}/duplicates", {"radius": 1}),
+    ):
+        first, second = (post(texts, path, path, body) for _ in range(2))
+        assert first.status_code in (200, 202), first.text
+        assert (second.status_code, second.content) == (first.status_code, first.content)
+        assert second.headers[REPLAYED] == "true"
+        assert second.headers.get("location") == first.headers.get("location")
+
+
+def test_a_refused_call_runs_anew_with_the_same_key(texts: TestClient) -> None:
+    bad = {"documents": [{"id": "a", "text": "one", "revision": 7}]}
+    for _ in range(2):
+        refused(post(texts, DOCUMENTS, "k", bad), 412, "revision-differs")
+        refused(post(texts, f"{DOCUMENTS}/patch", "p", {"documents": [{"id": "a", "what": 1}]}), 422, "invalid-input")
+    texts.post(DOCUMENTS, json={"documents": [{"id": "a", "text": str(i)} for i in range(1)]})
+    for i in range(6):
+        texts.post(DOCUMENTS, json={"documents": [{"id": "a", "text": f"v{i}"}]})
+    assert post(texts, DOCUMENTS, "k", bad).status_code == 200
+
+
+@pytest.mark.parametrize("key", ["", "a b", "ü", "x" * 256])
+def test_a_key_that_cannot_be_is_refused(lite: TestClient, key: str) -> None:
+    headers = {"Idempotency-Key": key.encode()}
+    response = lite.post(DOCUMENTS, json={"documents": [{"text": "a"}]}, headers=headers)  # type: ignore[arg-type]
+    assert "Idempotency-Key must be" in refused(response, 422, "invalid-input")["detail"]
+
+
+def test_twins_at_once_write_once(texts: TestClient) -> None:
+    body = {"documents": [{"text": f"text {i}"} for i in range(50)]}
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: post(texts, DOCUMENTS, "twins", body), range(8)))
+    done = [answer for answer in answers if answer.status_code == 201]
+    assert done
+    assert len({answer.content for answer in done}) == 1
+    for answer in answers:
+        if answer.status_code != 201:
+            refused(answer, 409, "call-running")
+            assert answer.headers["retry-after"] == "1"
+    assert n_documents(texts) == 50
+    assert post(texts, DOCUMENTS, "twins", body).content == done[0].content
+
+
+def end_leases(database: Database) -> None:
+    with database.write() as connection:
+        connection.execute(update(schema.idempotent_calls).values(claimed_until=now(-1)))
+
+
+@pytest.mark.parametrize("moment", ["before the write", "after the write"])
+def test_a_process_that_is_killed_leaves_no_double_write_and_no_lost_answer(
+    url: str, start: Start, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    client = start(url)
+    client.put(TEXTS, json={"n_bits": 32})
+    body = {"documents": [{"text": "one"}]}
+    commit = DocumentWriter._commit
+    written: list[Any] = []
+
+    def killed(self: DocumentWriter, *args: Any) -> None:
+        if moment == "after the write":
+            written.append(commit(self, *args))
+        raise RuntimeError("the process is gone at this point")
+
+    async def no_release(self: IdempotentCalls, claim: object) -> None:
+        """A process that is gone releases nothing."""
+
+    with monkeypatch.context() as patched:
+        patched.setattr(DocumentWriter, "_commit", killed)
+        patched.setattr(IdempotentCalls, "release", no_release)
+        assert post(client, DOCUMENTS, "k", body).status_code == 500
+    if moment == "before the write":
+        refused(post(client, DOCUMENTS, "k", body), 409, "call-running")
+        database = Database.open(url)
+        end_leases(database)
+        database.close()
+    answer = post(client, DOCUMENTS, "k", body)
+    assert (answer.status_code, n_documents(client)) == (201, 1)
+    assert (REPLAYED in answer.headers) == (moment == "after the write")
+    if written:
+        assert answer.json()["documents"][0]["id"] == written[0].documents[0].id
+
+
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A client of a service with two keys that may write."""
+    with ExitStack() as stack:
+        url = f"sqlite:///{tmp_path_factory.mktemp('keyed')}/nearbit.db"
+        yield running(stack, url, admin_key="one", read_key="two")
+
+
+def test_two_callers_do_not_share_their_answers(keyed: TestClient) -> None:
+    one, two = ({"Authorization": f"Bearer {key}"} for key in ("one", "two"))
+    keyed.put(TEXTS, headers=one)
+    body = {"documents": [{"text": "secret"}]}
+    assert post(keyed, DOCUMENTS, "k", body, **one).status_code == 201
+    refused(post(keyed, DOCUMENTS, "k", body, **two), 403, "forbidden")
+    assert post(keyed, DOCUMENTS, "k", body, **one).headers[REPLAYED] == "true"
