@@ -52,6 +52,12 @@ class Settings(BaseSettings):
         64 << 20, ge=1024, description="Most text and metadata that one query may return, in bytes."
     )
 
+    export_limit_s: float = Field(
+        3_600.0,
+        gt=0,
+        description="Most seconds of one export: it holds a snapshot, and the database keeps what others delete.",
+    )
+
     encoder_url: str | None = Field(None, description="URL of an encoder process; without it, the API process encodes.")
     encoder_timeout_s: float = Field(
         10.0, gt=0, description="Seconds to wait for the response of the encoder process to one part of a request."

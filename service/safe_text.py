@@ -37,7 +37,12 @@ def safe_lines(value: object) -> str:
 
 def safe_json(value: object) -> str:
     """A value as one line of JSON that reads back as the same value, with the same characters escaped."""
-    return _UNSAFE.sub(lambda found: json.dumps(found[0])[1:-1], json.dumps(value, ensure_ascii=False))
+    return safe_json_line(json.dumps(value, ensure_ascii=False))
+
+
+def safe_json_line(line: str) -> str:
+    """One line of JSON, without its line end, with the same characters escaped: it reads back as the same value."""
+    return _UNSAFE.sub(lambda found: json.dumps(found[0])[1:-1], line)
 
 
 def cell(value: object, style: str = "") -> Text:

@@ -21,6 +21,7 @@ from service.ingest.vectors import VectorWriter
 from service.search.bits import BitDescriptions
 from service.search.compare import Compare
 from service.search.duplicates import Duplicates
+from service.search.export import Exporter
 from service.search.listing import Listing
 from service.search.lookup import Lookup
 from service.search.search import Search
@@ -50,6 +51,7 @@ class Services:
         bits: describes the bits of code spaces.
         compare: compares documents.
         idempotency: keeps the answers of calls that may be sent again.
+        exporter: reads whole collections.
     """
 
     settings: Settings
@@ -67,6 +69,7 @@ class Services:
     bits: BitDescriptions
     compare: Compare
     idempotency: IdempotentCalls
+    exporter: Exporter
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -108,6 +111,7 @@ class Services:
             bits,
             Compare(database, encoder, follower, settings),
             IdempotentCalls(database),
+            Exporter(database),
         )
 
     def start(self) -> None:

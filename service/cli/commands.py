@@ -26,12 +26,13 @@ from service.cli.output import (
     import_documents,
     matches_table,
     watch_job,
+    written_whole,
 )
 from service.cli.sources.beside import BesideVectors
 from service.config import Settings
 from service.errors import ConfigurationError, NearbitError, explained
 from service.logs import configure_logging
-from service.safe_text import escape_what_cannot_be_encoded, safe_json, safe_text, say
+from service.safe_text import escape_what_cannot_be_encoded, safe_json_line, safe_text, say
 
 console = Console(stderr=True)
 cli = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
@@ -149,9 +150,6 @@ def migrate_database(database_url: DatabaseUrl = None) -> None:
     say(console, "the database has the schema of this release")
 
 
-_EXPORTED = ("id", "title", "text", "vector", "model", "vectors", "image", "metadata")
-
-
 @cli.command("import")
 def import_source(
     source: Annotated[
@@ -205,14 +203,17 @@ def export(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="File to write to; standard output by default.")
     ] = None,
+    codes: Annotated[bool, typer.Option("--codes", help="Add the code of each document in the active space.")] = False,
     key: ReadKey = None,
 ) -> None:
-    """Write the documents of a collection as JSONL, which `import` can read."""
+    """Write the documents of a collection, as they are at one moment, as JSONL, which `import` can read.
+
+    A file appears when all of it is written.
+    """
     with Client(url, key) as client, ExitStack() as stack:
-        target = stack.enter_context(out.open("wb")) if out else sys.stdout.buffer
-        for document in client.documents(collection):
-            kept = {name: document[name] for name in _EXPORTED if name in document}
-            target.write(f"{safe_json(kept)}\n".encode())
+        target = stack.enter_context(written_whole(out)) if out else sys.stdout.buffer
+        for line in client.export(collection, codes=codes):
+            target.write(f"{safe_json_line(line.decode())}\n".encode())
 
 
 @cli.command()

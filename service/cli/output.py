@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -141,6 +142,26 @@ def _show_counts(
         say(console, f"  and {counts.refused - len(refused):,} more", style="red")
     if counts.refused:
         say(console, f"all of them are in {errors}" if errors else "--errors FILE writes all of them to a file")
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[BinaryIO]:
+    """A file to write, which gets its name when the block ends, and is deleted if the block raises.
+
+    What is no plain file, such as `/dev/stdout`, is written as it is.
+    """
+    if path.exists() and not path.is_file():
+        with path.open("wb") as file:
+            yield file
+        return
+    part = path.with_name(f"{path.name}.part")
+    try:
+        with part.open("wb") as file:
+            yield file
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def watch_job(client: Client, job: dict[str, Any], console: Console) -> dict[str, Any]:

@@ -39,6 +39,7 @@ from service.web.routes import (
     compare,
     documents,
     duplicates,
+    export,
     health,
     jobs,
     search,
@@ -106,6 +107,7 @@ def create_app(settings: Settings) -> FastAPI:
         vectors.router,
         bits.router,
         compare.router,
+        export.router,
         jobs.router,
         health.router,
     )

@@ -68,6 +68,7 @@ class RequestMiddleware:
         method = scope["method"]
         if method == "HEAD":  # served as GET, without the body; the server keeps its own scope
             scope = {**scope, "method": "GET"}
+            scope["state"]["is_head"] = True  # for what would work long on a body that nobody gets
         status = 0
 
         async def send_with_id(message: Message) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib.util import find_spec
 
@@ -60,11 +61,23 @@ def test_a_response_of_another_program_and_a_missing_one_are_reported() -> None:
         nobody.similar("texts", "a", 1)
 
 
-def test_documents_are_read_page_by_page() -> None:
-    pages = [{"items": [{"id": "a"}], "next_cursor": "x"}, {"items": [{"id": "b"}], "next_cursor": None}]
-    client, requests = answering(*(httpx2.Response(200, json=page) for page in pages))
-    assert [document["id"] for document in client.documents("texts")] == ["a", "b"]
-    assert dict(requests[1].url.params) == {"limit": "1000", "cursor": "x"}
+def test_an_export_is_read_line_by_line() -> None:
+    pieces = [b'{"id":"a', b'"}', b'\n{"id": "b\xe2\x80\xa8"}\n']
+    client, requests = answering(httpx2.Response(200, content=iter(pieces)))
+    assert list(client.export("a/b", codes=True)) == [b'{"id":"a"}', b'{"id": "b\xe2\x80\xa8"}']
+    assert str(requests[0].url) == "http://here/v1/collections/a%2Fb/export?codes=1"
+
+
+def test_an_export_that_breaks_off_is_an_error() -> None:
+    def pieces() -> Iterator[bytes]:
+        yield b'{"id":"a"}\n'
+        raise httpx2.RemoteProtocolError("peer closed connection")
+
+    client, _ = answering(httpx2.Response(200, content=pieces()), httpx2.Response(404, json={"detail": "none"}))
+    with pytest.raises(Unavailable, match="broke off, so it is not whole"):
+        list(client.export("texts"))
+    with pytest.raises(NearbitError, match="answered 404: none"):
+        list(client.export("texts"))
 
 
 def test_a_job_is_watched_to_its_end() -> None:

@@ -34,7 +34,8 @@ def run(through: Through, path: Path, **options: Any) -> tuple[Counts, str]:
 
 
 def stored(through: Through) -> dict[str, dict[str, Any]]:
-    return {document["id"]: document for document in Client("http://localhost", transport=through).documents("things")}
+    lines = Client("http://localhost", transport=through).export("things")
+    return {document["id"]: document for document in map(json.loads, lines)}
 
 
 def vector(document: dict[str, Any]) -> NDArray[np.float32]:

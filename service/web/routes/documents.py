@@ -214,7 +214,7 @@ async def _documents_response(
     models = await _models_of(request, collection, documents)
 
     def write() -> list[bytes]:
-        items = ((json_bytes(_document(document, models)),) for document in documents)
+        items = ((json_bytes(document_members(document, models)),) for document in documents)
         return join_pieces(object_pieces("items", items, members))
 
     return JsonPartsResponse(await run_in_thread(write))
@@ -230,7 +230,7 @@ async def _documents_response(
 async def get_document(request: Request, collection: CollectionName, id: PathId) -> Response:
     """The document of that id; its `ETag` is for `If-Match`."""
     document = await services_of(request).lookup.document(collection, id)
-    response = json_response(_document(document, await _models_of(request, collection, [document])))
+    response = json_response(document_members(document, await _models_of(request, collection, [document])))
     response.headers["ETag"] = etag(document.key, document.full_revision)
     return response
 
@@ -324,7 +324,7 @@ async def _models_of(request: Request, collection: str, documents: Sequence[Stor
     return await services_of(request).lookup.models(collection)
 
 
-def _document(document: StoredDocument, models: EmbeddingModels | None) -> dict[str, object]:
+def document_members(document: StoredDocument, models: EmbeddingModels | None) -> dict[str, object]:
     """A `Document`, without what it does not have."""
     return {
         "id": document.id,
