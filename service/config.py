@@ -52,6 +52,9 @@ class Settings(BaseSettings):
         64 << 20, ge=1024, description="Most text and metadata that one query may return, in bytes."
     )
 
+    max_import_bytes: int = Field(
+        16 << 30, ge=1024, description="Largest body of one import in bytes, as it is sent and decompressed."
+    )
     export_limit_s: float = Field(
         3_600.0,
         gt=0,

@@ -16,6 +16,7 @@ from service.index.replicas import Follower
 from service.ingest.collections import CollectionWriter
 from service.ingest.documents import DocumentWriter
 from service.ingest.idempotency import IdempotentCalls
+from service.ingest.imports import ImportWriter
 from service.ingest.spaces import SpaceWriter
 from service.ingest.vectors import VectorWriter
 from service.search.bits import BitDescriptions
@@ -52,6 +53,7 @@ class Services:
         compare: compares documents.
         idempotency: keeps the answers of calls that may be sent again.
         exporter: reads whole collections.
+        imports: receives what is to be imported.
     """
 
     settings: Settings
@@ -70,6 +72,7 @@ class Services:
     compare: Compare
     idempotency: IdempotentCalls
     exporter: Exporter
+    imports: ImportWriter
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -112,6 +115,7 @@ class Services:
             Compare(database, encoder, follower, settings),
             IdempotentCalls(database),
             Exporter(database),
+            ImportWriter(database, settings),
         )
 
     def start(self) -> None:

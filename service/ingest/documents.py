@@ -148,7 +148,7 @@ class DocumentWriter:
         contents = [document.content for document in new]
         for _ in range(_ATTEMPTS):
             space, models = await run_read(self.database, self._read_active, stored)
-            encoded = await self.encoder.encode(str(space.digest), _hashed(contents, space, models))
+            encoded = await self.encoder.encode(str(space.digest), contents_for(space, contents, models))
             lookup = None
             if duplicates is not None:
                 replica = self.follower.replica(stored.id)
@@ -200,7 +200,7 @@ class DocumentWriter:
             elif options.if_absent:
                 added = _put_absent(lane, new, space, encoded)
             else:
-                put: list[PutResult | None] = [*_put(lane, new, space, encoded.codes)]
+                put: list[PutResult | None] = [*put_with_codes(lane, new, space, encoded.codes)]
                 added = Added(put, encoded.n_known_features, space, lane.last_seq)
             if added is not None and conclude is not None:
                 conclude(lane.connection, added)
@@ -360,7 +360,7 @@ def _put_judged(
     if verdicts is None:
         return None
     kept = [position for position, verdict in enumerate(verdicts) if not verdict.skip]
-    put = dict(zip(kept, _put(lane, [new[i] for i in kept], space, encoded.codes[kept]), strict=True))
+    put = dict(zip(kept, put_with_codes(lane, [new[i] for i in kept], space, encoded.codes[kept]), strict=True))
     found = show(lane.connection, verdicts, {position: result.id for position, result in put.items()})
     results = [put.get(position) for position in range(len(new))]
     return Added(results, encoded.n_known_features, space, lane.last_seq, found)
@@ -370,7 +370,7 @@ def _put_absent(lane: Lane, new: Sequence[NewDocument], space: CodeSpace, encode
     """Put those documents whose id does not exist."""
     existing = documents.revisions_of(lane, [document.id for document in new if document.id is not None])
     kept = [position for position, document in enumerate(new) if document.id not in existing]
-    put = dict(zip(kept, _put(lane, [new[i] for i in kept], space, encoded.codes[kept]), strict=True))
+    put = dict(zip(kept, put_with_codes(lane, [new[i] for i in kept], space, encoded.codes[kept]), strict=True))
     results = [put.get(position) for position in range(len(new))]
     n_existing = len(new) - len(kept)
     return Added(results, encoded.n_known_features, space, lane.last_seq, n_existing=n_existing)
@@ -382,7 +382,7 @@ def _refuse_repeated(ids: Sequence[str]) -> None:
         raise DuplicateIds(repeated)
 
 
-def _hashed(contents: Sequence[Content], space: CodeSpace, models: EmbeddingModels | None) -> list[Content]:
+def contents_for(space: CodeSpace, contents: Sequence[Content], models: EmbeddingModels | None) -> list[Content]:
     """What a space encodes of contents.
 
     Raises:
@@ -399,7 +399,7 @@ def _hashed(contents: Sequence[Content], space: CodeSpace, models: EmbeddingMode
     return hashed
 
 
-def _put(lane: Lane, new: Sequence[NewDocument], space: CodeSpace, encoded: Codes) -> list[PutResult]:
+def put_with_codes(lane: Lane, new: Sequence[NewDocument], space: CodeSpace, encoded: Codes) -> list[PutResult]:
     """Write documents with their codes `(n, n_bytes)` in a space; changed ones lose those that they had in others.
 
     Those of several embedding models lie in more than one kind of space: a promotion must look at them again.

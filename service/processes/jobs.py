@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-_ENQUEUE_LEFT_S = 600.0
+_FIND_LEFT_S = 600.0
 """Seconds between two searches for things that must be deleted but have no job."""
 _DELETE_DUE_S = 1.0
 """The same for what has expired."""
@@ -49,23 +49,27 @@ def work(settings: Settings, *, exit_with_parent: bool = False, once: bool = Fal
     """
     stopping = leases.stop_signals(exit_with_parent=exit_with_parent)
     database = Database.open(settings.database_url)
-    runner = JobRunner(database, settings)
+    runner, importer = JobRunner(database, settings), JobRunner(database, settings)
+    importing = threading.Thread(
+        target=partial(leases.work, database, settings.lease_s, importer.importing(), stopping, once=once),
+        name="imports",
+    )
     try:
         check_schema(database)
         if once:
-            deletion.enqueue_left(database)
+            _find_left(database)
             delete_due(database)
         else:
-            for name, sweep, every_s in (
-                ("enqueue-deletions", deletion.enqueue_left, _ENQUEUE_LEFT_S),
-                ("delete-due", delete_due, _DELETE_DUE_S),
-            ):
+            for name, sweep, every_s in (("left", _find_left, _FIND_LEFT_S), ("due", delete_due, _DELETE_DUE_S)):
                 threading.Thread(
                     target=_sweep, args=(database, stopping, sweep, every_s), name=name, daemon=True
                 ).start()
+        importing.start()
         leases.work(database, settings.lease_s, runner.kinds(), stopping, once=once)
+        importing.join()
     finally:
         runner.close()
+        importer.close()
         database.close()
 
 
@@ -112,6 +116,12 @@ def _repeat(step: Callable[[], bool]) -> None:
         time.sleep(time.monotonic() - began)
 
 
+def _find_left(database: Database) -> None:
+    """Enqueue the deletions that are left to do, and delete the lines that no import will read."""
+    deletion.enqueue_left(database)
+    deletion.discard_abandoned_imports(database)
+
+
 class JobRunner:
     """Runs each kind of job; `store.progress` defines the progress that it reports."""
 
@@ -130,6 +140,10 @@ class JobRunner:
             "duplicates": self.duplicates,
             "delete": self.delete,
         }
+
+    def importing(self) -> dict[str, Run]:
+        """The same of the kind that may take hours, for which the others should not wait."""
+        return {"import": self.import_lines}
 
     def promote(self, job: Job, report_progress: ReportProgress) -> Mapping[str, Any]:
         """Make the space of a version the active one, after giving a code to every document that lacks one in it.
@@ -182,6 +196,15 @@ class JobRunner:
         from service.processes.deletion import DeletionRun
 
         return DeletionRun(self.database, job, report_progress).run()
+
+    def import_lines(self, job: Job, report_progress: ReportProgress) -> Mapping[str, Any]:
+        """Put the documents of lines that were received into a collection."""
+        from service.processes.import_run import ImportRun
+
+        def encode(digest: str, contents: Contents) -> Codes:
+            return self._encoder().encode(digest, contents)
+
+        return ImportRun(self.database, self.settings, encode, job, report_progress).run()
 
     def close(self) -> None:
         """Close the encoder, if a job needed one."""

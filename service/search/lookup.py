@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from service.hashing.embedding_models import EmbeddingModels
-from service.store import collections, documents, embedding_models, expiry, jobs, spaces, words
+from service.store import collections, documents, embedding_models, expiry, imports, jobs, spaces, words
 from service.store.collections import Collection
 from service.store.database import Database
 from service.store.documents import Document
 from service.store.embedding_models import ModelCoverage
+from service.store.imports import RefusedLine
 from service.store.jobs import Backlog, Job
 from service.store.spaces import CodeSpace
 from service.store.words import WordSettings
@@ -183,3 +184,8 @@ class Lookup:
         """
         with self.database.read() as connection:
             return jobs.backlog(connection)
+
+    def refused_lines(self, job: str, after_line: int, limit: int) -> list[RefusedLine]:
+        """Up to `limit` lines that an import refused, those after a line, in their order; blocks."""
+        with self.database.read() as connection:
+            return imports.errors(connection, job, after_line, limit)

@@ -14,7 +14,18 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, exists, func, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
-from service.store import collections, documents, duplicates, embedding_models, jobs, nodes, schema, spaces, vectors
+from service.store import (
+    collections,
+    documents,
+    duplicates,
+    embedding_models,
+    imports,
+    jobs,
+    nodes,
+    schema,
+    spaces,
+    vectors,
+)
 from service.store.database import Database
 from service.store.leases import ReportProgress
 
@@ -71,7 +82,10 @@ class Deletion:
         self._delete("deletions", _DELETIONS.collection_id == collection_id, (_DELETIONS.seq,))
         with self.database.read() as connection:
             searches = duplicates.all_ids(connection, collection_id)
+            received = imports.all_ids(connection, collection_id)
         self.delete_duplicates(searches)
+        for id in received:
+            discard_import(self.database, id)
         with self.database.write() as connection:
             gone = delete(schema.collections).where(schema.collections.c.id == collection_id, ~collections.EXISTS)
             connection.execute(gone)
@@ -269,6 +283,24 @@ def enqueue_left(database: Database) -> None:
     for kind, collection in left:
         with database.write() as connection:
             enqueue(connection, collection, kind)
+
+
+def discard_import(database: Database, id: str) -> None:
+    """Delete the lines of an import, a chunk at a time, and the import itself if no job knows it. Blocks."""
+    left = True
+    while left:
+        with database.write() as connection:
+            left = imports.delete_first_chunk(connection, id)
+            if not left:
+                imports.delete_without_job(connection, id)
+
+
+def discard_abandoned_imports(database: Database) -> None:
+    """Delete the lines that no job will import. Blocks."""
+    with database.read() as connection:
+        abandoned = imports.abandoned(connection)
+    for id in abandoned:
+        discard_import(database, id)
 
 
 def enqueue(connection: Connection, collection: collections.Collection, kind: str) -> None:

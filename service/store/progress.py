@@ -80,3 +80,15 @@ class DuplicatesProgress(TypedDict, total=False):
     total: Annotated[int, Field(description="Documents to read or to join, or groups to store.")]
     groups: Annotated[int, Field(description="Groups that were found.")]
     documents: Annotated[int, Field(description="Documents in these groups.")]
+
+
+class ImportProgress(TypedDict, total=False):
+    """How far an import is."""
+
+    stage: Literal["importing", "done"]
+    done: Annotated[int, Field(description="Bytes of lines that were imported.")]
+    total: Annotated[int, Field(description="Bytes of lines in all.")]
+    lines: Annotated[int, Field(description="Lines that were imported, blank and refused ones included.")]
+    stored: Annotated[int, Field(description="Documents that were put; of lines of the same id, each may count.")]
+    created: Annotated[int, Field(description="Those of them whose id was new.")]
+    refused: Annotated[int, Field(description="Lines that are not stored; `/v1/jobs/{job}/errors` says why.")]

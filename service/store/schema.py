@@ -357,6 +357,46 @@ idempotent_calls = Table(
     Column("headers", JSON(none_as_null=True)),
     Column("body", LargeBinary),  # compressed
     Column("created_at", Instant, nullable=False, index=True),
+)
+
+# What was received to be imported by a job, and how far that job is.
+imports = Table(
+    "imports",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("collection_id", Key, ForeignKey("collections.id", ondelete="CASCADE"), nullable=False),
+    Column("job_id", Text, unique=True),  # None while it is received
+    Column("received_at", Instant, nullable=False),  # the last part of it
+    Column("n_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("done_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("n_lines", BigInteger, nullable=False, server_default="0"),  # done
+    Column("n_stored", BigInteger, nullable=False, server_default="0"),
+    Column("n_created", BigInteger, nullable=False, server_default="0"),
+    Column("n_refused", BigInteger, nullable=False, server_default="0"),
+    Index("ix_imports_collection_id", "collection_id"),
+)
+
+# The lines that are still to be imported, compressed; the transaction that stores their documents deletes them.
+import_chunks = Table(
+    "import_chunks",
+    metadata,
+    Column("import_id", Text, ForeignKey("imports.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("first_line", BigInteger, nullable=False),
+    Column("n_lines", Integer, nullable=False),
+    Column("n_bytes", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
+
+# The first lines of an import that were refused.
+import_errors = Table(
+    "import_errors",
+    metadata,
+    Column("import_id", Text, ForeignKey("imports.id", ondelete="CASCADE"), primary_key=True),
+    Column("line", BigInteger, primary_key=True, autoincrement=False),
+    Column("document_id", Text),
+    Column("reason", Text, nullable=False),
+    Column("beginning", Text, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -41,6 +41,7 @@ from service.web.routes import (
     duplicates,
     export,
     health,
+    imports,
     jobs,
     search,
     similar,
@@ -108,6 +109,7 @@ def create_app(settings: Settings) -> FastAPI:
         bits.router,
         compare.router,
         export.router,
+        imports.router,
         jobs.router,
         health.router,
     )
@@ -184,6 +186,7 @@ def _app(
         metrics=metrics,
         keys=Keys.of(settings),
         max_body_bytes=settings.max_body_bytes,
+        max_import_bytes=settings.max_import_bytes,
     )
     install_problems(app)
     _complete_openapi(app)

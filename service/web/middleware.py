@@ -29,6 +29,7 @@ LONG_URL = "nearbit.long_url"
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _ID_BYTES = 16
+_IMPORT = re.compile(r"/v1/collections/[^/]+/import")
 _METHODS = frozenset({"GET", "PUT", "POST", "DELETE", "HEAD", "OPTIONS", "PATCH"})
 _HOSTS = 32
 """Values of Host and Origin that are remembered: clients of one machine send few."""
@@ -47,13 +48,17 @@ class RequestMiddleware:
             otherwise any web page, opened in a browser on this machine, could reach the service by a host name that
             resolves to 127.0.0.1.
         max_body_bytes: larger bodies get 413; `body_limits` says why FastAPI's own limit is not used.
+        max_import_bytes: the same of an import, whose body is never held as a whole.
     """
 
-    def __init__(self, app: ASGIApp, metrics: RequestMetrics, keys: Keys, max_body_bytes: int) -> None:
+    def __init__(
+        self, app: ASGIApp, metrics: RequestMetrics, keys: Keys, max_body_bytes: int, max_import_bytes: int
+    ) -> None:
         self.app = app
         self.metrics = metrics
         self.keys = keys
         self.max_body_bytes = max_body_bytes
+        self.max_import_bytes = max_import_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; pass on what is not one."""
@@ -83,7 +88,7 @@ class RequestMiddleware:
         structlog.contextvars.bind_contextvars(request_id=scope["state"]["request_id"])  # of this request's own task
         try:
             app = self._refusal(scope, headers) or self.app
-            await app(scope, self._limited(headers, receive), send_with_id)
+            await app(scope, self._limited(scope, headers, receive), send_with_id)
         except Exception as error:  # a defect of ours: the last place where it can become a response
             if status:
                 raise
@@ -105,8 +110,8 @@ class RequestMiddleware:
         if "\ufffd" in scope["path"] and not _is_utf8(unquote_to_bytes(scope["raw_path"])):
             return from_error(Request(scope), InvalidInput("the path must be UTF-8, percent-encoded"))
         length = headers.get(b"content-length", b"0")
-        if length.isdigit() and int(length) > self.max_body_bytes:
-            detail = f"the body must be at most {self.max_body_bytes} bytes, got {int(length)}"
+        if length.isdigit() and int(length) > self.max_body_bytes and int(length) > self._max_bytes(scope):
+            detail = f"the body must be at most {self._max_bytes(scope)} bytes, got {int(length)}"
             return problem(Request(scope), 413, detail)
         if not is_supported(encoding := _content_encoding(headers)):
             detail = f"the Content-Encoding of the body must be one of {SUPPORTED_ENCODINGS}, or none, got {encoding!r}"
@@ -121,11 +126,15 @@ class RequestMiddleware:
             return problem(Request(scope), 403, "without an admin key the service serves pages of this machine only")
         return None
 
-    def _limited(self, headers: Mapping[bytes, bytes], receive: Receive) -> Receive:
+    def _max_bytes(self, scope: Scope) -> int:
+        is_import = scope["method"] == "POST" and _IMPORT.fullmatch(scope["path"])
+        return self.max_import_bytes if is_import else self.max_body_bytes
+
+    def _limited(self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive) -> Receive:
         """A `receive` with the limit; the length of a plain body that is not chunked was checked by its header."""
         if b"transfer-encoding" not in headers and b"content-encoding" not in headers:
             return receive
-        return limit_body(receive, _content_encoding(headers), self.max_body_bytes)
+        return limit_body(receive, _content_encoding(headers), self._max_bytes(scope))
 
     def _record(self, scope: Scope, method: str, status: int, seconds: float) -> None:
         method = method if method in _METHODS else "other"

@@ -83,6 +83,7 @@ def test_the_scope_of_a_route_follows_from_its_method_and_kind() -> None:
         f"POST {one}/documents",
         f"POST {one}/documents/delete",
         f"POST {one}/documents/patch",
+        f"POST {one}/import",
         f"POST {one}/vectors",
         f"PATCH {one}/documents/{{id:path}}",
         f"DELETE {one}/documents/{{id:path}}",
@@ -134,6 +135,7 @@ def test_the_key_of_a_reader_reads_and_changes_nothing(guarded: TestClient) -> N
     for method, path, body, needed in (
         ("POST", DOCUMENTS, {"documents": [{"id": "b", "text": "more"}]}, "write"),
         ("POST", DOCUMENTS, {"neither": "read nor checked"}, "write"),
+        ("POST", "/v1/collections/texts/import", {"neither": "read nor checked"}, "write"),
         ("DELETE", f"{DOCUMENTS}/a", None, "write"),
         ("POST", f"{DOCUMENTS}/delete", {"ids": ["a"]}, "write"),
         ("PUT", "/v1/collections/more", None, "admin"),

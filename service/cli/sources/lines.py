@@ -5,21 +5,20 @@ from __future__ import annotations
 import base64
 import gzip
 import io
-import json
 import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO
 from uuid import uuid4
 
 from service.cli.client import to_json_bytes
 from service.cli.sources.source import Needs, ReadDocument, Refused
 from service.errors import InvalidInput
+from service.json_lines import parse_object
 
 MAX_LINE_BYTES = 64 << 20
 _GZIP = b"\x1f\x8b"
-_JSON_NAMES = {list: "an array", str: "a string", int: "a number", float: "a number", bool: "a boolean"}
 IMAGE_PATH = "image_path"
 
 
@@ -94,6 +93,16 @@ class Lines:
             self._n_read += len(part)
 
 
+def check_length(raw: bytes) -> None:
+    """Refuse a line that is too long to be read whole.
+
+    Raises:
+        InvalidInput: it is.
+    """
+    if len(raw) > MAX_LINE_BYTES:
+        raise InvalidInput(f"must be at most {MAX_LINE_BYTES:,} bytes")
+
+
 def _shown(raw: bytes) -> str:
     return raw.decode("utf-8", "replace").rstrip("\r\n")
 
@@ -120,6 +129,7 @@ def _parse(number: int, raw: bytes, folder: Path) -> ReadDocument:
     Raises:
         InvalidInput: it is not one JSON object in UTF-8, or cannot be sent.
     """
+    check_length(raw)
     document = parse_object(number, raw)
     id: Any = document.get("id")
     if id is None:  # made here, not by the service: a batch sent twice must not be stored twice
@@ -139,39 +149,3 @@ def _read_picture(folder: Path, given: object) -> str:
         return base64.b64encode(path.read_bytes()).decode("ascii")
     except OSError as error:
         raise InvalidInput(f"{IMAGE_PATH} cannot be read: {error}") from None
-
-
-def parse_object(number: int, raw: bytes) -> dict[str, Any]:
-    """A line as a JSON object.
-
-    Args:
-        number: of the line; the first one may begin with a byte order mark.
-        raw: its bytes.
-
-    Raises:
-        InvalidInput: it is not one JSON object in UTF-8.
-    """
-    document = parse_json(number, raw)
-    if not isinstance(document, dict):
-        raise InvalidInput(f"must be a JSON object, got {_JSON_NAMES.get(type(document), 'null')}")
-    return document
-
-
-def parse_json(number: int, raw: bytes) -> Any:
-    """A line as JSON; see `parse_object`."""
-    if len(raw) > MAX_LINE_BYTES:
-        raise InvalidInput(f"must be at most {MAX_LINE_BYTES:,} bytes")
-    try:
-        return json.loads(raw.decode("utf-8-sig" if number == 1 else "utf-8"), parse_constant=_refuse_number)
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"must be UTF-8, got byte {raw[error.start]:#04x} at byte {error.start + 1}") from None
-    except json.JSONDecodeError as error:
-        raise InvalidInput(f"must be JSON: {error.msg} at character {error.pos + 1}") from None
-    except ValueError as error:
-        raise InvalidInput(f"must be JSON: {error}") from None
-    except RecursionError:
-        raise InvalidInput("must be JSON that is not nested so deeply") from None
-
-
-def _refuse_number(name: str) -> NoReturn:
-    raise InvalidInput(f"must be JSON, which has no number {name}")

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from service.cli.sources.arrays import check_ids, open_array
-from service.cli.sources.lines import MAX_LINE_BYTES, parse_json
+from service.cli.sources.lines import check_length
 from service.errors import InvalidInput
+from service.json_lines import parse_json
 
 _PIECE_BYTES = 1 << 20
 
@@ -48,10 +49,9 @@ class RowValues:
                     yield InvalidInput(f"{self._what}: line {number} of {self._path} {error}")
 
     def _parsed(self, number: int, raw: bytes) -> Any:
+        check_length(raw)
         if self._what == "metadata" or self._path.suffix == ".jsonl":
             return parse_json(number, raw)
-        if len(raw) > MAX_LINE_BYTES:
-            raise InvalidInput(f"must be at most {MAX_LINE_BYTES:,} bytes")
         try:
             return raw.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:

@@ -7,12 +7,15 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import TypeAdapter
 
+from service.store.imports import RefusedLine
 from service.store.jobs import Job as StoredJob
 from service.web.auth import needs
 from service.web.guarded_route import GuardedRoute
+from service.web.ndjson import NdjsonResponse
 from service.web.problems import problem_responses
 from service.web.request_services import services_of
-from service.web.schemas.jobs import Job, JobId
+from service.web.response_json import json_bytes
+from service.web.schemas.jobs import Job, JobId, RefusedImportLine
 
 router = APIRouter(
     prefix="/v1/jobs",
@@ -21,6 +24,7 @@ router = APIRouter(
     responses=problem_responses(401, 403, 404, 413, 414, 415, 421, 422, 503),
 )
 _JOB: TypeAdapter[Job] = TypeAdapter(Job)
+_ERRORS_AT_ONCE = 1_000
 
 
 def accepted_response(why: str) -> dict[int | str, dict[str, Any]]:
@@ -37,6 +41,32 @@ ACCEPTED = accepted_response("Many documents lack a code in the space: a job giv
 async def get_job(request: Request, job: JobId) -> Job:
     """The job's state and progress."""
     return job_schema(await services_of(request).lookup.job(job))
+
+
+@router.get(
+    "/{job}/errors", summary="List the lines that an import refused", status_code=200, response_class=NdjsonResponse
+)
+@needs("read")
+async def get_errors(request: Request, job: JobId) -> Response:
+    """The lines that an import refused, each with its number and the reason, as lines of JSON; of more than 10,000 the
+    first. None for a job of another kind."""
+    services = services_of(request)
+    await services.lookup.job(job)
+    last = 0
+
+    def next_lines() -> bytes:
+        nonlocal last
+        refused = services.lookup.refused_lines(job, last, _ERRORS_AT_ONCE)
+        last = refused[-1].line if refused else last
+        return b"".join(json_bytes(_refused_line(one)) + b"\n" for one in refused)
+
+    return NdjsonResponse(request, next_lines, lambda: None, services.settings.export_limit_s, {})
+
+
+def _refused_line(refused: RefusedLine) -> RefusedImportLine:
+    return RefusedImportLine(
+        line=refused.line, id=refused.document_id, reason=refused.reason, beginning=refused.beginning
+    )
 
 
 @router.post("/{job}/cancel", summary="Cancel a job", responses=problem_responses(409))

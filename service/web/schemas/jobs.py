@@ -12,6 +12,7 @@ from service.store.progress import (
     DeletionProgress,
     DocumentDeletionProgress,
     DuplicatesProgress,
+    ImportProgress,
     PromotionProgress,
     RetrainProgress,
 )
@@ -69,7 +70,24 @@ class DuplicatesJob(_Job):
     progress: DuplicatesProgress
 
 
+class ImportJob(_Job):
+    """An import of lines that were received."""
+
+    kind: Literal["import"]
+    progress: ImportProgress
+
+
+class RefusedImportLine(BaseModel):
+    """A line of an import that is not stored."""
+
+    line: int = Field(description="Its number, counted from 1.")
+    id: str | None = Field(description="Its id, if it has a valid one.")
+    reason: str
+    beginning: str = Field(description="Its first characters.")
+
+
 Job = Annotated[
-    RetrainJob | PromotionJob | DeletionJob | DocumentDeletionJob | DuplicatesJob, Field(discriminator="kind")
+    RetrainJob | PromotionJob | DeletionJob | DocumentDeletionJob | DuplicatesJob | ImportJob,
+    Field(discriminator="kind"),
 ]
 """Something that is done in the background; `kind` says what, and what `progress` holds."""

@@ -64,7 +64,8 @@ def test_jobs_of_a_deleted_collection_are_gone_and_its_name_is_free(texts: TestC
 def test_every_kind_of_job_that_callers_see_has_a_schema_of_its_progress(sqlite_url: str) -> None:
     settings = Settings(database_url=sqlite_url)
     database = Database.open(sqlite_url)
-    kinds = {*trainer_kinds(database, settings), *JobRunner(database, settings).kinds()}
+    runner = JobRunner(database, settings)
+    kinds = {*trainer_kinds(database, settings), *runner.kinds(), *runner.importing()}
     database.close()
     shown = {kind for model in get_args(get_args(Job)[0]) for kind in get_args(get_type_hints(model)["kind"])}
     assert kinds - shown == {"drop_collection"}  # its collection, and so itself, is gone for every caller
