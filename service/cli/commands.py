@@ -19,12 +19,14 @@ from service.cli.client import Client
 from service.cli.demo.tour import tour
 from service.cli.output import (
     ImportOptions,
+    backup_summary,
     duplicates_table,
     explanation_table,
     facet_table,
     found_table,
     import_documents,
     matches_table,
+    reporting,
     watch_job,
     written_whole,
 )
@@ -148,6 +150,40 @@ def migrate_database(database_url: DatabaseUrl = None) -> None:
     with closing(Database.open(settings.database_url)) as database:
         migrate(database)
     say(console, "the database has the schema of this release")
+
+
+@cli.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="File to write; one that exists is replaced when the new one is whole.")],
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Write all that the database holds into one file, while the service runs."""
+    settings = _settings(database_url=database_url)
+    from service.store.backups.backup import back_up
+    from service.store.database import Database
+
+    with closing(Database.open(settings.database_url)) as database, reporting(console) as report:
+        manifest = back_up(database, file, report)
+    say(console, f"{file}: {backup_summary(manifest)}, {file.stat().st_size:,} bytes")
+
+
+@cli.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A backup.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace the collections that the database holds.")] = False,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Make the database what it was when a backup was made; processes that run on it notice.
+
+    The backup is checked first, and a damaged one is refused before anything is touched.
+    """
+    settings = _settings(database_url=database_url)
+    from service.store.backups.restore import restore as restore_database
+    from service.store.database import Database
+
+    with closing(Database.open(settings.database_url)) as database, reporting(console) as report:
+        manifest = restore_database(database, file, force=force, report=report)
+    say(console, f"restored {file} of {manifest.created_at}: {backup_summary(manifest)}")
 
 
 @cli.command("import")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from service.cli.sources.opening import open_source
 from service.cli.sources.source import Refused, Source
 from service.errors import InvalidInput, NearbitError
 from service.safe_text import cell, safe_json, safe_text, say
+from service.store.backups.archive import Manifest
 
 _SHOWN_REASONS = 20
 _SHOWN_WORDS = 3
@@ -142,6 +143,19 @@ def _show_counts(
         say(console, f"  and {counts.refused - len(refused):,} more", style="red")
     if counts.refused:
         say(console, f"all of them are in {errors}" if errors else "--errors FILE writes all of them to a file")
+
+
+@contextmanager
+def reporting(console: Console) -> Iterator[Callable[[str], None]]:
+    """A function that shows what is being done, until the block ends."""
+    with console.status("") as status:
+        yield lambda said: status.update(cell(said))
+
+
+def backup_summary(manifest: Manifest) -> str:
+    """What a backup holds, in words."""
+    n_collections, n_documents = (manifest.n_rows.get(name, 0) for name in ("collections", "documents"))
+    return f"{n_collections:,} collections of {n_documents:,} documents, schema {manifest.revision}"
 
 
 @contextmanager

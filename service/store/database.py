@@ -155,7 +155,7 @@ class Database:
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
-        with self._translated(), self._one_writer(), self.engine.connect() as connection:
+        with self.translated(), self._one_writer(), self.engine.connect() as connection:
             if self.embedded:
                 _begin_immediate(connection)
             with connection.begin():
@@ -183,7 +183,7 @@ class Database:
 
         SQLite alters a table by copying it and dropping the old one, which would cascade to the rows of its children.
         """
-        with self._translated(), self._one_writer(), self.engine.connect() as connection:
+        with self.translated(), self._one_writer(), self.engine.connect() as connection:
             if not self.embedded:
                 with connection.begin():
                     connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
@@ -207,7 +207,7 @@ class Database:
         """
         if not self.embedded:
             return 0
-        with self._translated(), self._one_writer(), self.engine.connect() as connection:
+        with self.translated(), self._one_writer(), self.engine.connect() as connection:
             driver: Any = connection.connection.driver_connection
             if driver.execute("PRAGMA auto_vacuum").fetchone()[0] != _INCREMENTAL:
                 return 0
@@ -234,7 +234,7 @@ class Database:
 
     @contextmanager
     def _read_of_server(self) -> Iterator[Connection]:
-        with self._translated(), self._reading.connect() as connection, connection.begin() as transaction:
+        with self.translated(), self._reading.connect() as connection, connection.begin() as transaction:
             self._bound_waits(connection)
             yield connection
             transaction.rollback()
@@ -246,7 +246,7 @@ class Database:
         The pool and SQLAlchemy's transaction take longer than a short read. A statement that goes through SQLAlchemy
         begins its transaction within this one, see `_begin_sqlite`.
         """
-        with self._translated():
+        with self.translated():
             try:
                 connection, driver = self._kept.pop()
             except IndexError:
@@ -299,7 +299,8 @@ class Database:
         return _translate_postgresql(error, _one_line(error, secrets), connecting)
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def translated(self) -> Iterator[None]:
+        """Turn what a driver raises into what it means to a caller, see the class."""
         if self._closed:
             raise DatabaseUnavailable("the database is closed")
         try:

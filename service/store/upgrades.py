@@ -12,11 +12,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 
-def upgrade(connection: Connection) -> None:
-    """Bring the schema up to date, in the transaction of the connection."""
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Bring the schema up to date, or to a revision that is not before its own, in the connection's transaction."""
     with _config() as config:
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
 
 
 def known_revisions() -> list[str]:

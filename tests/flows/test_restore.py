@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
+from tests.conftest import empty_postgres
 from tests.flows.corpus import documents, fill
-from tests.flows.processes import Api, running, until
+from tests.flows.processes import Api, Process, running, until
 
 pytestmark = pytest.mark.long
 
@@ -82,7 +83,29 @@ def dump_of_postgresql(url: str, folder: Path) -> Callable[[], None]:
     return lambda: run("pg_restore", "--clean", "--if-exists", "--single-transaction", f"--dbname={url}", dump)
 
 
-@pytest.mark.parametrize(("kind", "backup"), [("sqlite", online_backup_of_sqlite), ("postgresql", dump_of_postgresql)])
+def nearbit(folder: Path, *arguments: str | Path) -> None:
+    """Run a command to its end."""
+    process = Process(["-m", "service", *map(str, arguments)], folder, str(arguments[0]))
+    with running(process):
+        assert process.wait(300) == 0, process.log.read_text()
+
+
+def backup_of_nearbit(url: str, folder: Path) -> Callable[[], None]:
+    """`nearbit backup` now, and `nearbit restore --force` when it is called."""
+    file = folder / "nearbit.backup"
+    nearbit(folder, "backup", file, "--database-url", url)
+    return lambda: nearbit(folder, "restore", file, "--force", "--database-url", url)
+
+
+@pytest.mark.parametrize(
+    ("kind", "backup"),
+    [
+        ("sqlite", online_backup_of_sqlite),
+        ("sqlite", backup_of_nearbit),
+        ("postgresql", dump_of_postgresql),
+        ("postgresql", backup_of_nearbit),
+    ],
+)
 def test_a_restore_under_running_processes_is_noticed_by_each(
     request: pytest.FixtureRequest, folder: Path, kind: str, backup: Callable[[str, Path], Callable[[], None]]
 ) -> None:
@@ -112,3 +135,35 @@ def test_a_file_that_was_replaced_while_nothing_ran_is_served_as_it_is(sqlite_ur
     again = Api(sqlite_url, folder)
     with running(again):
         check(sqlite_url, folder, [again], written_again(again))
+
+
+def everything(api: Api) -> list[Any]:
+    """What a service says of its documents, their codes, its spaces, and a few queries."""
+    until(lambda: None not in answers(api), "the answers from memory")
+    lines = api.http.get("/collections/texts/export?codes=1&fields=id,text,metadata,revision,created_at,updated_at")
+    spaces = api.get("/collections/texts/spaces")["items"]
+    found = [api.get("/collections/texts/search", q=q, k=100)["matches"] for q in QUERIES]
+    return [lines.content, spaces, answers(api), found]
+
+
+def test_a_service_on_a_restored_database_answers_as_the_one_that_was_backed_up(
+    request: pytest.FixtureRequest, url: str, folder: Path
+) -> None:
+    file = folder / "nearbit.backup"
+    api = Api(url, folder)
+    with running(api), ExitStack() as stack:
+        fill(api, N)
+        lost(api)
+        expected = everything(api)
+        nearbit(folder, "backup", file, "--database-url", url)
+        if url.startswith("sqlite"):
+            restored = f"sqlite:///{folder / 'restored' / 'nearbit.db'}"
+        else:
+            restored = stack.enter_context(empty_postgres(request.getfixturevalue("postgres")))
+        nearbit(folder, "restore", file, "--database-url", restored)
+        again = Api(restored, folder)
+        with running(again):
+            assert everything(again) == expected
+            assert written_again(again) == written_again(api)
+            assert everything(again)[2:] == everything(api)[2:]
+            assert again.stop() == 0
