@@ -18,6 +18,8 @@ PATIENCE_S = 120.0
 """How long a command that is under way waits for a service that is unavailable, for example because it restarts."""
 _PAUSE_S = (0.1, 2.0)
 _LONGEST_PAUSE_S = 30.0
+_RETRIED = frozenset({408, 409, 429, 502, 503, 504})
+"""Statuses after which a put is sent again; 409: the active space changed meanwhile."""
 _ERRORS: Mapping[int, type[NearbitError]] = {
     401: Unauthorized,
     403: Unauthorized,
@@ -203,7 +205,12 @@ class Client:
         return self.call("PUT", self._path_of(collection), given)
 
     def create_or_keep(
-        self, collection: str, n_bits: int | None = None, kind: str | None = None, dims: int | None = None
+        self,
+        collection: str,
+        n_bits: int | None = None,
+        kind: str | None = None,
+        dims: int | None = None,
+        if_new: Mapping[str, object] | None = None,
     ) -> tuple[dict[str, Any], bool]:
         """The collection of that name, and whether it is new; one that exists keeps its settings.
 
@@ -212,13 +219,16 @@ class Client:
             n_bits: the width that its codes must have; None for that of an existing one, or the service's default.
             kind: what its documents must be; None for whatever an existing one has, or texts.
             dims: entries that its vectors must have; None for whatever an existing one has.
+            if_new: further settings of a new one, and those that are not given.
 
         Raises:
             Conflict: it exists with others than that.
         """
         response = self.send("GET", self._path_of(collection)).response
         if response.status_code == 404:
-            created = self.create(collection, n_bits=n_bits, kind=kind, dims=dims)
+            given = {"n_bits": n_bits, "kind": kind, "dims": dims}
+            asked = {name: value for name, value in given.items() if value is not None}
+            created = self.create(collection, **{**(if_new or {}), **asked})
             return {**created, "n_documents": 0}, True
         if not response.is_success:
             raise self.refusal(response)
@@ -275,11 +285,22 @@ class Client:
         on_wait: Callable[[str], None] = lambda reason: None,
     ) -> CallResult:
         """Put documents, and return the response, whatever it is; waits for a service that is unavailable."""
-        retry_on = frozenset({408, 409, 429, 502, 503, 504})  # 409: the active space changed meanwhile
         path = self._path_of(collection) + "/documents"
         return self.send(
-            "POST", path, body, media_type=media_type, patience_s=PATIENCE_S, on_wait=on_wait, retry_on=retry_on
+            "POST", path, body, media_type=media_type, patience_s=PATIENCE_S, on_wait=on_wait, retry_on=_RETRIED
         )
+
+    def put_vectors(
+        self, collection: str, body: bytes, on_wait: Callable[[str], None] = lambda reason: None
+    ) -> CallResult:
+        """Put vectors of an embedding model to documents; as `put_documents`."""
+        path = self._path_of(collection) + "/vectors"
+        return self.send("POST", path, body, patience_s=PATIENCE_S, on_wait=on_wait, retry_on=_RETRIED)
+
+    def models(self, collection: str) -> list[str]:
+        """The names of the embedding models of a collection, oldest first; none where it has no vectors."""
+        items = self.call("GET", self._path_of(collection) + "/models")["items"]
+        return [item["name"] for item in items]
 
     def similar(self, collection: str, q: str, k: int, rerank: str | None = None) -> dict[str, Any]:
         """The nearest documents to a text; with `rerank="features"`, ordered by their words."""

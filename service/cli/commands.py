@@ -215,6 +215,10 @@ def import_source(
     label: Annotated[
         str | None, typer.Option(help="With pictures: field of the metadata that says in which folder each lies.")
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="With vectors: put them to the documents there are, as those of this embedding model."),
+    ] = None,
     errors: Annotated[
         Path | None, typer.Option(help="File to write refused documents to, each with its reason.")
     ] = None,
@@ -226,7 +230,7 @@ def import_source(
     the same id, the last one is stored. The command waits for a service that restarts.
     """
     beside = BesideVectors(ids, metadata, texts)
-    options = ImportOptions(n_bits, None if kind is None else kind.value, dims, beside, label, errors)
+    options = ImportOptions(n_bits, None if kind is None else kind.value, dims, beside, label, errors, model)
     with Client(url, key) as client:
         counts = import_documents(client, source, collection, console, options)
     raise typer.Exit(min(counts.refused, 1))

@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from uuid import uuid4
 
-from service.cli.client import PATIENCE_S, CallResult, Client
+from service.cli.client import PATIENCE_S, CallResult, Client, to_json_bytes
 from service.cli.sources.attached import Attached, multipart_body
+from service.cli.sources.lines import width_of
 from service.cli.sources.source import ReadDocument, Refused
 
 _BATCH_LINES = 1_000
@@ -71,6 +73,7 @@ class Import:
     max_bytes: int = _BATCH_BYTES
     _batch: dict[str, ReadDocument] = field(default_factory=dict)
     _n_bytes: int = 0
+    _models: set[str] = field(default_factory=set)
     _seen: set[int] = field(default_factory=set)  # hashes of ids: 64 bits each, equal for two of 10M with p = 3e-6
 
     def run(self, documents: Iterable[ReadDocument | Refused]) -> None:
@@ -85,10 +88,26 @@ class Import:
             if isinstance(document, Refused):
                 self._refuse(document)
                 continue
+            if document.vectors:
+                self._make_known(document.vectors)
             if len(self._batch) >= self.max_lines or self._n_bytes + document.n_bytes >= self.max_bytes:
                 self._flush()
             self._add(document)
         self._flush()
+
+    def _make_known(self, vectors: Mapping[str, object]) -> None:
+        """Make models known whose first vectors a document brings, as only vectors of documents there are can.
+
+        What is wrong with them is told by the refusal of the document.
+        """
+        if not vectors.keys() - self._models:
+            return
+        self._models |= {*self.client.models(self.collection)}
+        for model in vectors.keys() - self._models:
+            dims, nobody = width_of(vectors[model]), {"id": uuid4().hex, "vector": vectors[model]}
+            body = to_json_bytes({"model": model, "dims": dims, "vectors": [nobody]})
+            self.client.put_vectors(self.collection, body, self.report_progress)
+            self._models.add(model)
 
     def _add(self, line: ReadDocument) -> None:
         line.earlier = self._batch.get(line.id)
@@ -187,12 +206,14 @@ def _reasons_by_position(text: str, n: int) -> tuple[str, dict[int, str]]:
         return " ".join(text[:200].split()) or "refused without a reason", {}
     bad: dict[int, str] = {}
     for rule in problem.get("errors") or []:
-        if isinstance(rule, dict) and (found := re.search(r"\bdocuments\.(\d+)(?:\.(.+))?$", str(rule.get("where")))):
+        if isinstance(rule, dict) and (
+            found := re.search(r"\b(?:documents|vectors)\.(\d+)(?:\.(.+))?$", str(rule.get("where")))
+        ):
             reason = f"{found[2]}: {rule.get('rule')}" if found[2] else str(rule.get("rule"))
             position = int(found[1])
             bad[position] = f"{bad[position]}; {reason}" if position in bad else reason
     if not bad:
-        found = re.match(r"documents\[(\d+)\][.: ]*", detail)
+        found = re.match(r"(?:documents|vectors)\[(\d+)\][.: ]*", detail)
         position = problem.get("position")
         if isinstance(position, int):
             bad[position] = detail[found.end() :] if found else detail

@@ -14,6 +14,7 @@ from rich.table import Column, Table
 
 from service.cli.client import Client
 from service.cli.importing import Counts, Import
+from service.cli.model_vectors import VectorImport
 from service.cli.sources.beside import BesideVectors
 from service.cli.sources.opening import open_source
 from service.cli.sources.source import Refused, Source
@@ -36,6 +37,7 @@ class ImportOptions:
         beside: files that go with a file of vectors.
         label: field of the metadata that says in which folder a picture lies.
         errors: file to write the refused documents to.
+        model: put vectors to the documents that an existing collection has, as those of this embedding model.
     """
 
     n_bits: int | None = None
@@ -44,6 +46,7 @@ class ImportOptions:
     beside: BesideVectors | None = None
     label: str | None = None
     errors: Path | None = None
+    model: str | None = None
 
 
 def import_documents(
@@ -68,7 +71,7 @@ def import_documents(
     refused: list[Refused] = []
     with ExitStack() as stack:
         source = stack.enter_context(open_source(path, options.beside, options.label))
-        stored = _prepare_collection(client, collection, source, options, console)
+        transfer = _prepare(client, collection, source, options, console)
         out = stack.enter_context(options.errors.open("w", encoding="utf-8")) if options.errors else None
 
         def refuse(document: Refused) -> None:
@@ -77,27 +80,39 @@ def import_documents(
             if out is not None:
                 out.write(safe_json(document._asdict()) + "\n")
 
-        transfer = Import(client, collection, stored["n_documents"], source.attached, refuse)
+        transfer.refuse = refuse
         try:
             _run(transfer, source, console)
         finally:
-            _show_counts(transfer.counts, collection, source, refused, options.errors, console)
+            _show_counts(transfer.counts, collection, source, refused, options, console)
     if source.damage:
         raise InvalidInput(source.damage)
     return transfer.counts
 
 
-def _prepare_collection(
-    client: Client, collection: str, source: Source, options: ImportOptions, console: Console
-) -> dict[str, Any]:
-    """The collection for what a source holds, created if there is none."""
+def _prepare(client: Client, collection: str, source: Source, options: ImportOptions, console: Console) -> Import:
+    """The import of what a source holds into a collection, which is created if there is none."""
+    if options.model is not None:
+        return _of_model(client, collection, source, options, options.model)
     kind, dims = (_agreed(name, getattr(options, name), getattr(source.needs, name)) for name in ("kind", "dims"))
     if source.needs.found:
         say(console, f"{source.name}: {source.needs.found}")
-    stored, created = client.create_or_keep(collection, options.n_bits, kind, dims)
+    stored, created = client.create_or_keep(collection, options.n_bits, kind, dims, source.needs.if_new)
     if not created and options.n_bits is None:
         say(console, f"collection '{collection}' exists and keeps its settings: {stored['n_bits']}-bit codes")
-    return stored
+    return Import(client, collection, stored["n_documents"], source.attached)
+
+
+def _of_model(client: Client, collection: str, source: Source, options: ImportOptions, model: str) -> VectorImport:
+    """The import of a file of vectors as those of a model."""
+    beside = options.beside or BesideVectors()
+    others = {"n-bits": options.n_bits, "texts": beside.texts, "metadata": beside.metadata}
+    if given := [name for name, value in others.items() if value is not None]:
+        raise InvalidInput(f"--{given[0]} is not for vectors of a --model: their documents are there already")
+    if source.unit != "row" or source.needs.dims is None:
+        raise InvalidInput(f"--model is for files of vectors, .npy or .npz, got {source.name}")
+    n_before = client.collection(collection)["n_documents"]
+    return VectorImport(client, collection, n_before, model=model, dims=source.needs.dims)
 
 
 def _agreed(name: str, asked: Any, found: Any) -> Any:
@@ -127,12 +142,23 @@ def _run(transfer: Import, source: Source, console: Console) -> None:
 
 
 def _show_counts(
-    counts: Counts, collection: str, source: Source, refused: list[Refused], errors: Path | None, console: Console
+    counts: Counts,
+    collection: str,
+    source: Source,
+    refused: list[Refused],
+    options: ImportOptions,
+    console: Console,
 ) -> None:
+    model, errors = options.model, options.errors
+    became = (
+        f"{counts.stored:,} documents are in '{collection}' ({counts.new:,} new, {counts.replaced:,} replaced)"
+        if model is None
+        else f"{counts.stored:,} documents of '{collection}' have vectors of {model} "
+        f"({counts.new:,} had others or none)"
+    )
     say(
         console,
-        f"read {counts.read:,} {source.unit}s: {counts.stored:,} documents are in '{collection}' "
-        f"({counts.new:,} new, {counts.replaced:,} replaced), {counts.doubles:,} doubles, {counts.refused:,} refused",
+        f"read {counts.read:,} {source.unit}s: {became}, {counts.doubles:,} doubles, {counts.refused:,} refused",
     )
     if counts.doubles:
         say(console, f"an id that came more than once has the document of its last {source.unit}")

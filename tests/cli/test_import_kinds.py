@@ -19,7 +19,7 @@ from service.cli.output import ImportOptions, import_documents
 from service.cli.sources.beside import BesideVectors
 from service.cli.sources.source import ReadDocument
 from service.cli.sources.vectors import VectorFile
-from service.errors import Conflict, InvalidInput
+from service.errors import Conflict, InvalidInput, NearbitError
 from tests.cli.test_importing import Through, app
 from tests.hashing.pictures import png
 
@@ -117,6 +117,55 @@ def test_exported_lines_of_vectors_are_imported_as_they_were(sqlite_url: str, tm
         }
 
 
+def test_vectors_of_another_model_are_put_to_the_documents_there_are(url: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "v1.npy", VECTORS[:300])
+    second = np.random.default_rng(1).standard_normal((301, 4)).astype(np.float32)
+    second[7] = 0
+    np.save(tmp_path / "v2.npy", second)
+    (tmp_path / "ids.txt").write_text("\n".join([*map(str, range(299)), "nobody", "5"]))
+    beside = BesideVectors(ids=tmp_path / "ids.txt")
+    with app(url, max_batch=100) as through:
+        run(through, tmp_path / "v1.npy")
+        counts, said = run(through, tmp_path / "v2.npy", beside=beside, model="v2")
+        assert counts == Counts(read=301, new=298, doubles=1, refused=2)
+        assert "298 documents of 'things' have vectors of v2 (298 had others or none)" in said
+        assert "row 299, id nobody: no document has this id" in said
+        assert "row 7, id 7: vector must not be zero" in said
+        found = stored(through)
+        for row, id in ((0, "0"), (6, "6"), (298, "298"), (300, "5")):
+            kept = np.frombuffer(base64.b64decode(found[id]["vectors"]["v2"]), "<f4")
+            np.testing.assert_allclose(kept, second[row], rtol=1e-3, atol=1e-3)
+        assert found["7"].keys() >= {"vector"}
+        counts, _ = run(through, tmp_path / "v2.npy", beside=beside, model="v2")
+        assert (counts.stored, counts.new, counts.doubles, counts.refused) == (298, 0, 1, 2)
+
+
+def test_lines_of_several_models_are_exported_and_imported_as_they_were(sqlite_url: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "v1.npy", VECTORS[:20])
+    np.save(tmp_path / "v2.npy", VECTORS[:20, :4])
+    (tmp_path / "ids.txt").write_text("\n".join([str(i) for i in range(10, 30)]))
+    with app(sqlite_url) as through:
+        client = Client("http://localhost", transport=through)
+        client.create("things", kind="embedding", dims=6, model="v1")
+        run(through, tmp_path / "v1.npy")
+        run(through, tmp_path / "v2.npy", beside=BesideVectors(ids=tmp_path / "ids.txt"), model="v2")
+        out = tmp_path / "out.jsonl"
+        before = exported(client, "things", out)
+        with out.open() as lines:
+            assert [{*json.loads(line)} & {"vector", "vectors", "model"} for line in lines] == (
+                [{"vector", "model"}] * 10 + [{"vectors"}] * 10
+            )
+        counts = import_documents(client, out, "copies", Console(file=io.StringIO()))
+        assert counts == Counts(read=20, new=20)
+        assert exported(client, "copies", tmp_path / "again.jsonl") == before
+        assert client.models("copies") == ["v1", "v2"]
+
+
+def exported(client: Client, collection: str, path: Path) -> bytes:
+    path.write_bytes(b"".join(line + b"\n" for line in client.export(collection)))
+    return path.read_bytes()
+
+
 def test_what_does_not_fit_is_refused_before_anything_is_sent(sqlite_url: str, tmp_path: Path) -> None:
     np.save(tmp_path / "v.npy", VECTORS[:5])
     np.save(tmp_path / "wide.npy", np.ones((5, 7)))
@@ -128,7 +177,13 @@ def test_what_does_not_fit_is_refused_before_anything_is_sent(sqlite_url: str, t
             run(through, tmp_path / "v.npy", dims=7)
         with pytest.raises(InvalidInput, match="dims must be given for kind embedding"):
             run(through, tmp_path / "lines.jsonl")
+        with pytest.raises(NearbitError, match="no collection"):
+            run(through, tmp_path / "v.npy", model="v2")
         run(through, tmp_path / "v.npy")
+        with pytest.raises(InvalidInput, match="--model is for files of vectors"):
+            run(through, tmp_path / "lines.jsonl", model="v2")
+        with pytest.raises(InvalidInput, match="--n-bits is not for vectors of a --model"):
+            run(through, tmp_path / "v.npy", model="v2", n_bits=8)
         with pytest.raises(Conflict, match="exists with vectors of 6 numbers, these have 7"):
             run(through, tmp_path / "wide.npy")
         (tmp_path / "texts.jsonl").write_text('{"id": "a", "text": "b"}')

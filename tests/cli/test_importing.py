@@ -41,7 +41,7 @@ class Through(httpx2.BaseTransport):
         if instead is not None:
             return instead
         if request.method == "POST" and request.headers["content-type"] == "application/json":
-            self.posts.append(len(json.loads(request.content)["documents"]))
+            self.posts.append(len(json.loads(request.content).get("documents", ())))
         got = self.client.request(
             request.method, str(request.url), content=request.content, headers=dict(request.headers)
         )

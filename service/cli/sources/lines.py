@@ -115,12 +115,39 @@ def _needs(first: bytes) -> Needs:
         return Needs()
     if IMAGE_PATH in document or "image" in document:
         return Needs("image", None, "its first line has a picture: kind image")
-    vector = document.get("vector")
-    if isinstance(vector, list):
-        return Needs("embedding", len(vector), f"its first line has a vector of {len(vector)} numbers: kind embedding")
-    if vector is not None or "vectors" in document:
-        return Needs("embedding", None, "its first line has a vector: kind embedding")
+    if "vector" in document or "vectors" in document:
+        return _needs_of_vector(document)
     return Needs("text")
+
+
+def _needs_of_vector(document: dict[str, Any]) -> Needs:
+    """What a line with vectors says; a new collection is for the first model that it names."""
+    model, vector = next(iter(vectors_of(document).items()), (None, document.get("vector")))
+    is_list, dims = isinstance(vector, list), width_of(vector)
+    width = "" if dims is None else f" of {dims} numbers{'' if is_list else ' of float32'}"
+    found = f"its first line has a vector{width}{'' if model is None else f', of model {model}'}: kind embedding"
+    if_new = {name: value for name, value in (("dims", dims), ("model", model)) if value is not None}
+    return Needs("embedding", dims if is_list and model is None else None, found, if_new)
+
+
+def vectors_of(document: dict[str, Any]) -> dict[str, object]:
+    """The vectors of a document by the names of their models, where it names them."""
+    named = document.get("vectors")
+    if isinstance(named, dict):
+        return named
+    model = document.get("model")
+    return {model: document["vector"]} if isinstance(model, str) and "vector" in document else {}
+
+
+def width_of(vector: object) -> int | None:
+    """Entries of a list, or of base64, which is taken for float32, as `export` writes it; None of anything else."""
+    if isinstance(vector, list):
+        return len(vector)
+    try:
+        data = base64.b64decode(vector, validate=True) if isinstance(vector, str) else b""
+    except ValueError:
+        return None
+    return len(data) // 4 if data and len(data) % 4 == 0 else None
 
 
 def _parse(number: int, raw: bytes, folder: Path) -> ReadDocument:
@@ -137,7 +164,7 @@ def _parse(number: int, raw: bytes, folder: Path) -> ReadDocument:
     if IMAGE_PATH in document:
         document["image"] = _read_picture(folder, document.pop(IMAGE_PATH))
     known = str(id) if isinstance(id, (str, int)) and not isinstance(id, bool) else f"\0{number}"
-    return ReadDocument(number, raw, known, to_json_bytes(document))
+    return ReadDocument(number, raw, known, to_json_bytes(document), vectors=vectors_of(document))
 
 
 def _read_picture(folder: Path, given: object) -> str:

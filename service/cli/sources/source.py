@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -31,6 +31,7 @@ class ReadDocument:
         id: its id; a text that begins with NUL and is unique in the source, if it has none that is valid.
         body: the document as JSON.
         content: its vector or picture, where that is sent beside the JSON (see `Source.attached`).
+        vectors: in that JSON, by the names of their models, where it names them.
         earlier: a document of the source with the same id, which is sent if this one is refused.
     """
 
@@ -39,6 +40,7 @@ class ReadDocument:
     id: str
     body: bytes
     content: bytes = b""
+    vectors: Mapping[str, object] = field(default_factory=dict)
     earlier: ReadDocument | None = None
 
     @property
@@ -60,11 +62,13 @@ class Needs:
         kind: of the collection; None if that cannot be told.
         dims: entries of the vectors; None if that cannot be told, or there are none.
         found: what the source was seen to hold, to be shown; empty for what needs no word.
+        if_new: further settings of a collection that is created for it.
     """
 
     kind: str | None = None
     dims: int | None = None
     found: str = ""
+    if_new: Mapping[str, object] = field(default_factory=dict)
 
 
 class Source(Protocol):

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from service.errors import InvalidInput
+from service.hashing.embedding_models import FIRST
 from service.search.export import Export, ExportedDocument
 from service.threads import run_in_thread
 from service.web.auth import needs
@@ -70,6 +71,8 @@ def _wanted(fields: str | None) -> frozenset[str] | None:
 
 def _line(exported: ExportedDocument, export: Export, wanted: frozenset[str] | None, codes: bool) -> bytes:
     members = document_members(exported.document, export.head.models)
+    if "vector" in members and export.head.models is not None:  # a line names its model, also where there is one only
+        members = {"model": export.head.models[FIRST].name, **members}
     if wanted is None:
         line = {name: value for name, value in members.items() if name not in _MADE_HERE}
     else:
