@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from anyio import from_thread
@@ -27,6 +28,14 @@ from service.training_options import check_kind
 # What a promotion encodes while its caller waits: about half a second of a slow core. More is a job.
 _PROMOTE_AT_ONCE, _PROMOTE_AT_ONCE_CHARS = 1_000, 1_000_000
 _LOAD_AT_ONCE_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Promoted:
+    """A space that is active now; with `force`, how many documents have no vector of its embedding model."""
+
+    space: CodeSpace
+    n_uncovered: int | None
 
 
 class SpaceWriter:
@@ -74,13 +83,16 @@ class SpaceWriter:
             number = embedding_models.get(connection, collection, model).number
         return embedding_models.covered(connection, collection.id)[1].get(number, 0)
 
-    async def promote(self, collection: str, version: int, *, force: bool = False) -> CodeSpace | Job:
+    async def promote(
+        self, collection: str, version: int, *, force: bool = False, conclude: Conclude[Promoted | Job] | None = None
+    ) -> CodeSpace | Job:
         """Make a ready or retired space the active one, after giving a code to every document that lacks one in it.
 
         Args:
             collection: its name.
             version: of the space.
             force: even if documents have no vector of its embedding model; they are left out.
+            conclude: called with what came of it before the transaction ends; it may write in it.
 
         Returns:
             The space, which is active now; or, if too many documents lack a code, the job that will make it active.
@@ -97,15 +109,23 @@ class SpaceWriter:
             with self.database.read() as connection:
                 return spaces.get(connection, stored.id, version)
 
-        return await self._activate("promote", stored, await run_read(self.database, read_space), None, force)
+        space = await run_read(self.database, read_space)
+        return await self._activate("promote", stored, space, None, force, conclude)
 
-    async def roll_back(self, collection: str, version: int | None = None, *, force: bool = False) -> CodeSpace | Job:
+    async def roll_back(
+        self,
+        collection: str,
+        version: int | None = None,
+        *,
+        force: bool = False,
+        conclude: Conclude[Promoted | Job] | None = None,
+    ) -> CodeSpace | Job:
         """Make the space that was retired last the active one again.
 
         Args:
             collection: its name.
             version: the version that must be the active one; None for any.
-            force: as of `promote`.
+            force, conclude: as of `promote`.
 
         Returns:
             As `promote`.
@@ -128,7 +148,7 @@ class SpaceWriter:
                 return spaces.rollback_target(connection, stored.id), active.version
 
         space, replaces = await run_read(self.database, read_spaces)
-        return await self._activate("rollback", stored, space, replaces, force)
+        return await self._activate("rollback", stored, space, replaces, force, conclude)
 
     async def cancel_job(self, id: str) -> Job:
         """Cancel a queued job at once; ask the worker of a running one to stop.
@@ -145,7 +165,13 @@ class SpaceWriter:
         return await run_in_thread(cancel)
 
     async def _activate(
-        self, kind: str, collection: Collection, space: CodeSpace, replaces: int | None, force: bool
+        self,
+        kind: str,
+        collection: Collection,
+        space: CodeSpace,
+        replaces: int | None,
+        force: bool,
+        conclude: Conclude[Promoted | Job] | None,
     ) -> CodeSpace | Job:
         """Make a space the active one: now if few documents lack a code in it, else by a job of that kind."""
         if "active" not in spaces.MOVES[space.state]:
@@ -153,12 +179,16 @@ class SpaceWriter:
         n_missing, n_chars = await run_in_thread(self._size_of_missing, space, force)
         if n_missing > _PROMOTE_AT_ONCE or n_chars > _PROMOTE_AT_ONCE_CHARS:
             params = {"version": space.version, "replaces": replaces} | ({"force": True} if force else {})
-            return await run_in_thread(self._enqueue, collection, kind, params)
+            return await run_in_thread(self._enqueue, collection, kind, params, conclude)
 
         def encode(contents: Contents) -> Codes:
             return from_thread.run(self.encoder.encode, str(space.digest), contents).codes
 
         promotion = Promotion(self.database, space, encode, replaces=replaces, n_missing=n_missing, leaves_out=force)
+        if conclude is not None:
+            promotion.conclude = lambda connection, active: conclude(
+                connection, Promoted(active, embedding_models.n_uncovered(connection, active) if force else None)
+            )
         promoted = await run_in_thread(promotion.run, min(self.settings.ready_timeout_s, _LOAD_AT_ONCE_S))
         await run_in_thread(
             self.follower.wait_until_answering, collection.id, space.id, self.settings.read_your_writes_s

@@ -36,6 +36,7 @@ from service.hashing.content import Content, Contents, of_model, size_of
 from service.store import codes, collections, documents, embedding_models, nodes, spaces
 from service.store.database import Database, Lane
 from service.store.documents import Document
+from service.store.idempotency import Conclude
 from service.store.leases import ReportProgress
 from service.store.spaces import CodeSpace
 
@@ -192,6 +193,7 @@ class Promotion:
         replaces: the version that must be the active one, if it matters which is.
         n_missing: how many documents lack a code, if the caller has counted them.
         leaves_out: promote it even if documents have no vector of its embedding model: they get no code in it.
+        conclude: called with the space before the transaction that promotes it ends; it may write in it.
     """
 
     database: Database
@@ -201,6 +203,7 @@ class Promotion:
     replaces: int | None = None
     n_missing: int | None = None
     leaves_out: bool = False
+    conclude: Conclude[CodeSpace] = lambda connection, space: None
 
     def run(self, load_timeout_s: float) -> CodeSpace:
         """The space, active now.
@@ -227,7 +230,9 @@ class Promotion:
             with self.database.lane(self.space.collection_id) as lane:
                 self._check(lane.connection)
                 if completion.finish(lane, hold_s):
-                    return spaces.promote(lane, self.space.id, is_complete=True)
+                    promoted = spaces.promote(lane, self.space.id, is_complete=True)
+                    self.conclude(lane.connection, promoted)
+                    return promoted
         raise AssertionError("the last attempt has no limit")
 
     def _check(self, connection: Connection) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from service.ingest.documents import DocumentWriter
 from service.ingest.idempotency import IdempotentCalls
-from service.store import schema
+from service.store import collections, schema, spaces
 from service.store.database import Database
 from service.store.schema import now
 from tests.web.asserting import refused
@@ -75,6 +75,34 @@ def test_every_call_that_opts_in_is_answered_once(texts: TestClient) -> None:
         assert (second.status_code, second.content) == (first.status_code, first.content)
         assert second.headers[REPLAYED] == "true"
         assert second.headers.get("location") == first.headers.get("location")
+
+
+def test_a_promotion_is_answered_once_and_a_rollback_is_not_undone_by_its_repetition(
+    url: str, texts: TestClient
+) -> None:
+    retire_a_space(url)
+    for path in (f"{TEXTS}/rollback", f"{TEXTS}/spaces/2/promote"):
+        first, second = (post(texts, path, path, None) for _ in range(2))
+        assert first.status_code == 200, first.text
+        assert second.json() == first.json()
+        assert second.headers[REPLAYED] == "true"
+    assert texts.get(TEXTS).json()["space"]["version"] == 2
+
+
+def retire_a_space(url: str) -> None:
+    """Make a second space active, of the function of the first."""
+    database = Database.open(url)
+    with database.read() as connection:
+        collection = collections.get(connection, "texts")
+        first = spaces.active(connection, collection.id)
+    with database.write() as connection:
+        space = spaces.start(connection, collection.id, 32, "neighbor")
+        spaces.set_digest(connection, space.id, first.digest or "")
+        for state in ("encoding", "evaluating", "ready"):
+            spaces.move(connection, space.id, state)
+    with database.lane(collection.id) as lane:
+        spaces.promote(lane, space.id)
+    database.close()
 
 
 def test_a_refused_call_runs_anew_with_the_same_key(texts: TestClient) -> None:

@@ -7,6 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Request, Response
 
 from service.hashing.embedding_models import EmbeddingModels
+from service.ingest.spaces import Promoted
+from service.store.idempotency import Conclude
 from service.store.jobs import Job as StoredJob
 from service.store.spaces import CodeSpace as StoredSpace
 from service.web.auth import needs
@@ -14,6 +16,7 @@ from service.web.guarded_route import GuardedRoute
 from service.web.idempotency import concluded_with, idempotent
 from service.web.problems import problem_responses
 from service.web.request_services import services_of
+from service.web.response_json import json_response
 from service.web.routes.jobs import ACCEPTED, accepted
 from service.web.schemas.collections import CollectionName
 from service.web.schemas.jobs import Job
@@ -65,6 +68,7 @@ async def list_spaces(request: Request, collection: CollectionName) -> CodeSpace
     response_model_exclude_unset=True,
     responses=ACCEPTED | problem_responses(409, 500),
 )
+@idempotent
 @needs("admin")
 async def promote(
     request: Request, collection: CollectionName, version: Version, body: ActivationBody = None
@@ -73,7 +77,8 @@ async def promote(
 
     200 and the space if few documents lack one; 202 and a job if many do."""
     force = body is not None and body.force
-    activated = await services_of(request).spaces.promote(collection, version, force=force)
+    conclude = await _concluded(request, collection)
+    activated = await services_of(request).spaces.promote(collection, version, force=force, conclude=conclude)
     return await _space_or_job(request, collection, activated, force)
 
 
@@ -84,13 +89,15 @@ async def promote(
     response_model_exclude_unset=True,
     responses=ACCEPTED | problem_responses(409, 500),
 )
+@idempotent
 @needs("admin")
 async def roll_back(request: Request, collection: CollectionName, body: ActivationBody = None) -> CodeSpace | Response:
     """Promotes the space that was retired last; a second call undoes the first.
 
     200 and the space if few documents lack a code in it; 202 and a job if many do."""
     force = body is not None and body.force
-    activated = await services_of(request).spaces.roll_back(collection, force=force)
+    conclude = await _concluded(request, collection)
+    activated = await services_of(request).spaces.roll_back(collection, force=force, conclude=conclude)
     return await _space_or_job(request, collection, activated, force)
 
 
@@ -101,14 +108,29 @@ async def roll_back(request: Request, collection: CollectionName, body: Activati
     response_model_exclude_unset=True,
     responses=ACCEPTED | problem_responses(409, 500),
 )
+@idempotent
 @needs("admin")
 async def roll_back_version(
     request: Request, collection: CollectionName, version: Version, body: ActivationBody = None
 ) -> CodeSpace | Response:
     """As `rollback`, but a conflict unless that version is the active one: safe to send twice."""
     force = body is not None and body.force
-    activated = await services_of(request).spaces.roll_back(collection, version, force=force)
+    conclude = await _concluded(request, collection)
+    activated = await services_of(request).spaces.roll_back(collection, version, force=force, conclude=conclude)
     return await _space_or_job(request, collection, activated, force)
+
+
+async def _concluded(request: Request, collection: str) -> Conclude[Promoted | StoredJob] | None:
+    """What keeps the answer to a promotion or a rollback with a key."""
+    models = await services_of(request).lookup.models(collection)
+
+    def respond(outcome: Promoted | StoredJob) -> Response:
+        if not isinstance(outcome, Promoted):
+            return accepted(outcome)
+        space = _space(outcome.space, models, outcome.n_uncovered)
+        return json_response(space.model_dump(mode="json", exclude_unset=True))
+
+    return concluded_with(request, respond)
 
 
 async def _space_or_job(
