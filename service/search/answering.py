@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from service import tracing
 from service.config import Settings
 from service.errors import TooMuchToRead
-from service.hashing.content import Content, Embedding
+from service.hashing.content import Embedding
 from service.index.columns.view import ColumnView
 from service.index.key_mask import KeyMask, Keys
 from service.search import facets
@@ -23,7 +23,14 @@ from service.search.explaining import ToExplain
 from service.search.facets import Facet
 from service.search.highlighting import Highlighter, written
 from service.search.hybrid import PHRASE_CANDIDATES, HybridRanker
-from service.search.nearest import Likeness, NearestRanker, RerankedRanker, VectorLikeness, WordLikeness
+from service.search.nearest import (
+    CodeLikeness,
+    Likeness,
+    NearestRanker,
+    RerankedRanker,
+    VectorLikeness,
+    WordLikeness,
+)
 from service.search.phrase_check import PhraseCheck
 from service.search.ranking import Ranker, Ranking, SortedRanker
 from service.search.request import SearchRequest
@@ -107,18 +114,16 @@ class Answering:
 
     def _nearest(self, asked: Sequence[Asked]) -> list[Ranker]:
         """By code; what is nearest to many queries is found together."""
-        request, source, replica = self.request, self.state.source, self.state.replica
+        request, source = self.request, self.state.source
         nearest = [
             NearestRanker(source, one.query_codes, request.radius, self.passing, next(iter(one.leave_out), None))
             for one in asked
         ]
-        if request.rerank is not None and (self.state.kind == "embedding" or replica is not None):
-            n = request.n_shortlisted(self.settings)
-            return [
-                RerankedRanker(ranker, self._likeness(one.content), n)
-                for ranker, one in zip(nearest, asked, strict=True)
-                if one.content is not None
-            ]
+        if request.rerank is not None:
+            likenesses = [likeness for one in asked if (likeness := self._likeness(one)) is not None]
+            if len(likenesses) == len(asked):
+                n = request.n_shortlisted(self.settings)
+                return [RerankedRanker(*pair, n) for pair in zip(nearest, likenesses, strict=True)]
         if len(asked) > 1 and request.sort is None:
             n = request.offset + request.k
             together = QueryCodes.joined([one.query_codes for one in asked])
@@ -127,11 +132,15 @@ class Answering:
                 ranker.first = n, neighbors
         return list(nearest)
 
-    def _likeness(self, content: Content) -> Likeness:
-        if isinstance(content, Embedding):
-            return VectorLikeness(content, self.max_chars)
-        assert self.state.replica is not None
-        return WordLikeness(content, self.state.replica)
+    def _likeness(self, asked: Asked) -> Likeness | None:
+        """What re-ranks; None where the words that would are not at hand."""
+        if self.request.rerank == "confidence" and asked.direction is not None:
+            return CodeLikeness(self.state.source, asked.direction)
+        if isinstance(asked.content, Embedding):
+            return VectorLikeness(asked.content, self.max_chars)
+        if asked.content is None or self.state.replica is None:
+            return None
+        return WordLikeness(asked.content, self.state.replica)
 
     def _hybrid(self, asked: Asked) -> Ranker:
         """By words, by code or by both, within a radius of the query's own code where one is asked for."""

@@ -44,7 +44,7 @@ class Asked:
         typed: what was typed.
         words: what that is by words.
         clauses: what the index is asked.
-        direction: where codes are looked for, before what the words find; None where codes are not asked.
+        direction: where codes are looked for, before what the words find; None where that is not needed.
         leave_out: keys of the stored documents that ask.
     """
 
@@ -191,7 +191,7 @@ def _of_known_code(state: State, request: SearchRequest) -> list[Asked] | None:
     if request.codes:
         return [Asked(code=_code(request, place, state.source.space.n_bits)) for place in range(len(request.codes))]
     stored = None if request.document_id is None else state.stored[request.document_id]
-    if stored is None or stored.code is None:
+    if stored is None or stored.code is None or request.rerank == "confidence":
         return None
     return [Asked(stored.content, stored.code, leave_out=frozenset((stored.key,)))]
 
@@ -261,13 +261,14 @@ def _contents_of_queries(state: State, request: SearchRequest, queries: Sequence
 def _encoded(state: State, request: SearchRequest, contents: Sequence[Content], encoded: Encoded) -> list[Asked]:
     """Texts, or a stored document, that were encoded."""
     by_confidence = request.ties == "confidence"
+    needs_direction = request.explain or request.rerank == "confidence"
     return [
         Asked(
             content,
             encoded.codes[row],
             encoded.confidence[row] if by_confidence else None,
             None if state.stored else int(encoded.n_known_features[row]),
-            direction=_direction(encoded, row) if request.explain else None,
+            direction=_direction(encoded, row) if needs_direction else None,
             leave_out=frozenset(one.key for one in state.stored.values()),
         )
         for row, content in enumerate(contents)

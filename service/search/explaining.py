@@ -18,7 +18,7 @@ from service.search.bits import SpaceBits
 from service.search.explain import BitReasons, Matched, Scoring, explanations, strongest_bits, typed_words
 from service.search.fuse import Direction
 from service.search.hybrid import HybridRanker
-from service.search.nearest import RerankedRanker
+from service.search.nearest import CodeLikeness, RerankedRanker
 from service.search.ranking import Ranker, SortedRanker
 from service.search.results import Match, SearchResult
 from service.search.state import State
@@ -95,6 +95,8 @@ async def _explained(one: ToExplain, encoder: Encoder, digest: str, space: Space
 def _scoring(connection: Connection, asked: Asked, ranker: Ranker, replica: DocumentReplica | None) -> Scoring:
     if isinstance(ranker, HybridRanker):
         return _of_hybrid(connection, asked, ranker)
+    if isinstance(ranker, RerankedRanker) and isinstance(ranker.likeness, CodeLikeness):
+        return Scoring(direction=ranker.likeness.direction, code_factor=1.0)
     direction = _own_direction(asked)
     if isinstance(ranker, RerankedRanker) and replica is not None and isinstance(asked.content, Text):
         clauses = text_clauses(asked.content.whole, replica)

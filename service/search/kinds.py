@@ -36,12 +36,14 @@ def _check_similar(request: SearchRequest, kind: Kind) -> None:
                 f"{asks} cannot be asked of a collection of kind {kind}: ask by {_ASKS[kind]}, by codes, or by the id "
                 "of a document"
             )
-    if request.rerank is not None and kind == "image":
+    if request.rerank == "features" and kind == "image":
         raise InvalidInput(
             "rerank=features is not for a collection of kind image: pictures have neither words nor vectors"
         )
-    if request.rerank is not None and request.codes:
+    if request.rerank == "features" and request.codes:
         raise InvalidInput("rerank=features is not for codes: they do not tell what they were made of")
+    if request.rerank == "confidence" and request.codes:
+        raise InvalidInput("rerank=confidence is not for codes: how sure their bits are is not known")
     if request.ties == "confidence" and request.codes:
         raise InvalidInput("ties=confidence is not for codes: how sure their bits are is not known")
 

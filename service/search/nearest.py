@@ -1,4 +1,7 @@
-"""The nearest documents of a query by code, and a shortlist of them in the order of their words or vectors."""
+"""The nearest documents of a query by code, and a shortlist of them in the order of how they are like it.
+
+By words, by vectors, or by the bits of their codes, each counted as surely as the query has it.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from service.index.document_replica import DocumentReplica
 from service.index.hamming.answers import Neighbors, Stats
 from service.index.key_mask import KeyMask, Keys
 from service.search.candidates import nearest_existing
+from service.search.fuse import Direction, agreement
 from service.search.ranking import Ranking, Values, rounded
 from service.search.sources import QueryCodes, SearchSource
 from service.search.word_query import text_clauses
@@ -74,7 +78,7 @@ class NearestRanker:
 
 
 class Likeness(Protocol):
-    """How the contents of documents are like that of a query."""
+    """How documents are like a query."""
 
     def of(self, connection: Connection, keys: Keys) -> Values:
         """A score of each of `(n,)` documents, the higher the more alike. Blocks."""
@@ -124,6 +128,28 @@ class VectorLikeness:
         return rounded(cosines)
 
 
+@dataclass(frozen=True, slots=True)
+class CodeLikeness:
+    """How far the bits of documents agree with those of a query, each counted as surely as the query has it.
+
+    In the order of the fewest and least sure bits in which they differ: 1 - 2 `flip_cost` / the sum of the confidence.
+
+    Attributes:
+        source: where codes are found.
+        direction: `(n_bits,)` the bits of the query, as sure as they are.
+
+    Source: Gordo, Perronnin, Gong, Lazebnik (2014), "Asymmetric distances for binary embeddings", section 3.
+    """
+
+    source: SearchSource
+    direction: Direction
+
+    def of(self, connection: Connection, keys: Keys) -> Values:
+        """The agreement of each, -1 to 1; -1 of a document without a code."""
+        codes, has_code = self.source.codes(connection, keys)
+        return rounded(np.where(has_code, agreement(self.direction, codes), np.float32(-1)))
+
+
 def _unit(vectors: Vectors) -> Vectors:
     """`(n, dims)` of unit length; the largest entry is taken out first, whose square may be beyond float32."""
     scaled = vectors / np.abs(vectors).max(axis=1, keepdims=True)
@@ -133,11 +159,11 @@ def _unit(vectors: Vectors) -> Vectors:
 
 @dataclass(slots=True)
 class RerankedRanker:
-    """A shortlist of the nearest documents in the order of how their contents are like that of a query.
+    """A shortlist of the nearest documents in the order of how they are like a query.
 
     Attributes:
         nearest: finds them.
-        likeness: how the contents of documents are like it.
+        likeness: how documents are like it.
         n: size of the shortlist.
         n_reranked: documents that were re-ranked.
     """
@@ -176,7 +202,7 @@ class RerankedRanker:
         return self._ranking, True
 
     def scored(self, connection: Connection, keys: Keys) -> Ranking:
-        """These documents with their distances and how they are like the content."""
+        """These documents with their distances and how they are like the query."""
         return Ranking(keys, self.nearest.scored(connection, keys).distances, self.likeness.of(connection, keys))
 
     def matching(self, connection: Connection) -> KeyMask | None:

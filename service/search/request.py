@@ -21,7 +21,7 @@ from service.search.facets import FacetOption, FacetRequest, parse_facets
 from service.search.filters import check_field, fields_of, parse_filter, parse_where
 from service.store.documents import ALL_SHOWN, Shown
 
-DEFAULT_SHORTLIST = 100
+DEFAULT_SHORTLIST = {"features": 100, "confidence": 500}
 """Documents that are re-ranked unless the query says how many, or asks for more than a tenth of that."""
 MAX_GROUP_SIZE, MAX_EXAMPLES, MAX_EXPLAINED, MAX_COUNTS = 100, 100, 100, 1_000
 
@@ -145,16 +145,17 @@ class SearchOptions(NarrowOptions):
 class SimilarOptions(SearchOptions):
     """How a query for similar documents is answered."""
 
-    rerank: Literal["features"] | None = Field(
+    rerank: Literal["features", "confidence"] | None = Field(
         None,
-        description="`features`: put a shortlist of the nearest in the order of the words that they share with the "
-        "query (BM25), or of the cosine of their vectors, then take the first `k`.",
+        description="Put a shortlist of the nearest in another order, then take the first `k`. `features`: by the "
+        "words that they share with the query (BM25), or the cosine of their vectors. `confidence`: by the bits in "
+        "which they differ from the query, each counted as surely as the query has it.",
     )
     shortlist: int | None = Field(
         None,
         ge=1,
         description="How many of the nearest are re-ranked: at least `k`; the installation sets the most. If not "
-        "given, 10 `k` and at least 100, or with `radius` all within it, up to that most.",
+        "given, 10 `k` and at least 100, by `confidence` 500, or with `radius` all within it, up to that most.",
     )
 
 
@@ -291,7 +292,7 @@ class SearchRequest(TextOptions, QueryOptions):
         if kind == "image":
             return False
         if self.kind == "similar":
-            return self.highlight or (self.rerank is not None and kind == "text")
+            return self.highlight or (self.rerank == "features" and kind == "text")
         return self.highlight or self.rank != "code"
 
     def needs_content(self, kind: Kind) -> bool:
@@ -319,11 +320,12 @@ class SearchRequest(TextOptions, QueryOptions):
         return self.k * (self.group_size if self.group_by else 1) * self.n_queries
 
     def n_shortlisted(self, settings: Settings) -> int:
-        """How many of the nearest are re-ranked."""
-        if self.shortlist is not None:
-            return self.shortlist
+        """How many of the nearest are re-ranked; 0 where none are."""
+        if self.shortlist is not None or self.rerank is None:
+            return self.shortlist or 0
         most = settings.max_shortlist
-        return max(self.k, most if self.radius is not None else min(most, max(DEFAULT_SHORTLIST, 10 * self.k)))
+        usual = max(DEFAULT_SHORTLIST[self.rerank], 10 * self.k)
+        return max(self.k, most if self.radius is not None else min(most, usual))
 
     def check(self, n_bits: int, settings: Settings) -> None:
         """Refuse what the collection or the installation does not allow.
@@ -338,9 +340,7 @@ class SearchRequest(TextOptions, QueryOptions):
         if self.sort and (self.diversity or self.rerank):
             raise InvalidInput(f"sort must come without {'diversity' if self.diversity else 'rerank'}")
         if self.kind == "similar" and self.min_score is not None and self.rerank is None:
-            raise InvalidInput(
-                "min_score must come with rerank=features: without it, matches have distances, see radius"
-            )
+            raise InvalidInput("min_score must come with rerank: without it, matches have distances, see radius")
         if len(self.counted) * self.n_queries > MAX_COUNTS:
             raise InvalidInput(
                 f"facets times queries must be at most {MAX_COUNTS} in one request, got "
@@ -351,7 +351,7 @@ class SearchRequest(TextOptions, QueryOptions):
         if self.shortlist is None:
             return
         if self.rerank is None:
-            raise InvalidInput("shortlist must come with rerank=features")
+            raise InvalidInput("shortlist must come with rerank")
         if not self.k <= self.shortlist <= settings.max_shortlist:
             raise InvalidInput(
                 f"shortlist must be between k = {self.k} and {settings.max_shortlist}, got {self.shortlist}"

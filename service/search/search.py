@@ -4,7 +4,7 @@
     read        the words of queries, and what the index is asked for
     encode      codes of texts
     restrict    which documents may be matches: the filter, what has not expired, the radius around a query's code
-    rank        the nearest by code, the best by words, or both fused; a shortlist in the order of its words
+    rank        the nearest by code, the best by words, or both fused; a shortlist re-ranked
     sort        another order of all that match
     select      what is gone, too low or without a phrase left out; diverse; grouped; one page of it
     fetch       the documents of the page
@@ -49,8 +49,8 @@ _RERANKED_AT_ONCE = 10_000
 _BRIEF_MATCHES, _BRIEF_HIGHLIGHTS, _BRIEF_DIVERSE = 200, 10, 20
 """Matches, those with highlights, and those unlike one another, that may be found on the event loop."""
 _BRIEF_SHORTLIST, _BRIEF_VECTORS, _BRIEF_QUERY_CHARS = 1_000, 100, 2_000
-"""Documents that may be re-ranked on the event loop by words, and by vectors, which are read from SQL; and characters
-of queries that are taken apart for that."""
+"""Documents that may be re-ranked on the event loop by words or codes, and by vectors, which are read from SQL; and
+characters of queries that are taken apart for words."""
 _BRIEF_DOCUMENTS, _BRIEF_CHARS = 50_000, 1_000
 """Documents of a collection, and characters of a query, of which words are searched on the event loop."""
 _BRIEF_COMPARISONS = 2_500_000
@@ -156,7 +156,8 @@ class Search:
         if request.group_by is not None:  # thousands of matches are looked at where there are few groups
             return False
         if request.rerank is not None:
-            brief = _BRIEF_SHORTLIST if state.kind == "text" else _BRIEF_VECTORS
+            reads_vectors = request.rerank == "features" and state.kind == "embedding"
+            brief = _BRIEF_VECTORS if reads_vectors else _BRIEF_SHORTLIST
             if request.n_shortlisted(self.settings) * request.n_queries > brief:
                 return False
         if request.kind != "similar" and (
@@ -183,7 +184,7 @@ class Search:
         """Whether the queries of a short request are such, too."""
         n_chars = sum(size_of(one.content) for one in asked if one.content is not None)
         if request.kind == "similar":
-            reads_words = request.rerank is not None or request.highlight
+            reads_words = request.rerank == "features" or request.highlight
             if reads_words and n_chars > _BRIEF_QUERY_CHARS:
                 return False
             return state.source.is_brief(len(asked), by_confidence=any(one.confidence is not None for one in asked))

@@ -56,7 +56,7 @@ def test_a_query_whose_text_is_encoded_at_once_gets_the_answer_of_one_that_waits
     requests += [
         SearchRequest.of(TextOptions(k=k, **more), collection=name, texts=texts[:n], is_batch=True)
         for k in (7, 300)
-        for more in ({}, {"ties": "confidence"}, {"rerank": "features"}, {"radius": 5})
+        for more in ({}, {"ties": "confidence"}, {"rerank": "features"}, {"rerank": "confidence"}, {"radius": 5})
         for n in (1, 3)
     ]
     waited = [run(use_cases.search.answer(request)) for request in requests]

@@ -33,7 +33,7 @@ router = APIRouter(
 async def similar_to_text(request: Request) -> Response:
     """The `k` nearest documents; with `radius`, only those within that many bits.
 
-    With `rerank`, the `k` documents of a shortlist of the nearest that have the words of the text (BM25).
+    With `rerank`, the best `k` of a shortlist of the nearest: by words (BM25), vectors, or how sure the bits are.
     """
     query = parameters.read_parameters(parameters.SimilarToText, request)
     parameters.check_utf8(request, query.q or "")

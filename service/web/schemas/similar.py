@@ -49,8 +49,8 @@ class Match(FoundDocument):
     )
     score: float | None = Field(
         None,
-        description="Only with `rerank`: BM25 of the query's words, or the cosine of the vectors, to six decimals; "
-        "left out where `partial` says so.",
+        description="Only with `rerank`: BM25 of the query's words, the cosine of the vectors, or how far the bits "
+        "agree, from -1 to 1, to six decimals; left out where `partial` says so.",
     )
 
 
@@ -58,7 +58,7 @@ class Work(SearchWork):
     """The work that the query took."""
 
     reranked: int = Field(
-        description="Documents whose words or vectors were compared with the query's; 0 without `rerank`."
+        description="Documents whose words, vectors or codes were compared with the query's; 0 without `rerank`."
     )
 
 

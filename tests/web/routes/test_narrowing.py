@@ -333,7 +333,7 @@ def test_what_is_wrong_is_named_with_its_rule_and_value(
         ({"filter": ""}, "filter"),
         ({"facets": "year:" + "[" * 15_000}, "facets"),
         ({"min_score": "nan"}, "min_score"),
-        ({"min_score": "1"}, "rerank=features"),
+        ({"min_score": "1"}, "rerank"),
         ({"rerank": "features", "sort": "year"}, "rerank"),
         ({"wher": "lang:en"}, "where"),
     ],

@@ -297,7 +297,7 @@ def test_a_text_without_a_known_word_is_answered_and_flagged(filled: TestClient)
         ({"q": "a", "fields": "id,code"}, "invalid-input", "query.fields"),
         ({"q": "a", "rerank": "cosine"}, "invalid-input", "query.rerank"),
         ({"q": "a", "ties": "score"}, "invalid-input", "query.ties"),
-        ({"q": "a", "shortlist": 100}, "invalid-input", "shortlist must come with rerank=features"),
+        ({"q": "a", "shortlist": 100}, "invalid-input", "shortlist must come with rerank"),
         ({"q": "a", "rerank": "features", "shortlist": 0}, "invalid-input", "query.shortlist"),
         ({"q": "a", "rerank": "features", "shortlist": 9}, "invalid-input", "between k = 10 and 5000, got 9"),
         ({"q": "a", "rerank": "features", "shortlist": 5_001}, "invalid-input", "between k = 10 and 5000, got 5001"),

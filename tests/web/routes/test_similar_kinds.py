@@ -200,6 +200,7 @@ def test_pictures_find_themselves_and_others_by_id(pictures: TestClient) -> None
         ({"codes": ["000"]}, "codes"),
         ({"codes": ["zzzzzzzz"]}, "codes"),
         ({"codes": ["00000000"], "rerank": "features"}, "rerank=features is not for codes"),
+        ({"codes": ["00000000"], "rerank": "confidence"}, "rerank=confidence is not for codes"),
         ({"codes": ["00000000"], "ties": "confidence"}, "ties=confidence is not for codes"),
     ],
 )
