@@ -69,6 +69,10 @@ _FIELDS: dict[Kind, tuple[str, ...]] = {
     "image": ("image",),
 }
 """What contents of a kind may have; they must have the first."""
+_OTHER_FIELDS: dict[Kind, tuple[str, ...]] = {
+    kind: tuple(name for name in GivenContent.__dataclass_fields__ if name not in allowed)
+    for kind, allowed in _FIELDS.items()
+}
 
 
 def contents_of(
@@ -122,10 +126,8 @@ def _embeddings_of(given: Sequence[GivenContent], models: EmbeddingModels, name:
         vectors = vector_batches.read_vectors([one.vector for one in given], model.dims, models.keep)
     except InvalidContent as error:
         raise InvalidContent(error.reason, error.position, name) from None
-    return [
-        Embedding.of_rounded({model.number: vector}, one.text, one.title or None, models.keep)
-        for vector, one in zip(vectors, given, strict=True)
-    ]
+    beside = ((one.text, one.title or None) for one in given)
+    return list(Embedding.all_of_rounded(model.number, vectors, beside, models.keep))
 
 
 def _embeddings_one_by_one(given: Sequence[GivenContent], models: EmbeddingModels, name: str) -> list[Content]:
@@ -161,13 +163,11 @@ def _content_of(given: GivenContent, kind: Kind) -> Content:
 
 
 def _check_fields(given: GivenContent, kind: Kind) -> None:
-    values = {name: getattr(given, name) for name in GivenContent.__dataclass_fields__}
-    values["title"] = given.title or None
-    needed, *_ = allowed = _FIELDS[kind]
-    for name, value in values.items():
-        if value is not None and name not in allowed:
+    needed = _FIELDS[kind][0]
+    for name in _OTHER_FIELDS[kind]:
+        if getattr(given, name) is not None and (name != "title" or given.title):
             raise InvalidContent(f"{name} is not for a collection of kind {kind}, whose documents have {needed}")
-    if values[needed] is None and given.vectors is None:
+    if getattr(given, needed) is None and given.vectors is None:
         raise InvalidContent(f"{needed} is missing: the collection is of kind {kind}")
 
 

@@ -97,3 +97,14 @@ def test_vectors_of_two_models_in_one_request_are_each_of_theirs() -> None:
     (alone,) = contents_of(given_contents[1:2], "embedding", MODELS)
     assert alone == contents[1]
     assert to_rows([alone]) == [to_row(alone)]
+
+
+def test_embeddings_made_together_are_those_made_one_by_one() -> None:
+    vectors = np.random.default_rng(0).standard_normal((5, 3)).astype(np.float32)
+    beside = [("a", None), (None, None), ("b", "c"), ("d", None), (None, None)]
+    together = Embedding.all_of_rounded(2, vectors, beside, "int8")
+    one_by_one = [Embedding.of_rounded({2: v}, *texts, "int8") for v, texts in zip(vectors, beside, strict=True)]
+    assert together == one_by_one
+    assert {(one.keep, one.model, len(one.others), one.vector.flags.writeable) for one in together} == {
+        ("int8", 2, 0, False)
+    }
