@@ -13,9 +13,13 @@ from scipy.sparse import csr_matrix
 from service.hashing.featurizers import Features
 from service.hashing.network import network_input
 from training.data.corruption import Corruption
+from training.data.supervision import Supervision
 from training.loops.products import dense_product
 from training.models import Batch
 from training.vectors import unit_features
+
+SUPERVISED_SHARE, SUPERVISED_TIMES = 0.25, 4
+"""A batch has this share more documents, of which something is known; fewer if that is more than so many times each."""
 
 View = Callable[[Features], NDArray[np.float32]]
 """A function from features `(n, F)` to vectors `(n, n_dims)` float32 of unit length, one for each document."""
@@ -36,6 +40,7 @@ class Dataset:
         has_cosines: batches have the cosines of their features without vectors too, which are then their similarities.
         partners: `(n, p)` int32, rows of the documents nearest to each; half of each batch are then partners of the
             other half, since a random batch holds almost no documents that are near one another. None: random batches.
+        supervision: which documents people said are alike; batches then say it, and have more of these documents.
     """
 
     features: Features
@@ -46,6 +51,7 @@ class Dataset:
     vectors: NDArray[np.float32] | None = None
     has_cosines: bool = False
     partners: NDArray[np.int32] | None = None
+    supervision: Supervision | None = None
 
     def __len__(self) -> int:
         return int(self.features.shape[0])
@@ -135,9 +141,14 @@ class Dataset:
         starts = [s for s in range(0, len(order), batch_size) if len(order) - s > 1]
         for i, start in enumerate(starts):
             rows = order[start : start + batch_size]
+            if self.supervision is not None:
+                share = min(SUPERVISED_SHARE, SUPERVISED_TIMES * self.supervision.n_known / len(self))
+                rows = np.concatenate([rows, self.supervision.drawn(max(2, round(share * len(rows))), rng)])
             features = self.features[rows]
             done = progress[0] + (progress[1] - progress[0]) * i / len(starts)
             target = torch.from_numpy(self.targets(rows, rng)).to(device)  # (B, n_outputs)
             inputs = network_input(corrupting.apply(features, rng), device)
             cases = torch.from_numpy(rows).to(device)  # (B,)
-            yield Batch(inputs, target, done, cases, *(self._likeness(rows, features, device) or ()))
+            similarities, cosines = self._likeness(rows, features, device) or (None, None)
+            known = None if self.supervision is None else torch.from_numpy(self.supervision.known(rows)).to(device)
+            yield Batch(inputs, target, done, cases, similarities, cosines, known=known)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from scipy.sparse import csr_matrix
 
+from service.errors import InvalidInput
 from service.hashing.analysis import Analyzer, decide_language
 from service.hashing.content import Contents, Image, Text, of_kind
 from service.hashing.featurizers import Features, Featurizer
@@ -20,7 +21,8 @@ from service.hashing.featurizers.image import ImageFeaturizer
 from service.hashing.featurizers.text import TextFeaturizer
 from service.hashing.function import HashFunction
 from training.config import TrainingConfig
-from training.data.split import first_by_id, split
+from training.data.split import Split, first_by_id, split
+from training.data.supervision import Supervision
 from training.fit.run import Epoch, Progress, TrainingRun
 from training.models import Plan
 from training.neighbors.graph import Graph
@@ -47,6 +49,7 @@ class FitResult:
         seconds: duration of each stage: features, graph, first network, network.
         choice: what the corpus itself was asked for; None if nothing was left to it.
         is_binary: the training was to drive the code units to 0 and 1.
+        supervision: what people said of the training documents, and was learned from; None: nothing was.
     """
 
     function: HashFunction
@@ -57,6 +60,7 @@ class FitResult:
     seconds: dict[str, float]
     choice: RarityChoice | None
     is_binary: bool
+    supervision: Supervision | None = None
 
 
 def fit(
@@ -67,6 +71,7 @@ def fit(
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
     checkpoint_dir: Path | None = None,
+    supervision: Supervision | None = None,
 ) -> FitResult:
     """A hash function learned from documents; a document's id alone decides whether it is held out.
 
@@ -78,17 +83,20 @@ def fit(
         cancelled: called before each batch; if it returns true the run stops. It may also raise to stop the run.
         checkpoint_dir: folder for checkpoints. A fit of the same documents with the same options resumes from the
             last checkpoint, with equal results bit for bit.
+        supervision: what people said of these documents; what they said of validation and held-out documents is not
+            looked at. It needs the variant `neighbor`.
 
     Returns:
         The hash function, the plan, and the figures of each epoch.
 
     Raises:
         Cancelled: `cancelled` returned true.
-        InvalidInput: fewer than three documents, or no two of them share a word.
+        InvalidInput: fewer than three documents, no two of them share a word, or nothing is said of training documents.
     """
     clock = _Clock()
     check_cancelled = _raise_if(cancelled)
     parts = split(ids)
+    learned_said = None if supervision is None else _of_training_documents(supervision, parts, config)
     learned_from = [contents[i] for i in parts.train]
     featurizer, output = featurizer_for(learned_from, config)
     featurizer.fit(learned_from)
@@ -106,6 +114,7 @@ def fit(
         progress=progress,
         check_cancelled=check_cancelled,
         checkpoint_dir=checkpoint_dir,
+        supervision=learned_said,
     )
     clock.lap("graph")
     for name, epochs in (("first network", run.before), ("network", run.history)):
@@ -115,7 +124,7 @@ def fit(
     counts = {"train": len(parts.train), "validation": len(parts.validation), "held_out": len(parts.held_out)}
     history = [*run.before, *run.history]
     is_binary = run.model.has_binary_units and plan.noise > plan.noise_start  # noise that grows drives them there
-    return FitResult(function, plan, history, held_out_loss, counts, clock.laps, choice, is_binary)
+    return FitResult(function, plan, history, held_out_loss, counts, clock.laps, choice, is_binary, learned_said)
 
 
 def plan_for(
@@ -146,6 +155,7 @@ def learn(
     progress: Progress | None = None,
     check_cancelled: Callable[[], None] = lambda: None,
     checkpoint_dir: Path | None = None,
+    supervision: Supervision | None = None,
 ) -> tuple[TrainingRun, Graph]:
     """A network learned from features, and the neighbor graph that its targets were made with.
 
@@ -160,6 +170,7 @@ def learn(
         progress: called after each epoch; may raise to stop the run.
         check_cancelled: called before each batch; may raise to stop the run.
         checkpoint_dir: folder for checkpoints; None: no checkpoints.
+        supervision: what people said of the training documents; both networks learn it.
 
     Returns:
         The run of the network of n_bits (`before` has the epochs of the first network), and the graph.
@@ -168,15 +179,19 @@ def learn(
     first: TrainingRun | None = None
     if plan.first_epochs:
         datasets = graph.dataset(train, check_cancelled, same=True), graph.dataset(validation, check_cancelled)
+        if supervision is not None:
+            vectors = None if graph.view is None else graph.view(train)
+            supervised = replace(datasets[0], supervision=supervision, vectors=vectors, has_cosines=True)
+            datasets = supervised, datasets[1]
         first = TrainingRun(*datasets, plan.first(), config, graph=graph)
         first_dir = None if checkpoint_dir is None else checkpoint_dir / "first"
         first.run(progress, check_cancelled, first_dir, epochs_after=plan.epochs)
         graph = graph.refined(first.view, plan.refined_neighbors, n_near=plan.near_neighbors, n_partners=plan.partners)
     datasets = graph.dataset(train, check_cancelled, same=True), graph.dataset(validation, check_cancelled)
-    if first is not None and (plan.likeness or plan.nearest_likeness):
-        datasets = replace(datasets[0], vectors=first.view(train)), datasets[1]
-    elif plan.nearest_likeness:
-        datasets = replace(datasets[0], has_cosines=True), datasets[1]
+    if first is not None and (plan.likeness or plan.nearest_likeness or supervision is not None):
+        datasets = replace(datasets[0], vectors=first.view(train), supervision=supervision), datasets[1]
+    elif plan.nearest_likeness or supervision is not None:
+        datasets = replace(datasets[0], has_cosines=True, supervision=supervision), datasets[1]
     run = TrainingRun(*datasets, plan, config, first, graph)
     run.run(progress, check_cancelled, checkpoint_dir)
     return run, graph
@@ -191,6 +206,23 @@ def featurizer_for(contents: Contents, config: TrainingConfig) -> tuple[Featuriz
     if isinstance(contents[0], Image):
         return ImageFeaturizer(config.image_size, config.image_color), "bits"
     return EmbeddingFeaturizer(), "reals"
+
+
+def _of_training_documents(supervision: Supervision, parts: Split, config: TrainingConfig) -> Supervision:
+    """What people said of the training documents.
+
+    Raises:
+        InvalidInput: the variant cannot learn from it, or it is nothing.
+    """
+    if config.variant != "neighbor":
+        raise InvalidInput(f"supervise needs variant 'neighbor', got {config.variant!r}")
+    said = supervision.among(parts.train)
+    if not said.says_something:
+        raise InvalidInput(
+            f"supervise needs two of the {len(parts.train):,} training documents that share a label or are a pair, "
+            f"got {said.n_labelled} documents with a label, none of them shared, and no pair"
+        )
+    return said
 
 
 class _Clock:

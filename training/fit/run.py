@@ -248,7 +248,12 @@ class TrainingRun:
         return replace(learned, thresholds=self.model.thresholds(learned.logits(rows)))
 
     def _merit(self, record: Epoch) -> tuple[bool, float]:
-        """Orders epochs: saturated ones are better than all others; among equals the lower validation loss is."""
+        """Orders epochs: saturated ones are better than all others; among equals the lower validation loss is.
+
+        Of epochs that learn what people said the later is better: a reconstruction loss knows nothing of that.
+        """
+        if self.train.supervision is not None:
+            return True, record.epoch
         return self.plan.noise == 0 or record.saturated >= SATURATED_SHARE, -record.validation_loss
 
     def _best_epoch(self) -> int:

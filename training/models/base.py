@@ -31,11 +31,14 @@ from training.models.case_noise import case_noise
 from training.models.losses import (
     NEAREST_SIMILARITY_TEMPERATURE,
     NEAREST_UNIT_TEMPERATURE,
+    SUPERVISION,
     VECTOR_TEMPERATURES,
     Losses,
+    disagreement,
     imbalance,
     negative_log_likelihood,
     output_bias,
+    told_similarities,
     unlikeness,
 )
 from training.models.plan import Plan
@@ -63,6 +66,7 @@ class Batch:
         cases: `(B,)` int64, row numbers of the training documents; None if these are no training documents.
         similarities: `(B, B)` similarity of each pair of documents by a first network; None without likeness.
         cosines: `(B, B)` cosine of the features of each pair; None without likeness.
+        known: `(B, B)` what people said of each pair, see `training.data.supervision`; None: nothing.
         sums: `(B, width)` what the first layer makes of the input, if who trains has computed it; else None.
     """
 
@@ -72,6 +76,7 @@ class Batch:
     cases: Tensor | None = None
     similarities: Tensor | None = None
     cosines: Tensor | None = None
+    known: Tensor | None = None
     sums: Tensor | None = None
 
 
@@ -244,6 +249,12 @@ class Autoencoder(nn.Module):
             parts["nearest_likeness"] = plan.nearest_likeness * unlike
         return parts
 
+    def supervision(self, units: Tensor, similarities: Tensor, known: Tensor) -> dict[str, Tensor]:
+        """The loss parts for codes that are alike where people said that documents are, by what is known of pairs."""
+        told = told_similarities(similarities, known)
+        parts = {"supervision": SUPERVISION * unlikeness(units, told, rows=(known != 0).any(dim=1))}
+        return parts | {"pairs": SUPERVISION * disagreement(units, known)}
+
     def loss(self, batch: Batch, generator: torch.Generator) -> Losses:
         """Loss of one batch, in named parts; on CUDA encoder and decoder compute in bfloat16, the rest in float32."""
         with torch.autocast("cuda", torch.bfloat16, enabled=batch.target.is_cuda):
@@ -253,6 +264,8 @@ class Autoencoder(nn.Module):
         parts |= self.balance(logits)
         if batch.similarities is not None and batch.cosines is not None:
             parts |= self.likeness(units, batch.similarities, batch.cosines)
+            if batch.known is not None:
+                parts |= self.supervision(units, batch.similarities, batch.known)
         return Losses(parts | self.penalty(batch, logits, units, generator))
 
     def accumulate(self, batch: Batch, generator: torch.Generator) -> Losses:

@@ -19,6 +19,14 @@ VECTOR_TEMPERATURES = 0.05, 0.05
 """The same for vectors of another model: equal, so that codes agree as far as the vectors do, not further."""
 
 
+SUPERVISION = 1.0
+"""Weight of the likeness of documents that people said something of."""
+NAMED = 2.0
+"""What stands for a pair that a person named as alike; 1 stands for two documents that share a label."""
+ALIKE = 2.0
+"""Similarity of a pair that people said is alike: that of a document with itself, the sum of two cosines."""
+
+
 @dataclass(frozen=True, slots=True)
 class Losses:
     """The named parts of a loss, weighted scalars; training minimizes their sum."""
@@ -78,6 +86,7 @@ def unlikeness(
     similarities: Tensor,
     similarity_temperature: float = SIMILARITY_TEMPERATURE,
     unit_temperature: float = UNIT_TEMPERATURE,
+    rows: Tensor | None = None,
 ) -> Tensor:
     """Cross-entropy in nats between neighbors by similarity and neighbors by code, mean over the batch: `()`.
 
@@ -89,6 +98,7 @@ def unlikeness(
         similarities: `(B, B)` similarities of the documents.
         similarity_temperature: divides similarities; the lower, the more the nearest count.
         unit_temperature: divides the agreement of units.
+        rows: `(B,)` bool, the documents whose neighbors count; the others add 0 to the mean. None: all.
 
     Source: Hinton, Roweis (2002), "Stochastic neighbor embedding", equations 1 to 4.
     """
@@ -98,7 +108,38 @@ def unlikeness(
     own = torch.eye(len(units), dtype=torch.bool, device=units.device)
     far = torch.finfo(by_code.dtype).min
     wanted = torch.softmax(by_similarity.masked_fill(own, far), dim=1)  # (B, B)
-    return F.cross_entropy(by_code.masked_fill(own, far), wanted)
+    if rows is None:
+        return F.cross_entropy(by_code.masked_fill(own, far), wanted)
+    each = F.cross_entropy(by_code.masked_fill(own, far), wanted, reduction="none")  # (B,)
+    return (each * rows).mean()
+
+
+def told_similarities(similarities: Tensor, known: Tensor) -> Tensor:
+    """Similarities `(B, B)` that follow what people said: pairs known to be alike have the largest, others the least.
+
+    Args:
+        similarities: `(B, B)` similarities of the documents.
+        known: `(B, B)` 1 for pairs known to be alike, -1 for pairs known not to be, else 0.
+    """
+    return similarities.masked_fill(known > 0, ALIKE).masked_fill(known < 0, -ALIKE)
+
+
+def disagreement(units: Tensor, known: Tensor) -> Tensor:
+    """Mean squared distance of the codes of named pairs from what was said of them: `()`, 0 to 1 for each pair.
+
+    The units of a pair that is alike should agree wholly, those of one that is not at most by chance.
+
+    Args:
+        units: `(B, n_bits)` code units from 0 to 1.
+        known: `(B, B)` `NAMED` or `-NAMED` for named pairs; anything between counts nothing.
+
+    Source: Liu et al. (2012), "Supervised hashing with kernels", equation 6; here with a margin.
+    """
+    signed = 2 * units.float() - 1  # (B, n_bits)
+    agreement = signed @ signed.T / units.shape[1]  # (B, B)
+    gaps = torch.where(known > 0, 1 - agreement, agreement.clamp_min(0))
+    named = known.abs() >= NAMED
+    return (gaps.square() * named).sum() / named.sum().clamp_min(1)
 
 
 def imbalance(units: Tensor) -> Tensor:
