@@ -17,6 +17,7 @@ from service.ingest.collections import CollectionWriter
 from service.ingest.documents import DocumentWriter
 from service.ingest.idempotency import IdempotentCalls
 from service.ingest.imports import ImportWriter
+from service.ingest.pairs import PairWriter
 from service.ingest.spaces import SpaceWriter
 from service.ingest.vectors import VectorWriter
 from service.search.bits import BitDescriptions
@@ -44,6 +45,7 @@ class Services:
         collections: creates and drops collections.
         documents: puts and deletes documents.
         vectors: puts vectors of further embedding models to documents.
+        pairs: keeps what people said of pairs of documents.
         spaces: retrains, promotes and rolls back.
         lookup: reads what is stored.
         listing: lists documents by their metadata.
@@ -63,6 +65,7 @@ class Services:
     collections: CollectionWriter
     documents: DocumentWriter
     vectors: VectorWriter
+    pairs: PairWriter
     spaces: SpaceWriter
     lookup: Lookup
     listing: Listing
@@ -106,6 +109,7 @@ class Services:
             CollectionWriter(database, follower),
             DocumentWriter(database, encoder, follower, settings),
             VectorWriter(database, encoder, follower, settings),
+            PairWriter(database),
             SpaceWriter(database, encoder, follower, settings),
             Lookup(database),
             Listing(database, follower, settings),

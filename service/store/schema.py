@@ -128,6 +128,7 @@ collections = Table(
     Column("words_version", Integer, nullable=False, server_default="0"),
     Column("vectors", JSON(none_as_null=True)),  # of kind embedding: what they are; service.hashing.vectors
     Column("expires_next", Instant),  # no document expires before; null if none ever does
+    Column("upkeep", JSON(none_as_null=True)),  # what new codes are judged by, and when they are made; store.upkeep
     CheckConstraint("n_bits BETWEEN 8 AND 256 AND n_bits % 8 = 0", name="n_bits"),
     sqlite_autoincrement=True,
 )
@@ -397,6 +398,32 @@ import_errors = Table(
     Column("document_id", Text),
     Column("reason", Text, nullable=False),
     Column("beginning", Text, nullable=False),
+)
+
+# What people said of two documents, by their ids: a document that is put anew keeps its pairs. Here a < b.
+pairs = Table(
+    "pairs",
+    metadata,
+    Column("number", Key, Identity(), primary_key=True),
+    Column("collection_id", Key, ForeignKey("collections.id", ondelete="CASCADE"), nullable=False),
+    Column("a", Name, nullable=False),
+    Column("b", Name, nullable=False),
+    Column("similar", Boolean, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    UniqueConstraint("collection_id", "a", "b"),
+    Index("ix_pairs_collection_id_number", "collection_id", "number"),
+    CheckConstraint("a < b", name="order"),
+    sqlite_autoincrement=True,  # a cursor names a pair by its number
+)
+
+# The last report on the quality of a code space, for each metadata field that it was judged by; "" for none.
+judgments = Table(
+    "judgments",
+    metadata,
+    Column("space_id", Key, ForeignKey("code_spaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("label", Name, primary_key=True),
+    Column("report", JSON, nullable=False),
+    Column("created_at", Instant, nullable=False),
     sqlite_with_rowid=False,
 )
 

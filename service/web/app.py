@@ -43,6 +43,7 @@ from service.web.routes import (
     health,
     imports,
     jobs,
+    pairs,
     search,
     similar,
     spaces,
@@ -52,6 +53,7 @@ from service.web.routes.encoder import encoder_routes
 from service.web.schemas.documents import DeleteDocuments, DocumentPatch, DocumentPatches, Ids, NewDocuments
 from service.web.schemas.duplicates import FindDuplicates
 from service.web.schemas.health import Health
+from service.web.schemas.pairs import NewPairs
 from service.web.schemas.problem import Problem
 from service.web.schemas.search import Examples, Queries
 from service.web.schemas.similar import SimilarQueries
@@ -66,7 +68,7 @@ Errors are problem details (RFC 9457, `application/problem+json`); `type` names 
 
 _MODELS = (
     *(Problem, NewDocuments, Ids, DeleteDocuments, DocumentPatch, DocumentPatches),
-    *(SimilarQueries, Queries, Examples, FindDuplicates, NewVectors),
+    *(SimilarQueries, Queries, Examples, FindDuplicates, NewVectors, NewPairs),
 )
 """Models that FastAPI does not see: that of problems, and bodies that their routes read themselves."""
 
@@ -106,6 +108,7 @@ def create_app(settings: Settings) -> FastAPI:
         collections.router,
         spaces.router,
         vectors.router,
+        pairs.router,
         bits.router,
         compare.router,
         export.router,

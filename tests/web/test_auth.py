@@ -86,6 +86,8 @@ def test_the_scope_of_a_route_follows_from_its_method_and_kind() -> None:
         f"POST {one}/import",
         f"POST {one}/vectors",
         f"PATCH {one}/documents/{{id:path}}",
+        f"POST {one}/pairs",
+        f"DELETE {one}/pairs",
         f"DELETE {one}/documents/{{id:path}}",
     }
     read = {name for name, needed in found.items() if needed == "read"}
