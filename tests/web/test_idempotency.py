@@ -7,20 +7,27 @@ from typing import Any
 
 import httpx2
 import pytest
+from fastapi.routing import iter_route_contexts
 from fastapi.testclient import TestClient
 from sqlalchemy import update
 
+from service.config import Settings
 from service.ingest.documents import DocumentWriter
 from service.ingest.idempotency import IdempotentCalls
 from service.store import collections, schema, spaces
 from service.store.database import Database
 from service.store.schema import now
+from service.web.app import create_app
+from service.web.guarded_route import GuardedRoute
+from service.web.idempotency import is_idempotent
 from tests.web.asserting import refused
 from tests.web.conftest import Start, running
 
 TEXTS = "/v1/collections/texts"
 DOCUMENTS = f"{TEXTS}/documents"
 REPLAYED = "idempotent-replayed"
+WITHOUT_KEY = {"/v1/jobs/{job}/cancel"}
+"""POST that may be repeated as it is."""
 
 
 def post(client: TestClient, path: str, key: str, body: object, **headers: str) -> httpx2.Response:
@@ -61,6 +68,18 @@ def test_a_key_with_another_call_is_refused(texts: TestClient) -> None:
     ):
         assert "'k'" in refused(post(texts, path, "k", other), 422, "key-reused")["detail"]
     assert texts.get(f"{DOCUMENTS}/a").json()["text"] == "one"
+
+
+def test_every_post_that_writes_takes_a_key() -> None:
+    app = create_app(Settings(database_url="sqlite://"))
+    routes = [route.original_route for route in iter_route_contexts(app.routes)]
+    writing = {
+        route.path: is_idempotent(route.endpoint)
+        for route in routes
+        if isinstance(route, GuardedRoute) and "POST" in (route.methods or ()) and route.needs != "read"
+    }
+    assert {path for path, takes_key in writing.items() if not takes_key} == WITHOUT_KEY
+    assert len(writing) > len(WITHOUT_KEY) + 5
 
 
 def test_every_call_that_opts_in_is_answered_once(texts: TestClient) -> None:
