@@ -18,7 +18,8 @@ PATIENCE_S = 120.0
 """How long a command that is under way waits for a service that is unavailable, for example because it restarts."""
 _PAUSE_S = (0.1, 2.0)
 _LONGEST_PAUSE_S = 30.0
-_RETRIED = frozenset({408, 409, 429, 502, 503, 504})
+_BUSY = frozenset({408, 429, 502, 503, 504})
+_RETRIED = _BUSY | {409}
 """Statuses after which a put is sent again; 409: the active space changed meanwhile."""
 _ERRORS: Mapping[int, type[NearbitError]] = {
     401: Unauthorized,
@@ -301,6 +302,32 @@ class Client:
         """The names of the embedding models of a collection, oldest first; none where it has no vectors."""
         items = self.call("GET", self._path_of(collection) + "/models")["items"]
         return [item["name"] for item in items]
+
+    def send_import(self, collection: str, lines: Iterator[bytes]) -> httpx2.Response:
+        """The response to lines of JSON that are to be imported by a job, whatever it is.
+
+        Args:
+            collection: its name.
+            lines: in pieces of any length; they are made while they are sent.
+
+        Raises:
+            Unavailable: the service does not respond, or only that it is busy: nothing of them was kept.
+        """
+        headers = {"Content-Type": "application/x-ndjson"}
+        try:
+            response = self._http.post(f"{self._path_of(collection)}/import", content=lines, headers=headers)
+        except httpx2.TransportError as error:
+            raise Unavailable(f"no answer from {self.url}: {_reason(error)}") from error
+        if response.status_code in _BUSY:
+            raise Unavailable(f"{self.url} answered {response.status_code}")
+        return response
+
+    def import_errors(self, job: str) -> Iterator[dict[str, Any]]:
+        """The lines that the job of an import refused, in their order; of very many the first."""
+        response = self.send("GET", f"/jobs/{job}/errors", patience_s=PATIENCE_S).response
+        if not response.is_success:
+            raise self.refusal(response)
+        yield from map(json.loads, response.content.splitlines())
 
     def similar(self, collection: str, q: str, k: int, rerank: str | None = None) -> dict[str, Any]:
         """The nearest documents to a text; with `rerank="features"`, ordered by their words."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -31,6 +32,8 @@ from service.cli.output import (
     written_whole,
 )
 from service.cli.sources.beside import BesideVectors
+from service.cli.sources.mapping import ColumnNames
+from service.cli.sources.tables import is_table
 from service.config import Settings
 from service.errors import ConfigurationError, NearbitError, explained
 from service.logs import configure_logging
@@ -188,11 +191,12 @@ def restore(
 
 @cli.command("import")
 def import_source(
-    source: Annotated[
-        Path,
+    sources: Annotated[
+        list[Path],
         typer.Argument(
-            help='JSONL, plain or gzipped, one {"id", "title", "text", "metadata"} per line, "vector" or "image_path" '
-            "in place of the text; vectors as .npy or .npz; a folder of PNG and JPEG pictures; - for standard input."
+            help='JSONL, one {"id", "title", "text", "metadata"} per line, "vector" or "image_path" in place of the '
+            "text; CSV or Parquet; vectors as .npy or .npz; a folder of PNG and JPEG pictures; - for standard input. "
+            "JSONL and CSV may be packed, .gz or .zst."
         ),
     ],
     collection: CollectionOption,
@@ -208,9 +212,16 @@ def import_source(
     ids: Annotated[
         Path | None, typer.Option(help="With vectors: one id a line, or a .npy file; row numbers without it.")
     ] = None,
-    metadata: Annotated[Path | None, typer.Option(help="With vectors: one JSON object a line.")] = None,
+    metadata: Annotated[
+        str | None,
+        typer.Option(help="With vectors: file of a JSON object a line. With tables: the columns of the metadata, a,b."),
+    ] = None,
     texts: Annotated[
         Path | None, typer.Option(help="With vectors: one text a line; in a .jsonl file, one JSON string a line.")
+    ] = None,
+    id: Annotated[str | None, typer.Option(help="With tables: the column of the ids.")] = None,
+    text: Annotated[
+        str | None, typer.Option(help="With tables: the columns of the text, as in title,body; one may be the title.")
     ] = None,
     label: Annotated[
         str | None, typer.Option(help="With pictures: field of the metadata that says in which folder each lies.")
@@ -227,13 +238,28 @@ def import_source(
     """Put the documents of a file or a folder into a collection, which is created if it does not exist.
 
     Refused documents are listed with their reasons and make the exit status 1; all others are stored. If several have
-    the same id, the last one is stored. The command waits for a service that restarts.
+    the same id, the last one is stored. The command waits for a service that restarts. Of a table, names and values of
+    the columns suggest which is what; a message tells. A long file becomes a job of the service, which goes on if the
+    command is ended.
     """
-    beside = BesideVectors(ids, metadata, texts)
-    options = ImportOptions(n_bits, None if kind is None else kind.value, dims, beside, label, errors, model)
-    with Client(url, key) as client:
-        counts = import_documents(client, source, collection, console, options)
-    raise typer.Exit(min(counts.refused, 1))
+    n_refused = 0
+    with Client(url, key) as client, ExitStack() as stack:
+        out = stack.enter_context(errors.open("w", encoding="utf-8")) if errors else None
+        for source in sources:
+            beside, columns = BesideVectors(ids, None, texts), ColumnNames(id, _names(text))
+            if is_table(source):
+                columns = replace(columns, metadata=_names(metadata))
+            else:
+                beside = replace(beside, metadata=None if metadata is None else Path(metadata))
+            kind_of = None if kind is None else kind.value
+            options = ImportOptions(n_bits, kind_of, dims, beside, label, columns, model=model)
+            n_refused += import_documents(client, source, collection, console, options, out).refused
+    raise typer.Exit(min(n_refused, 1))
+
+
+def _names(given: str | None) -> list[str] | None:
+    """Names that stand in one option, joined by commas."""
+    return None if given is None else [name.strip() for name in given.split(",") if name.strip()]
 
 
 @cli.command()

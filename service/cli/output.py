@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -14,8 +14,10 @@ from rich.table import Column, Table
 
 from service.cli.client import Client
 from service.cli.importing import Counts, Import
+from service.cli.job_import import FROM_BYTES, JobImport
 from service.cli.model_vectors import VectorImport
 from service.cli.sources.beside import BesideVectors
+from service.cli.sources.mapping import ColumnNames
 from service.cli.sources.opening import open_source
 from service.cli.sources.source import Refused, Source
 from service.errors import InvalidInput, NearbitError
@@ -24,6 +26,8 @@ from service.store.backups.archive import Manifest
 
 _SHOWN_REASONS = 20
 _SHOWN_WORDS = 3
+_PATIENT_S = 10.0
+"""Seconds after which a job that is still queued is no longer normal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,8 @@ class ImportOptions:
         dims: entries that its vectors must have.
         beside: files that go with a file of vectors.
         label: field of the metadata that says in which folder a picture lies.
-        errors: file to write the refused documents to.
+        columns: which columns of a table make which part of a document.
+        job_from_bytes: length of a file of lines or rows from which a job of the service imports it.
         model: put vectors to the documents that an existing collection has, as those of this embedding model.
     """
 
@@ -45,21 +50,43 @@ class ImportOptions:
     dims: int | None = None
     beside: BesideVectors | None = None
     label: str | None = None
-    errors: Path | None = None
+    columns: ColumnNames | None = None
+    job_from_bytes: int = FROM_BYTES
     model: str | None = None
 
 
+class RefusedDocuments:
+    """What is refused: the first of it is kept to be shown, all of it goes to a file if there is one."""
+
+    def __init__(self, out: TextIO | None) -> None:
+        self.shown: list[Refused] = []
+        self.out = out
+
+    def add(self, document: Refused) -> None:
+        """Take one."""
+        if len(self.shown) < _SHOWN_REASONS:
+            self.shown.append(document)
+        if self.out is not None:
+            self.out.write(safe_json(document._asdict()) + "\n")
+
+
 def import_documents(
-    client: Client, path: Path, collection: str, console: Console, options: ImportOptions | None = None
+    client: Client,
+    path: Path,
+    collection: str,
+    console: Console,
+    options: ImportOptions | None = None,
+    errors: TextIO | None = None,
 ) -> Counts:
     """Put the documents of a source into a collection with a progress bar, and print what became of them.
 
     Args:
         client: of the service.
-        path: a file of lines or of vectors, a folder of pictures, or `-` for lines from standard input.
+        path: a file of lines, a table, a file of vectors, a folder of pictures, or `-` for lines from standard input.
         collection: its name; it is created if there is none.
         console: shows what the source was seen to hold, progress and counts.
         options: what the source does not tell.
+        errors: takes the refused documents, as lines of JSON.
 
     Raises:
         Conflict: the collection has another width of codes, or is for other documents.
@@ -68,26 +95,52 @@ def import_documents(
             damage are stored, and counts are shown.
     """
     options = options or ImportOptions()
-    refused: list[Refused] = []
-    with ExitStack() as stack:
-        source = stack.enter_context(open_source(path, options.beside, options.label))
+    refused = RefusedDocuments(errors)
+
+    def open_again() -> Source:
+        return open_source(path, options.beside, options.label, options.columns)
+
+    with open_again() as source:
         transfer = _prepare(client, collection, source, options, console)
-        out = stack.enter_context(options.errors.open("w", encoding="utf-8")) if options.errors else None
+        if _is_for_a_job(path, source, options):
+            by_job = JobImport(client, collection, open_again, refused.add)
+            _run_job(by_job, source.total, console)
+            counts, damage = by_job.counts, by_job.damage
+            _show_counts(counts, collection, source, refused, options.model, console)
+        else:
+            transfer.refuse = refused.add
+            try:
+                _run(transfer, source, console)
+            finally:
+                _show_counts(transfer.counts, collection, source, refused, options.model, console)
+            counts, damage = transfer.counts, source.damage
+    if damage:
+        raise InvalidInput(damage)
+    return counts
 
-        def refuse(document: Refused) -> None:
-            if len(refused) < _SHOWN_REASONS:
-                refused.append(document)
-            if out is not None:
-                out.write(safe_json(document._asdict()) + "\n")
 
-        transfer.refuse = refuse
-        try:
-            _run(transfer, source, console)
-        finally:
-            _show_counts(transfer.counts, collection, source, refused, options, console)
-    if source.damage:
-        raise InvalidInput(source.damage)
-    return transfer.counts
+def _is_for_a_job(path: Path, source: Source, options: ImportOptions) -> bool:
+    """Whether a file is long enough for a job. Vectors are not: their batches are in binary, and several at a time."""
+    if source.attached is not None or source.needs.kind == "embedding":
+        return False
+    return path.is_file() and path.stat().st_size >= options.job_from_bytes
+
+
+def _run_job(transfer: JobImport, total: int | None, console: Console) -> None:
+    """Send a file, watch its job to its end, and count what it did."""
+    columns = (TextColumn("sending", markup=False), BarColumn(), TextColumn("{task.fields[waiting]}", markup=False))
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("send", total=total, waiting="")
+
+        def show(sent: Source, reason: str) -> None:
+            waiting = f"{safe_text(reason)}, waiting" if reason else ""
+            bar.update(task, completed=sent.position, waiting=waiting)
+
+        transfer.report_progress = show
+        job = transfer.send()
+        bar.update(task, completed=1, total=1)
+    say(console, f"sent: job {job['id']} goes on, also if this command is ended")
+    transfer.finish(watch_job(transfer.client, job, console))
 
 
 def _prepare(client: Client, collection: str, source: Source, options: ImportOptions, console: Console) -> Import:
@@ -145,11 +198,10 @@ def _show_counts(
     counts: Counts,
     collection: str,
     source: Source,
-    refused: list[Refused],
-    options: ImportOptions,
+    refused: RefusedDocuments,
+    model: str | None,
     console: Console,
 ) -> None:
-    model, errors = options.model, options.errors
     became = (
         f"{counts.stored:,} documents are in '{collection}' ({counts.new:,} new, {counts.replaced:,} replaced)"
         if model is None
@@ -162,13 +214,14 @@ def _show_counts(
     )
     if counts.doubles:
         say(console, f"an id that came more than once has the document of its last {source.unit}")
-    for one in refused:
+    for one in refused.shown:
         named = f", id {one.id}" if one.id and source.unit != "line" else ""
         say(console, f"  {source.unit} {one.line}{named}: {one.reason}", style="red")
-    if counts.refused > len(refused):
-        say(console, f"  and {counts.refused - len(refused):,} more", style="red")
+    if counts.refused > len(refused.shown):
+        say(console, f"  and {counts.refused - len(refused.shown):,} more", style="red")
     if counts.refused:
-        say(console, f"all of them are in {errors}" if errors else "--errors FILE writes all of them to a file")
+        out = refused.out
+        say(console, f"they are in {out.name}" if out is not None else "--errors FILE writes them to a file")
 
 
 @contextmanager
@@ -220,6 +273,8 @@ def watch_job(client: Client, job: dict[str, Any], console: Console) -> dict[str
         for job in client.watch(job):  # noqa: B020
             done, total, figures = _progress(job["progress"])
             stage = job["progress"].get("stage", job["state"])
+            if job["state"] == "queued" and (bar.tasks[task].elapsed or 0) > _PATIENT_S:
+                figures = "nothing takes it yet: does a job runner (`nearbit work`) or a trainer run?"
             bar.update(task, description=f"{safe_text(stage):<10}", completed=done, total=total, figures=figures)
         bar.update(task, completed=1, total=1, figures=f"after {bar.tasks[task].elapsed or 0:.0f} s")
     if job["state"] != "succeeded":

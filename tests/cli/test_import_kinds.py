@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,14 @@ from tests.hashing.pictures import png
 VECTORS = np.random.default_rng(0).standard_normal((2_500, 6)).astype(np.float16)
 
 
-def run(through: Through, path: Path, **options: Any) -> tuple[Counts, str]:
+def run(through: Through, path: Path, errors: Path | None = None, **options: Any) -> tuple[Counts, str]:
     out = io.StringIO()
     console = Console(file=out, width=200)
     client = Client("http://localhost", transport=through)
-    return import_documents(client, path, "things", console, ImportOptions(**options)), out.getvalue()
+    with ExitStack() as stack:
+        file = stack.enter_context(errors.open("w")) if errors else None
+        counts = import_documents(client, path, "things", console, ImportOptions(**options), file)
+    return counts, out.getvalue()
 
 
 def stored(through: Through) -> dict[str, dict[str, Any]]:

@@ -128,7 +128,8 @@ def test_every_command_of_the_documents_works_as_it_is_written(sqlite_url: str, 
 
 
 def write_vectors_and_pictures(folder: Path) -> None:
-    """The files that the commands import: vectors of four numbers with ids, and pictures in two folders."""
+    """The files that the commands import: a table, vectors of four numbers with ids, and pictures in two folders."""
+    (folder / "orders.csv").write_text("id,subject,message,year\n1,Bread,How to bake it,2026\n")
     np.save(folder / "vectors.npy", np.eye(4, dtype=np.float32) + 1)
     (folder / "ids.txt").write_text("a\nb\nc\nd\n")
     (folder / "documents.json").write_text(json.dumps({"documents": [{"id": id} for id in "abcd"]}))

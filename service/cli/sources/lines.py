@@ -1,24 +1,23 @@
-"""Lines of JSON, one document each, plain or gzipped, from a file or standard input."""
+"""Lines of JSON, one document each, plain or packed, from a file or standard input."""
 
 from __future__ import annotations
 
 import base64
-import gzip
 import io
 import sys
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import uuid4
 
 from service.cli.client import to_json_bytes
+from service.cli.sources.packed import damages, unpacked
 from service.cli.sources.source import Needs, ReadDocument, Refused
 from service.errors import InvalidInput
 from service.json_lines import parse_object
 
 MAX_LINE_BYTES = 64 << 20
-_GZIP = b"\x1f\x8b"
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 IMAGE_PATH = "image_path"
 
 
@@ -26,7 +25,11 @@ class Lines:
     """The documents of a file of lines; iterate once. A line may name a picture by `image_path`.
 
     Args:
-        path: of a file, gzipped or not; `-` is standard input. Paths of pictures are relative to its folder.
+        path: of a file, packed with gzip or Zstandard or not; `-` is standard input. Paths of pictures are relative to
+            its folder.
+
+    Raises:
+        InvalidInput: it is UTF-16, or packed with Zstandard without a library for it.
 
     Attributes: see `Source`; bytes are counted.
     """
@@ -40,12 +43,18 @@ class Lines:
         self._folder = Path.cwd() if is_stdin else path.parent
         self._file: io.BufferedReader = sys.stdin.buffer if is_stdin else path.open("rb")  # type: ignore[assignment]
         self.total = path.stat().st_size if path.is_file() and not is_stdin else None
-        packed = self._file.peek(len(_GZIP))[: len(_GZIP)] == _GZIP
-        self._lines: BinaryIO = gzip.GzipFile(fileobj=self._file) if packed else self._file  # type: ignore[assignment]
+        try:
+            self._lines: BinaryIO = unpacked(self._file, self.name)
+        except InvalidInput:
+            self.__exit__()
+            raise
         self._n_read = 0
         self.damage: str | None = None
         self._numbered = self._read()
         self._first = next(self._numbered, None)
+        if self._first is not None and self._first[1].startswith(_UTF_16):
+            self.__exit__()
+            raise InvalidInput(f"{self.name} must be UTF-8, it begins as UTF-16")
         self.needs = Needs() if self._first is None else _needs(self._first[1])
 
     @property
@@ -84,7 +93,7 @@ class Lines:
                     self._skip_line(line)
                 if line.strip():
                     yield number, line
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        except damages() as error:
             self.damage = f"{self.name} is damaged after line {number}: {error}"
 
     def _skip_line(self, part: bytes) -> None:
