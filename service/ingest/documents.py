@@ -63,27 +63,11 @@ class Added:
 
 
 @dataclass(frozen=True, slots=True)
-class PutOptions:
-    """How documents are put.
-
-    Attributes:
-        duplicates: look for near duplicates of them.
-        if_absent: leave documents whose id exists as they are.
-    """
-
-    duplicates: DuplicateCheck | None = None
-    if_absent: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Deleted:
     """What a deletion found: the ids that existed, in the order of the call, and its seq if there were any."""
 
     ids: list[str]
     seq: int | None
-
-
-_PLAIN = PutOptions()
 
 
 class DocumentWriter:
@@ -115,7 +99,9 @@ class DocumentWriter:
         self,
         collection: str,
         new: Sequence[NewDocument],
-        options: PutOptions = _PLAIN,
+        duplicates: DuplicateCheck | None = None,
+        *,
+        if_absent: bool = False,
         conclude: Conclude[Added] | None = None,
     ) -> Added:
         """Put documents into a collection, replacing those whose id exists, with codes in the active space.
@@ -123,19 +109,20 @@ class DocumentWriter:
         Args:
             collection: its name.
             new: the documents.
-            options: look for near duplicates, or leave existing documents alone.
+            duplicates: look for near duplicates of them.
+            if_absent: leave documents whose id exists as they are.
             conclude: see the class.
 
         Raises:
             NotFound: there is no such collection.
-            InvalidInput: too many documents, the radius of a near duplicate is too great, or both options.
+            InvalidInput: too many documents, the radius of a near duplicate is too great, or `duplicates` with
+                `if_absent`.
             InvalidContent: a content that cannot be hashed, is not of the collection's kind, or has no vector of the
                 active embedding model, with its place in the batch; nothing was kept.
             DuplicateIds: the batch names an id twice; nothing was kept.
             RevisionDiffers: a document is to replace another revision than the stored one; nothing was kept.
         """
-        duplicates = options.duplicates
-        if duplicates is not None and options.if_absent:
+        if duplicates is not None and if_absent:
             raise InvalidInput("if_absent must not be given with check_duplicates or skip_duplicates")
         stored = await get_collection(self.database, collection)
         models = await get_models(self.database, stored)
@@ -153,7 +140,7 @@ class DocumentWriter:
             if duplicates is not None:
                 replica = self.follower.replica(stored.id)
                 lookup = await run_in_large_thread(Lookup.of, self.database, replica, space, duplicates, encoded.codes)
-            added = await run_in_thread(self._commit, stored.id, new, space, encoded, lookup, options, conclude)
+            added = await run_in_thread(self._commit, stored.id, new, space, encoded, lookup, if_absent, conclude)
             if added is not None:
                 if stored.kind != "image" and is_new_magnitude(stored.last_seq, added.seq):
                     await run_in_thread(decide_language_of, self.database, stored.id)
@@ -184,7 +171,7 @@ class DocumentWriter:
         space: CodeSpace,
         encoded: Encoded,
         lookup: Lookup | None = None,
-        options: PutOptions = _PLAIN,
+        if_absent: bool = False,
         conclude: Conclude[Added] | None = None,
     ) -> Added | None:
         """Write documents and codes in one transaction.
@@ -197,7 +184,7 @@ class DocumentWriter:
             expiry.settle(lane, [document.id for document in new if document.id is not None])
             if lookup is not None:
                 added = _put_judged(lane, new, space, encoded, lookup)
-            elif options.if_absent:
+            elif if_absent:
                 added = _put_absent(lane, new, space, encoded)
             else:
                 put: list[PutResult | None] = [*put_with_codes(lane, new, space, encoded.codes)]

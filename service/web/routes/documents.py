@@ -12,7 +12,7 @@ from pydantic_core import to_json
 from service.errors import NotFound
 from service.hashing.content import document_to_wire, models_of
 from service.hashing.embedding_models import EmbeddingModels
-from service.ingest.documents import Added, Deleted, PutOptions
+from service.ingest.documents import Added, Deleted
 from service.ingest.duplicates import DuplicateCheck
 from service.search.filters import check_length, parse_filter
 from service.store.documents import Document as StoredDocument
@@ -97,13 +97,14 @@ async def put_documents(
         for d, content in zip(documents, contents, strict=True)
     ]
     asked = check_duplicates is not None or skip_duplicates is not None
-    options = PutOptions(DuplicateCheck(check_duplicates, skip_duplicates) if asked else None, if_absent)
+    duplicates = DuplicateCheck(check_duplicates, skip_duplicates) if asked else None
 
     def respond(added: Added) -> Response:
         created = any(put is not None and put.created for put in added.documents)
         return Response(to_json(_put_documents(added, new)), 201 if created else 200, media_type="application/json")
 
-    return respond(await services.documents.add(collection, new, options, concluded_with(request, respond)))
+    conclude = concluded_with(request, respond)
+    return respond(await services.documents.add(collection, new, duplicates, if_absent=if_absent, conclude=conclude))
 
 
 @router.post(
