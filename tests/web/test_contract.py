@@ -44,6 +44,14 @@ def _file_of_numpy(ctx: Any, drawn: Any) -> bytes:
     return file.getvalue()
 
 
+@schemathesis.serializer("application/x-ndjson")
+def _lines(ctx: Any, drawn: Any) -> bytes:
+    """What was drawn, or every other time two documents."""
+    if len(str(drawn)) % 2:
+        return str(drawn).encode("utf-8", "replace")
+    return b'{"id": "imported", "text": "some"}\n\n{"text": 7}\n'
+
+
 METADATA = (
     {},
     {"lang": "en", "year": 2020, "tags": ["a", "b"]},
