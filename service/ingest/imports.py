@@ -9,7 +9,7 @@ from pathlib import Path
 from anyio import CancelScope
 
 from service.config import Settings
-from service.errors import InvalidInput, JobRunning, StorageFull
+from service.errors import InvalidInput, JobRunning, StorageFull, Unavailable
 from service.ingest.collections import get_collection
 from service.ingest.line_chunks import LineChunks
 from service.store import deletion, imports, jobs
@@ -20,6 +20,8 @@ from service.store.jobs import Job
 from service.threads import run_in_large_thread, run_in_thread
 
 KIND = "import"
+AT_ONCE = 8
+"""Imports that one process receives at once: each holds a megabyte and a line."""
 _TOGETHER_BYTES = 1 << 20
 _SPARE_BYTES = 256 << 20
 """Free space on the disk of an embedded database below which nothing more is received."""
@@ -31,6 +33,7 @@ class ImportWriter:
     def __init__(self, database: Database, settings: Settings) -> None:
         self.database = database
         self.settings = settings
+        self._n_receiving = 0
 
     async def receive(self, collection: str, pieces: AsyncIterator[bytes]) -> Job:
         """The job that will put the documents of a stream of lines into a collection, once all of it was received.
@@ -46,9 +49,19 @@ class ImportWriter:
             JobRunning: another import into it has not ended.
             InvalidInput: there is no line, or it is text of another encoding than UTF-8.
             StorageFull: the disk is nearly full.
+            Unavailable: too many are being received.
         """
         stored = await get_collection(self.database, collection)
-        id = await run_in_thread(self._begin, stored)
+        if self._n_receiving >= AT_ONCE:
+            raise Unavailable(f"{AT_ONCE} imports are being received by this process: try again when one has ended")
+        self._n_receiving += 1
+        try:
+            return await self._receive(stored, pieces)
+        finally:
+            self._n_receiving -= 1
+
+    async def _receive(self, collection: Collection, pieces: AsyncIterator[bytes]) -> Job:
+        id = await run_in_thread(self._begin, collection)
         try:
             receiving = _Receiving(self.database, id, self._line_chunks())
             waiting: list[bytes] = []
@@ -61,7 +74,7 @@ class ImportWriter:
                     waiting, n_bytes = [], 0
             await run_in_large_thread(receiving.take, b"".join(waiting))
             await run_in_large_thread(receiving.finish)
-            return await run_in_thread(self._enqueue, stored, id, receiving.lines.n_lines)
+            return await run_in_thread(self._enqueue, collection, id, receiving.lines.n_lines)
         except BaseException:
             with CancelScope(shield=True):
                 await run_in_thread(deletion.discard_import, self.database, id)
@@ -81,6 +94,7 @@ class ImportWriter:
         with self.database.write() as connection:
             job = jobs.enqueue(connection, collection, KIND, {"lines": n_lines})
             imports.attach(connection, id, job.id)
+            imports.forget_old(connection, collection.id)
             return job
 
 

@@ -16,7 +16,7 @@ class LineChunks:
 
     Args:
         max_line_bytes: length of the longest line, without its end.
-        chunk_lines: most lines of a chunk.
+        chunk_lines: most lines of a chunk that are not blank.
         chunk_bytes: a chunk ends with the line with which it has as many.
     """
 
@@ -28,6 +28,7 @@ class LineChunks:
     _rest: bytes = b""
     _is_too_long: bool = False
     _lines: list[bytes] = field(default_factory=list)
+    _n_filled: int = 0
     _n_bytes: int = 0
 
     def add(self, piece: bytes) -> list[Chunk]:
@@ -71,8 +72,9 @@ class LineChunks:
             self._is_too_long, line = False, b""
         self._lines.append(line)
         self.n_lines += 1
+        self._n_filled += not (line == b"" or line.isspace())
         self._n_bytes += len(line) + 1
-        is_full = len(self._lines) >= self.chunk_lines or self._n_bytes >= self.chunk_bytes
+        is_full = self._n_filled >= self.chunk_lines or self._n_bytes >= self.chunk_bytes
         return self._cut() if is_full else None
 
     def _refuse(self, line: bytes) -> None:
@@ -85,5 +87,5 @@ class LineChunks:
 
     def _cut(self) -> Chunk:
         chunk = Chunk(self.n_lines - len(self._lines) + 1, len(self._lines), b"\n".join(self._lines))
-        self._lines, self._n_bytes = [], 0
+        self._lines, self._n_filled, self._n_bytes = [], 0, 0
         return chunk

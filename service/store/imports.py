@@ -24,6 +24,8 @@ MAX_ERRORS = 10_000
 """Refused lines that are kept of one import; more are counted."""
 MAX_BEGINNING = 500
 """Characters that are kept of a refused line."""
+_KEPT = 20
+"""Imports of a collection of which the refused lines are kept."""
 _ABANDONED_S = 3_600.0
 """Seconds after which an import that is not received on was given up."""
 
@@ -124,6 +126,14 @@ def receive(
 def attach(connection: Connection, id: str, job_id: str) -> None:
     """Note which job imports what was received."""
     connection.execute(update(TABLE).where(TABLE.c.id == id).values(job_id=job_id))
+
+
+def forget_old(connection: Connection, collection_id: int) -> None:
+    """Delete all but the last imports of a collection that have ended, with their refused lines; their jobs stay."""
+    mine = (TABLE.c.collection_id == collection_id, TABLE.c.job_id.is_not(None))
+    latest = select(TABLE.c.id).where(*mine).order_by(TABLE.c.received_at.desc(), TABLE.c.id).limit(_KEPT)
+    has_chunks = exists().where(CHUNKS.c.import_id == TABLE.c.id)
+    connection.execute(delete(TABLE).where(*mine, TABLE.c.id.not_in(latest), ~has_chunks))
 
 
 def of_job(connection: Connection, job_id: str) -> ImportState:

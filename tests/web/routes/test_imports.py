@@ -13,15 +13,16 @@ from httpx2 import Response
 from sqlalchemy import func, select
 
 from service.config import Settings
-from service.errors import InvalidInput, StorageFull
+from service.errors import InvalidInput, StorageFull, Unavailable
 from service.ingest import imports as receiving
 from service.ingest.imports import ImportWriter
 from service.processes.jobs import JobRunner
-from service.store import deletion, leases, schema
+from service.store import deletion, imports, leases, schema
 from service.store.database import Database
 from service.store.deletion import Deletion
 from service.store.imports import MAX_ERRORS
 from service.store.schema import now
+from tests.conftest import new_collection
 from tests.web.asserting import refused
 from tests.web.conftest import Start
 
@@ -166,7 +167,7 @@ def test_what_is_exported_with_codes_is_imported_into_an_equal_collection(texts:
     vectors = lines(*({"id": str(i), "vector": [i, 1], "text": "beside"} for i in range(5)), {"vector": [1, 2, 3]})
     job = imported(texts, url, vectors, "/v1/collections/vectors")
     (error,) = errors_of(texts, job)
-    assert (error["line"], error["reason"]) == (6, "vector must have 2 entries, got 3")
+    assert (error["line"], error["reason"]) == (6, "vector must have 2 entries in this collection, got 3")
     assert len(exported(texts, "/v1/collections/vectors")) == 5
 
 
@@ -198,6 +199,42 @@ def test_a_second_import_into_a_collection_waits_for_its_turn(texts: TestClient,
     assert refused(response, 409, "job-running")["job_id"] == job["id"]
     work(url)
     send(texts, lines({"id": "b", "text": "two"}))
+
+
+def test_only_so_many_imports_are_received_at_once(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = Database.open(sqlite_url)
+    for name in ("a", "b", "c"):
+        new_collection(database, name=name)
+    monkeypatch.setattr(receiving, "AT_ONCE", 2)
+    writer = ImportWriter(database, Settings(database_url=sqlite_url))
+
+    async def receive_all() -> list[Any]:
+        go_on = asyncio.Event()
+
+        async def pieces() -> AsyncIterator[bytes]:
+            await go_on.wait()
+            yield b"{}\n"
+
+        started = [asyncio.create_task(writer.receive(name, pieces())) for name in ("a", "b")]
+        await asyncio.sleep(0.05)
+        with pytest.raises(Unavailable, match="2 imports are being received"):
+            await writer.receive("c", pieces())
+        go_on.set()
+        jobs = await asyncio.gather(*started)
+        return [*jobs, await writer.receive("c", pieces())]
+
+    assert [job.collection for job in asyncio.run(receive_all())] == ["a", "b", "c"]
+    database.close()
+
+
+def test_refused_lines_of_the_last_imports_are_kept(
+    sqlite_url: str, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "_KEPT", 2)
+    client = start(sqlite_url)
+    client.put(TEXTS)
+    jobs = [imported(client, sqlite_url, b"[]\n") for _ in range(3)]
+    assert [len(errors_of(client, job)) for job in jobs] == [0, 1, 1]
 
 
 def test_a_cancelled_import_keeps_what_it_stored_and_no_lines(texts: TestClient, url: str) -> None:
