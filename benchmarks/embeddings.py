@@ -1,6 +1,6 @@
 """Codes of embeddings: what each keeps of the floats, and what it costs.
 
-    python -m benchmarks.embeddings DATA... [--peers minilm,wordllama] [--n-bits 64,128,256] [--seed 1] [--json FILE]
+    python -m benchmarks.embeddings DATA... [--peers minilm] [--n-bits 64,128,256] [--seeds 1,2,3] [--json FILE]
 
 DATA is a `corpus.jsonl[.gz]`: with `queries.jsonl[.gz]` and judgments beside it nDCG at 10 is measured, else precision
 at 100 by label, the queries of the split `test` (or a tenth by id), at most 1,000. No query is seen in a training.
@@ -9,7 +9,9 @@ codes learned with the default options. Each is ranked by distance; by confidenc
 order of `flip_cost`, for which the query keeps its real values and documents are bits; and re-scored: the 100 nearest
 by distance in the order of the cosine of the floats. Recall is of the ten nearest by cosine, in the first ten and in
 the first hundred; ties count in expectation. Bytes are of a document in memory, ms of a query in process: its vector is
-hashed, and the ten best found by plain numpy.
+hashed, and the ten best found by plain numpy. The learned codes are also served: ms over HTTP are of the service, with
+k = 10 and `rerank=confidence` or `features`, one query at a time; its shortlists are the same. Of several seeds the
+mean stands, and how far apart recall in ten is; times are of the first.
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 
@@ -34,9 +36,11 @@ from judged import TextTask, read_task
 from peers import CACHE, PEERS, Vectors, embed
 from quality import rank_figures
 
+from benchmarks.served_vectors import query_ms
 from service.hashing.codes import Codes, flip_cost, hamming_distance, pack
 from service.hashing.content import Embedding
 from service.hashing.encoded import confidence
+from service.hashing.function import HashFunction
 from training.config import TrainingConfig
 from training.fit.fit import fit
 from training.models.rotation import rotation
@@ -46,6 +50,7 @@ BY_CONFIDENCE, RESCORED = 500, 100
 """Documents of a shortlist."""
 TIMED = 100
 """Queries that are timed."""
+_MEANS = ("recall_in_10", "recall_in_100", "quality")
 Levels = NDArray[np.int64]
 """`(n,)` rank of each document, from 0; equal ones tie."""
 
@@ -69,12 +74,16 @@ class Set:
 
 @dataclass(frozen=True)
 class Hashed:
-    """Documents and queries as one method hashes them; `hash_query` hashes one vector `(dims,)` again, to be timed."""
+    """Documents and queries as one method hashes them; `hash_query` hashes one vector `(dims,)` again, to be timed.
+
+    `function` is there for the codes that the service can serve.
+    """
 
     codes: Codes
     queries: Codes
     confidence: NDArray[np.uint8]
     hash_query: Callable[[NDArray[np.float32]], object]
+    function: HashFunction | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +98,8 @@ class Row:
     quality: float
     n_bytes: int
     ms: float
+    http_ms: float | None = None
+    spread: float = 0.0
 
 
 # --- methods ---------------------------------------------------------------------------------------------------------
@@ -125,7 +136,11 @@ def learned(data: Set, n_bits: int, seed: int) -> Hashed:
     function = fit(contents, data.task.ids, config).function
     documents, queries = function.encode(contents), function.encode([Embedding(vector) for vector in data.queries])
     return Hashed(
-        documents.codes, queries.codes, queries.confidence, lambda vector: function.encode([Embedding(vector)])
+        documents.codes,
+        queries.codes,
+        queries.confidence,
+        lambda vector: function.encode([Embedding(vector)]),
+        function,
     )
 
 
@@ -220,22 +235,34 @@ def exact(data: Set) -> Row:
     return Row("float cosine", None, "cosine", *figures(data, ranked), 4 * data.documents.shape[1], ms)
 
 
-def rows_of(data: Set, method: str, hashed: Hashed) -> Iterator[Row]:
-    """A method ranked in each way; re-scored it needs the floats too."""
+def rows_of(data: Set, method: str, hashed: Hashed, *, is_timed: bool) -> Iterator[Row]:
+    """A method ranked in each way; re-scored it needs the floats too. What can be served is, if it is to be timed."""
     n_bytes = hashed.codes.shape[1]
+    served = query_ms(hashed.function, data.documents, data.queries[:TIMED]) if hashed.function and is_timed else {}
     for (ranked, levels), ms in zip(rankings(data, hashed), timings(data, hashed), strict=True):
         floats = 4 * data.documents.shape[1] if ranked.startswith("re-scored") else 0
-        yield Row(method, 8 * n_bytes, ranked, *figures(data, levels), n_bytes + floats, ms)
+        http_ms = served.get(ranked.partition(",")[0])
+        yield Row(method, 8 * n_bytes, ranked, *figures(data, levels), n_bytes + floats, ms, http_ms)
 
 
-def measured(data: Set, widths: list[int], seed: int) -> Iterator[Row]:
+def measured(data: Set, widths: list[int], seeds: list[int]) -> Iterator[Row]:
     """Every row of the table, as it is measured."""
     yield exact(data)
-    yield from rows_of(data, "signs", by_axes(data, None))
+    yield from rows_of(data, "signs", by_axes(data, None), is_timed=False)
     for n_bits in widths:
         for name, method in METHODS.items():
             if name == "learned" or n_bits <= data.documents.shape[1]:
-                yield from rows_of(data, name, method(data, n_bits, seed))
+                of_seeds = [
+                    list(rows_of(data, name, method(data, n_bits, seed), is_timed=seed == seeds[0])) for seed in seeds
+                ]
+                yield from map(mean_of, zip(*of_seeds, strict=True))
+
+
+def mean_of(rows: Sequence[Row]) -> Row:
+    """The same row of several seeds as one: means, and the difference of the best and the worst recall in ten."""
+    recalls = [row.recall_in_10 for row in rows]
+    means = {name: float(np.mean([getattr(row, name) for row in rows])) for name in _MEANS}
+    return replace(rows[0], **means, spread=max(recalls) - min(recalls))
 
 
 def table_of(data: Set, rows: list[Row]) -> Table:
@@ -243,11 +270,13 @@ def table_of(data: Set, rows: list[Row]) -> Table:
     size = f"{len(data.documents):,} documents of {data.documents.shape[1]} floats, {len(data.queries):,} queries"
     table = Table(title=f"{data.name}: {size}")
     figure = "nDCG@10" if data.task.is_judged else "P@100"
-    for heading in ("method", "bits", "ranked by", "recall@10", "in 100", figure, "bytes", "ms"):
+    headings = ("method", "bits", "ranked by", "recall@10", "seeds", "in 100", figure, "bytes", "ms", "ms over HTTP")
+    for heading in headings:
         table.add_column(heading, justify="left" if heading in ("method", "ranked by") else "right")
     for row in rows:
-        shown = [f"{x:.3f}" for x in (row.recall_in_10, row.recall_in_100, row.quality)]
-        table.add_row(row.method, str(row.n_bits or ""), row.ranked, *shown, f"{row.n_bytes:,}", f"{row.ms:.2f}")
+        shown = [f"{x:.3f}" for x in (row.recall_in_10, row.spread, row.recall_in_100, row.quality)]
+        times = f"{row.ms:.2f}", "" if row.http_ms is None else f"{row.http_ms:.2f}"
+        table.add_row(row.method, str(row.n_bits or ""), row.ranked, *shown, f"{row.n_bytes:,}", *times)
     return table
 
 
@@ -256,7 +285,7 @@ def main() -> None:
     parser.add_argument("data", nargs="+", type=Path, help="corpus.jsonl[.gz]")
     parser.add_argument("--peers", default=",".join(PEERS), help="models, comma-separated")
     parser.add_argument("--n-bits", default="64,128,256", help="widths of codes, comma-separated")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seeds", default="1,2,3", help="of trainings and rotations, comma-separated")
     parser.add_argument("--documents", type=int, default=0, help="of a labelled set at most; 0: all")
     parser.add_argument("--threads", type=int, default=0, help="threads of torch; 0: all cores")
     parser.add_argument("--cache", type=Path, default=CACHE, help="folder that keeps vectors")
@@ -270,7 +299,9 @@ def main() -> None:
         task = read_task(path, options.documents)
         for peer in options.peers.split(","):
             data, rows = Set.of(task, peer, options.cache), []
-            for row in measured(data, [int(n) for n in options.n_bits.split(",")], options.seed):
+            for row in measured(
+                data, *([int(n) for n in given.split(",")] for given in (options.n_bits, options.seeds))
+            ):
                 rows.append(row)
                 everything[data.name] = [asdict(row) for row in rows]
                 if options.json:
