@@ -294,14 +294,13 @@ def main() -> None:
     if options.threads:
         torch.set_num_threads(options.threads)
     console = Console(width=None if sys.stdout.isatty() else 110)
+    widths, seeds = ([int(n) for n in given.split(",")] for given in (options.n_bits, options.seeds))
     everything: dict[str, object] = {}
     for path in options.data:
         task = read_task(path, options.documents)
         for peer in options.peers.split(","):
             data, rows = Set.of(task, peer, options.cache), []
-            for row in measured(
-                data, *([int(n) for n in given.split(",")] for given in (options.n_bits, options.seeds))
-            ):
+            for row in measured(data, widths, seeds):
                 rows.append(row)
                 everything[data.name] = [asdict(row) for row in rows]
                 if options.json:
