@@ -195,9 +195,9 @@ class RerankedRanker:
                 near.allowed,
             )
             near.first = 0, shortlist
-            found = self.scored(connection, shortlist.keys)
-            assert found.scores is not None
-            self._ranking = found[np.argsort(-found.scores, kind="stable")]
+            scores = self.likeness.of(connection, shortlist.keys)
+            found = Ranking(shortlist.keys, shortlist.distances, scores)
+            self._ranking = found[np.argsort(-scores, kind="stable")]
             self.n_reranked = len(found)
         return self._ranking, True
 
