@@ -18,7 +18,9 @@ from service.hashing.network import EncoderNetwork
 from service.hashing.untrained import SEED, untrained_hash_function
 from training.advice import Advice, Findings
 from training.data.split import first_by_id, split
+from training.data.supervision import Supervision
 from training.fit.run import SATURATED_WITHIN
+from training.judging import Questions
 from training.neighbors.exact import SimilaritySpace, latent, nearest
 from training.neighbors.latent import LatentSpace
 from training.recall import Difference, recalls
@@ -62,11 +64,19 @@ class Report:
             this function's features, in the shortlist; ties in distance are broken at random.
         topic: by function: expected share of the shortlist that is among as many documents nearest by topic, which is
             the cosine of this function's features plus that of their latent axes.
-        gain: by other function: for `recall`, `topic` and `both`, their mean, what this one finds more.
+        label: by function, where labels were given: expected share of the shortlist that shares a label with the query.
+        pairs: by function, where pairs were given: share of the documents that are farther from a document than the
+            one that is said to be like it, or nearer than one that is said to be unlike it.
+        n_asked: number of queries with a label that others have too, `label`, and of pairs, `pairs`; what a training
+            learned from is not asked about.
+        found: for `recall`, `topic`, `both`, `label` and `pairs`: what this function finds, with 95 % of the bootstrap
+            samples of the queries.
+        gain: by other function: for the same, what this one finds more.
         saturated: share of the held-out code units within 0.05 of 0 or 1.
         reconstruction_loss: of the held-out documents from hard bits, in nats per document; None if unknown.
         bit_entropy: entropy of each bit over the database, in bits (1 is best).
         bit_balance: share of ones of each bit over the database (0.5 is best).
+        bit_correlation: mean over the pairs of bits of how far they correlate, 0 to 1 (0 is best).
         dead_bits: positions of bits with the same value in at least 99.5 % of the database.
         code_load: bucket load with the whole code as the address.
         substring_load: bucket load with substrings of about 16 bits as addresses.
@@ -85,11 +95,16 @@ class Report:
     shortlist: int
     recall: dict[str, float]
     topic: dict[str, float]
+    label: dict[str, float]
+    pairs: dict[str, float]
+    n_asked: dict[str, int]
+    found: dict[str, Difference]
     gain: dict[str, dict[str, Difference]]
     saturated: float
     reconstruction_loss: float | None
     bit_entropy: list[float]
     bit_balance: list[float]
+    bit_correlation: float
     dead_bits: list[int]
     code_load: BucketLoad
     substring_load: BucketLoad
@@ -115,6 +130,7 @@ def evaluate(
     reconstruction_loss: float | None = None,
     is_binary: bool = False,
     agreement: float | None = None,
+    said: Supervision | None = None,
 ) -> Report:
     """A report on a hash function, with the recall of the untrained function and of others on the same queries.
 
@@ -129,21 +145,31 @@ def evaluate(
         reconstruction_loss: held-out loss of the fit, copied into the report.
         is_binary: the training was to drive its units to 0 and 1; if they do not lie there, the report says so.
         agreement: of the fit, copied into the report.
+        said: what people said of the documents, to judge by too.
 
     Raises:
         InvalidInput: fewer than three documents.
     """
     parts = split(ids)
-    queries = [contents[i] for i in first_by_id(parts.held_out, ids, MAX_QUERIES)]
-    stored = np.concatenate([parts.train, parts.validation])
-    database = [contents[i] for i in first_by_id(stored, ids, MAX_DATABASE)]
+    query_rows = first_by_id(parts.held_out, ids, MAX_QUERIES)
+    database_rows = first_by_id(np.concatenate([parts.train, parts.validation]), ids, MAX_DATABASE)
+    queries, database = ([contents[i] for i in rows] for rows in (query_rows, database_rows))
     query_features, features = function.featurizer.transform(queries), function.featurizer.transform(database)
     codes = function.codes_of(features)
     shortlist = min(SHORTLIST, max(TRUE_NEIGHBORS, len(database) // 10))
     truths = _truths(query_features, features, shortlist)
-    found = {"this": _found(function.codes_of(query_features), codes, truths, shortlist)}
+    questions = None if said is None else Questions.of(said, parts, query_rows, database_rows)
+
+    def found_by(function: HashFunction, query_codes: Codes, codes: Codes) -> dict[str, NDArray[np.float64]]:
+        found = _found(query_codes, codes, truths, shortlist)
+        if questions is not None:
+            named = function.encode([contents[i] for i in questions.named]).codes
+            found |= questions.answers(query_codes, codes, named, shortlist)
+        return found
+
+    found = {"this": found_by(function, function.codes_of(query_features), codes)}
     for name, other in {"untrained": _untrained(function), **(others or {})}.items():
-        found[name] = _found(other.encode(queries).codes, other.encode(database).codes, truths, shortlist)
+        found[name] = found_by(other, other.encode(queries).codes, other.encode(database).codes)
     balance = unpack(codes).mean(axis=0)  # (n_bits,)
     occupancy = _occupancy(np.ascontiguousarray(codes).view(f"V{codes.shape[1]}").ravel())
     gain = {
@@ -168,13 +194,18 @@ def evaluate(
         n_queries=len(queries),
         n_database=len(database),
         shortlist=shortlist,
-        recall={name: float(figures["recall"].mean()) for name, figures in found.items()},
-        topic={name: float(figures["topic"].mean()) for name, figures in found.items()},
+        recall=_means(found, "recall"),
+        topic=_means(found, "topic"),
+        label=_means(found, "label"),
+        pairs=_means(found, "pairs"),
+        n_asked={name: len(found["this"][name]) for name in ("label", "pairs") if name in found["this"]},
+        found={name: Difference.of(figure, np.zeros(len(figure))) for name, figure in found["this"].items()},
         gain=gain,
         saturated=saturated,
         reconstruction_loss=reconstruction_loss,
         bit_entropy=[round(float(h), 4) for h in entropy(balance)],
         bit_balance=[round(float(share), 4) for share in balance],
+        bit_correlation=round(correlation(codes), 4),
         dead_bits=dead_bits,
         code_load=_load([occupancy]),
         substring_load=_load([_occupancy(table) for table in substrings(codes, -(-function.n_bits // 16)).T]),
@@ -210,6 +241,21 @@ def _found(query_codes: Codes, codes: Codes, truths: _Truths, shortlist: int) ->
     """Expected share of each query's true neighbors in the shortlist, `(n_queries,)` by aim."""
     recall, topic = (recalls(query_codes, codes, truth, shortlist) for truth in (truths.recall, truths.topic))
     return {"recall": recall, "topic": topic, "both": (recall + topic) / 2}
+
+
+def _means(found: Mapping[str, Mapping[str, NDArray[np.float64]]], figure: str) -> dict[str, float]:
+    """The mean of a figure by function; nothing of one that was not asked for."""
+    return {name: float(figures[figure].mean()) for name, figures in found.items() if figure in figures}
+
+
+def correlation(codes: Codes) -> float:
+    """Mean absolute correlation of two bits of codes `(n, n_bits // 8)`; bits that never change count as 0."""
+    bits = unpack(codes).astype(np.float32)  # (n, n_bits)
+    bits -= bits.mean(axis=0)
+    bits /= np.maximum(np.sqrt(np.square(bits).sum(axis=0)), 1e-6)
+    found = np.abs(bits.T @ bits)  # (n_bits, n_bits)
+    n_bits = len(found)
+    return float((found.sum() - np.trace(found)) / (n_bits * (n_bits - 1)))
 
 
 def entropy(shares: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -3,8 +3,10 @@ import json
 import numpy as np
 import pytest
 
+from service.hashing.codes import pack
 from service.hashing.untrained import untrained_hash_function
-from training.evaluate import entropy, evaluate, saturated_share
+from training.data.supervision import Supervision
+from training.evaluate import correlation, entropy, evaluate, saturated_share
 from training.fit.fit import fit
 from training.recall import Difference
 
@@ -64,3 +66,25 @@ def test_a_report_gives_advice_about_codes_that_do_not_saturate_and_are_few(corp
     assert report.n_distinct_codes <= 256
     silent = evaluate(function, corpus.contents, corpus.ids)
     assert not {"unclear_neighbors", "not_saturated"} & {one.kind for one in silent.advice}
+
+
+def test_a_report_judges_by_labels_and_pairs_where_they_are_given(corpus, quick):
+    function = fit(corpus.contents, corpus.ids, quick(epochs=30)).function
+    rng = np.random.default_rng(1)
+    pairs = [(int(a), int(b), bool(corpus.topics[a] == corpus.topics[b])) for a, b in rng.integers(300, size=(400, 2))]
+    said = Supervision.of([[str(topic)] for topic in corpus.topics], pairs)
+    report = evaluate(function, corpus.contents, corpus.ids, said=said)
+    for figures in (report.label, report.pairs):
+        assert figures["this"] > figures["untrained"] + 0.05
+    assert report.n_asked["label"] == report.n_queries
+    for name, figures in (("recall", report.recall), ("label", report.label), ("pairs", report.pairs)):
+        assert report.found[name].low < figures["this"] == pytest.approx(report.found[name].mean)
+        assert report.gain["untrained"][name].mean == pytest.approx(figures["this"] - figures["untrained"])
+    assert evaluate(function, corpus.contents, corpus.ids).label == {}
+
+
+def test_correlation_is_one_for_equal_bits_and_none_for_independent_ones():
+    every = np.array([[i >> j & 1 for j in range(8)] for i in range(256)], dtype=bool)
+    assert correlation(pack(every)) == pytest.approx(0, abs=1e-6)
+    assert correlation(pack(np.repeat(every[:, :1], 8, axis=1))) == pytest.approx(1, abs=1e-3)
+    assert correlation(pack(np.zeros((4, 8), dtype=bool))) == 0
