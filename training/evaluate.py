@@ -17,7 +17,7 @@ from service.hashing.function import HashFunction, n_known_features
 from service.hashing.network import EncoderNetwork
 from service.hashing.untrained import SEED, untrained_hash_function
 from training.advice import Advice, Findings
-from training.data.split import first_by_id, split
+from training.data.split import Split, first_by_id, split
 from training.data.supervision import Supervision
 from training.fit.run import SATURATED_WITHIN
 from training.judging import Questions
@@ -151,14 +151,13 @@ def evaluate(
         InvalidInput: fewer than three documents.
     """
     parts = split(ids)
-    query_rows = first_by_id(parts.held_out, ids, MAX_QUERIES)
-    database_rows = first_by_id(np.concatenate([parts.train, parts.validation]), ids, MAX_DATABASE)
+    query_rows, database_rows = _rows(parts, ids)
     queries, database = ([contents[i] for i in rows] for rows in (query_rows, database_rows))
     query_features, features = function.featurizer.transform(queries), function.featurizer.transform(database)
     codes = function.codes_of(features)
     shortlist = min(SHORTLIST, max(TRUE_NEIGHBORS, len(database) // 10))
     truths = _truths(query_features, features, shortlist)
-    questions = None if said is None else Questions.of(said, parts, query_rows, database_rows)
+    questions = None if said is None else questions_of(said, ids)
 
     def found_by(function: HashFunction, query_codes: Codes, codes: Codes) -> dict[str, NDArray[np.float64]]:
         found = _found(query_codes, codes, truths, shortlist)
@@ -217,6 +216,22 @@ def evaluate(
         agreement=agreement,
         advice=findings.advice(),
     )
+
+
+def questions_of(said: Supervision, ids: Sequence[str]) -> Questions:
+    """What `evaluate` asks by what people said of the documents of these ids.
+
+    Raises:
+        InvalidInput: fewer than three documents.
+    """
+    parts = split(ids)
+    return Questions.of(said, parts, *_rows(parts, ids))
+
+
+def _rows(parts: Split, ids: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of the queries, and of the documents that they search."""
+    stored = np.concatenate([parts.train, parts.validation])
+    return first_by_id(parts.held_out, ids, MAX_QUERIES), first_by_id(stored, ids, MAX_DATABASE)
 
 
 @dataclass(frozen=True, slots=True)

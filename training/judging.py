@@ -15,6 +15,7 @@ from scipy.sparse import coo_matrix, csr_matrix
 from service.hashing.codes import Codes
 from training.data.split import Split
 from training.data.supervision import Supervision
+from training.loops.products import dense_product
 from training.recall import all_distances, inclusion
 
 MAX_PAIRS = 1_000
@@ -29,13 +30,15 @@ class Questions:
 
     Attributes:
         queries: `(n_queries,)` int64, places of the queries whose label documents of the database have too.
-        relevant: `(n_queries, n)` CSR, not 0 where a query and a document share a label.
+        labels: `(n_queries, n_labels)` CSR float32, those of the queries.
+        database_labels: `(n, n_labels)` CSR float32, those of the documents that are searched.
         pairs: `(n_pairs, 2)` int64, the named documents.
         similar: `(n_pairs,)` bool, what was said of them.
     """
 
     queries: NDArray[np.int64]
-    relevant: csr_matrix
+    labels: csr_matrix
+    database_labels: csr_matrix
     pairs: NDArray[np.int64]
     similar: NDArray[np.bool_]
 
@@ -49,15 +52,21 @@ class Questions:
             queries: rows of held-out documents.
             database: rows of documents that are searched.
         """
-        relevant = csr_matrix(said.labels[queries] @ said.labels[database].T)
-        has_some = np.diff(relevant.indptr) > 0
+        labels, database_labels = said.labels[queries], said.labels[database]
+        occurs = np.asarray(database_labels.sum(axis=0)).ravel()  # (n_labels,)
+        has_some = labels @ occurs > 0
         named = coo_matrix(said.pairs)
         is_learned_from = np.zeros(said.pairs.shape[0], dtype=bool)
         is_learned_from[parts.train] = True
         is_new = (named.row < named.col) & ~(is_learned_from[named.row] & is_learned_from[named.col])
         kept = np.flatnonzero(is_new)[:MAX_PAIRS]
         pairs = np.stack([named.row[kept], named.col[kept]], axis=1).astype(np.int64)
-        return cls(np.flatnonzero(has_some), relevant[has_some], pairs, named.data[kept] > 0)
+        return cls(np.flatnonzero(has_some), labels[has_some], database_labels, pairs, named.data[kept] > 0)
+
+    @property
+    def n_asked(self) -> dict[str, int]:
+        """How many questions there are by "label" and by "pairs"."""
+        return {"label": len(self.queries), "pairs": len(self.pairs)}
 
     @property
     def named(self) -> NDArray[np.int64]:
@@ -82,11 +91,13 @@ class Questions:
 
     def _label_shares(self, asked: Codes, stored: Codes, shortlist: int) -> NDArray[np.float64]:
         """Expected share of the shortlist that shares a label with each query, ties random: `(n_queries,)`."""
-        shares = np.empty(len(asked))
+        shares, by_label = np.empty(len(asked)), csr_matrix(self.database_labels.T)
         for start in range(0, len(asked), _AT_ONCE):
-            for row, distances in enumerate(all_distances(asked[start : start + _AT_ONCE], stored), start):
-                relevant = self.relevant.indices[self.relevant.indptr[row] : self.relevant.indptr[row + 1]]
-                shares[row] = inclusion(distances, shortlist)[relevant].sum() / min(shortlist, len(stored))
+            part = slice(start, start + _AT_ONCE)
+            is_relevant = dense_product(self.labels[part], by_label) > 0  # (B, n)
+            for row, distances in enumerate(all_distances(asked[part], stored)):
+                found = inclusion(distances, shortlist)[is_relevant[row]].sum()
+                shares[start + row] = found / min(shortlist, len(stored))
         return shares
 
     def _pair_shares(self, named: Codes, stored: Codes) -> NDArray[np.float64]:

@@ -19,29 +19,31 @@ import structlog
 from sqlalchemy import Connection
 
 from service.config import Settings
-from service.errors import TooFewDocuments, VectorsMissing, WorseThanActive
-from service.hashing.content import Content, of_model
+from service.errors import TooFewDocuments, VectorsMissing
 from service.hashing.digest import digest_of
-from service.hashing.embedding_models import FIRST
 from service.hashing.function import HashFunction
-from service.store import codes, collections, deletion, documents, embedding_models, jobs, nodes, spaces, words
+from service.store import codes, collections, deletion, documents, embedding_models, jobs, nodes, spaces, upkeep, words
 from service.store.collections import Collection
 from service.store.database import Database
 from service.store.jobs import Job
 from service.store.leases import ReportProgress
 from service.store.promotion import Promotion
 from service.store.spaces import CodeSpace
+from service.store.upkeep import label_of
 from training.config import TrainingConfig
+from training.data.supervision import Supervision
 from training.encode import encode_all
-from training.evaluate import Report, evaluate
+from training.evaluate import evaluate, questions_of
 from training.fit.fit import fit
 from training.fit.run import Epoch
+from training.gate import check_can_judge, check_not_worse, figure_of
+from training.sample import Sample
 from training.width import Width, choose_width
 
 log = structlog.get_logger(__name__)
 
-JUDGED_BY = {"topics": "topic", "both": "both", "nearest": "recall"}
-"""The figure of a report that the gate looks at, by the aim of the training."""
+_NO_TRAINING_OPTIONS = ("force", "model", "supervise", "judge")
+"""Parameters of the job that are not for the training itself."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,8 @@ class Retrain:
         database: database of the collection, its spaces and jobs.
         settings: sample size, timeouts, folder for checkpoints.
         job: the retrain job; its `params` are options of `TrainingConfig`, `model`, the name of the embedding model
-            whose vectors are learned from, and `force`, which skips the gate and leaves out documents without such a
-            vector.
+            whose vectors are learned from, `supervise`, what of what people said is learned, `judge`, what the gate
+            goes by, and `force`, which skips the gate and leaves out documents without such a vector.
         report_progress: called with the progress; may raise (cancelled, lease lost) to stop the run.
     """
 
@@ -97,7 +99,7 @@ class Retrain:
         return bool(self.job.params.get("force"))
 
     def _config(self, collection: Collection) -> TrainingConfig:
-        options = {name: value for name, value in self.job.params.items() if name not in ("force", "model")}
+        options = {name: value for name, value in self.job.params.items() if name not in _NO_TRAINING_OPTIONS}
         with self.database.read() as connection:
             language = words.get(connection, collection.id)[0].language
         defaults = {"device": self.settings.device, "language": language}
@@ -140,28 +142,50 @@ class Retrain:
             return spaces.active(connection, collection.id).model
         return embedding_models.get(connection, collection, name).number
 
-    def _sample(self, space: CodeSpace, config: TrainingConfig) -> tuple[list[Content], list[str]]:
-        """Documents to learn from: what the space encodes of them, and their ids."""
-        n, model = self.settings.train_sample, None if space.model == FIRST else space.model
+    def _sample(self, space: CodeSpace, config: TrainingConfig) -> Sample:
+        """Documents to learn from; with pairs, if these are learned or judged by."""
+        judge, supervise = self._judge(space), self.job.params.get("supervise", {})
+        with_pairs = judge == "pairs" or bool(supervise.get("pairs"))
         with self.database.read() as connection:
-            sample = documents.sample(connection, space.collection_id, n, config.seed, model)
-        contents = [(of_model(document.content, space.model), document.id) for document in sample]
-        found = [(content, id) for content, id in contents if content is not None]
-        return [content for content, _ in found], [id for _, id in found]
+            return Sample.read(connection, space, self.settings.train_sample, config.seed, with_pairs=with_pairs)
+
+    def _judge(self, space: CodeSpace) -> str:
+        """What the gate goes by: as the job says, else as the collection does."""
+        with self.database.read() as connection:
+            judge: str = self.job.params.get("judge") or upkeep.get(connection, space.collection_id).judge
+        return judge
+
+    def _supervision(self, sample: Sample) -> Supervision | None:
+        """What is to be learned of what people said; None if the job does not ask for it."""
+        asked = self.job.params.get("supervise")
+        if asked is None:
+            return None
+        return (sample if asked.get("pairs") else replace(sample, pairs=[])).said(asked.get("field"))
 
     def _train(self, collection: Collection, space: CodeSpace, config: TrainingConfig) -> CodeSpace:
         """training -> encoding: learn a hash function from a sample and store it."""
         self.report_progress({"stage": "training"})
-        contents, ids = self._sample(space, config)
-        if len(contents) < self.settings.min_train_documents:
-            raise TooFewDocuments(collection.name, self.settings.min_train_documents, len(contents))
+        sample, judge = self._sample(space, config), self._judge(space)
+        if len(sample.ids) < self.settings.min_train_documents:
+            raise TooFewDocuments(collection.name, self.settings.min_train_documents, len(sample.ids))
+        if not self._is_forced:
+            check_can_judge(judge, questions_of(sample.said(label_of(judge)), sample.ids))
+        supervision = self._supervision(sample)
         folder = self.settings.data_dir / "checkpoints" / self.job.id
 
         def each_epoch(epoch: Epoch) -> None:
             reported = {name: value for name, value in asdict(epoch).items() if name != "parts"}
             self.report_progress({"stage": "training", **reported})
 
-        result = fit(contents, ids, config, progress=each_epoch, cancelled=self._is_cancelled, checkpoint_dir=folder)
+        result = fit(
+            sample.contents,
+            sample.ids,
+            config,
+            progress=each_epoch,
+            cancelled=self._is_cancelled,
+            checkpoint_dir=folder,
+            supervision=supervision,
+        )
         content = result.function.to_bytes()
         learned = {
             "width": asdict(self._width(collection)),
@@ -173,6 +197,8 @@ class Retrain:
             "choice": None if result.choice is None else asdict(result.choice),
             "is_binary": result.is_binary,
         }
+        if (learned_from := result.supervision) is not None:
+            learned["supervise"] = {"n_labelled": learned_from.n_labelled, "n_pairs": learned_from.n_pairs}
         with self.database.write() as connection:
             spaces.put_function(connection, content, digest_of(content))
             spaces.set_digest(connection, space.id, digest_of(content))
@@ -211,27 +237,32 @@ class Retrain:
     def _evaluate(self, collection: Collection, space: CodeSpace, config: TrainingConfig) -> CodeSpace:
         """evaluating -> ready: report the quality, and refuse a space that is worse than the active one."""
         self.report_progress({"stage": "evaluating"})
-        contents, ids = self._sample(space, config)
+        sample, judge = self._sample(space, config), self._judge(space)
+        said = sample.said(label_of(judge))
+        if not self._is_forced:  # as before the training: documents may be gone
+            check_can_judge(judge, questions_of(said, sample.ids))
         with self.database.read() as connection:
             active = spaces.active(connection, collection.id)
         learned = space.report or {}
         trained = learned.get("training", {})
         report = evaluate(
             self._function(space),
-            contents,
-            ids,
+            sample.contents,
+            sample.ids,
             others={"active": self._function(active)} if active.model == space.model else {},
             reconstruction_loss=trained.get("held_out_loss"),
             is_binary=bool(trained.get("is_binary")),
             agreement=(trained.get("choice") or {}).get("agreement"),
+            said=said,
         )
         self.report_progress({"stage": "evaluating", "advice": [asdict(one) for one in report.advice]})
-        whole = {**learned, **asdict(report), "active_version": active.version}
+        whole = {**learned, **asdict(report), "active_version": active.version, "judge": judge}
         with self.database.write() as connection:
             spaces.set_report(connection, space.id, whole)
         if not self._is_forced and active.model == space.model:  # codes of other vectors find other neighbors
             output = "reals" if collection.kind == "embedding" else "counts"
-            check_not_worse(report, active.version, config.resolved_for(output).get("aim", "both"))
+            aim = config.resolved_for(output).get("aim", "both")
+            check_not_worse(report, active.version, figure_of(judge, aim))
         with self.database.write() as connection:
             return spaces.move(connection, space.id, "ready")
 
@@ -263,34 +294,3 @@ class Retrain:
             before = spaces.rollback_target(connection, space.collection_id)
             alive = nodes.live(connection)
         return sum({space.id, before.id} <= node.applied.keys() for node in alive)
-
-
-def check_not_worse(report: Report, active_version: int, aim: str) -> None:
-    """Check that a new space finds no less of what it is for than the active one, as far as the queries can tell.
-
-    Raises:
-        WorseThanActive: nearly all bootstrap samples of the queries say that it finds less.
-    """
-    figure = JUDGED_BY[aim]
-    gain = report.gain["active"][figure]
-    if gain.high >= 0:
-        return
-    ours, theirs = (_shown(report, name, figure) for name in ("this", "active"))
-    raise WorseThanActive(
-        f"the new codes find {ours} of {_WHAT[figure]} of {report.n_queries:,} held-out documents among the "
-        f"{report.shortlist} nearest, those of the active version {active_version} find {theirs} "
-        f"(95 % of bootstrap samples: {gain.low:+.3f} to {gain.high:+.3f}); retrain with other options "
-        "(docs/models.md) or on more documents, or with force to promote all the same"
-    )
-
-
-_WHAT = {
-    "recall": "the 10 true nearest",
-    "topic": "the documents of the same topic",
-    "both": "the true nearest and of the documents of the same topic, on average,",
-}
-
-
-def _shown(report: Report, name: str, figure: str) -> str:
-    figures = {"recall": report.recall[name], "topic": report.topic[name]}
-    return f"{figures.get(figure, sum(figures.values()) / 2):.3f}"

@@ -13,9 +13,10 @@ from service.hashing.digest import digest_of
 from service.hashing.embedding_models import EmbeddingModels
 from service.hashing.vectors import VectorSettings
 from service.index.replicas import Follower
-from service.store import collections, deletion, embedding_models, spaces, words
+from service.store import collections, deletion, embedding_models, spaces, upkeep, words
 from service.store.collections import Collection
 from service.store.database import Database
+from service.store.upkeep import Upkeep
 from service.store.words import WordSettings
 from service.threads import run_in_thread, run_read
 
@@ -49,6 +50,17 @@ class WordChanges:
             raise InvalidInput(
                 f"{next(iter(self.given))} is not for a collection of kind image: pictures have no words"
             )
+
+
+@dataclass(frozen=True)
+class UpkeepChanges:
+    """What of the upkeep of a collection is to change; None leaves it as it is."""
+
+    judge: str | None = None
+
+    def applied_to(self, upkeep: Upkeep) -> Upkeep:
+        """The settings with these changes."""
+        return replace(upkeep, **{name: value for name, value in vars(self).items() if value is not None})
 
 
 class CollectionWriter:
@@ -115,8 +127,10 @@ class CollectionWriter:
                 words.put(connection, collection.id, wanted)
         return collection, created
 
-    async def change(self, name: str, changes: WordChanges) -> None:
-        """Change how words are found. Another language has the words read anew, while the old ones answer.
+    async def change(self, name: str, changes: WordChanges, upkeep: UpkeepChanges | None = None) -> None:
+        """Change how words are found, and how the collection is kept good.
+
+        Another language has the words read anew, while the old ones answer.
 
         Raises:
             NotFound: there is no such collection.
@@ -126,15 +140,18 @@ class CollectionWriter:
         collection = await get_collection(self.database, name)
         if collection.kind == "image":
             changes.refuse_for_images()
-        await run_in_thread(self._change, collection.id, changes)
+        await run_in_thread(self._change, collection.id, changes, upkeep or UpkeepChanges())
         self.follower.wake()
 
-    def _change(self, collection_id: int, changes: WordChanges) -> None:
+    def _change(self, collection_id: int, changes: WordChanges, upkeep_changes: UpkeepChanges) -> None:
         with self.database.write() as connection:
             settings, _ = words.lock(connection, collection_id)
             wanted = changes.applied_to(settings)
             if wanted != settings:
                 words.put(connection, collection_id, wanted)
+            kept = upkeep.lock(connection, collection_id)
+            if (wanted_upkeep := upkeep_changes.applied_to(kept)) != kept:
+                upkeep.put(connection, collection_id, wanted_upkeep)
 
     async def drop(self, name: str) -> None:
         """Drop a collection: its name is free at once, and a job deletes everything that it had.

@@ -15,7 +15,7 @@ from service.hashing.codes import Codes
 from service.hashing.content import Contents
 from service.index.replicas import Follower
 from service.ingest.collections import get_collection
-from service.store import codes, collections, documents, embedding_models, jobs, spaces
+from service.store import codes, collections, documents, embedding_models, jobs, pairs, spaces
 from service.store.collections import Collection
 from service.store.database import Database
 from service.store.idempotency import Conclude
@@ -68,9 +68,25 @@ class SpaceWriter:
             collection = collections.get(connection, name)
             check_kind(params, collection.kind)
             n_documents = self._n_trainable(connection, collection, params.get("model"))
+            self._check_supervision(connection, collection, params)
         if n_documents < self.settings.min_train_documents:
             raise TooFewDocuments(name, self.settings.min_train_documents, n_documents)
         return self._enqueue(collection, "retrain", params, conclude)
+
+    def _check_supervision(self, connection: Connection, collection: Collection, params: dict[str, Any]) -> None:
+        """Refuse supervision that no training can learn from.
+
+        Raises:
+            InvalidInput: the variant does not learn it, or there are no pairs.
+        """
+        supervise = params.get("supervise")
+        if supervise is None:
+            return
+        variant = params.get("variant", "neighbor")
+        if variant != "neighbor":
+            raise _invalid_supervise(f"supervise needs variant 'neighbor', got {variant!r}")
+        if supervise.get("pairs") and not pairs.count(connection, collection.id):
+            raise _invalid_supervise("supervise.pairs needs pairs of the collection, there are none")
 
     def _n_trainable(self, connection: Connection, collection: Collection, model: str | None) -> int:
         """How many documents a training has to learn from."""
@@ -215,3 +231,7 @@ class SpaceWriter:
             if conclude is not None:
                 conclude(connection, job)
             return job
+
+
+def _invalid_supervise(rule: str) -> InvalidInput:
+    return InvalidInput(rule, [{"where": "body.supervise", "rule": rule}])

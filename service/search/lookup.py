@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from service.hashing.embedding_models import EmbeddingModels
-from service.store import collections, documents, embedding_models, expiry, imports, jobs, spaces, words
+from service.store import collections, documents, embedding_models, expiry, imports, jobs, spaces, upkeep, words
 from service.store.collections import Collection
 from service.store.database import Database
 from service.store.documents import Document
@@ -14,6 +14,7 @@ from service.store.embedding_models import ModelCoverage
 from service.store.imports import RefusedLine
 from service.store.jobs import Backlog, Job
 from service.store.spaces import CodeSpace
+from service.store.upkeep import Upkeep
 from service.store.words import WordSettings
 from service.threads import run_in_thread, run_read
 
@@ -28,6 +29,7 @@ class CollectionSummary:
     n_documents: int
     active_space: CodeSpace
     words: WordSettings
+    upkeep: Upkeep
 
 
 class Lookup:
@@ -50,7 +52,8 @@ class Lookup:
                 if collection.has_expired:
                     n_documents -= len(expiry.expired_keys(connection, collection.id))
                 settings, _ = words.get(connection, collection.id)
-                return CollectionSummary(collection, n_documents, spaces.active(connection, collection.id), settings)
+                active, kept = spaces.active(connection, collection.id), upkeep.get(connection, collection.id)
+                return CollectionSummary(collection, n_documents, active, settings, kept)
 
         return await run_in_thread(read)
 

@@ -14,12 +14,7 @@ from service.store import schema
 TABLE = schema.collections
 
 JUDGE_PATTERN = r"^(aim|neighbors|topics|both|pairs|label:.{1,200})$"
-JUDGE_RULE = (
-    "What new codes must not be worse at than the active ones, held-out documents asking. `aim`: what they were "
-    "trained for; `neighbors`: the true nearest by features; `topics`: documents of the same topic; `both`: the mean "
-    "of these two; `label:FIELD`: documents with the same value of that metadata field; `pairs`: the pairs that people "
-    "named."
-)
+JUDGE_RULE = "What new codes are compared with the active ones by: aim, neighbors, topics, both, pairs or label:FIELD."
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +22,9 @@ class Upkeep:
     """How a collection is kept good.
 
     Attributes:
-        judge: what new codes are compared with the active ones by; see `JUDGE_RULE`.
+        judge: what new codes must not be worse at than the active ones. `aim`: what they were trained for;
+            `neighbors`: the true nearest by features; `topics`: documents of the same topic; `both`: the mean of these
+            two; `label:FIELD`: documents with the same value of that metadata field; `pairs`: what people said.
     """
 
     judge: str = "aim"

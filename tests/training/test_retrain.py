@@ -12,11 +12,13 @@ from service.hashing.content import Text
 from service.hashing.digest import digest_of
 from service.hashing.function import HashFunction
 from service.hashing.untrained import untrained_hash_function
-from service.store import codes, collections, documents, jobs, nodes, spaces
+from service.store import codes, collections, documents, jobs, nodes, pairs, spaces, upkeep
 from service.store.collections import Collection
 from service.store.database import Database
 from service.store.documents import NewDocument
 from service.store.jobs import Job
+from service.store.pairs import Pair
+from service.store.upkeep import Upkeep
 from service.training_options import VARIANTS
 from tests.conftest import n_codes
 from tests.flows.corpus import documents as texts
@@ -49,7 +51,7 @@ def collection(database: Database) -> Collection:
 
 def add(database: Database, collection: Collection, n: int, start: int = 0) -> None:
     with database.lane(collection.id) as lane:
-        documents.put(lane, [NewDocument(d["id"], Text(d["text"]), {}) for d in texts(n, start)])
+        documents.put(lane, [NewDocument(d["id"], Text(d["text"]), d["metadata"]) for d in texts(n, start)])
 
 
 def claimed(database: Database, collection: Collection, params: Mapping[str, Any]) -> Job:
@@ -158,6 +160,54 @@ def test_a_space_that_is_better_than_the_active_one_passes_without_force(
     refused = retrain(database, settings_here, collection, **POOR)
     assert "those of the active version 3 find" in str(refused.error)
     assert states(database, collection) == ["failed", "active", "retired", "retired"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "option", "says"),
+    [
+        ("label:subject", None, "of documents with the same label"),
+        ("pairs", "topics", "of the documents of the same topic"),
+        ("aim", "neighbors", "of the 10 true nearest"),
+    ],
+)
+def test_the_gate_goes_by_what_the_retrain_says_or_else_the_collection(
+    database: Database, settings_here: Settings, collection: Collection, setting: str, option: str | None, says: str
+) -> None:
+    with database.write() as connection:
+        upkeep.put(connection, collection.id, Upkeep(judge=setting))
+    refused = retrain(database, settings_here, collection, **POOR, **({"judge": option} if option else {}))
+    assert says in str(refused.error)
+
+
+@pytest.mark.parametrize(
+    ("judge", "needs"),
+    [("pairs", "at least 10 pairs of which one document"), ("label:none", "held-out documents with a value of 'none'")],
+)
+def test_what_cannot_be_judged_is_not_trained_unless_forced(
+    database: Database, settings_here: Settings, collection: Collection, judge: str, needs: str
+) -> None:
+    refused = retrain(database, settings_here, collection, judge=judge)
+    assert needs in str(refused.error)
+    with database.read() as connection:
+        assert spaces.list(connection, collection.id)[0].digest is None
+    assert retrain(database, settings_here, collection, judge=judge, force=True).state == "succeeded"
+
+
+def test_a_retrain_learns_labels_and_pairs_if_it_is_told_to(
+    database: Database, settings_here: Settings, collection: Collection
+) -> None:
+    with database.write() as connection:
+        pairs.put(connection, collection.id, [Pair.of(f"d{i}", f"d{i + 1}", i % 2 == 0) for i in range(0, 200, 2)])
+    options = {"variant": "neighbor", "rarity": 1, "force": True}
+    for supervise in ({"field": "subject"}, {"pairs": True}, {"field": "subject", "pairs": True}):
+        assert retrain(database, settings_here, collection, **options, supervise=supervise).state == "succeeded"
+        with database.read() as connection:
+            report = spaces.active(connection, collection.id).report or {}
+        learned = report["training"]["supervise"]
+        assert (learned["n_labelled"] > 200) == ("field" in supervise)
+        assert (learned["n_pairs"] > 50) == ("pairs" in supervise)
+    failed = retrain(database, settings_here, collection, **options, supervise={"field": "none"})
+    assert "supervise needs two of the" in str(failed.error)
 
 
 def test_documents_added_while_a_space_is_built_are_in_it_when_it_goes_live(

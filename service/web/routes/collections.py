@@ -19,11 +19,11 @@ from service.web.schemas.collections import (
     CollectionDetail,
     CollectionName,
     CollectionPage,
+    CollectionSettings,
     Columns,
     NewCollection,
     Replica,
     Words,
-    WordSettings,
 )
 from service.web.schemas.pages import Cursor, Limit
 from service.web.schemas.spaces import SpaceRef
@@ -83,15 +83,15 @@ async def get_collection(request: Request, collection: CollectionName) -> Collec
 
 @router.patch(
     "/{collection}",
-    summary="Change how words are found",
+    summary="Change a collection",
     response_model_exclude_unset=True,
     responses=problem_responses(400, 404),
 )
 @needs("admin")
-async def patch_collection(request: Request, collection: CollectionName, body: WordSettings) -> CollectionDetail:
+async def patch_collection(request: Request, collection: CollectionName, body: CollectionSettings) -> CollectionDetail:
     """Changes what is given. Another language has the words read anew in the background, while the old ones answer."""
     services = services_of(request)
-    await services.collections.change(collection, body.changes())
+    await services.collections.change(collection, body.changes(), body.upkeep())
     return _detail(services, await services.lookup.collection(collection))
 
 
@@ -128,6 +128,7 @@ def _detail(services: Services, summary: CollectionSummary) -> CollectionDetail:
             n_fields=None if words is None else words.columns.n_fields,
             memory_bytes=None if words is None else words.columns.memory_bytes,
         ),
+        judge=summary.upkeep.judge,
     )
 
 

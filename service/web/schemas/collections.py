@@ -13,7 +13,8 @@ from service.errors import InvalidInput
 from service.hashing.codes import BITS_STEP, MAX_BITS, MIN_BITS
 from service.hashing.content import Kind
 from service.hashing.vectors import MAX_DIMS, Keep, Metric, VectorSettings
-from service.ingest.collections import WordChanges
+from service.ingest.collections import UpkeepChanges, WordChanges
+from service.store.upkeep import JUDGE_PATTERN, JUDGE_RULE
 from service.web.schemas.pages import NEXT_CURSOR
 from service.web.schemas.request_body import RequestBody
 from service.web.schemas.spaces import SpaceRef
@@ -59,6 +60,16 @@ class WordSettings(RequestBody):
         """What of the settings changes."""
         synonyms = None if self.synonyms is None else tuple(map(tuple, self.synonyms))
         return WordChanges(self.language, self.k1, self.b, self.title_weight, synonyms)
+
+
+class CollectionSettings(WordSettings):
+    """What of a collection can change; what is left out stays as it is."""
+
+    judge: str | None = Field(None, pattern=JUDGE_PATTERN, description=JUDGE_RULE)
+
+    def upkeep(self) -> UpkeepChanges:
+        """What of the upkeep changes."""
+        return UpkeepChanges(self.judge)
 
 
 class NewCollection(WordSettings):
@@ -163,6 +174,7 @@ class CollectionDetail(Collection):
     replica: Replica
     words: Words
     columns: Columns
+    judge: str = Field(description=JUDGE_RULE)
 
 
 class CollectionPage(BaseModel):

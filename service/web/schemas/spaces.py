@@ -6,9 +6,18 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import Path
-from pydantic import BaseModel, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 from service.hashing.codes import BITS_STEP, MAX_BITS, MIN_BITS
+from service.store.upkeep import JUDGE_PATTERN, JUDGE_RULE
 from service.training_options import TrainingOptions, refusal
 from service.web.schemas.request_body import RequestBody
 
@@ -62,6 +71,32 @@ class CodeSpacePage(BaseModel):
     next_cursor: str | None
 
 
+class Supervise(RequestBody):
+    """What a training learns of what people said; documents that are held out keep theirs to themselves."""
+
+    field: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="Documents with the same value of this metadata are alike.",
+    )
+    pairs: bool = Field(False, description="Pairs that were put are alike or not, as was said.")
+
+
+def _supervise(given: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    """Refuse what is no `Supervise`, and one that asks for nothing, with one message."""
+    try:
+        supervise: Supervise = check(given)
+        if supervise.field is None and not supervise.pairs:
+            raise ValueError
+    except ValueError:
+        raise ValueError(
+            "supervise must be an object with `field`, the name of a metadata field of up to 200 characters, with "
+            f"`pairs` true, or with both, got {str(given)[:80]}"
+        ) from None
+    return supervise
+
+
 class Retrain(TrainingOptions):
     """Options of the training, each with a default: docs/models.md explains them."""
 
@@ -80,6 +115,13 @@ class Retrain(TrainingOptions):
         None,
         description="Width of the new codes; auto: from the number of documents, and from how many of them share a "
         "code now; left out: that of the active codes.",
+    )
+
+    supervise: Annotated[Supervise, WrapValidator(_supervise)] | None = Field(
+        None, description="What people said of documents, for codes to learn: labels, named pairs or both (neighbor)."
+    )
+    judge: Annotated[str, Field(pattern=JUDGE_PATTERN, description=JUDGE_RULE)] | None = Field(
+        None, description=f"{JUDGE_RULE} As the collection says if not given."
     )
 
     @model_validator(mode="wrap")

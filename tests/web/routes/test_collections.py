@@ -190,6 +190,15 @@ def test_a_patch_changes_what_it_names_and_leaves_the_rest(client: TestClient) -
         assert settings_of(client, "docs") == expected
 
 
+def test_a_patch_changes_what_codes_are_judged_by(client: TestClient) -> None:
+    client.put("/v1/collections/docs")
+    assert client.get("/v1/collections/docs").json()["judge"] == "aim"
+    for judge in ("label:group", "pairs", "neighbors"):
+        assert client.patch("/v1/collections/docs", json={"judge": judge}).json()["judge"] == judge
+        assert client.patch("/v1/collections/docs", json={"b": 0.5}).json()["judge"] == judge
+    refused(client.patch("/v1/collections/docs", json={"judge": "label:"}), 422, "invalid-input")
+
+
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
 @pytest.mark.parametrize(("name", "value"), BAD_SETTINGS)
 def test_a_bad_word_setting_is_refused_by_its_name(lite: TestClient, method: str, name: str, value: object) -> None:

@@ -85,6 +85,20 @@ def test_a_retrain_of_too_few_documents_is_refused_with_the_number_that_is_neede
             for n_bits, shown in ((33, "33"), (512, "512"), ("many", '"many"'))
         ),
         ({"image_size": 8}, "body.image_size", "image_size is an option of kind image, got kind text"),
+        *(
+            ({"supervise": supervise}, "body.supervise", "supervise must be an object with `field`, the name of")
+            for supervise in ("group", {}, {"field": ""}, {"field": "group", "more": 1}, {"pairs": False}, [])
+        ),
+        ({"supervise": {"pairs": True}}, "body.supervise", "supervise.pairs needs pairs of the collection"),
+        (
+            {"supervise": {"field": "group"}, "variant": "sparse"},
+            "body.supervise",
+            "supervise needs variant 'neighbor', got 'sparse'",
+        ),
+        *(
+            ({"judge": judge}, "body.judge", "judge must be aim, neighbors, topics, both, pairs or label:FIELD, got")
+            for judge in ("recall", "label:", "neighbors ", 3)
+        ),
         ({"model": 3}, "body.model", "model must be a text of at most 64 characters, got 3"),
         ({"force": "perhaps"}, "body.force", 'force must be true or false, got "perhaps"'),
     ],
@@ -104,7 +118,10 @@ def test_a_wrong_option_is_refused_at_the_call_and_nothing_is_queued(
 
 def test_the_openapi_document_lists_the_options_of_a_retrain_with_their_ranges(texts: TestClient) -> None:
     schema = texts.get("/openapi.json").json()["components"]["schemas"]["Retrain"]
-    assert schema["properties"].keys() == {*TrainingOptions.model_fields, "force", "n_bits", "model"}
+    assert schema["properties"].keys() == {
+        *TrainingOptions.model_fields,
+        *("force", "n_bits", "model", "supervise", "judge"),
+    }
     assert schema["additionalProperties"] is False
     assert all(described["description"] for described in schema["properties"].values())
     epochs = schema["properties"]["epochs"]["anyOf"][0]
