@@ -18,6 +18,7 @@ from service.ingest.documents import DocumentWriter
 from service.ingest.idempotency import IdempotentCalls
 from service.ingest.imports import ImportWriter
 from service.ingest.pairs import PairWriter
+from service.ingest.quality import QualityReports
 from service.ingest.spaces import SpaceWriter
 from service.ingest.vectors import VectorWriter
 from service.search.bits import BitDescriptions
@@ -46,6 +47,7 @@ class Services:
         documents: puts and deletes documents.
         vectors: puts vectors of further embedding models to documents.
         pairs: keeps what people said of pairs of documents.
+        quality: has code spaces judged, and reads the reports.
         spaces: retrains, promotes and rolls back.
         lookup: reads what is stored.
         listing: lists documents by their metadata.
@@ -66,6 +68,7 @@ class Services:
     documents: DocumentWriter
     vectors: VectorWriter
     pairs: PairWriter
+    quality: QualityReports
     spaces: SpaceWriter
     lookup: Lookup
     listing: Listing
@@ -110,6 +113,7 @@ class Services:
             DocumentWriter(database, encoder, follower, settings),
             VectorWriter(database, encoder, follower, settings),
             PairWriter(database),
+            QualityReports(database, settings),
             SpaceWriter(database, encoder, follower, settings),
             Lookup(database),
             Listing(database, follower, settings),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from service.config import Settings
@@ -50,7 +51,16 @@ def kinds(database: Database, settings: Settings) -> dict[str, Run]:
         ended = {"stage": space.state, "advice": advice} | ({"uncovered": uncovered} if uncovered else {})
         return ended | ({"version": space.version} if space.state == "active" else {})
 
-    return {"retrain": retrain}
+    def quality(job: Job, report: ReportProgress) -> Mapping[str, Any]:
+        import torch
+
+        from training.quality import judge
+
+        torch.set_num_threads(settings.train_threads or os.cpu_count() or 1)
+        found = judge(database, settings, job, report)
+        return {"stage": "done", "advice": [asdict(one) for one in found.advice]}
+
+    return {"retrain": retrain, "quality": quality}
 
 
 def run_job(database: Database, settings: Settings, job: Job, worker: str, stopping: threading.Event) -> None:

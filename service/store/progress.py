@@ -92,3 +92,10 @@ class ImportProgress(TypedDict, total=False):
     stored: Annotated[int, Field(description="Documents that were put; of lines of the same id, each may count.")]
     created: Annotated[int, Field(description="Those of them whose id was new.")]
     refused: Annotated[int, Field(description="Lines that are not stored; `/v1/jobs/{job}/errors` says why.")]
+
+
+class QualityProgress(TypedDict, total=False):
+    """How far the judging of a code space is."""
+
+    stage: Literal["reading", "judging", "done"]
+    advice: Annotated[list[Advice], Field(description="What to know of the codes, and what to do.")]

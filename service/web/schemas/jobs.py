@@ -14,6 +14,7 @@ from service.store.progress import (
     DuplicatesProgress,
     ImportProgress,
     PromotionProgress,
+    QualityProgress,
     RetrainProgress,
 )
 
@@ -86,8 +87,15 @@ class RefusedImportLine(BaseModel):
     beginning: str = Field(description="Its first characters.")
 
 
+class QualityJob(_Job):
+    """The judging of a code space."""
+
+    kind: Literal["quality"]
+    progress: QualityProgress
+
+
 Job = Annotated[
-    RetrainJob | PromotionJob | DeletionJob | DocumentDeletionJob | DuplicatesJob | ImportJob,
+    RetrainJob | PromotionJob | DeletionJob | DocumentDeletionJob | DuplicatesJob | ImportJob | QualityJob,
     Field(discriminator="kind"),
 ]
 """Something that is done in the background; `kind` says what, and what `progress` holds."""
