@@ -27,6 +27,7 @@ from service.search.duplicates import Duplicates
 from service.search.export import Exporter
 from service.search.listing import Listing
 from service.search.lookup import Lookup
+from service.search.preview import Previews
 from service.search.search import Search
 from service.store import spaces
 from service.store.database import Database
@@ -58,6 +59,7 @@ class Services:
         idempotency: keeps the answers of calls that may be sent again.
         exporter: reads whole collections.
         imports: receives what is to be imported.
+        previews: compares the answers of code spaces.
     """
 
     settings: Settings
@@ -79,6 +81,7 @@ class Services:
     idempotency: IdempotentCalls
     exporter: Exporter
     imports: ImportWriter
+    previews: Previews
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -124,6 +127,7 @@ class Services:
             IdempotentCalls(database),
             Exporter(database),
             ImportWriter(database, settings),
+            Previews(database),
         )
 
     def start(self) -> None:

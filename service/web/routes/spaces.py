@@ -20,7 +20,15 @@ from service.web.response_json import json_response
 from service.web.routes.jobs import ACCEPTED, accepted
 from service.web.schemas.collections import CollectionName
 from service.web.schemas.jobs import Job
-from service.web.schemas.spaces import Activation, CodeSpace, CodeSpacePage, Retrain, Version
+from service.web.schemas.spaces import (
+    Activation,
+    CodeSpace,
+    CodeSpacePage,
+    PreviewSize,
+    Retrain,
+    SpacePreview,
+    Version,
+)
 
 ActivationBody = Annotated[Activation | None, Body()]
 
@@ -59,6 +67,14 @@ async def list_spaces(request: Request, collection: CollectionName) -> CodeSpace
     lookup = services_of(request).lookup
     stored, models = await lookup.spaces(collection), await lookup.models(collection)
     return CodeSpacePage(items=[_space(space, models) for space in stored], next_cursor=None)
+
+
+@router.get("/spaces/{version}/preview", summary="Preview a promotion", responses=problem_responses(409))
+@needs("read")
+async def preview(request: Request, collection: CollectionName, version: Version, n: PreviewSize = 100) -> SpacePreview:
+    """How the ten nearest of a sample of documents would change if that code space became the active one."""
+    found = await services_of(request).previews.preview(collection, version, n)
+    return SpacePreview.model_validate(found, from_attributes=True)
 
 
 @router.post(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from fastapi import Path
+from fastapi import Path, Query
 from pydantic import (
     BaseModel,
     Field,
@@ -69,6 +69,31 @@ class CodeSpacePage(BaseModel):
 
     items: list[CodeSpace]
     next_cursor: str | None
+
+
+PreviewSize = Annotated[int, Query(ge=1, le=200, description="Documents of the sample.")]
+
+
+class ChangedAnswer(BaseModel):
+    """A document whose nearest would change."""
+
+    id: str
+    overlap: int = Field(description="How many of its nearest stay among them.")
+    leave: list[str] = Field(description="Those that would not be among them any more, the nearest first.")
+    come: list[str] = Field(description="Those that would be new, the nearest first.")
+
+
+class SpacePreview(BaseModel):
+    """How answers would change if a code space became the active one."""
+
+    version: int
+    active_version: int
+    n_documents: int = Field(description="Documents of the sample that have a code in both spaces.")
+    n_searched: int = Field(description="Documents with a code in both, among which the nearest were looked for.")
+    k: int = Field(description="How many nearest were compared: 10, or as many as there are.")
+    overlap: float = Field(description="Mean share of the nearest that are the same.")
+    histogram: list[int] = Field(description="Documents of which 0, 1, ... k of the nearest are the same.")
+    worst: list[ChangedAnswer] = Field(description="At most 10 documents with the least overlap.")
 
 
 class Supervise(RequestBody):

@@ -57,6 +57,14 @@ def test_a_retrain_is_queued_as_a_job_and_a_second_one_names_it(texts: TestClien
     assert refused(texts.post(f"{TEXTS}/retrain"), 409, "retrain-running")["job_id"] == job["id"]
 
 
+def test_a_promotion_can_be_previewed(texts: TestClient) -> None:
+    found = texts.get(f"{TEXTS}/spaces/1/preview", params={"n": 5}).json()
+    assert (found["version"], found["active_version"], found["n_documents"], found["overlap"]) == (1, 1, 5, 1.0)
+    assert found["histogram"][10] == 5
+    refused(texts.get(f"{TEXTS}/spaces/9/preview"), 404, "not-found")
+    refused(texts.get(f"{TEXTS}/spaces/1/preview", params={"n": 201}), 422, "invalid-input")
+
+
 def test_a_retrain_of_too_few_documents_is_refused_with_the_number_that_is_needed(client: TestClient) -> None:
     client.put(TEXTS)
     problem = refused(client.post(f"{TEXTS}/retrain"), 422, "too-few-documents")
