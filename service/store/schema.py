@@ -435,3 +435,42 @@ nodes = Table(
     Column("heartbeat_at", Instant, nullable=False),
     Column("token", Text),  # another with each heartbeat: a restored database does not hold the last
 )
+
+# One row per key of a caller that was ever made. No key itself, and no foreign keys: collections are named, so that a
+# key may be made before its collection.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Key, Identity(), primary_key=True),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("collections", JSON(none_as_null=True)),  # names; null: of all
+    Column("requests_per_minute", Integer),
+    Column("documents_per_minute", Integer),
+    Column("concurrent_searches", Integer),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Column("last_used_at", Instant),
+    Column("revoked_at", Instant),
+    sqlite_autoincrement=True,  # the id of a key is never given to another
+)
+
+# One row per call of a route for administrators, kept for some days. No foreign keys: it outlives what it names.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Key, Identity(), primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("key_id", Key),  # null: a key of the settings, or none was needed
+    Column("key_name", Text),
+    Column("address", Text),
+    Column("method", Text, nullable=False),
+    Column("route", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("collection", Text),
+    Column("status", Integer, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Index("ix_audit_at", "at"),
+    sqlite_autoincrement=True,  # a page goes on after the id where the one before ended
+)
