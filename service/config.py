@@ -33,6 +33,25 @@ class Settings(BaseSettings):
     read_key: SecretStr | None = Field(
         None, description="Second key, which may only read; if a key is set, every call needs one."
     )
+    encoder_key: SecretStr | None = Field(
+        None, description="Key that is sent to the encoder process; without it, NEARBIT_ADMIN_KEY."
+    )
+    key_requests_per_minute: int | None = Field(
+        None, ge=1, description="Most requests a minute with one key that has no limit of its own; none: any number."
+    )
+    key_documents_per_minute: int | None = Field(
+        None, ge=1, description="Most documents and vectors that such a key may put in a minute; none: any number."
+    )
+    key_concurrent_searches: int | None = Field(
+        None, ge=1, description="Most searches of such a key that run at a time; none: any number."
+    )
+    max_searches: int = Field(
+        64, ge=1, description="Most searches that one API process runs at a time; more get a 503."
+    )
+    max_puts: int = Field(
+        16, ge=1, description="Most puts of documents or vectors that one API process runs at a time; more get a 503."
+    )
+    audit_days: int = Field(90, ge=1, le=36_500, description="Days for which the calls of administrators are kept.")
     trainer: bool = Field(True, description="Start a trainer process as a child of `serve`.")
     job_runner: bool = Field(
         True,

@@ -21,13 +21,19 @@ NearbitError
 │   ├── RevisionDiffers     a document is in another revision than the caller knows
 │   ├── CallRunning         a call with the same Idempotency-Key has not ended yet
 │   ├── OtherModel          a query brings a vector of another embedding model than the active one
+│   ├── TooManyKeys         there are as many keys as a process holds in memory
 │   ├── ModelInUse          a code space or documents need the vectors of an embedding model
 │   └── VectorsMissing      documents have no vector of the embedding model that is asked for
 ├── Unauthorized            the key is missing or wrong
 ├── Forbidden               the key does not allow this call
+├── CollectionForbidden     the key is for other collections
+├── TooManyRequests         the caller asks for more than it may; try again later
+│   ├── KeyLimitReached     a limit of its key
+│   └── TooManyWrongKeys    wrong keys came from its address
 ├── Unavailable             a required component is unavailable now; try again later
 │   ├── DatabaseUnavailable the database does not respond
 │   ├── StorageFull         the disk or the database is full
+│   ├── Overloaded          this process has as much to do as it takes on
 │   ├── QueueFull           the queue of contents that wait for a code is full
 │   └── EncoderUnavailable  the encoder process does not respond
 ├── CorruptArtifact         stored bytes do not match their digest, or are not what they should be
@@ -197,6 +203,14 @@ class OtherModel(Conflict):
         self.active = active
 
 
+class TooManyKeys(Conflict):
+    """Too many keys; no more than `limit` may be valid at a time."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"there are {limit} valid keys, which is the most: revoke some first")
+        self.limit = limit
+
+
 class ModelInUse(Conflict):
     """Embedding model in use; `versions` of code spaces encode it, and `n_documents` have no other vector."""
 
@@ -236,6 +250,39 @@ class Forbidden(NearbitError):
         self.needed = needed
 
 
+class CollectionForbidden(NearbitError):
+    """Key is for other collections; `collections` are those that it is for."""
+
+    def __init__(self, collections: list[str]) -> None:
+        names = ", ".join(collections[:5]) + (", ..." if len(collections) > 5 else "")
+        super().__init__(f"the key that was sent is for these collections only: {names}")
+        self.collections = collections
+
+
+class TooManyRequests(NearbitError):
+    """Too many requests; a caller should wait `retry_after_s` seconds before it tries again."""
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class KeyLimitReached(TooManyRequests):
+    """Limit of the key reached; `limit` names it, and `allowed` is its value."""
+
+    def __init__(self, limit: str, allowed: int, retry_after_s: int) -> None:
+        super().__init__(f"the key that was sent allows {limit} = {allowed}", retry_after_s)
+        self.limit = limit
+        self.allowed = allowed
+
+
+class TooManyWrongKeys(TooManyRequests):
+    """Too many wrong keys from this address."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__("too many wrong keys came from this address", retry_after_s)
+
+
 class Unavailable(NearbitError):
     """A required component is unavailable; a caller should wait `retry_after_s` seconds before it tries again."""
 
@@ -261,6 +308,10 @@ class StorageFull(Unavailable):
     """Storage full; nothing of the request was kept."""
 
     retry_after_s = 60
+
+
+class Overloaded(Unavailable):
+    """Overloaded; this process does as much as it takes on at a time."""
 
 
 class QueueFull(Unavailable):

@@ -71,7 +71,8 @@ class EncoderClient:
     def of(cls, settings: Settings, transport: httpx2.AsyncBaseTransport | None = None) -> EncoderClient:
         """A client of the encoder process that the settings name, with the key and the limits that both have."""
         assert settings.encoder_url is not None
-        key = None if settings.admin_key is None else settings.admin_key.get_secret_value()
+        secret = settings.encoder_key or settings.admin_key
+        key = None if secret is None else secret.get_secret_value()
         return cls(settings.encoder_url, settings.encoder_timeout_s, transport, key=key, max_texts=settings.max_batch)
 
     async def encode(self, digest: str, contents: Contents) -> Encoded:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from service.hashing.embedding_models import EmbeddingModels
@@ -57,17 +57,20 @@ class Lookup:
 
         return await run_in_thread(read)
 
-    async def collections(self, after_name: str, limit: int) -> tuple[list[Collection], bool]:
+    async def collections(
+        self, after_name: str, limit: int, among: Iterable[str] | None = None
+    ) -> tuple[list[Collection], bool]:
         """A page of the collections, by name, and whether there are more after it.
 
         Args:
             after_name: where the page before ended; empty for the first page.
             limit: most collections in the page.
+            among: names of those that may be in it; None: all.
         """
 
         def read() -> list[Collection]:
             with self.database.read() as connection:
-                return collections.page(connection, after_name, limit + 1)
+                return collections.page(connection, after_name, limit + 1, among)
 
         found = await run_in_thread(read)
         return found[:limit], len(found) > limit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from service.hashing.content import Kind
 from service.hashing.vectors import VectorSettings
 from service.store import schema
 from service.store.schema import SQLITE_NOW, instant, now
-from service.store.statements import DriverQuery, insert
+from service.store.statements import DriverQuery, insert, is_one_of
 
 TABLE = schema.collections
 EXISTS = TABLE.c.dropped_at.is_(None)
@@ -102,9 +102,15 @@ def by_id(connection: Connection, id: int) -> Collection:
     return _of_row(row)
 
 
-def page(connection: Connection, after_name: str | None, limit: int) -> list[Collection]:
-    """Up to `limit` collections in the order of their names, those after `after_name` if given."""
-    rows = connection.execute(_PAGE, {"after": after_name or "", "limit": limit})
+def page(
+    connection: Connection, after_name: str | None, limit: int, among: Iterable[str] | None = None
+) -> list[Collection]:
+    """Up to `limit` collections in the order of their names: those after `after_name`, and among some, if given."""
+    parameters = {"after": after_name or "", "limit": limit}
+    if among is None:
+        rows = connection.execute(_PAGE, parameters)
+    else:
+        rows = connection.execute(_PAGE.where(is_one_of(TABLE.c.name, "among")), {**parameters, "among": list(among)})
     return [_of_row(row) for row in rows]
 
 

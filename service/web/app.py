@@ -14,13 +14,14 @@ from multiprocessing import parent_process
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.telemetry import TelemetryConfig
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.types import Scope
 
 from service import tracing
+from service.access.access import Access
 from service.config import Settings
 from service.encoding.batcher import Batcher
 from service.errors import DatabaseUnavailable
@@ -28,7 +29,7 @@ from service.index.engines import answer_meanwhile
 from service.logs import configure_logging
 from service.services import EncoderServices, Services
 from service.threads import run_in_thread
-from service.web.auth import OPEN_PATHS, Keys, needs
+from service.web.auth import caller_of, is_open, needs
 from service.web.guarded_route import SECURITY_SCHEME, security
 from service.web.metrics import RequestMetrics, metrics_folder
 from service.web.middleware import RequestMiddleware
@@ -43,6 +44,7 @@ from service.web.routes import (
     health,
     imports,
     jobs,
+    keys,
     pairs,
     quality,
     search,
@@ -88,19 +90,24 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         services = await run_in_thread(Services.open, settings)
         app.state.services = services
+        access: Access = app.state.access
+        await run_in_thread(access.start, services.database)
         services.start()
         shared = asyncio.create_task(gauges.keep_written())
-        if settings.admin_key is None:
-            log.warning("no admin key is set: requests from this machine only are served, and may do everything")
+        if access.keyring.is_open:
+            log.warning("there is no key: requests from this machine only are served, and may do everything")
         try:
             yield
         finally:
             shared.cancel()
+            await run_in_thread(access.stop)
             await services.close()
             log.info("stopped")
 
     gauges = SharedGauges(lambda: _gauges(app.state.services), metrics_folder())
-    app = _app(settings, "nearbit", lifespan, gauges, lambda: _gauges_of_installation(app.state.services))
+    app = _app(
+        settings, "nearbit", lifespan, gauges, lambda: _gauges_of_installation(app.state.services), settings.workers
+    )
     routers = (
         similar.router,  # first what is asked most: each route before it is tried, too
         search.router,
@@ -116,6 +123,7 @@ def create_app(settings: Settings) -> FastAPI:
         export.router,
         imports.router,
         jobs.router,
+        keys.router,
         health.router,
     )
     # Not `include_router`, of which FastAPI tries each route twice: once to choose the router, then in the router.
@@ -135,9 +143,12 @@ def create_encoder_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         log.info("encoder started", device=encoder.device)
+        access: Access = app.state.access
+        await run_in_thread(access.start, services.database)
         try:
             yield
         finally:
+            await run_in_thread(access.stop)
             await services.close()
 
     app = _app(settings, "nearbit encoder", lifespan, SharedGauges(lambda: _encoder_gauges(encoder), None), tuple)
@@ -174,6 +185,7 @@ def _app(
     lifespan: Callable[[FastAPI], Any],
     gauges: SharedGauges,
     of_installation: Gauges,
+    n_processes: int = 1,
 ) -> FastAPI:
     """An app with what both processes have: middleware, problems, health, metrics and offline docs."""
     app = FastAPIOffline(
@@ -186,10 +198,11 @@ def _app(
         telemetry=_telemetry(),
     )
     metrics = RequestMetrics()
+    access = app.state.access = Access(settings, n_processes)
     app.add_middleware(
         RequestMiddleware,
         metrics=metrics,
-        keys=Keys.of(settings),
+        access=access,
         max_body_bytes=settings.max_body_bytes,
         max_import_bytes=settings.max_import_bytes,
     )
@@ -205,12 +218,13 @@ def _app(
         "/metrics",
         tags=["health"],
         response_class=Response,
-        responses={200: {"content": {"text/plain": {}}}, **problem_responses(401)},
+        responses={200: {"content": {"text/plain": {}}}, **problem_responses(401, 403, 429, 503)},
         openapi_extra=security("read"),
     )
     @needs("read")
-    async def prometheus() -> Response:
+    async def prometheus(request: Request) -> Response:
         """Figures for Prometheus."""
+        caller_of(request).check_collection(None)  # labels name collections
         return Response(await run_in_thread(metrics.render, gauges, of_installation), media_type=CONTENT_TYPE_LATEST)
 
     return app
@@ -228,7 +242,7 @@ def _telemetry() -> TelemetryConfig:
 
 
 def _is_of_health(scope: Scope) -> bool:
-    return scope.get("path") in OPEN_PATHS
+    return is_open(str(scope.get("path")))
 
 
 def _complete_openapi(app: FastAPI) -> None:
@@ -246,7 +260,8 @@ def _complete_openapi(app: FastAPI) -> None:
         components.setdefault("securitySchemes", {})[SECURITY_SCHEME] = {
             "type": "http",
             "scheme": "bearer",
-            "description": "If keys are configured: NEARBIT_ADMIN_KEY may do everything, NEARBIT_READ_KEY `read`.",
+            "description": "A key of `POST /v1/keys`, NEARBIT_ADMIN_KEY (`admin`) or NEARBIT_READ_KEY (`read`). Where "
+            "there is none at all, none is needed.",
         }
         return schema
 

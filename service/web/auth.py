@@ -1,86 +1,52 @@
-"""Who may do what: the keys of an installation, the scopes that they grant, and the scope that each route needs."""
+"""Who may do what: which paths are open, what each route needs of the key, and what a request without it is told."""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Iterable, Mapping
-from hashlib import blake2b
-from typing import Any, Literal, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
-from service.config import Settings
-from service.errors import Forbidden, Unauthorized
+from fastapi import Request
 
-KeyScope = Literal["read", "write", "admin"]
-"""What a key may do: `read`: query and get; `write`: put and delete documents; `admin`: create and delete collections,
-retrain, promote and roll back."""
+from service.access.access import Access
+from service.access.caller import Caller
+from service.access.load import LoadKind
+from service.errors import Unauthorized
+from service.store.keys import KeyScope
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 """Served without a key, so that a health check needs none."""
-
-ALL_SCOPES: frozenset[KeyScope] = frozenset({"read", "write", "admin"})
-NO_SCOPES: frozenset[KeyScope] = frozenset()
-
-
-class Keys:
-    """The keys of an installation: the one place where a key becomes scopes.
-
-    Keys are looked up by a digest under a secret of this process, so the time of a look-up reveals nothing of a key.
-
-    Args:
-        scopes_by_key: the scopes that each key grants; without any key, everyone may do everything.
-    """
-
-    def __init__(self, scopes_by_key: Mapping[str, Iterable[KeyScope]]) -> None:
-        self._secret = secrets.token_bytes(32)
-        self._scopes = {self._digest(key.encode("utf-8")): frozenset(s) for key, s in scopes_by_key.items()}
-
-    @classmethod
-    def of(cls, settings: Settings) -> Keys:
-        """The keys that the settings name."""
-        scopes_by_key: dict[str, Iterable[KeyScope]] = {}
-        if settings.read_key is not None:
-            scopes_by_key[settings.read_key.get_secret_value()] = {"read"}
-        if settings.admin_key is not None:
-            scopes_by_key[settings.admin_key.get_secret_value()] = ALL_SCOPES
-        return cls(scopes_by_key)
-
-    def __len__(self) -> int:
-        return len(self._scopes)
-
-    def scopes(self, authorization: bytes) -> frozenset[KeyScope]:
-        """The scopes of a request with that `Authorization` header; none if its key is missing or wrong."""
-        if not self._scopes:
-            return ALL_SCOPES
-        return self._scopes.get(self._digest(_bearer(authorization)), NO_SCOPES)
-
-    def _digest(self, key: bytes) -> bytes:
-        return blake2b(key, key=self._secret, digest_size=16).digest()
+_OPEN_FOLDER = "/ui/"
+"""Files of a page that asks for a key itself."""
 
 
-def refusal(authorization: bytes) -> Unauthorized:
-    """The error for a request whose `Authorization` header grants nothing."""
-    if _bearer(authorization):
+def is_open(path: str) -> bool:
+    """Whether a path is served without a key."""
+    return path in OPEN_PATHS or path.startswith(_OPEN_FOLDER)
+
+
+def refusal(key: bytes) -> Unauthorized:
+    """The error for a request whose key is not valid."""
+    if key:
         return Unauthorized("the key of the header `Authorization: Bearer KEY` is not one of this service")
     return Unauthorized("this call needs a key, in the header `Authorization: Bearer KEY`")
 
 
-def check_scope(granted: Iterable[KeyScope], needed: KeyScope) -> None:
-    """Refuse a call that the key does not allow.
+def needs(
+    scope: KeyScope, *, load: LoadKind | None = None, for_limited_keys: bool = False
+) -> Callable[[Endpoint], Endpoint]:
+    """A decorator that sets what an endpoint needs; it stands below the decorator of the route.
 
-    Raises:
-        Forbidden: the scope is not among those granted.
+    Args:
+        scope: that the key must allow.
+        load: what a call counts as while it runs, if it counts.
+        for_limited_keys: the endpoint is not about one collection that its path names, and shows a key that is limited
+            to some collections only what is of those. Such keys are refused by all other endpoints of that sort.
     """
-    if needed not in granted:
-        raise Forbidden(needed, sorted(granted))
-
-
-def needs(scope: KeyScope) -> Callable[[Endpoint], Endpoint]:
-    """A decorator that sets the scope which an endpoint needs; it stands below the decorator of the route."""
 
     def mark(endpoint: Endpoint) -> Endpoint:
-        endpoint.__dict__["needs"] = scope
+        endpoint.__dict__.update(needs=scope, load=load, for_limited_keys=for_limited_keys)
         return endpoint
 
     return mark
@@ -92,6 +58,27 @@ def needed_by(endpoint: Callable[..., Any]) -> KeyScope | None:
     return scope
 
 
-def _bearer(authorization: bytes) -> bytes:
+def access_of(request: Request) -> Access:
+    """The keys and limits of the app that a request came to."""
+    return cast(Access, request.app.state.access)
+
+
+def caller_of(request: Request) -> Caller:
+    """Who sent a request, as far as its key tells."""
+    return cast(Caller, request.state.caller)
+
+
+def take_documents(request: Request, n: int) -> None:
+    """Count documents that a request puts.
+
+    Raises:
+        KeyLimitReached: its key does not allow as many now.
+    """
+    if (allowance := caller_of(request).allowance) is not None:
+        allowance.take_documents(n)
+
+
+def key_of(authorization: bytes) -> bytes:
+    """The key in an `Authorization` header; empty if it has none."""
     scheme, _, key = authorization.partition(b" ")
     return key.strip() if scheme.lower() == b"bearer" else b""

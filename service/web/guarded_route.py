@@ -12,7 +12,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.web.auth import OPEN_PATHS, KeyScope, check_scope, needed_by
+from service.access.access import Access
+from service.access.caller import Caller
+from service.store.keys import KeyScope
+from service.web.auth import is_open, needed_by
 from service.web.idempotency import OPENAPI_PARAMETER, answering_once, is_idempotent
 
 SECURITY_SCHEME = "key"
@@ -34,7 +37,7 @@ _OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
 class GuardedRoute(APIRoute):
     """A route whose endpoint has a scope, set with `needs`; query parameters that it does not know are errors.
 
-    Routes of `OPEN_PATHS` need no scope and accept any query parameter, since health checks may add some.
+    Routes of open paths need no scope and accept any query parameter, since health checks may add some.
 
     Raises:
         TypeError: the endpoint has no scope.
@@ -42,13 +45,15 @@ class GuardedRoute(APIRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         needed = needed_by(endpoint)
-        if needed is None and path not in OPEN_PATHS:
+        if needed is None and not is_open(path):
             raise TypeError(f"the endpoint of {path} must have a scope, set with @needs(...)")
         extra = options.pop("openapi_extra", None) or {}
         if is_idempotent(endpoint):
             extra = {**extra, "parameters": [*extra.get("parameters", ()), OPENAPI_PARAMETER]}
         super().__init__(path, endpoint, openapi_extra={**extra, **security(needed)}, **options)
         self.needs = needed
+        self.load = getattr(endpoint, "load", None)
+        self.for_limited_keys = getattr(endpoint, "for_limited_keys", False)
         self.query_names = frozenset(
             [field.alias for field in self.dependant.query_params]
             + [parameter["name"] for parameter in extra.get("parameters", ()) if parameter["in"] == "query"]
@@ -67,16 +72,27 @@ class GuardedRoute(APIRoute):
         """Serve a request that matched the path.
 
         Raises:
-            Forbidden: its key does not grant the scope.
+            Forbidden: its key does not allow the scope.
+            CollectionForbidden: its key is for other collections.
+            KeyLimitReached, Overloaded: it is one too many of its kind.
             RequestValidationError: it has a query parameter that this route does not have.
         """
-        if self.needs is not None and scope["method"] in (self.methods or ()):
-            # The middleware has checked that the key is right, which is all that reading needs.
-            if self.needs != "read":
-                check_scope(scope["state"]["scopes"], self.needs)
-            if scope["query_string"]:
-                check_query(scope["query_string"], self.query_names)
-        await super().handle(scope, receive, send)
+        if self.needs is None or scope["method"] not in (self.methods or ()):
+            await super().handle(scope, receive, send)
+            return
+        caller: Caller = scope["state"]["caller"]
+        if self.needs != "read":  # the middleware has checked that the key is valid, which is all that reading needs
+            caller.check_scope(self.needs)
+        if caller.collections is not None and not self.for_limited_keys:
+            caller.check_collection(scope["path_params"].get("collection"))
+        if scope["query_string"]:
+            check_query(scope["query_string"], self.query_names)
+        if self.load is None:
+            await super().handle(scope, receive, send)
+            return
+        access: Access = scope["app"].state.access
+        with access.running(self.load, caller):
+            await super().handle(scope, receive, send)
 
 
 def _is_direct(endpoint: Callable[..., Any]) -> bool:

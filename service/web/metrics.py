@@ -40,6 +40,12 @@ class RequestMetrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self._wrong_keys = Counter(
+            "nearbit_wrong_keys",
+            "Requests with a wrong key; slowed: too many came from the address, so that the key was not looked at.",
+            ("slowed",),
+            registry=self.registry,
+        )
         self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -51,6 +57,10 @@ class RequestMetrics:
             children = self._children[key] = (self._requests.labels(method, route, str(status)), histogram)
         children[0].inc()
         children[1].observe(seconds)
+
+    def count_wrong_key(self, slowed: bool) -> None:
+        """Count a request with a wrong key."""
+        self._wrong_keys.labels(str(slowed).lower()).inc()
 
     def render(self, gauges: SharedGauges, of_installation: Gauges) -> bytes:
         """All metrics in the text format of Prometheus: what was counted, and gauges of processes and of all together.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import lru_cache
+from math import ceil
 from secrets import token_hex
 from time import perf_counter
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -13,9 +15,12 @@ import structlog
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.access.access import Access
+from service.access.caller import ANYONE, NOBODY, Caller
 from service.config import LOOPBACK
-from service.errors import InvalidInput
-from service.web.auth import OPEN_PATHS, Keys, refusal
+from service.errors import InvalidInput, NearbitError, TooManyWrongKeys
+from service.store.audit import AuditedCall
+from service.web.auth import is_open, key_of, refusal
 from service.web.body_limits import SUPPORTED_ENCODINGS, is_supported, limit_body
 from service.web.metrics import RequestMetrics
 from service.web.problems import from_anything, from_error, problem
@@ -33,6 +38,8 @@ _IMPORT = re.compile(r"/v1/collections/[^/]+/import")
 _METHODS = frozenset({"GET", "PUT", "POST", "DELETE", "HEAD", "OPTIONS", "PATCH"})
 _HOSTS = 32
 """Values of Host and Origin that are remembered: clients of one machine send few."""
+_MOST_AUDITED = 2_000
+"""Characters of a path that are kept."""
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
@@ -44,7 +51,7 @@ class RequestMiddleware:
     Args:
         app: the app behind it.
         metrics: counts requests.
-        keys: whose requests are served. Without any key, only requests whose Host and Origin are this machine are:
+        access: whose requests are served. Without any key, only requests whose Host and Origin are this machine are:
             otherwise any web page, opened in a browser on this machine, could reach the service by a host name that
             resolves to 127.0.0.1.
         max_body_bytes: larger bodies get 413; `body_limits` says why FastAPI's own limit is not used.
@@ -52,11 +59,11 @@ class RequestMiddleware:
     """
 
     def __init__(
-        self, app: ASGIApp, metrics: RequestMetrics, keys: Keys, max_body_bytes: int, max_import_bytes: int
+        self, app: ASGIApp, metrics: RequestMetrics, access: Access, max_body_bytes: int, max_import_bytes: int
     ) -> None:
         self.app = app
         self.metrics = metrics
-        self.keys = keys
+        self.access = access
         self.max_body_bytes = max_body_bytes
         self.max_import_bytes = max_import_bytes
 
@@ -87,7 +94,7 @@ class RequestMiddleware:
 
         structlog.contextvars.bind_contextvars(request_id=scope["state"]["request_id"])  # of this request's own task
         try:
-            app = self._refusal(scope, headers) or self.app
+            app = await self._refusal_of_caller(scope, headers) or self._refusal(scope, headers) or self.app
             await app(scope, self._limited(scope, headers, receive), send_with_id)
         except Exception as error:  # a defect of ours: the last place where it can become a response
             if status:
@@ -96,13 +103,46 @@ class RequestMiddleware:
         finally:
             self._record(scope, method, status, perf_counter() - began)
 
+    async def _refusal_of_caller(self, scope: Scope, headers: Mapping[bytes, bytes]) -> ASGIApp | None:
+        """The response to a request whose caller is not known, or may not ask now; notes the caller of any other."""
+        key = key_of(headers.get(b"authorization", b""))
+        caller = self.access.keyring.caller(key)
+        try:
+            if caller is None or (caller.is_guessable and self.access.wrong_keys.wait_s(_address(scope))):
+                caller = await self._caller(scope, key)
+            if caller.allowance is not None and not is_open(_path(scope)):
+                caller.allowance.take_request()
+        except NearbitError as error:
+            scope["state"]["caller"] = NOBODY
+            return from_error(Request(scope), error)
+        scope["state"]["caller"] = caller
+        return None
+
+    async def _caller(self, scope: Scope, key: bytes) -> Caller:
+        """The caller with a key that is not known, or may not be looked at.
+
+        Raises:
+            TooManyWrongKeys: keys from its address are not looked at.
+            Unauthorized: the path needs a valid key, and the key is not.
+        """
+        path_is_open = is_open(_path(scope))
+        if key:
+            address = _address(scope)
+            wait_s = self.access.wrong_keys.wait_s(address)
+            if not wait_s and (caller := await self.access.look_up(key)) is not None:
+                return caller
+            self.metrics.count_wrong_key(slowed=wait_s > 0)
+            if not wait_s:
+                self.access.wrong_keys.count(address)
+            elif not path_is_open:
+                raise TooManyWrongKeys(ceil(wait_s))
+        if path_is_open:
+            return NOBODY
+        raise refusal(key)
+
     def _refusal(self, scope: Scope, headers: Mapping[bytes, bytes]) -> ASGIApp | None:
         """The response to a request that its head alone condemns, if it does."""
-        authorization = headers.get(b"authorization", b"")
-        granted = scope["state"]["scopes"] = self.keys.scopes(authorization)
-        if not granted and scope["path"] not in OPEN_PATHS:
-            return from_error(Request(scope), refusal(authorization))
-        if not self.keys and (refused := self._refusal_of_other_machines(scope, headers)):
+        if scope["state"]["caller"] is ANYONE and (refused := self._refusal_of_other_machines(scope, headers)):
             return refused
         if (n_bytes := scope.get("extensions", {}).get(LONG_URL)) is not None:
             detail = f"the URL must be at most {MAX_URL_BYTES} bytes, got {n_bytes}: POST takes long texts in its body"
@@ -143,6 +183,37 @@ class RequestMiddleware:
         # To write a line takes longer than a short query: reads without an error are only counted in the metrics.
         write = log.debug if (method == "GET" and status < 400) or scope["path"] in _QUIET else log.info
         write("request", method=method, path=scope["path"], status=status, ms=round(seconds * 1e3, 2))
+        if getattr(scope.get("route"), "needs", None) == "admin":
+            self.access.audit_log.add(_audited(scope, method, route, status))
+
+
+def _audited(scope: Scope, method: str, route: str, status: int) -> AuditedCall:
+    state = scope["state"]
+    return AuditedCall(
+        at=datetime.now(UTC),
+        key_id=state["caller"].key_id,
+        key_name=state["caller"].name,
+        address=_address(scope) or None,
+        method=method,
+        route=route,
+        path=scope["path"][:_MOST_AUDITED].replace("\0", "\ufffd"),
+        collection=scope.get("path_params", {}).get("collection", "")[:_MOST_AUDITED].replace("\0", "\ufffd") or None,
+        status=status,
+        request_id=state["request_id"],
+    )
+
+
+def _address(scope: Scope) -> str:
+    """The address of the client; empty for one of a Unix socket."""
+    client = scope.get("client")
+    return "" if client is None else str(client[0])
+
+
+def _path(scope: Scope) -> str:
+    """The path below that of a proxy."""
+    root_path = scope.get("root_path", "")
+    path: str = scope["path"]
+    return path.removeprefix(root_path) if root_path and path.startswith(f"{root_path}/") else path
 
 
 def _route(scope: Scope) -> str:

@@ -31,6 +31,8 @@ STATUS: Mapping[type[NearbitError], int] = {
     errors.RevisionDiffers: 412,
     errors.Unauthorized: 401,
     errors.Forbidden: 403,
+    errors.CollectionForbidden: 403,
+    errors.TooManyRequests: 429,
     errors.Unavailable: 503,
     errors.SchemaMismatch: 503,
     errors.NearbitError: 500,
@@ -99,7 +101,7 @@ def from_error(request: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, NearbitError)
     status = status_of(type(error))
     headers = {}
-    if isinstance(error, errors.Unavailable | errors.CallRunning):
+    if isinstance(error, errors.Unavailable | errors.CallRunning | errors.TooManyRequests):
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, errors.Unauthorized):
         headers["WWW-Authenticate"] = 'Bearer realm="nearbit"'

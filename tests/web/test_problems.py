@@ -50,7 +50,8 @@ def test_every_error_is_a_problem_with_its_attributes(error: type[NearbitError])
     assert {**problem, **vars(raised)} == problem
     if isinstance(raised, errors.DatabaseUnavailable):  # what its driver says names hosts and roles
         assert "hidden" not in response.text
-    assert ("retry-after" in response.headers) == isinstance(raised, errors.Unavailable | errors.CallRunning)
+    waits = errors.Unavailable | errors.CallRunning | errors.TooManyRequests
+    assert ("retry-after" in response.headers) == isinstance(raised, waits)
     assert ("www-authenticate" in response.headers) == isinstance(raised, errors.Unauthorized)
 
 

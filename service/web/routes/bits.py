@@ -18,7 +18,7 @@ router = APIRouter(
     prefix="/v1/collections/{collection}/bits",
     tags=["explanations"],
     route_class=GuardedRoute,
-    responses=problem_responses(401, 403, 404, 421, 422, 503),
+    responses=problem_responses(401, 403, 404, 421, 422, 429, 503),
 )
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Body, Request, Response
 from service.search.lookup import CollectionSummary
 from service.services import Services
 from service.store.collections import Collection as StoredCollection
-from service.web.auth import needs
+from service.web.auth import caller_of, needs
 from service.web.cursor import from_cursor, to_cursor
 from service.web.guarded_route import GuardedRoute
 from service.web.problems import problem_responses
@@ -32,7 +32,7 @@ router = APIRouter(
     prefix="/v1/collections",
     tags=["collections"],
     route_class=GuardedRoute,
-    responses=problem_responses(401, 403, 413, 414, 415, 421, 422, 503),
+    responses=problem_responses(401, 403, 413, 414, 415, 421, 422, 429, 503),
 )
 
 
@@ -59,10 +59,11 @@ async def put_collection(
 
 
 @router.get("", summary="List collections", response_model_exclude_unset=True)
-@needs("read")
+@needs("read", for_limited_keys=True)
 async def list_collections(request: Request, limit: Limit = 100, cursor: Cursor = None) -> CollectionPage:
-    """Collections in the order of their names."""
-    stored, has_more = await services_of(request).lookup.collections(from_cursor(cursor, ""), limit)
+    """Collections in the order of their names; with a key for some of them, those."""
+    among = caller_of(request).collections
+    stored, has_more = await services_of(request).lookup.collections(from_cursor(cursor, ""), limit, among)
     items = [_collection(collection) for collection in stored]
     return CollectionPage(items=items, next_cursor=to_cursor(items[-1].name) if has_more else None)
 

@@ -21,7 +21,7 @@ router = APIRouter(
     prefix="/v1/collections/{collection}/compare",
     tags=["explanations"],
     route_class=GuardedRoute,
-    responses=problem_responses(401, 403, 404, 409, 421, 422, 503),
+    responses=problem_responses(401, 403, 404, 409, 421, 422, 429, 503),
 )
 
 QueryId = Annotated[
@@ -30,7 +30,7 @@ QueryId = Annotated[
 
 
 @router.get("", summary="Compare two documents", response_model=Comparison)
-@needs("read")
+@needs("read", load="search")
 async def compare(request: Request, collection: CollectionName, a: QueryId, b: QueryId) -> Response:
     """What two documents have in common: the bits of their codes in which they agree and differ, with the words of each
     that speak for them, and the words that both have."""

@@ -21,7 +21,7 @@ from service.store.patches import Patched, PatchResult
 from service.threads import run_in_thread
 from service.web import parameters
 from service.web.answers import facets_json
-from service.web.auth import needs
+from service.web.auth import needs, take_documents
 from service.web.cursor import from_cursor, to_cursor
 from service.web.document_bodies import openapi_documents, read_documents
 from service.web.entity_tags import ETAG_HEADER, IfMatchHeader, etag, read_if_match
@@ -61,7 +61,7 @@ router = APIRouter(
     prefix="/v1/collections/{collection}/documents",
     tags=["documents"],
     route_class=GuardedRoute,
-    responses=problem_responses(401, 403, 404, 413, 414, 415, 421, 422, 503),
+    responses=problem_responses(401, 403, 404, 413, 414, 415, 421, 422, 429, 503),
 )
 
 
@@ -74,7 +74,7 @@ router = APIRouter(
     openapi_extra=openapi_documents(),
 )
 @idempotent
-@needs("write")
+@needs("write", load="put")
 async def put_documents(
     request: Request,
     collection: CollectionName,
@@ -91,6 +91,7 @@ async def put_documents(
             check_stored(document.metadata, f"documents[{position}]", services.settings.max_metadata_bytes)
 
     documents, given = await read_documents(request, services.settings.max_batch, check)
+    take_documents(request, len(documents))
     contents = await services.documents.contents_of(collection, given)
     new = [
         NewDocument(d.id, content, d.metadata, d.expires_at, d.revision)

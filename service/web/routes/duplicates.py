@@ -24,7 +24,7 @@ router = APIRouter(
     prefix="/v1/collections/{collection}/duplicates",
     tags=["duplicates"],
     route_class=GuardedRoute,
-    responses=problem_responses(401, 403, 404, 409, 413, 414, 415, 421, 422, 503),
+    responses=problem_responses(401, 403, 404, 409, 413, 414, 415, 421, 422, 429, 503),
 )
 
 

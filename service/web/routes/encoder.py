@@ -116,7 +116,7 @@ def encoder_routes(encoder: Encoder, max_texts: int = MAX_TEXTS, max_text_chars:
         max_texts: most contents of one request, `MAX_TEXTS` at most.
         max_text_chars: greatest length of one text; None for any.
     """
-    router = APIRouter(route_class=GuardedRoute, responses=problem_responses(400, 401, 413, 415, 422, 503))
+    router = APIRouter(route_class=GuardedRoute, responses=problem_responses(400, 401, 413, 415, 422, 429, 503))
 
     def contents_of(body: ContentsRequest) -> Contents:
         name, given = body.given

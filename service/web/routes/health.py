@@ -9,6 +9,7 @@ from service.errors import NearbitError
 from service.index import engines
 from service.services import Services
 from service.threads import run_in_thread
+from service.web.auth import caller_of
 from service.web.request_services import services_of
 from service.web.schemas.health import Ready
 
@@ -22,10 +23,10 @@ async def readyz(request: Request) -> Response:
     A fault of a single collection is shown too, but does not make the process unready: it serves the others, and often
     that one too, as well as any other process does.
 
-    Where a key is configured, a caller without one sees only whether the process is ready.
+    Where a key is needed, a caller without one for all collections sees only whether the process is ready.
     """
     ready = await _ready(services_of(request))
-    if not request.state.scopes:
+    if not caller_of(request).scopes or caller_of(request).collections is not None:  # it names collections
         ready = Ready(status=ready.status)
     return JSONResponse(ready.model_dump(exclude_none=True), 200 if ready.status == "ready" else 503)
 

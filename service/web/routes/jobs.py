@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from service.store.imports import RefusedLine
 from service.store.jobs import Job as StoredJob
-from service.web.auth import needs
+from service.web.auth import caller_of, needs
 from service.web.guarded_route import GuardedRoute
 from service.web.ndjson import NdjsonResponse
 from service.web.problems import problem_responses
@@ -21,7 +21,7 @@ router = APIRouter(
     prefix="/v1/jobs",
     tags=["jobs"],
     route_class=GuardedRoute,
-    responses=problem_responses(401, 403, 404, 413, 414, 415, 421, 422, 503),
+    responses=problem_responses(401, 403, 404, 413, 414, 415, 421, 422, 429, 503),
 )
 _JOB: TypeAdapter[Job] = TypeAdapter(Job)
 _ERRORS_AT_ONCE = 1_000
@@ -37,10 +37,10 @@ ACCEPTED = accepted_response("Many documents lack a code in the space: a job giv
 
 
 @router.get("/{job}", summary="Get a job")
-@needs("read")
+@needs("read", for_limited_keys=True)
 async def get_job(request: Request, job: JobId) -> Job:
     """The job's state and progress."""
-    return job_schema(await services_of(request).lookup.job(job))
+    return job_schema(await _job(request, job))
 
 
 @router.get(
@@ -70,10 +70,23 @@ def _refused_line(refused: RefusedLine) -> RefusedImportLine:
 
 
 @router.post("/{job}/cancel", summary="Cancel a job", responses=problem_responses(409))
-@needs("admin")
+@needs("admin", for_limited_keys=True)
 async def cancel_job(request: Request, job: JobId) -> Job:
     """Cancels a queued job at once; asks the worker of a running one to stop, which it does within seconds."""
+    await _job(request, job)
     return job_schema(await services_of(request).spaces.cancel_job(job))
+
+
+async def _job(request: Request, id: str) -> StoredJob:
+    """The job of that id.
+
+    Raises:
+        NotFound: there is none.
+        CollectionForbidden: the caller's key is not for its collection.
+    """
+    job = await services_of(request).lookup.job(id)
+    caller_of(request).check_collection(job.collection)
+    return job
 
 
 def job_schema(job: StoredJob) -> Job:

@@ -18,7 +18,7 @@ router = APIRouter(
     prefix="/v1/collections/{collection}",
     tags=["search"],
     route_class=GuardedRoute,
-    responses=problem_responses(401, 403, 404, 409, 413, 414, 415, 421, 422, 503),
+    responses=problem_responses(401, 403, 404, 409, 413, 414, 415, 421, 422, 429, 503),
 )
 
 
@@ -28,7 +28,7 @@ router = APIRouter(
     response_model=QueryAnswer,
     openapi_extra=parameters.openapi_parameters(parameters.SearchQuery),
 )
-@needs("read")
+@needs("read", load="search")
 async def search(request: Request) -> Response:
     """The `k` best documents, by the words of the query and by its code together."""
     query = parameters.read_parameters(parameters.SearchQuery, request)
@@ -45,7 +45,7 @@ async def search(request: Request) -> Response:
     responses=problem_responses(400),
     openapi_extra=openapi_body(Queries),
 )
-@needs("read")
+@needs("read", load="search")
 async def search_many(request: Request, collection: CollectionName) -> Response:
     """One answer per query, all from the same state."""
     services = services_of(request)
@@ -61,7 +61,7 @@ async def search_many(request: Request, collection: CollectionName) -> Response:
     responses=problem_responses(400),
     openapi_extra=openapi_body(Examples),
 )
-@needs("read")
+@needs("read", load="search")
 async def recommend(request: Request, collection: CollectionName) -> Response:
     """The `k` documents that are most like the positive examples and unlike the negative ones, without these."""
     services = services_of(request)

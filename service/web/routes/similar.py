@@ -19,7 +19,7 @@ router = APIRouter(
     prefix="/v1/collections/{collection}",
     tags=["similar"],
     route_class=GuardedRoute,
-    responses=problem_responses(401, 403, 404, 409, 413, 414, 415, 421, 422, 503),
+    responses=problem_responses(401, 403, 404, 409, 413, 414, 415, 421, 422, 429, 503),
 )
 
 
@@ -29,7 +29,7 @@ router = APIRouter(
     response_model=Answer,
     openapi_extra=parameters.openapi_parameters(parameters.SimilarToText),
 )
-@needs("read")
+@needs("read", load="search")
 async def similar_to_text(request: Request) -> Response:
     """The `k` nearest documents; with `radius`, only those within that many bits.
 
@@ -46,7 +46,7 @@ async def similar_to_text(request: Request) -> Response:
     response_model=Answer,
     openapi_extra=parameters.openapi_parameters(parameters.SimilarToDocument),
 )
-@needs("read")
+@needs("read", load="search")
 async def similar_to_document(request: Request) -> Response:
     """The `k` nearest documents to that one, without itself."""
     return await _one_answer(request, parameters.read_parameters(parameters.SimilarToDocument, request).request())
@@ -59,7 +59,7 @@ async def similar_to_document(request: Request) -> Response:
     responses=problem_responses(400),
     openapi_extra=openapi_body(SimilarQueries),
 )
-@needs("read")
+@needs("read", load="search")
 async def similar_to_many(request: Request, collection: CollectionName) -> Response:
     """One answer per text, vector, picture or code, all from the same code space."""
     services = services_of(request)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from service.ingest.vectors import GivenVector
 from service.store.vectors import PutVectors as StoredVectors
-from service.web.auth import needs
+from service.web.auth import needs, take_documents
 from service.web.guarded_route import GuardedRoute
 from service.web.idempotency import concluded_with, idempotent
 from service.web.problems import problem_responses
@@ -20,7 +20,7 @@ router = APIRouter(
     prefix="/v1/collections/{collection}",
     tags=["embedding models"],
     route_class=GuardedRoute,
-    responses=problem_responses(401, 403, 404, 413, 414, 415, 421, 422, 503),
+    responses=problem_responses(401, 403, 404, 413, 414, 415, 421, 422, 429, 503),
 )
 
 
@@ -32,12 +32,13 @@ router = APIRouter(
     openapi_extra=openapi_body(NewVectors),
 )
 @idempotent
-@needs("write")
+@needs("write", load="put")
 async def put_vectors(request: Request, collection: CollectionName) -> Response:
     """Gives documents a vector of a model beside those of other models, or in place of their vector of that model. All
     are kept or, with an error, none; ids that do not exist are no error. Sending the same again changes nothing."""
     services = services_of(request)
     body = await read_json_body(request, NewVectors, services.settings.max_batch)
+    take_documents(request, len(body.vectors))
     given = [GivenVector(one.id, one.vector) for one in body.vectors]
 
     def respond(put: StoredVectors) -> Response:
