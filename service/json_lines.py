@@ -29,7 +29,7 @@ def parse_object(number: int, raw: bytes) -> dict[str, Any]:
 def parse_json(number: int, raw: bytes) -> Any:
     """A line as JSON; see `parse_object`."""
     try:
-        return json.loads(raw.decode("utf-8-sig" if number == 1 else "utf-8"), parse_constant=_refuse_number)
+        return _DECODER.decode(raw.decode("utf-8-sig" if number == 1 else "utf-8"))
     except UnicodeDecodeError as error:
         raise InvalidInput(f"must be UTF-8, got byte {raw[error.start]:#04x} at byte {error.start + 1}") from None
     except json.JSONDecodeError as error:
@@ -42,3 +42,6 @@ def parse_json(number: int, raw: bytes) -> Any:
 
 def _refuse_number(name: str) -> NoReturn:
     raise InvalidInput(f"must be JSON, which has no number {name}")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_number)  # json.loads would make one for each line
