@@ -3,7 +3,6 @@
 # What takes long to import is imported by the commands that need it: calling a running service needs no torch.
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -12,12 +11,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
 
 from service.cli.client import Client
 from service.cli.demo.tour import tour
+from service.cli.keys import keys_cli
 from service.cli.output import (
     ImportOptions,
     backup_summary,
@@ -31,16 +30,16 @@ from service.cli.output import (
     watch_job,
     written_whole,
 )
+from service.cli.settings import DatabaseUrl, settings_of
 from service.cli.sources.beside import BesideVectors
 from service.cli.sources.mapping import ColumnNames
 from service.cli.sources.tables import is_table
-from service.config import Settings
-from service.errors import ConfigurationError, NearbitError, explained
-from service.logs import configure_logging
+from service.errors import NearbitError, explained
 from service.safe_text import escape_what_cannot_be_encoded, safe_json_line, safe_text, say
 
 console = Console(stderr=True)
 cli = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
+cli.add_typer(keys_cli, name="keys")
 
 Url = Annotated[str, typer.Option(help="URL of the service.")]
 AdminKey = Annotated[
@@ -57,7 +56,6 @@ ReadKey = Annotated[
     ),
 ]
 CollectionOption = Annotated[str, typer.Option("--collection", "-c", help="Name of the collection.")]
-DatabaseUrl = Annotated[str | None, typer.Option(help="URL of the database, instead of NEARBIT_DATABASE_URL.")]
 DEFAULT_URL = "http://127.0.0.1:8000"
 
 
@@ -110,7 +108,7 @@ def serve(
 ) -> None:
     """Serve the API; an option takes precedence over its NEARBIT_* environment variable."""
     children = {"trainer": trainer, "job_runner": job_runner}
-    settings = _settings(host=host, port=port, workers=workers, database_url=database_url, **children)
+    settings = settings_of(host=host, port=port, workers=workers, database_url=database_url, **children)
     from service.processes import serve as server
 
     server.serve(settings)
@@ -124,7 +122,7 @@ def encoder(
     database_url: DatabaseUrl = None,
 ) -> None:
     """Run an encoder process, which gives codes to texts; the service uses it if NEARBIT_ENCODER_URL is its URL."""
-    settings = _settings(host=host, device=device, database_url=database_url)
+    settings = settings_of(host=host, device=device, database_url=database_url)
     from service.processes import serve as server
 
     server.serve_encoder(settings, port)
@@ -137,7 +135,7 @@ def work(
     database_url: DatabaseUrl = None,
 ) -> None:
     """Run the jobs that need no training: deletions, and promotions that must give many documents a code."""
-    settings = _settings(database_url=database_url)
+    settings = settings_of(database_url=database_url)
     from service.processes import jobs
 
     jobs.work(settings, exit_with_parent=exit_with_parent, once=once)
@@ -146,7 +144,7 @@ def work(
 @cli.command("migrate")
 def migrate_database(database_url: DatabaseUrl = None) -> None:
     """Migrate the database to the schema of this release."""
-    settings = _settings(database_url=database_url)
+    settings = settings_of(database_url=database_url)
     from service.store.database import Database
     from service.store.migrations import migrate
 
@@ -161,7 +159,7 @@ def backup(
     database_url: DatabaseUrl = None,
 ) -> None:
     """Write all that the database holds into one file, while the service runs."""
-    settings = _settings(database_url=database_url)
+    settings = settings_of(database_url=database_url)
     from service.store.backups.backup import back_up
     from service.store.database import Database
 
@@ -180,7 +178,7 @@ def restore(
 
     The backup is checked first, and a damaged one is refused before anything is touched.
     """
-    settings = _settings(database_url=database_url)
+    settings = settings_of(database_url=database_url)
     from service.store.backups.restore import restore as restore_database
     from service.store.database import Database
 
@@ -386,7 +384,7 @@ def demo(
     database_url: DatabaseUrl = None,
 ) -> None:
     """Learn codes of the docstrings on this machine, serve them, and run a few queries."""
-    tour(_settings(port=port, database_url=database_url), console)
+    tour(settings_of(port=port, database_url=database_url), console)
 
 
 @cli.command("demo-images")
@@ -395,7 +393,7 @@ def demo_images(
     database_url: DatabaseUrl = None,
 ) -> None:
     """Learn codes of the handwritten digits of scikit-learn, serve them, and show neighbors as pictures."""
-    settings = _settings(port=port, database_url=database_url)
+    settings = settings_of(port=port, database_url=database_url)
     from service.cli.demo.pictures_tour import pictures_tour
 
     pictures_tour(settings, console)
@@ -410,7 +408,7 @@ def doctor(
 
     It may run while the service does.
     """
-    settings = _settings(database_url=database_url)
+    settings = settings_of(database_url=database_url)
     from service.processes.doctor import Doctor
 
     colors = {"ok": "green", "warning": "yellow", "fault": "red"}
@@ -424,24 +422,6 @@ def doctor(
         if found.advice:
             say(console, f"         {found.advice}")
     raise typer.Exit(min(n_faults, 1))
-
-
-def _settings(**options: object) -> Settings:
-    """The settings of the environment and the options, which are put into the environment for child processes.
-
-    Raises:
-        ConfigurationError: a setting is not valid.
-    """
-    for name, value in options.items():
-        if value is not None:
-            os.environ[f"NEARBIT_{name.upper()}"] = str(value).lower() if isinstance(value, bool) else str(value)
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        faults = "; ".join(f"NEARBIT_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
-        raise ConfigurationError(faults) from None
-    configure_logging(settings)
-    return settings
 
 
 def main() -> None:
