@@ -25,6 +25,19 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path("var"), description="Folder for training checkpoints and index snapshots.")
     host: str = Field("127.0.0.1", description="Address to listen on; any but a loopback address needs an admin key.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    uds: Path | None = Field(
+        None, description="Unix socket to listen on, in place of host and port; who may open it may reach the service."
+    )
+    root_path: str | None = Field(
+        None,
+        pattern=r"^(/[A-Za-z0-9._~-]+)+$",
+        description="Path under which a proxy shows the service, such as /nearbit; the proxy may remove it or not.",
+    )
+    cors_origins: str | None = Field(
+        None,
+        pattern=r"^(\*|https?://[^\s,/*]+(,https?://[^\s,/*]+)*)$",
+        description="Origins of web pages that browsers may let call the service, separated by commas; * for any.",
+    )
     workers: int = Field(1, ge=1, le=64, description="Number of API processes.")
     admin_key: SecretStr | None = Field(
         None,
@@ -115,12 +128,21 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_exposure(self) -> Settings:
-        if self.host not in LOOPBACK and self.admin_key is None:
+        if self.host not in LOOPBACK and self.uds is None and self.admin_key is None:
             raise ConfigurationError(
                 f"host {self.host} is reachable from outside: set NEARBIT_ADMIN_KEY, or listen on 127.0.0.1"
             )
         if self.read_key is not None and self.admin_key is None:
             raise ConfigurationError("with NEARBIT_READ_KEY alone nobody could write: set NEARBIT_ADMIN_KEY too")
+        if self.root_path is not None and f"{self.root_path}/".startswith("/v1/"):
+            raise ConfigurationError("NEARBIT_ROOT_PATH must not begin with /v1, which is a path of the service itself")
+        if self.cors_origins == "*" and self.admin_key is None:
+            raise ConfigurationError("NEARBIT_CORS_ORIGINS=* would let any web page in: set NEARBIT_ADMIN_KEY")
         if self.read_key is not None and self.read_key == self.admin_key:
             raise ConfigurationError("NEARBIT_READ_KEY must differ from NEARBIT_ADMIN_KEY, or readers could write")
         return self
+
+    @property
+    def origins(self) -> list[str]:
+        """The origins of `cors_origins`."""
+        return [] if self.cors_origins is None else self.cors_origins.split(",")

@@ -101,6 +101,7 @@ class Keep(StrEnum):
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    uds: Annotated[Path | None, typer.Option(help="Unix socket to listen on, in place of host and port.")] = None,
     workers: Annotated[int | None, typer.Option(help="Number of API processes.")] = None,
     database_url: DatabaseUrl = None,
     trainer: Annotated[bool | None, typer.Option(help="Also start a trainer process.")] = None,
@@ -108,7 +109,7 @@ def serve(
 ) -> None:
     """Serve the API; an option takes precedence over its NEARBIT_* environment variable."""
     children = {"trainer": trainer, "job_runner": job_runner}
-    settings = settings_of(host=host, port=port, workers=workers, database_url=database_url, **children)
+    settings = settings_of(host=host, port=port, uds=uds, workers=workers, database_url=database_url, **children)
     from service.processes import serve as server
 
     server.serve(settings)

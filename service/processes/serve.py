@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -43,7 +44,9 @@ def serve(settings: Settings) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     _wait_without_spinning()
     with ExitStack() as stack:
-        listener = stack.enter_context(listening(settings.host, settings.port))
+        listener = stack.enter_context(
+            listening(settings.host, settings.port) if settings.uds is None else listening_on_file(settings.uds)
+        )
         _prepare_database(settings)
         if settings.workers > 1:
             metrics_folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="nearbit-metrics-"))
@@ -102,6 +105,39 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
+@contextmanager
+def listening_on_file(path: Path) -> Iterator[socket.socket]:
+    """A Unix socket that listens, with the rights that the umask leaves; its file is deleted at the end.
+
+    A file that an earlier process left, to which nobody listens any more, is replaced.
+
+    Raises:
+        ConfigurationError: it cannot be listened on.
+    """
+    with socket.socket(socket.AF_UNIX) as listener:
+        try:
+            if path.is_socket() and not _is_listened_on(path):
+                path.unlink()
+            listener.bind(str(path))
+            listener.listen(2048)
+        except OSError as error:
+            raise ConfigurationError(f"cannot listen on {path}: {os.strerror(error.errno or 0) or error}") from None
+        listener.set_inheritable(True)
+        try:
+            yield listener
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _is_listened_on(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            return False
+    return True
+
+
 def _prepare_database(settings: Settings) -> None:
     """Migrate a new file, refuse an old schema: once, here, instead of at the start of each worker."""
     database = Database.open(settings.database_url)
@@ -129,8 +165,7 @@ def _run(settings: Settings, app: Any, listener: socket.socket, workers: int) ->
         timeout_graceful_shutdown=settings.shutdown_grace_s,
         timeout_worker_healthcheck=_WORKER_READY_S,
     )
-    host, port = listener.getsockname()[:2]
-    log.info("nearbit listens", url=f"http://{f'[{host}]' if ':' in host else host}:{port}", workers=workers)
+    log.info("nearbit listens", url=_url(listener), workers=workers)
     with suppress(KeyboardInterrupt):
         if workers > 1:
             Multiprocess(config, sockets=[listener]).run()
@@ -138,3 +173,10 @@ def _run(settings: Settings, app: Any, listener: socket.socket, workers: int) ->
             if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` has it
                 signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
             uvicorn.Server(config).run(sockets=[listener])
+
+
+def _url(listener: socket.socket) -> str:
+    if listener.family == socket.AF_UNIX:
+        return f"unix:{listener.getsockname()}"
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"

@@ -18,6 +18,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.telemetry import TelemetryConfig
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Scope
 
 from service import tracing
@@ -203,9 +204,16 @@ def _app(
         RequestMiddleware,
         metrics=metrics,
         access=access,
-        max_body_bytes=settings.max_body_bytes,
-        max_import_bytes=settings.max_import_bytes,
+        settings=settings,
     )
+    if settings.origins:  # outermost, as browsers send no key when they ask what they may send
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.origins,
+            allow_methods=["GET", "PUT", "POST", "PATCH", "DELETE"],
+            allow_headers=["*"],
+            expose_headers=["X-Request-ID", "Retry-After", "Location"],
+        )
     install_problems(app)
     _complete_openapi(app)
 

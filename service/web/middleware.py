@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.access.access import Access
 from service.access.caller import ANYONE, NOBODY, Caller
-from service.config import LOOPBACK
+from service.config import LOOPBACK, Settings
 from service.errors import InvalidInput, NearbitError, TooManyWrongKeys
 from service.store.audit import AuditedCall
 from service.web.auth import is_open, key_of, refusal
@@ -54,18 +54,19 @@ class RequestMiddleware:
         access: whose requests are served. Without any key, only requests whose Host and Origin are this machine are:
             otherwise any web page, opened in a browser on this machine, could reach the service by a host name that
             resolves to 127.0.0.1.
-        max_body_bytes: larger bodies get 413; `body_limits` says why FastAPI's own limit is not used.
-        max_import_bytes: the same of an import, whose body is never held as a whole.
+        settings: larger bodies than its `max_body_bytes` get 413: `body_limits` says why not by FastAPI's own limit;
+            of an import, whose body is never held as a whole, than its `max_import_bytes`. `root_path` is where a proxy shows
+            the service; pages of `cors_origins` are served without a key too.
     """
 
-    def __init__(
-        self, app: ASGIApp, metrics: RequestMetrics, access: Access, max_body_bytes: int, max_import_bytes: int
-    ) -> None:
+    def __init__(self, app: ASGIApp, metrics: RequestMetrics, access: Access, settings: Settings) -> None:
         self.app = app
         self.metrics = metrics
         self.access = access
-        self.max_body_bytes = max_body_bytes
-        self.max_import_bytes = max_import_bytes
+        self.max_body_bytes = settings.max_body_bytes
+        self.max_import_bytes = settings.max_import_bytes
+        self.root_path = settings.root_path
+        self.origins = frozenset(origin.encode("ascii", "ignore") for origin in settings.origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; pass on what is not one."""
@@ -77,6 +78,8 @@ class RequestMiddleware:
         sent_id = headers.get(b"x-request-id", b"")
         request_id = sent_id if _REQUEST_ID.fullmatch(sent_id) else token_hex(_ID_BYTES).encode("ascii")
         scope.setdefault("state", {})["request_id"] = request_id.decode("ascii")
+        if self.root_path is not None:
+            _put_under(scope, self.root_path)
         method = scope["method"]
         if method == "HEAD":  # served as GET, without the body; the server keeps its own scope
             scope = {**scope, "method": "GET"}
@@ -162,7 +165,8 @@ class RequestMiddleware:
         if _host(b"//" + headers.get(b"host", b"")) not in LOOPBACK:
             detail = "without an admin key the service can be reached as localhost and 127.0.0.1 only"
             return problem(Request(scope), 421, detail)
-        if b"origin" in headers and _host(headers[b"origin"]) not in LOOPBACK:
+        origin = headers.get(b"origin")
+        if origin is not None and origin not in self.origins and _host(origin) not in LOOPBACK:
             return problem(Request(scope), 403, "without an admin key the service serves pages of this machine only")
         return None
 
@@ -181,7 +185,7 @@ class RequestMiddleware:
         route = _route(scope)
         self.metrics.observe(method, route, status, seconds)
         # To write a line takes longer than a short query: reads without an error are only counted in the metrics.
-        write = log.debug if (method == "GET" and status < 400) or scope["path"] in _QUIET else log.info
+        write = log.debug if (method == "GET" and status < 400) or _path(scope) in _QUIET else log.info
         write("request", method=method, path=scope["path"], status=status, ms=round(seconds * 1e3, 2))
         if getattr(scope.get("route"), "needs", None) == "admin":
             self.access.audit_log.add(_audited(scope, method, route, status))
@@ -211,9 +215,16 @@ def _address(scope: Scope) -> str:
 
 def _path(scope: Scope) -> str:
     """The path below that of a proxy."""
-    root_path = scope.get("root_path", "")
     path: str = scope["path"]
-    return path.removeprefix(root_path) if root_path and path.startswith(f"{root_path}/") else path
+    return path.removeprefix(scope.get("root_path", ""))
+
+
+def _put_under(scope: Scope, root_path: str) -> None:
+    """Have a path begin with that of a proxy, as routes expect it, whether the proxy removed it or not."""
+    scope["root_path"] = root_path
+    if not scope["path"].startswith(f"{root_path}/"):
+        scope["path"] = root_path + scope["path"]
+        scope["raw_path"] = root_path.encode("ascii") + scope.get("raw_path", b"")
 
 
 def _route(scope: Scope) -> str:

@@ -157,8 +157,9 @@ async def delete_documents(request: Request, collection: CollectionName) -> Resp
     found = await services.listing.matching(collection, parse_filter(body.filter))
     n = len(found.keys)
     if n > _DELETED_AT_ONCE:
-        enqueued = concluded_with(request, accepted)
-        return accepted(await services.documents.start_deletion(found.collection, body.filter, n, enqueued))
+        respond = partial(accepted, request)
+        enqueued = concluded_with(request, respond)
+        return respond(await services.documents.start_deletion(found.collection, body.filter, n, enqueued))
     keys = found.keys.allowed_keys().tolist()
     return _deleted_documents(await services.documents.delete_unchanged(found.collection, keys, conclude))
 

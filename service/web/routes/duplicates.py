@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fastapi import APIRouter, Request, Response
 
 from service.search.duplicates import DuplicateGroup, DuplicateOptions, DuplicatePage
@@ -44,7 +46,8 @@ async def find_duplicates(request: Request, collection: CollectionName) -> Respo
     services = services_of(request)
     body = await read_json_body(request, FindDuplicates, services.settings.max_batch)
     options = DuplicateOptions(body.radius, body.by, body.linkage, body.keep, body.filter)
-    return accepted(await services.duplicates.start(collection, options, concluded_with(request, accepted)))
+    respond = partial(accepted, request)
+    return respond(await services.duplicates.start(collection, options, concluded_with(request, respond)))
 
 
 @router.get("", summary="List near duplicates", response_model=DuplicateGroupPage)

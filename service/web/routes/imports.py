@@ -47,7 +47,7 @@ async def import_documents(request: Request, collection: CollectionName) -> Resp
     if media_type not in _MEDIA_TYPES:
         raise HTTPException(415, f"the body must be {NDJSON}, got {media_type or 'no Content-Type'}")
     try:
-        return accepted(await services_of(request).imports.receive(collection, _pieces(request)))
+        return accepted(request, await services_of(request).imports.receive(collection, _pieces(request)))
     except ClientDisconnect:
         return Response(status_code=CALLER_LEFT)
 

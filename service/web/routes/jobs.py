@@ -94,12 +94,12 @@ def job_schema(job: StoredJob) -> Job:
     return _JOB.validate_python(job, from_attributes=True)
 
 
-def job_path(job: StoredJob) -> str:
-    """Where the job can be got."""
-    return f"/v1/jobs/{job.id}"
+def job_path(request: Request, job: StoredJob) -> str:
+    """Where the job can be got by whoever sent the request."""
+    return f"{request.scope.get('root_path', '')}/v1/jobs/{job.id}"
 
 
-def accepted(job: StoredJob) -> Response:
+def accepted(request: Request, job: StoredJob) -> Response:
     """202 and a job that was queued."""
-    headers = {"Location": job_path(job)}
+    headers = {"Location": job_path(request, job)}
     return Response(_JOB.dump_json(job_schema(job)), 202, headers=headers, media_type="application/json")

@@ -35,7 +35,7 @@ async def judge_quality(
     progress, `GET .../quality` the report."""
     asked = body or JudgeQuality()
     job = await services_of(request).quality.start(collection, asked.version, asked.label)
-    response.headers["Location"] = job_path(job)
+    response.headers["Location"] = job_path(request, job)
     return job_schema(job)
 
 

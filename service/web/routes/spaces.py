@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response
@@ -57,7 +58,8 @@ async def retrain(
     """Has the trainer learn a new hash function on the collection, encode every document with it, compare it with the
     active one and, if it is no worse, put it in its place. `GET /v1/jobs/{id}` shows the progress."""
     params = (body or Retrain()).params()
-    return accepted(await services_of(request).spaces.retrain(collection, params, concluded_with(request, accepted)))
+    respond = partial(accepted, request)
+    return respond(await services_of(request).spaces.retrain(collection, params, concluded_with(request, respond)))
 
 
 @router.get("/spaces", summary="List code spaces", response_model_exclude_unset=True)
@@ -142,7 +144,7 @@ async def _concluded(request: Request, collection: str) -> Conclude[Promoted | S
 
     def respond(outcome: Promoted | StoredJob) -> Response:
         if not isinstance(outcome, Promoted):
-            return accepted(outcome)
+            return accepted(request, outcome)
         space = _space(outcome.space, models, outcome.n_uncovered)
         return json_response(space.model_dump(mode="json", exclude_unset=True))
 
@@ -154,7 +156,7 @@ async def _space_or_job(
 ) -> CodeSpace | Response:
     """The space that is active now, or 202 and the job that will make it active."""
     if not isinstance(outcome, StoredSpace):
-        return accepted(outcome)
+        return accepted(request, outcome)
     lookup = services_of(request).lookup
     uncovered = await lookup.n_uncovered(outcome) if force else None
     return _space(outcome, await lookup.models(collection), uncovered)
