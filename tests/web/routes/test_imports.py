@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gzip
 import json
 import threading
@@ -23,6 +24,7 @@ from service.store.deletion import Deletion
 from service.store.imports import MAX_ERRORS
 from service.store.schema import now
 from tests.conftest import new_collection
+from tests.hashing.pictures import png
 from tests.web.asserting import refused
 from tests.web.conftest import Start
 
@@ -169,6 +171,31 @@ def test_what_is_exported_with_codes_is_imported_into_an_equal_collection(texts:
     (error,) = errors_of(texts, job)
     assert (error["line"], error["reason"]) == (6, "vector must have 2 entries in this collection, got 3")
     assert len(exported(texts, "/v1/collections/vectors")) == 5
+
+
+def test_pictures_and_vectors_of_two_models_come_out_as_they_went_in(client: TestClient, url: str) -> None:
+    pictures = [{"id": str(i), "image": base64.b64encode(png(i)).decode(), "metadata": {}} for i in range(3)]
+    vectors = [{"id": str(i), "vector": [i + 1, 1], "metadata": {"n": i}} for i in range(3)]
+    kinds: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
+        "pictures": ({"kind": "image"}, pictures),
+        "vectors": ({"kind": "embedding", "dims": 2, "model": "old"}, vectors),
+    }
+    for name, (settings, given) in kinds.items():
+        first, second = f"/v1/collections/{name}", f"/v1/collections/{name}-again"
+        for there in (first, second):
+            assert client.put(there, json=settings).status_code == 201
+            imported(client, url, lines(*given), there)
+            if name == "vectors":
+                new = [{"id": str(i), "vector": [1, 0, i]} for i in range(2)]
+                body = {"model": "new", "dims": 3, "vectors": new}
+                assert client.post(f"{there}/vectors", json=body).status_code == 200
+        before = exported(client, first)
+        assert imported(client, url, lines(*before), second)["progress"]["stored"] == 3
+        assert exported(client, second) == before
+        if name == "pictures":
+            assert before == pictures
+        else:
+            assert [*before[0]["vectors"]] == ["old", "new"]
 
 
 def test_a_compressed_body_is_imported_as_a_plain_one(texts: TestClient, url: str) -> None:
