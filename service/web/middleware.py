@@ -55,7 +55,7 @@ class RequestMiddleware:
             otherwise any web page, opened in a browser on this machine, could reach the service by a host name that
             resolves to 127.0.0.1.
         settings: larger bodies than its `max_body_bytes` get 413: `body_limits` says why not by FastAPI's own limit;
-            of an import, whose body is never held as a whole, than its `max_import_bytes`. `root_path` is where a proxy shows
+            those of an import, never held as a whole, than its `max_import_bytes`. `root_path` is where a proxy shows
             the service; pages of `cors_origins` are served without a key too.
     """
 
