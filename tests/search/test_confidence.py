@@ -19,6 +19,7 @@ from service.ingest.collections import CollectionWriter
 from service.search.request import SearchRequest, TextOptions
 from service.search.results import SearchResult
 from service.store.documents import NewDocument
+from tests.examples import examples
 from tests.use_cases import UseCases, run
 
 N, N_BITS, DIMS = 120, 32, 6
@@ -84,7 +85,7 @@ OPTIONS = st.builds(
 )
 
 
-@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(examples(10), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(options=OPTIONS, numbers=st.lists(st.integers(0, N + 2), min_size=1, max_size=3))
 def test_the_order_is_that_of_brute_force(
     filled: tuple[UseCases, Kind], options: TextOptions, numbers: list[int]
