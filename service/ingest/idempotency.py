@@ -29,19 +29,28 @@ class IdempotentCalls:
         Args:
             caller: who calls: the same key of two callers is two keys.
             key: names the call.
-            digest: of the call with its body.
+            digest: of the call: with its body, or without one that is read as it comes.
 
         Raises:
             KeyReused: the key came with another call.
             CallRunning: the call is running.
         """
-        claim = Claim(sha256(sha256(caller).digest() + key.encode()).digest(), key, uuid4().hex)
+        claim = Claim(sha256(sha256(caller).digest() + key.encode()).digest(), key, digest, uuid4().hex)
 
         def commit() -> StoredAnswer | None:
             with self.database.write() as connection:
-                return idempotency.claim(connection, claim, digest)
+                return idempotency.claim(connection, claim)
 
         return await run_in_thread(commit) or claim
+
+    async def renew(self, claim: Claim) -> None:
+        """Claim a call that still runs for another half minute."""
+
+        def commit() -> None:
+            with self.database.write() as connection:
+                idempotency.renew(connection, claim)
+
+        await run_in_thread(commit)
 
     async def release(self, claim: Claim) -> None:
         """Have the next call with the key run, unless this one has done its work."""

@@ -39,37 +39,39 @@ class Claim:
     Attributes:
         id: digest of the caller and the key.
         key: as the caller sent it.
+        digest: of the call: with its body, or without one that is read as it comes.
         token: names this claim.
     """
 
     id: bytes
     key: str
+    digest: bytes
     token: str
 
 
 @dataclass(frozen=True, slots=True)
 class StoredAnswer:
-    """The answer that a call got: HTTP status, headers and body."""
+    """The answer that a call got: HTTP status, headers and body; `digest` begins as that of its claim did."""
 
     status: int
     headers: dict[str, str]
     body: bytes
+    digest: bytes
 
 
-def claim(connection: Connection, claim: Claim, digest: bytes) -> StoredAnswer | None:
+def claim(connection: Connection, claim: Claim) -> StoredAnswer | None:
     """The first answer to the call; None if there was none yet: then it is for the caller to run.
 
     Args:
         connection: of a write transaction.
         claim: what is claimed.
-        digest: of the call with its body.
 
     Raises:
         KeyReused: the key came with another call.
         CallRunning: the call is running.
     """
     fresh = {
-        "digest": digest,
+        "digest": claim.digest,
         "claim": claim.token,
         "claimed_until": now(_LEASE_S),
         "created_at": now(),
@@ -83,17 +85,23 @@ def claim(connection: Connection, claim: Claim, digest: bytes) -> StoredAnswer |
         set_=fresh,
         where=or_(
             _IS_OLD,
-            and_(TABLE.c.status.is_(None), TABLE.c.claimed_until <= now(), TABLE.c.digest == digest),
+            and_(TABLE.c.status.is_(None), TABLE.c.claimed_until <= now(), TABLE.c.digest == claim.digest),
         ),
     )
     if connection.execute(taken_over.returning(TABLE.c.claim)).scalar() is not None:
         return None
     row = connection.execute(select(TABLE).where(TABLE.c.id == claim.id)).one()
-    if row.digest != digest:
+    if not row.digest.startswith(claim.digest):
         raise KeyReused(claim.key)
     if row.status is None:
         raise CallRunning(claim.key)
-    return StoredAnswer(row.status, row.headers, zlib.decompress(row.body))
+    return StoredAnswer(row.status, row.headers, zlib.decompress(row.body), row.digest)
+
+
+def renew(connection: Connection, claim: Claim) -> None:
+    """Claim a call that still runs for longer; without effect if another process has claimed it meanwhile."""
+    mine = (TABLE.c.id == claim.id, TABLE.c.claim == claim.token)
+    connection.execute(update(TABLE).where(*mine).values(claimed_until=now(_LEASE_S)))
 
 
 def conclude(connection: Connection, claim: Claim, answer: StoredAnswer) -> None:
@@ -102,7 +110,12 @@ def conclude(connection: Connection, claim: Claim, answer: StoredAnswer) -> None
     Raises:
         CallRunning: another process has claimed the call meanwhile; the transaction must not be committed.
     """
-    values = {"status": answer.status, "headers": answer.headers, "body": zlib.compress(answer.body, 1)}
+    values = {
+        "status": answer.status,
+        "headers": answer.headers,
+        "body": zlib.compress(answer.body, 1),
+        "digest": answer.digest,
+    }
     mine = (TABLE.c.id == claim.id, TABLE.c.claim == claim.token, TABLE.c.status.is_(None))
     if not connection.execute(update(TABLE).where(*mine).values(values)).rowcount:
         raise CallRunning(claim.key)

@@ -62,7 +62,7 @@ class GuardedRoute(APIRoute):
         if _is_direct(endpoint):
             self.app = _direct_app(endpoint)
         if is_idempotent(endpoint):
-            self.app = answering_once(self.app)
+            self.app = answering_once(self.app, endpoint)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """What makes the response: the endpoint itself if it takes and gives just that, else FastAPI around it."""

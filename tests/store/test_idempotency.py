@@ -11,14 +11,14 @@ from service.store.database import Database
 from service.store.idempotency import KEPT_S, Claim, StoredAnswer
 from service.store.schema import now
 
-FIRST = Claim(b"caller and key", "key", "first")
+FIRST = Claim(b"caller and key", "key", b"call", "first")
 SECOND = replace(FIRST, token="second")
-ANSWER = StoredAnswer(201, {"content-type": "application/json"}, b'{"a": 1}' * 1000)
+ANSWER = StoredAnswer(201, {"content-type": "application/json"}, b'{"a": 1}' * 1000, b"call and body")
 
 
 def claim(database: Database, claim: Claim, digest: bytes = b"call") -> StoredAnswer | None:
     with database.write() as connection:
-        return idempotency.claim(connection, claim, digest)
+        return idempotency.claim(connection, replace(claim, digest=digest))
 
 
 def conclude(database: Database, claim: Claim) -> None:
@@ -64,6 +64,16 @@ def test_a_call_whose_process_died_may_be_claimed_again_and_the_first_cannot_end
     with pytest.raises(CallRunning):
         conclude(database, FIRST)
     assert claim(database, FIRST) == ANSWER
+
+
+def test_a_claim_that_is_renewed_stays_its_own(database: Database) -> None:
+    claim(database, FIRST)
+    end_lease(database)
+    for renewing in (SECOND, FIRST):
+        with database.write() as connection:
+            idempotency.renew(connection, renewing)
+    with pytest.raises(CallRunning):
+        claim(database, SECOND)
 
 
 def test_a_call_that_did_nothing_is_free_and_one_that_ended_is_not(database: Database) -> None:

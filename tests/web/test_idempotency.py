@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.routing import iter_route_contexts
 from fastapi.testclient import TestClient
 from sqlalchemy import update
@@ -18,8 +19,10 @@ from service.store import collections, schema, spaces
 from service.store.database import Database
 from service.store.schema import now
 from service.web.app import create_app
+from service.web.auth import needs
 from service.web.guarded_route import GuardedRoute
-from service.web.idempotency import is_idempotent
+from service.web.idempotency import concluded_with, idempotent_stream, is_idempotent
+from service.web.response_json import json_response
 from tests.web.asserting import refused
 from tests.web.conftest import Start, running
 
@@ -211,3 +214,44 @@ def test_two_callers_do_not_share_their_answers(keyed: TestClient) -> None:
     assert post(keyed, DOCUMENTS, "k", body, **one).status_code == 201
     refused(post(keyed, DOCUMENTS, "k", body, **two), 403, "forbidden")
     assert post(keyed, DOCUMENTS, "k", body, **one).headers[REPLAYED] == "true"
+
+
+def streaming(url: str) -> tuple[FastAPI, list[bytes]]:
+    """The app with a call that reads a body as it comes, and what it wrote."""
+    app, written = create_app(Settings(database_url=url)), []
+    router = APIRouter(route_class=GuardedRoute)
+
+    @router.post("/stream")
+    @idempotent_stream
+    @needs("write")
+    async def stream(request: Request) -> Response:
+        pieces = [piece async for piece in request.stream()]
+
+        def respond(n: int) -> Response:
+            return json_response({"n": n})
+
+        conclude = concluded_with(request, respond)
+        with request.app.state.services.database.write() as connection:
+            if conclude is not None:
+                conclude(connection, len(written))
+        written.append(b"".join(pieces))
+        return respond(len(written) - 1)
+
+    app.router.routes[:0] = router.routes
+    return app, written
+
+
+def test_a_body_that_is_read_as_it_comes_is_known_again(sqlite_url: str) -> None:
+    app, written = streaming(sqlite_url)
+    with TestClient(app, "http://localhost") as client:
+
+        def send(*pieces: bytes) -> httpx2.Response:
+            response: httpx2.Response = client.post("/stream", content=iter(pieces), headers={"Idempotency-Key": "k"})
+            return response
+
+        assert send(b"one", b"two").json() == {"n": 0}
+        again = send(b"onet", b"wo")
+        assert (again.json(), again.headers[REPLAYED]) == ({"n": 0}, "true")
+        refused(send(b"one", b"three"), 422, "key-reused")
+        assert client.post("/stream", content=b"onetwo").json() == {"n": 1}
+        assert written == [b"onetwo", b"onetwo"]
