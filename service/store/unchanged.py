@@ -34,7 +34,7 @@ _UNCHANGED = (
     select(TABLE.c.key, TABLE.c.id)
     .where(
         TABLE.c.collection_id == bindparam("collection"),
-        TABLE.c.seq <= bindparam("seq"),
+        TABLE.c.seq + 0 <= bindparam("seq"),  # else SQLite reads all documents up to it, by the index of seqs
         is_one_of(TABLE.c.key, "keys"),
         documents.LIVES,
     )
