@@ -11,6 +11,8 @@ from tests.web.asserting import refused
 TEXTS = "/v1/collections/texts"
 DOCUMENTS = f"{TEXTS}/documents"
 
+pytestmark = pytest.mark.long_on_postgresql
+
 
 @pytest.fixture
 def texts(client: TestClient) -> TestClient:

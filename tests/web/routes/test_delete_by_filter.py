@@ -11,6 +11,8 @@ from tests.web.conftest import Start
 TEXTS = "/v1/collections/texts"
 DOCUMENTS = f"{TEXTS}/documents"
 
+pytestmark = pytest.mark.long_on_postgresql
+
 
 def put(client: TestClient, n: int, start: int = 0) -> None:
     documents = [{"id": f"{i}", "text": f"text {i}", "metadata": {"n": i, "even": i % 2 == 0}} for i in range(n)]
