@@ -76,6 +76,7 @@ def test_a_restored_database_has_the_same_rows_and_gives_no_number_twice(
     assert [one.name for one in tmp_path.iterdir() if one.name.startswith((".", "b."))] == []
 
 
+@pytest.mark.long_on_postgresql
 def test_a_database_with_collections_is_replaced_only_by_force(database: Database, file: Path) -> None:
     expected = backups.back_up(database)
     new_collection(database, name="more")
@@ -118,6 +119,7 @@ def damaged(file: Path, kind: str) -> None:
 KINDS = ("cut short", "one byte", "empty", "a part is missing", "another part", "no manifest", "another manifest")
 
 
+@pytest.mark.long_on_postgresql
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_damaged_backup_is_refused_before_anything_is_touched(database: Database, file: Path, kind: str) -> None:
     new_collection(database)
@@ -142,6 +144,7 @@ def rewritten(file: Path, **members: Any) -> Manifest:
     return manifest
 
 
+@pytest.mark.long_on_postgresql
 @pytest.mark.parametrize(
     ("members", "kind", "said"),
     [
@@ -181,6 +184,7 @@ def test_a_backup_of_an_older_schema_is_brought_up_to_date(database: Database, f
         assert backups.back_up(fresh) == backups.back_up(database)
 
 
+@pytest.mark.long_on_postgresql
 def test_a_backup_that_fails_leaves_the_one_before(
     database: Database, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -96,13 +96,13 @@ def test_a_row_of_another_length_is_refused_and_all_others_are_read(tmp_path: Pa
 
 
 def test_packed_tables_are_read_and_damaged_ones_are_read_up_to_the_damage(tmp_path: Path) -> None:
-    content = "id,text\r\n" + "".join(f"{i},number {i * 7919}\r\n" for i in range(20_000))
+    content = "id,text\r\n" + "".join(f"{i},number {i * 7919}\r\n" for i in range(6_000))
     file = written(tmp_path / "x.csv.gz", gzip.compress(content.encode()))
-    assert len(read(file)[0]) == 20_000
-    written(file, gzip.compress(content.encode())[:-20_000])
+    assert len(read(file)[0]) == 6_000
+    written(file, gzip.compress(content.encode())[:-9_000])
     with open_source(file) as source:
         n = len(list(source))
-        assert 1_000 < n < 20_000
+        assert 1_000 < n < 6_000
         assert source.damage is not None
         assert f"is damaged after row {n}" in source.damage
 

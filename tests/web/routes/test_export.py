@@ -44,6 +44,7 @@ def test_documents_come_in_the_order_of_their_arrival_as_they_were_put(client: T
     assert response.headers["nearbit-seq"] == str(last)
 
 
+@pytest.mark.long_on_postgresql
 def test_what_is_exported_of_each_kind_goes_in_again_and_comes_out_equal(client: TestClient) -> None:
     kinds: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
         "texts": ({}, [{"id": "a", "text": "one", "title": "t", "metadata": {"x": [1, 2.5, None]}}]),
@@ -75,6 +76,7 @@ def test_what_is_exported_of_each_kind_goes_in_again_and_comes_out_equal(client:
         assert lines_of(client.get(f"{again}/export")) == exported
 
 
+@pytest.mark.long_on_postgresql
 def test_codes_are_those_of_the_active_space(texts: TestClient, url: str) -> None:
     exported = lines_of(texts.get(EXPORT, params={"codes": "1", "fields": "id"}))
     database = Database.open(url)
@@ -91,6 +93,7 @@ def test_codes_are_those_of_the_active_space(texts: TestClient, url: str) -> Non
     assert len(exported) == 12
 
 
+@pytest.mark.long_on_postgresql
 def test_fields_are_chosen_and_unknown_ones_are_refused(texts: TestClient) -> None:
     assert lines_of(texts.get(EXPORT, params={"fields": "id,revision"}))[0] == {"id": "d0", "revision": 1}
     problem = refused(texts.get(EXPORT, params={"fields": "id,code"}), 422, "invalid-input")
@@ -99,6 +102,7 @@ def test_fields_are_chosen_and_unknown_ones_are_refused(texts: TestClient) -> No
     refused(texts.get(EXPORT, params={"codes": "perhaps"}), 422, "invalid-input")
 
 
+@pytest.mark.long_on_postgresql
 def test_a_client_that_accepts_gzip_gets_it_and_a_head_gets_no_lines(texts: TestClient) -> None:
     with texts.stream("GET", EXPORT, headers={"Accept-Encoding": "br, gzip;q=0.5"}) as response:
         assert response.headers["content-encoding"] == "gzip"
@@ -124,6 +128,7 @@ def test_an_export_sees_one_moment_whatever_is_written_meanwhile(texts: TestClie
     database.close()
 
 
+@pytest.mark.long_on_postgresql
 def test_only_so_many_exports_run_at_once_and_each_gives_its_turn_back(texts: TestClient, url: str) -> None:
     database = Database.open(url)
     exporter = Exporter(database)

@@ -21,7 +21,6 @@ from service.processes.jobs import JobRunner
 from service.store import deletion, imports, leases, schema
 from service.store.database import Database
 from service.store.deletion import Deletion
-from service.store.imports import MAX_ERRORS
 from service.store.schema import now
 from tests.conftest import new_collection
 from tests.hashing.pictures import png
@@ -83,25 +82,27 @@ def n_rows(url: str, table: str) -> int:
 
 
 @pytest.fixture
-def texts(client: TestClient) -> TestClient:
+def texts(url: str, start: Start) -> TestClient:
+    """A client of a service that cuts lines into chunks of a hundred, and a collection."""
+    client = start(url, max_batch=100)
     client.put(TEXTS, json={"n_bits": 16})
     return client
 
 
 def test_documents_of_an_import_are_stored_and_found(texts: TestClient, url: str) -> None:
-    given = [{"id": f"d{i}", "text": f"number {i}", "metadata": {"n": i}} for i in range(1_020)]
+    given = [{"id": f"d{i}", "text": f"number {i}", "metadata": {"n": i}} for i in range(250)]
     job = imported(texts, url, lines(*given))
     assert exported(texts) == given
     body = lines(*given)
-    counts = {"lines": 1_020, "stored": 1_020, "created": 1_020, "refused": 0}
+    counts = {"lines": 250, "stored": 250, "created": 250, "refused": 0}
     assert job["progress"] == {"stage": "done", "done": len(body), "total": len(body), **counts}
-    assert job["params"] == {"lines": 1_020}
+    assert job["params"] == {"lines": 250}
     seq = texts.get(TEXTS).json()["seq"]
     found = texts.get(f"{TEXTS}/similar", params={"q": "number 7", "k": 3, "at_least_seq": seq}).json()
     assert len(found["matches"]) == 3
     assert n_rows(url, "import_chunks") == 0
     again = imported(texts, url, lines(*given))["progress"]
-    assert (again["stored"], again["created"]) == (1_020, 0)
+    assert (again["stored"], again["created"]) == (250, 0)
 
 
 def test_each_line_that_is_wrong_is_refused_with_its_number_and_all_others_are_stored(
@@ -152,12 +153,14 @@ def test_a_line_longer_than_a_body_may_be_is_refused_and_the_others_are_stored(s
     assert n_rows(sqlite_url, "imports") == 1
 
 
+@pytest.mark.long_on_postgresql
 def test_of_lines_with_the_same_id_the_last_good_one_is_stored(texts: TestClient, url: str) -> None:
     body = lines({"id": "a", "text": "first"}, {"id": "a", "text": "second"}, {"id": "a", "text": " "})
     imported(texts, url, body)
     assert exported(texts) == [{"id": "a", "text": "second", "metadata": {}}]
 
 
+@pytest.mark.long_on_postgresql
 def test_what_is_exported_with_codes_is_imported_into_an_equal_collection(texts: TestClient, url: str) -> None:
     imported(texts, url, lines({"id": "a", "title": "t", "text": "one"}, {"id": 7, "text": "two", "metadata": None}))
     everything = {"codes": "1", "fields": "id,title,text,metadata,revision,created_at"}
@@ -173,6 +176,7 @@ def test_what_is_exported_with_codes_is_imported_into_an_equal_collection(texts:
     assert len(exported(texts, "/v1/collections/vectors")) == 5
 
 
+@pytest.mark.long_on_postgresql
 def test_pictures_and_vectors_of_two_models_come_out_as_they_went_in(client: TestClient, url: str) -> None:
     pictures = [{"id": str(i), "image": base64.b64encode(png(i)).decode(), "metadata": {}} for i in range(3)]
     vectors = [{"id": str(i), "vector": [i + 1, 1], "metadata": {"n": i}} for i in range(3)]
@@ -198,6 +202,7 @@ def test_pictures_and_vectors_of_two_models_come_out_as_they_went_in(client: Tes
             assert [*before[0]["vectors"]] == ["old", "new"]
 
 
+@pytest.mark.long_on_postgresql
 def test_a_compressed_body_is_imported_as_a_plain_one(texts: TestClient, url: str) -> None:
     body = gzip.compress(lines({"id": "a", "text": "one"}))
     send(texts, body, **{"Content-Encoding": "gzip"})
@@ -205,6 +210,7 @@ def test_a_compressed_body_is_imported_as_a_plain_one(texts: TestClient, url: st
     assert [one["id"] for one in exported(texts)] == ["a"]
 
 
+@pytest.mark.long_on_postgresql
 def test_a_body_that_cannot_be_imported_at_all_is_refused_and_nothing_of_it_is_kept(
     texts: TestClient, url: str
 ) -> None:
@@ -220,6 +226,7 @@ def test_a_body_that_cannot_be_imported_at_all_is_refused_and_nothing_of_it_is_k
     assert n_rows(url, "imports") == 0
 
 
+@pytest.mark.long_on_postgresql
 def test_a_second_import_into_a_collection_waits_for_its_turn(texts: TestClient, url: str) -> None:
     job = send(texts, lines({"id": "a", "text": "one"}))
     response = texts.post(f"{TEXTS}/import", content=lines({"text": "two"}), headers=NDJSON)
@@ -264,6 +271,7 @@ def test_refused_lines_of_the_last_imports_are_kept(
     assert [len(errors_of(client, job)) for job in jobs] == [0, 1, 1]
 
 
+@pytest.mark.long_on_postgresql
 def test_a_cancelled_import_keeps_what_it_stored_and_no_lines(texts: TestClient, url: str) -> None:
     job = send(texts, lines({"id": "a", "text": "one"}))
     assert texts.post(f"/v1/jobs/{job['id']}/cancel").json()["state"] == "cancelled"
@@ -298,6 +306,7 @@ def test_lines_of_a_dropped_collection_and_of_an_upload_that_was_given_up_are_de
     database.close()
 
 
+@pytest.mark.long_on_postgresql
 def test_a_stream_that_breaks_off_leaves_nothing(texts: TestClient, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(receiving, "_TOGETHER_BYTES", 10)
     database = Database.open(url)
@@ -340,7 +349,7 @@ def test_an_import_that_is_interrupted_goes_on_where_it_was_and_stores_nothing_t
     texts: TestClient, url: str
 ) -> None:
     """The worker is asked to end after its second chunk, and dies within the third: another one takes over."""
-    body = lines(*({"text": f"number {i}"} for i in range(2_500)), [], {"text": "last"})
+    body = lines(*({"text": f"number {i}"} for i in range(250)), [], {"text": "last"})
     job = send(texts, body)
     database = Database.open(url)
     runner = JobRunner(database, Settings(database_url=url))
@@ -359,18 +368,21 @@ def test_an_import_that_is_interrupted_goes_on_where_it_was_and_stores_nothing_t
         runner.import_lines(claimed, report)
     runner.close()
     database.close()
-    assert len(exported(texts, fields="id")) == 2_000
+    assert len(exported(texts, fields="id")) == 200
     work(url)
     ended = texts.get(f"/v1/jobs/{job['id']}").json()
     assert (ended["state"], ended["attempts"]) == ("succeeded", 2)
-    assert ended["progress"]["created"] == ended["progress"]["stored"] == 2_501
-    assert len(exported(texts, fields="id")) == 2_501
-    assert [one["line"] for one in errors_of(texts, job)] == [2_501]
+    assert ended["progress"]["created"] == ended["progress"]["stored"] == 251
+    assert len(exported(texts, fields="id")) == 251
+    assert [one["line"] for one in errors_of(texts, job)] == [251]
 
 
-def test_of_very_many_refused_lines_the_first_are_kept_and_all_are_counted(sqlite_url: str, start: Start) -> None:
+def test_of_very_many_refused_lines_the_first_are_kept_and_all_are_counted(
+    sqlite_url: str, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "MAX_ERRORS", 1_050)
     client = start(sqlite_url)
     client.put(TEXTS)
-    job = imported(client, sqlite_url, b"[]\n" * (MAX_ERRORS + 1_001))
-    assert job["progress"]["refused"] == MAX_ERRORS + 1_001
-    assert [one["line"] for one in errors_of(client, job)] == list(range(1, MAX_ERRORS + 1))
+    job = imported(client, sqlite_url, b"[]\n" * 2_100)
+    assert job["progress"]["refused"] == 2_100
+    assert [one["line"] for one in errors_of(client, job)] == list(range(1, 1_051))
