@@ -43,9 +43,11 @@ class Service:
         url: of the database.
         folder: for snapshots, checkpoints and the log.
         workers: API processes.
+        settings: further variables of the environment.
     """
 
-    def __init__(self, url: str, folder: Path, workers: int) -> None:
+    def __init__(self, url: str, folder: Path, workers: int, **settings: str) -> None:
+        self.settings = settings
         self.url, self.folder, self.workers = url, folder, workers
         self.port = free_port()
         self.base = f"http://127.0.0.1:{self.port}"
@@ -59,7 +61,7 @@ class Service:
         with (self.folder / "service.log").open("ab") as log:
             self._child = subprocess.Popen(
                 command,
-                env={**os.environ, "OMP_NUM_THREADS": "1", **settings},
+                env={**os.environ, "OMP_NUM_THREADS": "1", **settings, **self.settings},
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,

@@ -32,6 +32,7 @@ from service.services import EncoderServices, Services
 from service.threads import run_in_thread
 from service.web.auth import caller_of, is_open, needs
 from service.web.guarded_route import SECURITY_SCHEME, security
+from service.web.http_protocol import LOAD
 from service.web.metrics import RequestMetrics, metrics_folder
 from service.web.middleware import RequestMiddleware
 from service.web.problems import install_problems, problem_responses
@@ -88,7 +89,7 @@ def create_app(settings: Settings) -> FastAPI:
     """
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         services = await run_in_thread(Services.open, settings)
         app.state.services = services
         access: Access = app.state.access
@@ -98,7 +99,7 @@ def create_app(settings: Settings) -> FastAPI:
         if access.keyring.is_open:
             log.warning("there is no key: requests from this machine only are served, and may do everything")
         try:
-            yield
+            yield {LOAD: access.load}
         finally:
             shared.cancel()
             await run_in_thread(access.stop)

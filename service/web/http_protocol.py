@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from http import HTTPStatus
 from uuid import uuid4
 
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service.web.middleware import LONG_URL, MAX_URL_BYTES
+from service.access.load import Load
+from service.web.middleware import IS_ONE_TOO_MANY, LONG_URL, MAX_URL_BYTES
 from service.web.problems import MEDIA_TYPE
+
+LOAD = "load"
+"""In the state of the app's lifespan: its `Load`."""
 
 
 class HttpProtocol(HttpToolsProtocol):
     """Responds with problem details to a URL that is too long to parse (414) and to what is not HTTP (400)."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client has connected."""
+        super().connection_made(transport)
+        if (load := self.app_state.get(LOAD)) is not None:
+            self.app = _counted(self.app, load)
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -26,7 +38,10 @@ class HttpProtocol(HttpToolsProtocol):
         self.n_url_bytes += len(url)
 
     def on_headers_complete(self) -> None:
-        """The head is complete: pass the request on, with a mark if its URL is too long."""
+        """The head is complete: pass the request on, with a mark if its URL is too long, or if it is one too many."""
+        load: Load | None = self.app_state.get(LOAD)
+        if load is not None and (self.cycle is None or self.cycle.response_complete):  # else it may never begin
+            self.scope["state"][IS_ONE_TOO_MANY] = not load.begin()
         if self.n_url_bytes > MAX_URL_BYTES:
             path, mark, _ = self.url.partition(b"?")
             self.url = path if mark else b"/"
@@ -55,3 +70,16 @@ class HttpProtocol(HttpToolsProtocol):
         )
         self.transport.write(head.encode("ascii") + body)
         self.transport.close()
+
+
+def _counted(app: ASGIApp, load: Load) -> ASGIApp:
+    """The app, with each request that was let in noted as answered at its end."""
+
+    async def counted(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        finally:
+            if scope["state"].get(IS_ONE_TOO_MANY) is False:
+                load.end()
+
+    return counted

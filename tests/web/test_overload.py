@@ -1,0 +1,90 @@
+"""A server that is asked for more than it takes on refuses the rest at once, and goes on when it has caught up."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx2
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from service.config import Settings
+from service.web.app import create_app
+from service.web.http_protocol import HttpProtocol
+from tests.web.asserting import refused
+
+SIMILAR = "/v1/collections/texts/similar?q=text"
+
+
+@pytest.fixture
+def app(sqlite_url: str) -> FastAPI:
+    return create_app(Settings(database_url=sqlite_url, poll_interval_s=0.05, max_searches=2, max_puts=1))
+
+
+@pytest.fixture
+def client(app: FastAPI) -> Iterator[httpx2.Client]:
+    """A client of a server that takes on three requests at a time, with one document."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, http=HttpProtocol, log_config=None, access_log=False))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    with httpx2.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=60) as client:
+        client.put("/v1/collections/texts", json={"n_bits": 16}).raise_for_status()
+        client.post("/v1/collections/texts/documents", json={"documents": [{"text": "text"}]}).raise_for_status()
+        yield client
+    server.should_exit = True
+    thread.join()
+
+
+def test_what_is_too_much_is_refused_at_once_and_the_rest_answered(
+    app: FastAPI, client: httpx2.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, goes_on = threading.Semaphore(0), threading.Event()
+    listing = app.state.services.lookup.documents
+
+    async def held(*arguments: Any) -> Any:
+        began.release()
+        while not goes_on.is_set():
+            await asyncio.sleep(0.005)
+        return await listing(*arguments)
+
+    monkeypatch.setattr(app.state.services.lookup, "documents", held)
+    with ThreadPoolExecutor(3) as pool:
+        waiting = [pool.submit(client.get, "/v1/collections/texts/documents") for _ in range(3)]
+        for _ in waiting:
+            assert began.acquire(timeout=30)
+        problem = refused(client.get(SIMILAR), 503, "overloaded")
+        assert problem["detail"].endswith("at most 3 such calls at a time")
+        body = {"documents": [{"text": "text " * 100} for _ in range(500)]}
+        refused(client.post("/v1/collections/texts/documents", json=body), 503, "overloaded")
+        assert client.get("/healthz").status_code == 200
+        assert 'route="none",status="503"' in client.get("/metrics").text
+        goes_on.set()
+        assert [answer.result().status_code for answer in waiting] == [200, 200, 200]
+    assert client.get(SIMILAR).status_code == 200
+    assert app.state.access.load.n_begun <= 1  # the last may not be noted yet
+
+
+def test_no_request_that_ended_in_whatever_way_is_counted_for_ever(app: FastAPI, client: httpx2.Client) -> None:
+    port = client.base_url.port
+    for sent in (
+        b"GET /none HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"POST /v1/collections/texts/documents HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{",
+        b"GET /v1/collections HTTP/1.1\r\nHost: localhost\r\n\r\n" * 9,
+        b"GET /v1/collections HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+        b"nonsense\r\n\r\n",
+    ):
+        for _ in range(4):
+            with socket.create_connection(("127.0.0.1", port or 0)) as connection:
+                connection.sendall(sent)
+    for _ in range(200):
+        if client.get("/healthz").status_code == 200 and app.state.access.load.n_begun <= 1:
+            break
+    assert app.state.access.load.n_begun <= 1
+    assert client.get(SIMILAR).status_code == 200
