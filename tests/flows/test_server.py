@@ -6,8 +6,9 @@ import gzip
 import json
 import re
 import socket
+import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -165,3 +166,43 @@ def test_the_metrics_are_those_of_both_workers_whichever_answers(port: int) -> N
     for _ in range(20):  # each on a connection of its own, which either worker takes
         assert ask(port, b"GET", b"/healthz")[0] == 200
     until(lambda: n_asked() == before + 20, "all requests, counted once")
+
+
+def test_a_request_that_comes_a_byte_a_second_is_given_up_and_others_are_served(port: int) -> None:
+    head = b"POST %b/documents HTTP/1.1\r\nHost: localhost\r\n%b" % (TEXTS, KEY)
+    whole_head = head + b"Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
+    slow = [socket.create_connection(("127.0.0.1", port), timeout=120) for _ in range(3)]
+    for connection, sent in zip(slow, (b"GET /heal", head, whole_head), strict=True):
+        connection.sendall(sent)
+    began = time.monotonic()
+    while time.monotonic() - began < 62:
+        time.sleep(1)
+        for connection in slow:
+            with suppress(OSError):
+                connection.sendall(b"x")
+        assert ask(port, b"GET", b"/healthz")[0] == 200
+    answers = [_to_the_end(connection) for connection in slow]
+    assert [answer.partition(b"\r\n")[0] for answer in answers] == [b"HTTP/1.1 408 Request Timeout"] * 3
+    assert all(b"application/problem+json" in answer for answer in answers)
+    assert ask(port, b"GET", TEXTS)[0] == 200
+
+
+def _to_the_end(connection: socket.socket) -> bytes:
+    """All that comes until the other side closes the connection."""
+    received = b""
+    with closing(connection), suppress(ConnectionResetError):
+        while more := connection.recv(1 << 16):
+            received += more
+    return received
+
+
+def test_a_client_that_leaves_in_the_middle_of_a_body_leaves_nothing_behind(port: int) -> None:
+    n_before = json.loads(ask(port, b"GET", TEXTS)[2])["n_documents"]
+    body = json.dumps({"documents": [{"text": f"half {i}"} for i in range(500)]}).encode()
+    for n_sent in (0, 10, len(body) // 2, len(body) - 1):
+        with closing(socket.create_connection(("127.0.0.1", port), timeout=120)) as connection:
+            head = b"POST %b/documents HTTP/1.1\r\nHost: localhost\r\n%b" % (TEXTS, KEY)
+            connection.sendall(head + b"Content-Length: %d\r\nContent-Type: application/json\r\n\r\n" % len(body))
+            connection.sendall(body[:n_sent])
+    time.sleep(0.5)
+    assert json.loads(ask(port, b"GET", TEXTS)[2])["n_documents"] == n_before
