@@ -55,7 +55,8 @@ from service.web.routes import (
     vectors,
 )
 from service.web.routes.encoder import encoder_routes
-from service.web.schemas.documents import DeleteDocuments, DocumentPatch, DocumentPatches, Ids, NewDocuments
+from service.web.schemas.document_changes import DeleteDocuments, DocumentPatch, DocumentPatches
+from service.web.schemas.documents import Ids, NewDocuments
 from service.web.schemas.duplicates import FindDuplicates
 from service.web.schemas.health import Health
 from service.web.schemas.pairs import NewPairs

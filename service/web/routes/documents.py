@@ -34,21 +34,23 @@ from service.web.request_services import services_of
 from service.web.response_json import JsonPartsResponse, join_pieces, json_bytes, json_response, object_pieces
 from service.web.routes.jobs import accepted, accepted_response
 from service.web.schemas.collections import CollectionName
-from service.web.schemas.documents import (
-    CheckDuplicates,
+from service.web.schemas.document_changes import (
     DeletedDocument,
     DeletedDocuments,
     DeleteDocuments,
-    Document,
-    DocumentPage,
     DocumentPatch,
     DocumentPatches,
+    PatchedDocuments,
+    PatchedOne,
+)
+from service.web.schemas.documents import (
+    CheckDuplicates,
+    Document,
+    DocumentPage,
     FoundDocuments,
     Ids,
     IfAbsent,
     NewDocuments,
-    PatchedDocuments,
-    PatchedOne,
     PathId,
     PutDocuments,
     SkipDuplicates,

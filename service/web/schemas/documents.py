@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 from unicodedata import category
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, SkipValidation, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SkipValidation
 
 from service.hashing.codes import MAX_BITS
 from service.hashing.content import MAX_TITLE_CHARS
 from service.ingest.duplicates import COUNTED, LISTED
-from service.store.patches import Patch
 from service.web.metadata import MAX_DEPTH, MAX_MEMBERS
 from service.web.schemas.matches import FacetCounts
+from service.web.schemas.moments import EXPIRES_AT, Moment
 from service.web.schemas.pages import NEXT_CURSOR
 from service.web.schemas.request_body import RequestBody
 from service.web.schemas.spaces import SpaceRef
@@ -61,32 +61,6 @@ StoredId = Annotated[
 DocumentId = Annotated[StoredId, AfterValidator(_check_segments), AfterValidator(_check_ending)]
 """An id that a document may be given."""
 Metadata = Annotated[dict[str, Any], BeforeValidator(_or_empty, json_schema_input_type=dict[str, Any] | None)]
-
-_FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
-
-
-def _is_text(moment: object) -> object:
-    """Refuse numbers, which pydantic would take for seconds of the epoch, and texts that are such numbers."""
-    if not isinstance(moment, str | datetime) or (isinstance(moment, str) and "T" not in moment.upper()):
-        raise ValueError("must be a time as in RFC 3339, such as 2026-12-31T23:59:59Z")
-    return moment
-
-
-def _in_milliseconds(moment: datetime) -> datetime:
-    """The moment as both databases keep it."""
-    if not _FIRST <= moment <= _LAST:
-        raise ValueError("must lie between the years 1970 and 9999")
-    moment = moment.astimezone(UTC)
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-
-
-Moment = Annotated[
-    AwareDatetime,
-    AfterValidator(_in_milliseconds),
-    BeforeValidator(_is_text, json_schema_input_type=datetime),
-]
-"""A time in a body, as RFC 3339 writes it."""
-EXPIRES_AT = "From then on it is not found, and soon deleted: RFC 3339, with an offset. Null for never."
 
 PATH_ID_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]+$"
 PATH_ID_RULE = "Id of a document; a slash in it may stand as it is or as %2F."
@@ -154,56 +128,6 @@ class Ids(RequestBody):
     """Documents by id; an id that is named twice counts once."""
 
     ids: list[StoredId] = Field(min_length=1, description="The installation sets the greatest number.")
-
-
-class DeleteDocuments(RequestBody):
-    """The documents to delete: by their ids, or all that pass a filter."""
-
-    ids: list[StoredId] | None = Field(
-        None, min_length=1, description="An id that is named twice counts once. The installation sets the number."
-    )
-    filter: dict[str, Any] | None = Field(
-        None,
-        min_length=1,
-        description="What their metadata must be like, as in a search; an empty one, which all pass, is refused.",
-        examples=[{"lang": "en"}],
-    )
-
-    @model_validator(mode="after")
-    def _check_one(self) -> DeleteDocuments:
-        if (self.ids is None) == (self.filter is None):
-            raise ValueError("must have ids or filter, and not both")
-        return self
-
-
-class DocumentPatch(RequestBody):
-    """What to change of a document; what is left out stays."""
-
-    metadata: dict[str, Any] | None = Field(
-        default_factory=dict,
-        description="A JSON merge patch (RFC 7396): members are put in, those that are null are removed, objects are "
-        "merged; null removes all.",
-    )
-    expires_at: Moment | None = Field(None, description=EXPIRES_AT)
-
-    def patch(self, id: str, revision: int | None = None) -> Patch:
-        """The patch of the document of that id."""
-        return Patch(id, self.metadata, "expires_at" in self.model_fields_set, self.expires_at, revision)
-
-
-class NamedPatch(DocumentPatch):
-    """What to change of which document."""
-
-    id: StoredId
-    revision: int | None = Field(None, ge=1, lt=1 << 31, description=REVISION)
-
-
-class DocumentPatches(RequestBody):
-    """Patches of documents, all or none."""
-
-    documents: list[NamedPatch] = Field(
-        min_length=1, description="With distinct ids; the installation sets the greatest number."
-    )
 
 
 IfAbsent = Annotated[bool, Query(description="Leave documents whose id exists as they are; `existing` counts them.")]
@@ -297,40 +221,3 @@ class FoundDocuments(BaseModel):
     next_ids: list[str] = Field(
         description="The ids that would have made the answer too long: ask for them next. Mostly empty."
     )
-
-
-class PatchedDocument(BaseModel):
-    """What became of a patch."""
-
-    id: str
-    revision: int
-    changed: bool = Field(description="False: the document is as it was.")
-
-
-class PatchedOne(PatchedDocument):
-    """What became of the patch of one document."""
-
-    seq: int = Field(description="Give it as `at_least_seq` to be sure to find the document as it is now.")
-
-
-class PatchedDocuments(BaseModel):
-    """What became of patches, in the order of the request."""
-
-    documents: list[PatchedDocument]
-    missing: list[str] = Field(description="The ids that do not exist.")
-    seq: int = Field(description="Give it as `at_least_seq` to be sure to find these documents as they are now.")
-
-
-class DeletedDocument(BaseModel):
-    """What became of a deletion."""
-
-    deleted: bool = Field(description="False: there was no such document.")
-    seq: int | None = Field(description="Number of the change; null if there was none.")
-
-
-class DeletedDocuments(BaseModel):
-    """What became of the deletion of many documents."""
-
-    deleted: int = Field(description="How many documents were deleted.")
-    ids: list[str] = Field(description="The ids of these documents, in the order of the request, or of arrival.")
-    seq: int | None = Field(description="Number of the change; null if there was none.")
