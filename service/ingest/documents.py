@@ -181,7 +181,6 @@ class DocumentWriter:
         with self.database.lane(collection_id) as lane:
             if spaces.active(lane.connection, collection_id).id != space.id:
                 return None
-            expiry.settle(lane, [document.id for document in new if document.id is not None])
             if lookup is not None:
                 added = _put_judged(lane, new, space, encoded, lookup)
             elif if_absent:
@@ -343,6 +342,7 @@ def _put_judged(
     lane: Lane, new: Sequence[NewDocument], space: CodeSpace, encoded: Encoded, lookup: Lookup
 ) -> Added | None:
     """Put those documents that near duplicates let in; None if too many documents came since the lookup."""
+    expiry.settle(lane, [document.id for document in new if document.id is not None])
     verdicts = lookup.judge(lane, [document.id for document in new])
     if verdicts is None:
         return None
@@ -355,7 +355,9 @@ def _put_judged(
 
 def _put_absent(lane: Lane, new: Sequence[NewDocument], space: CodeSpace, encoded: Encoded) -> Added:
     """Put those documents whose id does not exist."""
-    existing = documents.revisions_of(lane, [document.id for document in new if document.id is not None])
+    ids = [document.id for document in new if document.id is not None]
+    expiry.settle(lane, ids)
+    existing = documents.revisions_of(lane, ids)
     kept = [position for position, document in enumerate(new) if document.id not in existing]
     put = dict(zip(kept, put_with_codes(lane, [new[i] for i in kept], space, encoded.codes[kept]), strict=True))
     results = [put.get(position) for position in range(len(new))]
@@ -396,6 +398,7 @@ def put_with_codes(lane: Lane, new: Sequence[NewDocument], space: CodeSpace, enc
     )
     if not new:
         return []
+    expiry.settle(lane, [document.id for document in new if document.id is not None])
     put = documents.put(lane, vectors.kept_beside(lane, new) if is_of_several else new)
     expiry.note(lane, [document.expires_at for document in new])
     changed = [p.key for p in put if p.changed and not p.created]

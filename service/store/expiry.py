@@ -30,7 +30,10 @@ def note(lane: Lane, moments: Iterable[datetime | None]) -> None:
 
 
 def settle(lane: Lane, ids: Sequence[str]) -> None:
-    """Delete those of some documents that have expired: a write must not find what its caller knows to be gone."""
+    """Delete those of some documents that have expired: a write must not find what its caller knows to be gone.
+
+    One statement, where documents of the collection have expired; else none.
+    """
     if lane.has_expired:
         keys = lane.connection.scalars(_EXPIRED_OF_IDS, {"collection": lane.collection_id, "ids": list(ids)})
         _delete(lane, sorted(keys))
