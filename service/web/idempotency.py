@@ -15,6 +15,7 @@ from hashlib import sha256
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from anyio import CancelScope
 from fastapi import Request, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -22,6 +23,7 @@ from service.errors import InvalidInput, KeyReused
 from service.ingest.idempotency import IdempotentCalls, concluding
 from service.store.idempotency import Claim, Conclude, StoredAnswer
 from service.threads import run_in_large_thread
+from service.web.multipart import MULTIPART, without_boundary
 
 if TYPE_CHECKING:
     from hashlib import _Hash as Hash
@@ -139,7 +141,8 @@ def answering_once(app: ASGIApp, endpoint: Callable[..., Any]) -> ASGIApp:
             await app(scope, receive, send_watched)
         finally:
             if not running.is_done:
-                await calls.release(claimed)
+                with CancelScope(shield=True):
+                    await calls.release(claimed)
 
     return answer
 
@@ -160,18 +163,24 @@ def _head(request: Request) -> bytes:
     """All but the body that says what the call does."""
     scope = request.scope
     head = [scope["method"], scope["path"], scope["query_string"].decode("latin-1")]
-    head.append(request.headers.get("content-type", ""))
+    head.append(MULTIPART if _is_multipart(request) else request.headers.get("content-type", ""))
     return "\n".join(head).encode("utf-8", "surrogateescape") + b"\n\n"
+
+
+def _is_multipart(request: Request) -> bool:
+    return request.headers.get("content-type", "").lower().startswith(MULTIPART)
 
 
 async def _digest(request: Request, body: bytes) -> bytes:
     """Of the call with its body."""
-    started = sha256(_head(request))
-    if len(body) > _LARGE_BODY:
-        await run_in_large_thread(started.update, body)
-    else:
-        started.update(body)
-    return started.digest()
+
+    def compute() -> bytes:
+        content = body
+        if _is_multipart(request):
+            content = without_boundary(request.headers["content-type"], body)
+        return sha256(_head(request) + content).digest()
+
+    return await run_in_large_thread(compute) if len(body) > _LARGE_BODY else compute()
 
 
 async def _drained(request: Request) -> bytes:

@@ -51,6 +51,17 @@ def read_parts(content_type: str, body: bytes, max_parts: int) -> list[Part]:
     raise InvalidInput(f"the body must be {MULTIPART} that ends with its boundary")
 
 
+def without_boundary(content_type: str, body: bytes) -> bytes:
+    """A body without the boundary between its parts, which clients draw anew each time that they send the same parts.
+
+    Raises:
+        InvalidInput: the type names no boundary.
+
+    Cost: linear in the body, which is copied.
+    """
+    return body.replace(b"--" + _boundary_of(content_type), b"--")
+
+
 def _boundary_of(content_type: str) -> bytes:
     head = Message()
     head["Content-Type"] = content_type

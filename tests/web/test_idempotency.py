@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
 import httpx2
+import numpy as np
 import pytest
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.routing import iter_route_contexts
@@ -71,6 +74,26 @@ def test_a_key_with_another_call_is_refused(texts: TestClient) -> None:
     ):
         assert "'k'" in refused(post(texts, path, "k", other), 422, "key-reused")["detail"]
     assert texts.get(f"{DOCUMENTS}/a").json()["text"] == "one"
+
+
+def test_parts_are_the_same_whatever_boundary_a_client_draws(client: TestClient) -> None:
+    client.put("/v1/collections/vectors", json={"kind": "embedding", "dims": 2, "n_bits": 16})
+    array = io.BytesIO()
+    np.save(array, np.eye(2, dtype=np.float32))
+
+    def send(metadata: dict[str, int]) -> httpx2.Response:
+        documents = json.dumps({"documents": [{"metadata": metadata}] * 2})
+        response: httpx2.Response = client.post(
+            "/v1/collections/vectors/documents",
+            files={"vectors": array.getvalue(), "documents": documents.encode()},
+            headers={"Idempotency-Key": "parts"},
+        )
+        return response
+
+    first, second = send({"n": 1}), send({"n": 1})
+    assert (first.status_code, second.headers[REPLAYED]) == (201, "true")
+    assert first.request.headers["content-type"] != second.request.headers["content-type"]
+    refused(send({"n": 2}), 422, "key-reused")
 
 
 def test_every_post_that_writes_takes_a_key() -> None:
