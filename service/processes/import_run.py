@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID, uuid5
-
-from pydantic import ValidationError
-from pydantic_core import to_json
 
 from service.config import Settings
 from service.errors import Conflict, InvalidContent, InvalidInput
 from service.hashing.codes import Codes
 from service.hashing.content import Content, Contents, check_content
 from service.hashing.embedding_models import EmbeddingModels
-from service.hashing.given import GivenContent, contents_of
+from service.hashing.given import contents_of
 from service.ingest.documents import contents_for, put_with_codes
 from service.ingest.language import decide_language_of, is_new_magnitude
-from service.json_lines import parse_object
+from service.processes.import_lines import ReadLine, read_lines
 from service.store import collections, embedding_models, imports, spaces
 from service.store.collections import Collection
 from service.store.database import Database
@@ -28,27 +24,35 @@ from service.store.imports import Chunk, ImportState, RefusedLine
 from service.store.jobs import Job
 from service.store.leases import Cancelled, ReportProgress
 from service.store.spaces import CodeSpace
-from service.web.metadata import check_metadata
-from service.web.schemas.documents import NewDocument as NewDocumentSchema
 
 Encode = Callable[[str, Contents], Codes]
 """Codes of contents by the hash function of a digest."""
 
 _ATTEMPTS = 5
-_EXPORTED_ONLY = ("code", "revision", "created_at", "updated_at")
-"""Members that an export adds to its lines, and with which no document is put."""
 
 
 @dataclass(frozen=True, slots=True)
-class _ReadLine:
-    """A line that is a document, as far as can be told without its collection."""
+class _Target:
+    """What the lines are put into, as it was when their contents were read."""
 
-    number: int
-    raw: bytes
-    document: NewDocumentSchema
+    collection: Collection
+    space: CodeSpace
+    models: EmbeddingModels | None
 
-    def refused(self, reason: str) -> RefusedLine:
-        return RefusedLine(self.number, reason, self.document.id, _beginning(self.raw))
+    def hashed(self, contents: Sequence[Content]) -> list[Content]:
+        """What the active space encodes of contents."""
+        return contents_for(self.space, contents, self.models)
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    """A line that the collection takes, with its content."""
+
+    line: ReadLine
+    content: Content
+
+    def document(self) -> NewDocument:
+        return NewDocument(self.line.id, self.content, self.line.document.metadata)
 
 
 class ImportRun:
@@ -93,109 +97,80 @@ class ImportRun:
             raise
 
     def _import(self, collection: Collection, state: ImportState, number: int, chunk: Chunk) -> None:
-        """Store the documents of a chunk: those of the last line where lines have the same id."""
-        refused: list[RefusedLine] = []
-        read = [line for number, raw in chunk.lines() if (line := self._read(number, raw, refused)) is not None]
-        for _ in range(_ATTEMPTS):
-            with self.database.read() as connection:
-                space = spaces.active(connection, collection.id)
-                models = embedding_models.of_collection(connection, collection)
-            refused_here = [*refused]
-            new = self._documents(collection, read, space, models, refused_here)
-            hashed = contents_for(space, [one.content for one in new], models)
-            codes = self.encode(str(space.digest), hashed) if hashed else None
-            if self._commit(collection, state, (number, chunk), new, space, codes, refused_here):
+        """Store the documents of a chunk: those of the last good line where lines have the same id."""
+        read, refused = read_lines(chunk, self.job.id, self.settings.max_metadata_bytes)
+        n_changes = 0
+        while n_changes < _ATTEMPTS:
+            target = self._target(collection)
+            accepted, not_taken = self._accepted(target, read)
+            try:
+                hashed = target.hashed([one.content for one in accepted])
+                codes = self.encode(str(target.space.digest), hashed) if hashed else None
+            except InvalidContent as error:  # of an encoder process with other limits
+                if error.position is None:
+                    raise
+                line = accepted[error.position].line
+                refused.append(line.refused(error.reason))
+                read.remove(line)
+                continue
+            if self._commit(target, state, (number, chunk), accepted, codes, [*refused, *not_taken]):
                 return
+            n_changes += 1
         raise Conflict(f"the active code space of {collection.name!r} changed {_ATTEMPTS} times during one chunk")
 
-    def _read(self, number: int, raw: bytes, refused: list[RefusedLine]) -> _ReadLine | None:
-        try:
-            members = parse_object(number, raw)
-            for name in _EXPORTED_ONLY:
-                members.pop(name, None)
-            document = NewDocumentSchema.model_validate(members)
-            check_metadata(document.metadata, "metadata")
-            if len(to_json(document.metadata)) > self.settings.max_metadata_bytes:
-                raise InvalidInput(f"metadata must be at most {self.settings.max_metadata_bytes} bytes of JSON")
-        except ValidationError as error:
-            reason = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
-            refused.append(RefusedLine(number, reason, None, _beginning(raw)))
-        except InvalidInput as error:
-            refused.append(RefusedLine(number, str(error), None, _beginning(raw)))
-        else:
-            if document.id is None:
-                document.id = uuid5(UUID(self.job.id), str(number)).hex  # the same if it is imported once more
-            return _ReadLine(number, raw, document)
-        return None
+    def _target(self, collection: Collection) -> _Target:
+        with self.database.read() as connection:
+            models = embedding_models.of_collection(connection, collection)
+            return _Target(collection, spaces.active(connection, collection.id), models)
 
-    def _documents(
-        self,
-        collection: Collection,
-        read: list[_ReadLine],
-        space: CodeSpace,
-        models: EmbeddingModels | None,
-        refused: list[RefusedLine],
-    ) -> list[NewDocument]:
-        """The documents that the collection takes, each id once; notes the lines of the others."""
-        by_id: dict[str, NewDocument] = {}
-        for line, content in zip(read, self._contents(collection, read, space, models), strict=True):
+    def _accepted(self, target: _Target, read: list[ReadLine]) -> tuple[list[_Accepted], list[RefusedLine]]:
+        """The lines that the collection takes, one for each id, and those that it does not."""
+        by_id: dict[str, _Accepted] = {}
+        refused: list[RefusedLine] = []
+        for line, content in zip(read, self._contents(target, read), strict=True):
             if isinstance(content, InvalidInput):
                 reason = content.reason if isinstance(content, InvalidContent) else str(content)
                 refused.append(line.refused(reason))
             else:
-                assert line.document.id is not None
-                by_id[line.document.id] = NewDocument(line.document.id, content, line.document.metadata)
-        return [*by_id.values()]
+                by_id[line.id] = _Accepted(line, content)
+        return [*by_id.values()], refused
 
-    def _contents(
-        self, collection: Collection, read: list[_ReadLine], space: CodeSpace, models: EmbeddingModels | None
-    ) -> list[Content | InvalidInput]:
+    def _contents(self, target: _Target, read: list[ReadLine]) -> list[Content | InvalidInput]:
         """The content of each line, or what is wrong with it; all at once, and one by one only if one is wrong."""
         try:
-            return [*self._checked(collection, read, space, models)]
+            contents = contents_of([line.given for line in read], target.collection.kind, target.models)
+            for content in contents:
+                check_content(content, self.settings.max_text_chars)
+            target.hashed(contents)
+            return [*contents]
         except InvalidInput as error:
             if len(read) == 1:
                 return [error]
-            return [one for line in read for one in self._contents(collection, [line], space, models)]
-
-    def _checked(
-        self, collection: Collection, read: list[_ReadLine], space: CodeSpace, models: EmbeddingModels | None
-    ) -> list[Content]:
-        documents = [line.document for line in read]
-        given = [GivenContent(d.text, d.title, d.vector, d.image, d.model, d.vectors) for d in documents]
-        contents = contents_of(given, collection.kind, models)
-        for content in contents:
-            check_content(content, self.settings.max_text_chars)
-        contents_for(space, contents, models)
-        return contents
+            return [one for line in read for one in self._contents(target, [line])]
 
     def _commit(
         self,
-        collection: Collection,
+        target: _Target,
         state: ImportState,
         numbered: tuple[int, Chunk],
-        new: list[NewDocument],
-        space: CodeSpace,
+        accepted: list[_Accepted],
         codes: Codes | None,
         refused: list[RefusedLine],
     ) -> bool:
         """Store documents, codes and progress in one transaction; False if another space became active."""
-        number, chunk = numbered
+        collection, space = target.collection, target.space
         with self.database.lane(collection.id) as lane:
             if spaces.active(lane.connection, collection.id).id != space.id:
                 return False
             before = lane.last_seq
+            new = [one.document() for one in accepted]
             put = [] if codes is None else put_with_codes(lane, new, space, codes)
             n_created = sum(one.created for one in put)
-            imports.finish_chunk(lane.connection, state.id, number, chunk, len(put), n_created, refused)
+            imports.finish_chunk(lane.connection, state.id, *numbered, len(put), n_created, refused)
             after = lane.last_seq
         if collection.kind != "image" and is_new_magnitude(before, after):
             decide_language_of(self.database, collection.id)
         return True
-
-
-def _beginning(raw: bytes) -> str:
-    return raw[: 4 * imports.MAX_BEGINNING].decode("utf-8", "replace").strip()
 
 
 def _progress(state: ImportState, stage: str) -> dict[str, Any]:

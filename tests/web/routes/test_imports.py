@@ -14,9 +14,10 @@ from httpx2 import Response
 from sqlalchemy import func, select
 
 from service.config import Settings
-from service.errors import InvalidInput, StorageFull, Unavailable
+from service.errors import InvalidContent, InvalidInput, StorageFull, Unavailable
 from service.ingest import imports as receiving
 from service.ingest.imports import ImportWriter
+from service.processes import jobs
 from service.processes.jobs import JobRunner
 from service.store import deletion, imports, leases, schema
 from service.store.database import Database
@@ -151,6 +152,27 @@ def test_a_line_longer_than_a_body_may_be_is_refused_and_the_others_are_stored(s
     refused(client.post(f"{TEXTS}/import", content=bomb, headers=packed), 413, None)
     refused(client.post(f"{TEXTS}/documents/import", content=b"x" * 2_001, headers=NDJSON), 413, None)
     assert n_rows(sqlite_url, "imports") == 1
+
+
+def test_a_document_that_the_encoder_refuses_is_a_refused_line(
+    sqlite_url: str, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An encoder process may have other limits; the line before with the same id takes the place of the refused one."""
+    encode = jobs._BlockingEncoder.encode
+
+    def encode_some(encoder: Any, digest: str, contents: Any) -> Any:
+        for position, content in enumerate(contents):
+            if "refused" in content.text:
+                raise InvalidContent("is refused", position)
+        return encode(encoder, digest, contents)
+
+    monkeypatch.setattr(jobs._BlockingEncoder, "encode", encode_some)
+    client = start(sqlite_url)
+    client.put(TEXTS)
+    body = lines(*({"id": id, "text": text} for id, text in zip("abab", ("x", "refused", "refused", "y"), strict=True)))
+    job = imported(client, sqlite_url, body)
+    assert [(one["line"], one["reason"]) for one in errors_of(client, job)] == [(3, "is refused")]
+    assert {one["id"]: one["text"] for one in exported(client)} == {"a": "x", "b": "y"}
 
 
 @pytest.mark.long_on_postgresql
