@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import structlog
 
+from service.access.allowance import Allowance
 from service.access.audit_log import AuditLog
 from service.access.caller import Caller
 from service.access.keyring import Keyring
@@ -79,18 +80,20 @@ class Access:
         except Unavailable as error:
             log.warning("the last calls of administrators are in the log only", error=explained(error))
 
-    @contextmanager
-    def running(self, kind: LoadKind, caller: Caller) -> Iterator[None]:
+    def running(self, kind: LoadKind, caller: Caller) -> AbstractContextManager[None]:
         """Count a search or a put until the block ends, for the process and for the caller's key.
 
         Raises:
             Overloaded: the process does as much as it takes on.
             KeyLimitReached: the caller does as much as its key allows.
         """
-        with ExitStack() as stack:
-            if kind == "search" and caller.allowance is not None:
-                stack.enter_context(caller.allowance.searching())
-            stack.enter_context(self.load.running(kind))
+        if kind == "search" and caller.allowance is not None:
+            return self._searching(caller.allowance)
+        return self.load.running(kind)
+
+    @contextmanager
+    def _searching(self, allowance: Allowance) -> Iterator[None]:
+        with allowance.searching(), self.load.running("search"):
             yield
 
     async def look_up(self, key: bytes) -> Caller | None:

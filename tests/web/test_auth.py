@@ -12,6 +12,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import RouteContext, iter_route_contexts
 from fastapi.testclient import TestClient
 
+from service.access.making import make_key
 from service.config import Settings
 from service.encoding.client import EncoderClient
 from service.errors import ConfigurationError, EncoderUnavailable
@@ -20,7 +21,7 @@ from service.hashing.digest import digest_of
 from service.hashing.untrained import untrained_hash_function
 from service.store import spaces
 from service.store.database import Database
-from service.store.keys import SCOPES
+from service.store.keys import SCOPES, NewKey
 from service.web.app import create_app, create_encoder_app
 from service.web.auth import OPEN_PATHS
 from service.web.guarded_route import GuardedRoute
@@ -250,3 +251,26 @@ def test_the_encoder_process_answers_readers_too_and_keeps_the_limits(sqlite_url
         assert refused(ask("one", "number"), 422, "invalid-content")["position"] == 1
         refused(ask("x" * 2_000), 413, None)
         refused(client.get("/metrics", headers={"Authorization": ""}), 401, "unauthorized")
+
+
+def test_the_encoder_process_knows_the_keys_that_were_made_and_is_sent_the_one_for_it(sqlite_url: str) -> None:
+    content = untrained_hash_function(16).to_bytes()
+    database = Database.open(sqlite_url)
+    with database.write() as connection:
+        spaces.put_function(connection, content, digest_of(content))
+    _, text = make_key(database, NewKey("api", ["read"]))
+    database.close()
+    app = create_encoder_app(Settings(database_url=sqlite_url))
+
+    async def n_codes(**keys: str) -> int:
+        settings = Settings(encoder_url="http://localhost", **keys)  # type: ignore[arg-type]
+        client = EncoderClient.of(settings, httpx2.ASGITransport(app))
+        try:
+            return len((await client.encode(digest_of(content), [Text("one")])).codes)
+        finally:
+            await client.close()
+
+    with TestClient(app):
+        assert asyncio.run(n_codes(encoder_key=text, admin_key="another")) == 1
+        with pytest.raises(EncoderUnavailable, match="answered 401"):
+            asyncio.run(n_codes())

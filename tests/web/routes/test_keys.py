@@ -88,6 +88,7 @@ def test_a_key_for_some_collections_neither_reads_nor_writes_nor_lists_others(gu
     assert "checks" not in guarded.get("/readyz", headers=header).json()
 
 
+@pytest.mark.long_on_postgresql
 def test_a_key_for_some_collections_sees_the_jobs_of_those_alone(guarded: TestClient) -> None:
     _, header = make(guarded, "admin", collections=["mine"])
     jobs = {
@@ -101,6 +102,7 @@ def test_a_key_for_some_collections_sees_the_jobs_of_those_alone(guarded: TestCl
     assert guarded.get(f"/v1/jobs/{jobs['yours']}", headers=ADMIN).json()["state"] == "queued"
 
 
+@pytest.mark.long_on_postgresql
 def test_the_first_key_must_be_one_that_can_make_the_next(client: TestClient) -> None:
     for members in ({"scopes": ["write"]}, {"scopes": ["admin"], "collections": ["mine"]}):
         problem = refused(client.post("/v1/keys", json={"name": "one", **members}), 422, "invalid-input")
@@ -134,6 +136,7 @@ def test_a_key_that_makes_no_sense_is_refused(lite: TestClient, members: dict[st
     assert next(iter(members)) in problem["errors"][0]["where"]
 
 
+@pytest.mark.long_on_postgresql
 def test_a_key_is_refused_beyond_its_limits(guarded: TestClient) -> None:
     _, header = make(guarded, "write", documents_per_minute=5)
     assert put(guarded, "mine", 4, header).status_code == 201
@@ -147,6 +150,7 @@ def test_a_key_is_refused_beyond_its_limits(guarded: TestClient) -> None:
     assert guarded.get("/healthz", headers=header).status_code == 200
 
 
+@pytest.mark.long_on_postgresql
 def test_an_address_that_sends_many_wrong_keys_is_slowed_down(guarded: TestClient) -> None:
     _, made = make(guarded, "read")
     for n in range(30):
