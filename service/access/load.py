@@ -56,10 +56,11 @@ class Load:
     Attributes:
         n_begun: requests of any kind that were let in and not answered.
         most_begun: most of them.
+        n_refused: requests that were not let in since the start.
     """
 
     def __init__(self, max_searches: int, max_puts: int) -> None:
-        self.n_begun = 0
+        self.n_begun = self.n_refused = 0
         self.most_begun = max_searches + max_puts
         self._begun = Bound(self.most_begun)
         self._bounds: dict[LoadKind, Bound] = {"search": Bound(max_searches), "put": Bound(max_puts)}

@@ -107,7 +107,7 @@ def create_app(settings: Settings) -> FastAPI:
             await services.close()
             log.info("stopped")
 
-    gauges = SharedGauges(lambda: _gauges(app.state.services), metrics_folder())
+    gauges = SharedGauges(lambda: _gauges(app.state.services, app.state.access), metrics_folder())
     app = _app(
         settings, "nearbit", lifespan, gauges, lambda: _gauges_of_installation(app.state.services), settings.workers
     )
@@ -278,7 +278,8 @@ def _complete_openapi(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _gauges(services: Services) -> Iterable[Sample]:
+def _gauges(services: Services, access: Access) -> Iterable[Sample]:
+    yield "nearbit_refused_requests", "Requests refused since the start as too many.", {}, access.load.n_refused
     for collection, replica in services.follower.overview():
         label = {"collection": collection.collection}
         yield "nearbit_collection_seq", "Latest change that the follower has seen.", label, collection.last_seq

@@ -1,4 +1,4 @@
-"""HTTP/1.1 as uvicorn reads it, with problem details also for the requests that uvicorn itself refuses."""
+"""HTTP/1.1 as uvicorn reads it, with problem details also for the requests that never reach the app."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from uuid import uuid4
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service.access.load import Load
-from service.web.middleware import IS_ONE_TOO_MANY, LONG_URL, MAX_URL_BYTES
-from service.web.problems import MEDIA_TYPE
+from service.access.load import Load, overloaded
+from service.web.middleware import LONG_URL, MAX_URL_BYTES, QUIET_PATHS
+from service.web.problems import MEDIA_TYPE, URN, slug_of, title_of
 
 LOAD = "load"
 """In the state of the app's lifespan: its `Load`."""
-
+_IS_COUNTED = "is_counted"
+_QUIET = tuple(path.encode("ascii") for path in QUIET_PATHS)
 _PROGRESS_S = 30.0
 _LEAST_BYTES = 30_000
 """A head must come within so many seconds, and in each such time at least so many bytes of a body that is not whole."""
@@ -24,23 +25,27 @@ _LEAST_BYTES = 30_000
 
 class HttpProtocol(HttpToolsProtocol):
     """Responds with problem details to a URL that is too long to parse (414), to what is not HTTP (400), and to what
-    comes too slowly (408)."""
+    comes too slowly (408).
 
-    _progress: asyncio.TimerHandle | None = None
-    _n_received = 0
+    Requests beyond what the process takes on (503) are refused here, without a task for each: with all that a request
+    takes to reach the app, a process that is asked for three times what it can do would only refuse.
+    """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has connected."""
+        self.progress: asyncio.TimerHandle | None = None
         super().connection_made(transport)
-        if (load := self.app_state.get(LOAD)) is not None:
-            self.app = _counted(self.app, load)
+        self.load: Load | None = self.app_state.get(LOAD)
+        if self.load is not None:
+            self.app = _counted(self.app, self.load)
 
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
-        self.n_url_bytes = 0
-        self._n_received = 0
+        self.n_received = 0
         self._watch_progress()
+        self.n_url_bytes = 0
+        self.is_refused = False
 
     def on_url(self, url: bytes) -> None:
         """A part of the URL has come; only the beginning of a URL that is too long is kept."""
@@ -48,11 +53,13 @@ class HttpProtocol(HttpToolsProtocol):
         self.n_url_bytes += len(url)
 
     def on_headers_complete(self) -> None:
-        """The head is complete: pass the request on, with a mark if its URL is too long, or if it is one too many."""
-        self._n_received = _LEAST_BYTES  # the body has the time to the next look, and from then on its own
-        load: Load | None = self.app_state.get(LOAD)
-        if load is not None and (self.cycle is None or self.cycle.response_complete):  # else it may never begin
-            self.scope["state"][IS_ONE_TOO_MANY] = not load.begin()
+        """The head is complete: pass the request on, with a mark if its URL is too long, or refuse it."""
+        self.n_received = _LEAST_BYTES  # the body has the time to the next look, and from then on its own
+        if self.load is not None and not self._is_let_in(self.load):
+            self.is_refused = True
+            if self.expect_100_continue:  # its body comes when it is told to send it
+                self._refuse(closes=True)
+            return
         if self.n_url_bytes > MAX_URL_BYTES:
             path, mark, _ = self.url.partition(b"?")
             self.url = path if mark else b"/"
@@ -61,13 +68,18 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """A part of the body has come."""
-        self._n_received += len(body)
-        super().on_body(body)
+        self.n_received += len(body)
+        if not self.is_refused:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """All of the request has come."""
+        """The request is complete."""
         self._forget_progress()
-        super().on_message_complete()
+        if not self.is_refused:
+            super().on_message_complete()
+        elif not self.transport.is_closing():
+            keeps = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
+            self._refuse(closes=not keeps)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is closed, by either side."""
@@ -76,54 +88,87 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _watch_progress(self) -> None:
         self._forget_progress()
-        self._progress = self.loop.call_later(_PROGRESS_S, self._look_at_progress)
+        self.progress = self.loop.call_later(_PROGRESS_S, self._look_at_progress)
 
     def _forget_progress(self) -> None:
-        if self._progress is not None:
-            self._progress.cancel()
-            self._progress = None
+        if self.progress is not None:
+            self.progress.cancel()
+            self.progress = None
 
     def _look_at_progress(self) -> None:
         """Give up on a request that comes too slowly: it would hold a connection, and what is read of it, for ever."""
         if self.transport.is_closing():
             return
-        if self._n_received < _LEAST_BYTES and not self.flow.read_paused:
-            if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
-                self._refuse(
-                    HTTPStatus.REQUEST_TIMEOUT, f"less than a byte in a millisecond came for {_PROGRESS_S:g} s"
-                )
-            else:
-                self.transport.close()
+        if self.n_received >= _LEAST_BYTES or self.flow.read_paused:
+            self.n_received = 0
+            self._watch_progress()
             return
-        self._n_received = 0
-        self._watch_progress()
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+            detail = f"less than a byte in a millisecond came for {_PROGRESS_S:g} s"
+            self._refuse_as(HTTPStatus.REQUEST_TIMEOUT, detail)
+        self.transport.close()
+
+    def _refuse_as(self, status: HTTPStatus, detail: str) -> None:
+        """Respond to what is not passed on; the connection is to be closed."""
+        members: dict[str, object] = {"type": "about:blank", "title": status.phrase, "detail": detail, "instance": "/"}
+        self.transport.write(_problem(status, members, closes=True))
 
     def send_400_response(self, msg: str) -> None:
         """Respond to what could not be read as HTTP, and close the connection."""
-        self._refuse(HTTPStatus.BAD_REQUEST, "the request must be HTTP/1.1, with its URL percent-encoded")
-
-    def _refuse(self, status: HTTPStatus, detail: str) -> None:
-        """Respond to what is not passed on, and close the connection."""
-        request_id = uuid4().hex
-        body = json.dumps(
-            {
-                "type": "about:blank",
-                "title": status.phrase,
-                "status": status.value,
-                "detail": detail,
-                "instance": "/",
-                "request_id": request_id,
-            }
-        ).encode("ascii")
-        head = (
-            f"HTTP/1.1 {status.value} {status.phrase}\r\n"
-            f"content-type: {MEDIA_TYPE}\r\n"
-            f"content-length: {len(body)}\r\n"
-            f"x-request-id: {request_id}\r\n"
-            "connection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode("ascii") + body)
+        self._refuse_as(HTTPStatus.BAD_REQUEST, "the request must be HTTP/1.1, with its URL percent-encoded")
         self.transport.close()
+
+    def _is_let_in(self, load: Load) -> bool:
+        """Whether the process takes the request on; one that waits behind another of its connection is not counted."""
+        is_first = self.cycle is None or self.cycle.response_complete
+        if not is_first or self.parser.should_upgrade():
+            return True
+        if load.begin():
+            self.scope["state"][_IS_COUNTED] = True
+            return True
+        return self.url.partition(b"?")[0].endswith(_QUIET)
+
+    def _refuse(self, *, closes: bool) -> None:
+        """Respond that the process has too much to do."""
+        assert self.load is not None
+        self.load.n_refused += 1
+        error = overloaded(self.load.most_begun)
+        members: dict[str, object] = {
+            "type": URN + slug_of(type(error)),
+            "title": title_of(type(error)),
+            "detail": str(error),
+            "instance": self.url.partition(b"?")[0].decode("latin-1"),
+        }
+        is_head = self.parser.get_method() == b"HEAD"
+        status, retry_after_s = HTTPStatus.SERVICE_UNAVAILABLE, error.retry_after_s
+        self.transport.write(_problem(status, members, closes=closes, retry_after_s=retry_after_s, is_head=is_head))
+        self.on_response_complete()
+        if closes:
+            self.transport.close()
+
+
+def _problem(
+    status: HTTPStatus,
+    members: dict[str, object],
+    *,
+    closes: bool,
+    retry_after_s: int | None = None,
+    is_head: bool = False,
+) -> bytes:
+    """A whole response with a problem."""
+    request_id = uuid4().hex
+    body = json.dumps({**members, "status": status.value, "request_id": request_id}).encode("ascii")
+    head = [
+        f"HTTP/1.1 {status.value} {status.phrase}",
+        f"content-type: {MEDIA_TYPE}",
+        f"content-length: {len(body)}",
+        f"x-request-id: {request_id}",
+    ]
+    if retry_after_s is not None:
+        head.append(f"retry-after: {retry_after_s}")
+    if closes:
+        head.append("connection: close")
+    return "\r\n".join([*head, "", ""]).encode("ascii") + (b"" if is_head else body)
 
 
 def _counted(app: ASGIApp, load: Load) -> ASGIApp:
@@ -133,7 +178,7 @@ def _counted(app: ASGIApp, load: Load) -> ASGIApp:
         try:
             await app(scope, receive, send)
         finally:
-            if scope["state"].get(IS_ONE_TOO_MANY) is False:
+            if scope["state"].get(_IS_COUNTED):
                 load.end()
 
     return counted

@@ -17,7 +17,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.access.access import Access
 from service.access.caller import ANYONE, NOBODY, Caller
-from service.access.load import overloaded
 from service.config import LOOPBACK, Settings
 from service.errors import InvalidInput, NearbitError, TooManyWrongKeys
 from service.store.audit import AuditedCall
@@ -30,8 +29,6 @@ log = structlog.get_logger(__name__)
 
 MAX_URL_BYTES = 65_535
 """Servers and clients cannot parse a longer URL."""
-IS_ONE_TOO_MANY = "is_one_too_many"
-"""In the state of a request: whether the process had as much to do as it takes on when it came."""
 LONG_URL = "nearbit.long_url"
 """Extension in the scope of a request whose URL was longer and was cut: the length of the whole URL in bytes."""
 
@@ -43,7 +40,8 @@ _HOSTS = 32
 """Values of Host and Origin that are remembered: clients of one machine send few."""
 _MOST_AUDITED = 2_000
 """Characters of a path that are kept."""
-_QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
+QUIET_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Asked all the time by what watches the service: no log lines, and answered however much there is to do."""
 
 
 class RequestMiddleware:
@@ -100,11 +98,7 @@ class RequestMiddleware:
 
         structlog.contextvars.bind_contextvars(request_id=scope["state"]["request_id"])  # of this request's own task
         try:
-            if scope["state"].get(IS_ONE_TOO_MANY) and _path(scope) not in _QUIET:
-                app: ASGIApp = from_error(Request(scope), overloaded(self.access.load.most_begun))
-            else:
-                refused = await self._refusal_of_caller(scope, headers) or self._refusal(scope, headers)
-                app = refused or self.app
+            app = await self._refusal_of_caller(scope, headers) or self._refusal(scope, headers) or self.app
             await app(scope, self._limited(scope, headers, receive), send_with_id)
         except Exception as error:  # a defect of ours: the last place where it can become a response
             if status:
@@ -192,8 +186,7 @@ class RequestMiddleware:
         route = _route(scope)
         self.metrics.observe(method, route, status, seconds)
         # To write a line takes longer than a short query: reads without an error are only counted in the metrics.
-        is_refused = status in (429, 503)  # of which there may be many, from callers that need not know a key
-        write = log.debug if is_refused or (method == "GET" and status < 400) or _path(scope) in _QUIET else log.info
+        write = log.debug if (method == "GET" and status < 400) or _path(scope) in QUIET_PATHS else log.info
         write("request", method=method, path=scope["path"], status=status, ms=round(seconds * 1e3, 2))
         if getattr(scope.get("route"), "needs", None) == "admin":
             self.access.audit_log.add(_audited(scope, method, route, status))
