@@ -23,6 +23,7 @@ from service.store import deletion, imports, leases, schema
 from service.store.database import Database
 from service.store.deletion import Deletion
 from service.store.schema import now
+from service.web.routes import imports as imports_route
 from tests.conftest import new_collection
 from tests.hashing.pictures import png
 from tests.web.asserting import refused
@@ -344,6 +345,32 @@ def test_a_stream_that_breaks_off_leaves_nothing(texts: TestClient, url: str, mo
         asyncio.run(writer.receive("texts", pieces()))
     assert n_rows(url, "imports") == n_rows(url, "import_chunks") == 0
     database.close()
+
+
+def test_a_client_that_sends_nothing_for_too_long_is_given_up(
+    lite: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports_route, "_SLOWEST_PIECE_S", 0.05)
+    sent: list[Any] = []
+    pieces: list[Any] = [{"type": "http.request", "body": b'{"text": "x"}\n', "more_body": True}]
+
+    async def receive() -> Any:
+        if pieces:
+            return pieces.pop()
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    path = f"{TEXTS}/import"
+    headers = [(b"host", b"localhost"), (b"content-type", b"application/x-ndjson"), (b"transfer-encoding", b"chunked")]
+    scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b""}
+    lite.portal.call(lite.app, {**scope, "headers": headers}, receive, send)  # type: ignore[union-attr]
+    assert sent[0]["status"] == 408
+    assert "nothing of the body came" in json.loads(sent[1]["body"])["detail"]
+    other = lite.post(path, content=b"{}\n", headers=NDJSON)
+    assert other.status_code == 202  # nothing of it is left
 
 
 @pytest.fixture
