@@ -112,8 +112,10 @@ class RequestMiddleware:
         key = key_of(headers.get(b"authorization", b""))
         caller = self.access.keyring.caller(key)
         try:
-            if caller is None or (caller.is_guessable and self.access.wrong_keys.wait_s(_address(scope))):
-                caller = await self._caller(scope, key)
+            is_told = caller is not None and not caller.is_guessable
+            wait_s = 0.0 if is_told or not key else self.access.wrong_keys.wait_s(_address(scope))
+            if caller is None or wait_s:
+                caller = await self._caller(scope, key, wait_s)
             if caller.allowance is not None and not is_open(_path(scope)):
                 caller.allowance.take_request()
         except NearbitError as error:
@@ -122,8 +124,8 @@ class RequestMiddleware:
         scope["state"]["caller"] = caller
         return None
 
-    async def _caller(self, scope: Scope, key: bytes) -> Caller:
-        """The caller with a key that is not known, or may not be looked at.
+    async def _caller(self, scope: Scope, key: bytes, wait_s: float) -> Caller:
+        """The caller with a key that is not known, or is not looked at for `wait_s` seconds.
 
         Raises:
             TooManyWrongKeys: keys from its address are not looked at.
@@ -131,13 +133,11 @@ class RequestMiddleware:
         """
         path_is_open = is_open(_path(scope))
         if key:
-            address = _address(scope)
-            wait_s = self.access.wrong_keys.wait_s(address)
             if not wait_s and (caller := await self.access.look_up(key)) is not None:
                 return caller
             self.metrics.count_wrong_key(slowed=wait_s > 0)
             if not wait_s:
-                self.access.wrong_keys.count(address)
+                self.access.wrong_keys.count(_address(scope))
             elif not path_is_open:
                 raise TooManyWrongKeys(ceil(wait_s))
         if path_is_open:
