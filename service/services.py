@@ -15,6 +15,7 @@ from service.errors import NearbitError
 from service.index.replicas import Follower
 from service.ingest.collections import CollectionWriter
 from service.ingest.documents import DocumentWriter
+from service.ingest.drift import DriftWatch
 from service.ingest.idempotency import IdempotentCalls
 from service.ingest.imports import ImportWriter
 from service.ingest.pairs import PairWriter
@@ -32,6 +33,7 @@ from service.search.search import Search
 from service.store import spaces
 from service.store.database import Database
 from service.store.migrations import prepare
+from service.store.usage import UsageCounter
 from service.threads import run_in_thread
 
 
@@ -60,6 +62,7 @@ class Services:
         exporter: reads whole collections.
         imports: receives what is to be imported.
         previews: compares the answers of code spaces.
+        drift: keeps what was counted, and says when a retrain is advised.
     """
 
     settings: Settings
@@ -82,6 +85,7 @@ class Services:
     exporter: Exporter
     imports: ImportWriter
     previews: Previews
+    drift: DriftWatch
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -106,21 +110,21 @@ class Services:
             unload_after_s=settings.unload_after_s,
             unload_from_bytes=settings.unload_from_bytes,
         )
-        bits = BitDescriptions(database)
+        bits, usage = BitDescriptions(database), UsageCounter()
         return cls(
             settings,
             database,
             encoder,
             follower,
             CollectionWriter(database, follower),
-            DocumentWriter(database, encoder, follower, settings),
+            DocumentWriter(database, encoder, follower, settings, usage),
             VectorWriter(database, encoder, follower, settings),
             PairWriter(database),
             QualityReports(database, settings),
             SpaceWriter(database, encoder, follower, settings),
             Lookup(database),
             Listing(database, follower, settings),
-            Search(database, encoder, follower, settings, bits),
+            Search(database, encoder, follower, settings, bits, usage),
             Duplicates(database, follower),
             bits,
             Compare(database, encoder, follower, settings),
@@ -128,6 +132,7 @@ class Services:
             Exporter(database),
             ImportWriter(database, settings),
             Previews(database),
+            DriftWatch(database, usage, settings.min_train_documents),
         )
 
     def start(self) -> None:
@@ -135,10 +140,12 @@ class Services:
         if isinstance(self.encoder, Batcher):
             self.follower.when_caught_up(self.encoder.prepare)
         self.follower.start()
+        self.drift.start()
 
     async def close(self) -> None:
         """Stop following, encode what is waiting, close the database."""
         await run_in_thread(self.follower.stop)
+        await run_in_thread(self.drift.stop)
         await self.bits.close()
         await self.encoder.close()
         self.database.close()

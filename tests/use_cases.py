@@ -28,6 +28,7 @@ from service.store.collections import Collection
 from service.store.database import Database
 from service.store.documents import NewDocument
 from service.store.spaces import CodeSpace
+from service.store.usage import UsageCounter
 
 T = TypeVar("T")
 OTHER = untrained_hash_function(32, seed=77).to_bytes()
@@ -131,7 +132,7 @@ def use_cases(database: Database) -> Iterator[UseCases]:
     yield UseCases(
         database,
         follower,
-        DocumentWriter(database, encoder, follower, settings),
+        DocumentWriter(database, encoder, follower, settings, UsageCounter()),
         SpaceWriter(database, encoder, follower, settings),
         Search(database, encoder, follower, settings),
         encoder,

@@ -22,7 +22,19 @@ from service.config import Settings
 from service.errors import TooFewDocuments, VectorsMissing
 from service.hashing.digest import digest_of
 from service.hashing.function import HashFunction
-from service.store import codes, collections, deletion, documents, embedding_models, jobs, nodes, spaces, upkeep, words
+from service.store import (
+    codes,
+    collections,
+    deletion,
+    documents,
+    drift,
+    embedding_models,
+    jobs,
+    nodes,
+    spaces,
+    upkeep,
+    words,
+)
 from service.store.collections import Collection
 from service.store.database import Database
 from service.store.jobs import Job
@@ -171,6 +183,8 @@ class Retrain:
         if not self._is_forced:
             check_can_judge(judge, questions_of(sample.said(label_of(judge)), sample.ids))
         supervision = self._supervision(sample)
+        with self.database.read() as connection:
+            as_it_was = drift.mark(connection, collection.id)
         folder = self.settings.data_dir / "checkpoints" / self.job.id
 
         def each_epoch(epoch: Epoch) -> None:
@@ -196,6 +210,8 @@ class Retrain:
             "seconds": result.seconds,
             "choice": None if result.choice is None else asdict(result.choice),
             "is_binary": result.is_binary,
+            "collection": as_it_was,
+            "params": self.job.params,
         }
         if (learned_from := result.supervision) is not None:
             learned["supervise"] = {"n_labelled": learned_from.n_labelled, "n_pairs": learned_from.n_pairs}

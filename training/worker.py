@@ -15,6 +15,7 @@ from service.store.database import Database
 from service.store.jobs import Job
 from service.store.leases import ReportProgress, Run
 from service.store.migrations import check_schema
+from training.auto_retrain import AutoRetrain
 
 
 def work(settings: Settings, *, exit_with_parent: bool = False, once: bool = False) -> None:
@@ -29,7 +30,9 @@ def work(settings: Settings, *, exit_with_parent: bool = False, once: bool = Fal
     database = Database.open(settings.database_url)
     try:
         check_schema(database)
-        leases.work(database, settings.lease_s, kinds(database, settings), stopping, once=once)
+        upkeep = AutoRetrain(database, settings.min_train_documents)
+        run = kinds(database, settings)
+        leases.work(database, settings.lease_s, run, stopping, once=once, when_idle=upkeep.look)
     finally:
         database.close()
 

@@ -1,4 +1,4 @@
-"""Judgments of code spaces, and what people said of pairs of documents."""
+"""Judgments of code spaces, what people said of pairs of documents, and counts of what queries were like."""
 
 from __future__ import annotations
 
@@ -46,9 +46,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("space_id", "label", name=op.f("pk_judgments")),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "usage_counts",
+        sa.Column("space_id", KEY, nullable=False),
+        sa.Column("figure", sa.Text(), nullable=False),
+        sa.Column("bucket", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("n", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["space_id"], ["code_spaces.id"], name=op.f("fk_usage_counts_space_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("space_id", "figure", "bucket", name=op.f("pk_usage_counts")),
+        sqlite_with_rowid=False,
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("usage_counts")
     op.drop_table("judgments")
     op.drop_table("pairs")
     op.drop_column("collections", "upkeep")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from service.errors import CollectionDiffers, InvalidInput, NotFound
 from service.hashing.analysis import LANGUAGES
@@ -16,7 +16,7 @@ from service.index.replicas import Follower
 from service.store import collections, deletion, embedding_models, spaces, upkeep, words
 from service.store.collections import Collection
 from service.store.database import Database
-from service.store.upkeep import Upkeep
+from service.store.upkeep import RetrainPolicy, Upkeep
 from service.store.words import WordSettings
 from service.threads import run_in_thread, run_read
 
@@ -57,6 +57,7 @@ class UpkeepChanges:
     """What of the upkeep of a collection is to change; None leaves it as it is."""
 
     judge: str | None = None
+    auto_retrain: Literal["off", "advise"] | RetrainPolicy | None = None
 
     def applied_to(self, upkeep: Upkeep) -> Upkeep:
         """The settings with these changes."""

@@ -35,6 +35,7 @@ from service.store.if_match import IfMatch
 from service.store.jobs import Job
 from service.store.patches import CheckMetadata, Patch, Patched, apply
 from service.store.spaces import CodeSpace
+from service.store.usage import UsageCounter
 from service.threads import run_in_large_thread, run_in_thread, run_read
 
 _ATTEMPTS = 5
@@ -76,8 +77,11 @@ class DocumentWriter:
     `conclude`, of the methods that write, is called with the result before the transaction ends, and may write in it.
     """
 
-    def __init__(self, database: Database, encoder: Encoder, follower: Follower, settings: Settings) -> None:
+    def __init__(
+        self, database: Database, encoder: Encoder, follower: Follower, settings: Settings, usage: UsageCounter
+    ) -> None:
         self.database = database
+        self.usage = usage
         self.encoder = encoder
         self.follower = follower
         self.settings = settings
@@ -142,6 +146,7 @@ class DocumentWriter:
                 lookup = await run_in_large_thread(Lookup.of, self.database, replica, space, duplicates, encoded.codes)
             added = await run_in_thread(self._commit, stored.id, new, space, encoded, lookup, if_absent, conclude)
             if added is not None:
+                self.usage.add_documents(space.id, len(new), int((encoded.n_known_features == 0).sum()))
                 if stored.kind != "image" and is_new_magnitude(stored.last_seq, added.seq):
                     await run_in_thread(decide_language_of, self.database, stored.id)
                 self.follower.wake()

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from service.hashing.embedding_models import EmbeddingModels
-from service.store import collections, documents, embedding_models, expiry, imports, jobs, spaces, upkeep, words
+from service.store import collections, documents, drift, embedding_models, expiry, imports, jobs, spaces, upkeep, words
 from service.store.collections import Collection
 from service.store.database import Database
 from service.store.documents import Document
+from service.store.drift import Drift
 from service.store.embedding_models import ModelCoverage
 from service.store.imports import RefusedLine
 from service.store.jobs import Backlog, Job
@@ -30,6 +31,7 @@ class CollectionSummary:
     active_space: CodeSpace
     words: WordSettings
     upkeep: Upkeep
+    drift: Drift
 
 
 class Lookup:
@@ -53,7 +55,8 @@ class Lookup:
                     n_documents -= len(expiry.expired_keys(connection, collection.id))
                 settings, _ = words.get(connection, collection.id)
                 active, kept = spaces.active(connection, collection.id), upkeep.get(connection, collection.id)
-                return CollectionSummary(collection, n_documents, active, settings, kept)
+                moved = drift.read(connection, active, n_documents)
+                return CollectionSummary(collection, n_documents, active, settings, kept, moved)
 
         return await run_in_thread(read)
 

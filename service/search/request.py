@@ -244,6 +244,11 @@ class SearchRequest(TextOptions, QueryOptions):
         return request
 
     @property
+    def has_nearest_first(self) -> bool:
+        """Whether the first match is the document nearest by code, of all documents."""
+        return self.kind == "similar" and self.rerank is None and self.sort is None and self.condition is None
+
+    @property
     def shown(self) -> Shown:
         """What of each document is read and answered with."""
         fields = self.fields

@@ -43,6 +43,7 @@ from service.search.results import SearchResult
 from service.search.sources import MemorySource
 from service.search.state import State, locate
 from service.store.database import Database
+from service.store.usage import UsageCounter
 
 _RERANKED_AT_ONCE = 10_000
 """Documents of shortlists that the queries of one request hold at a time."""
@@ -68,6 +69,7 @@ class Search:
         follower: has the replicas of codes, words and metadata.
         settings: bounds of what a request may ask for.
         bits: what bits mean, for explanations; without it these leave that out.
+        usage: counts how far queries are from their nearest documents; without it nothing is counted.
     """
 
     def __init__(
@@ -77,8 +79,10 @@ class Search:
         follower: Follower,
         settings: Settings,
         bits: BitDescriptions | None = None,
+        usage: UsageCounter | None = None,
     ) -> None:
         self.database = database
+        self.usage = usage
         self.bits = bits
         self.encoder = encoder
         self.follower = follower
@@ -97,6 +101,17 @@ class Search:
             NotFound: no such collection or document.
             SeqNotReached: the collection has not reached `at_least_seq`.
         """
+        found = await self._found(request)
+        if self.usage is not None:
+            has_nearest = request.has_nearest_first
+            for one in found:
+                if one.known is not None:
+                    nearest = one.matches[0].distance if has_nearest and one.matches else None
+                    self.usage.add_query(one.space.id, one.known, nearest)
+        return found
+
+    async def _found(self, request: SearchRequest) -> list[SearchResult]:
+        """One result for each query of the request; raises as `answer`."""
         self.reader.check(request)
         if self.database.embedded and not request.explain:
             with suppress(TooMuchToRead):

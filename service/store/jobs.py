@@ -135,6 +135,13 @@ def backlog(connection: Connection) -> list[Backlog]:
     return [Backlog(kind, state, n, max(0.0, (at - since).total_seconds())) for kind, state, n, since in rows]
 
 
+def last_created(connection: Connection, collection_id: int, kind: str) -> datetime | None:
+    """When the latest job of that kind of a collection was asked for; None if there was none."""
+    of_kind = TABLE.c.collection_id == collection_id, TABLE.c.kind == kind
+    query = select(TABLE.c.created_at).where(*of_kind).order_by(TABLE.c.created_at.desc()).limit(1)
+    return connection.execute(query).scalar()
+
+
 def is_waiting(connection: Connection, kinds: Sequence[str]) -> bool:
     """Whether `claim` would find a job of those kinds; it takes no lock."""
     return connection.execute(_WAITING, {"kinds": list(kinds)}).first() is not None

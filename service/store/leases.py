@@ -71,7 +71,15 @@ def _watch_parent(stopping: threading.Event) -> None:
         stopping.set()
 
 
-def work(database: Database, lease_s: float, run: Mapping[str, Run], stopping: threading.Event, *, once: bool) -> None:
+def work(
+    database: Database,
+    lease_s: float,
+    run: Mapping[str, Run],
+    stopping: threading.Event,
+    *,
+    once: bool,
+    when_idle: Callable[[], None] = lambda: None,
+) -> None:
     """Claim and run jobs until `stopping` is set; a job that is running then is given back and resumed later.
 
     Args:
@@ -80,6 +88,7 @@ def work(database: Database, lease_s: float, run: Mapping[str, Run], stopping: t
         run: what to do for a job, by its kind; other kinds are left to other workers.
         stopping: ends the work.
         once: return as soon as no job is waiting.
+        when_idle: called whenever no job is waiting.
     """
     worker = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}"
     log.info("waits for jobs", worker=worker, kinds=[*run])
@@ -89,6 +98,7 @@ def work(database: Database, lease_s: float, run: Mapping[str, Run], stopping: t
                 continue
             if once:
                 return
+            when_idle()
             stopping.wait(_IDLE_S)
         except Unavailable as error:  # the job, if any, is resumed when its lease has ended
             log.warning("database does not answer", error=explained(error))

@@ -427,6 +427,17 @@ judgments = Table(
     sqlite_with_rowid=False,
 )
 
+# How many queries and new documents were like what, for each space; see store.usage.
+usage_counts = Table(
+    "usage_counts",
+    metadata,
+    Column("space_id", Key, ForeignKey("code_spaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("figure", Text, primary_key=True),
+    Column("bucket", Integer, primary_key=True, autoincrement=False),
+    Column("n", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 nodes = Table(
     "nodes",
     metadata,

@@ -1,20 +1,54 @@
-"""Upkeep: what the codes of a collection are judged by; kept as JSON beside the collection."""
+"""Upkeep: what the codes of a collection are judged by, and when new ones are made; kept as JSON beside it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal
 
 from sqlalchemy import Connection, bindparam, select, update
 
 from service.errors import NotFound
 from service.store import schema
+from service.store.drift import GROWTH, Drift, Reason
 
 TABLE = schema.collections
 
 JUDGE_PATTERN = r"^(aim|neighbors|topics|both|pairs|label:.{1,200})$"
 JUDGE_RULE = "What new codes are compared with the active ones by: aim, neighbors, topics, both, pairs or label:FIELD."
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainPolicy:
+    """When the trainer makes new codes by itself.
+
+    Attributes:
+        growth: share by which the collection has grown since the codes were learned; None: however much that is.
+        drift: at any other reason for which a retrain is advised.
+        hours: hours of the day in UTC, from the first up to the second, in which it begins; None: at any time.
+    """
+
+    growth: float | None = None
+    drift: bool = False
+    hours: tuple[int, int] | None = None
+
+    def allows(self, now: datetime) -> bool:
+        """Whether a retrain may begin at a moment in UTC."""
+        if self.hours is None:
+            return True
+        first, end = self.hours
+        return first <= now.hour < end if first < end else now.hour >= first or now.hour < end
+
+    def wants(self, drift: Drift, least_documents: int) -> list[Reason]:
+        """The reasons for a retrain that this policy goes by.
+
+        Args:
+            drift: of the collection.
+            least_documents: fewest documents that a training learns from.
+        """
+        reasons = drift.reasons(least_documents, GROWTH if self.growth is None else self.growth)
+        return [one for one in reasons if (self.growth is not None if one.kind == "growth" else self.drift)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +59,20 @@ class Upkeep:
         judge: what new codes must not be worse at than the active ones. `aim`: what they were trained for;
             `neighbors`: the true nearest by features; `topics`: documents of the same topic; `both`: the mean of these
             two; `label:FIELD`: documents with the same value of that metadata field; `pairs`: what people said.
+        auto_retrain: `off`; `advise`, that it is logged when a retrain is advised; or when the trainer makes new codes.
     """
 
     judge: str = "aim"
+    auto_retrain: Literal["off", "advise"] | RetrainPolicy = "off"
 
     @classmethod
     def of_row(cls, stored: Mapping[str, Any] | None) -> Upkeep:
         """The settings of the column `upkeep`; the defaults where it is null."""
-        return cls(**dict(stored or {}))
+        values = dict(stored or {})
+        if isinstance(policy := values.get("auto_retrain"), dict):
+            hours = policy.pop("hours")
+            values["auto_retrain"] = RetrainPolicy(**policy, hours=None if hours is None else (hours[0], hours[1]))
+        return cls(**values)
 
     def to_row(self) -> dict[str, Any]:
         """The settings for the column `upkeep`."""
@@ -51,6 +91,12 @@ def get(connection: Connection, collection_id: int) -> Upkeep:
         NotFound: the collection is gone.
     """
     return _of_row(connection.execute(_GET, {"collection": collection_id}).first(), collection_id)
+
+
+def with_policy(connection: Connection) -> list[tuple[int, RetrainPolicy]]:
+    """Ids of the collections that the trainer makes new codes of by itself, and when it does."""
+    found = [(id, Upkeep.of_row(row).auto_retrain) for id, row in connection.execute(_GIVEN)]
+    return [(id, policy) for id, policy in found if isinstance(policy, RetrainPolicy)]
 
 
 def lock(connection: Connection, collection_id: int) -> Upkeep:
@@ -74,6 +120,7 @@ def _of_row(row: Any, collection_id: int) -> Upkeep:
 
 
 _GET = select(TABLE.c.upkeep).where(TABLE.c.id == bindparam("collection"), TABLE.c.dropped_at.is_(None))
+_GIVEN = select(TABLE.c.id, TABLE.c.upkeep).where(TABLE.c.upkeep.is_not(None), TABLE.c.dropped_at.is_(None))
 _LOCK = _GET.with_for_update(key_share=True)
 _PUT = (
     update(TABLE)

@@ -287,6 +287,8 @@ def _gauges(services: Services, access: Access) -> Iterable[Sample]:
             yield "nearbit_replica_seq", "Latest change in the replica.", label, replica.applied_seq
             yield "nearbit_replica_codes", "Codes in the replica.", label, len(replica.table)
             yield "nearbit_replica_version", "Version of the code space that answers.", label, replica.space.version
+    for name, reasons in services.drift.advised.items():
+        yield "nearbit_retrain_advised", "1 if a retrain is advised, else 0.", {"collection": name}, int(bool(reasons))
     if isinstance(services.encoder, Batcher):
         yield from _encoder_gauges(services.encoder)
 

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Body, Request, Response
 
 from service.search.lookup import CollectionSummary
 from service.services import Services
 from service.store.collections import Collection as StoredCollection
+from service.store.upkeep import RetrainPolicy
 from service.web.auth import caller_of, needs
 from service.web.cursor import from_cursor, to_cursor
 from service.web.guarded_route import GuardedRoute
 from service.web.problems import problem_responses
 from service.web.request_services import services_of
 from service.web.schemas.collections import (
+    AutoRetrain,
     Collection,
     CollectionDetail,
     CollectionName,
     CollectionPage,
     CollectionSettings,
     Columns,
+    DriftFigures,
     NewCollection,
     Replica,
     Words,
@@ -130,7 +133,14 @@ def _detail(services: Services, summary: CollectionSummary) -> CollectionDetail:
             memory_bytes=None if words is None else words.columns.memory_bytes,
         ),
         judge=summary.upkeep.judge,
+        auto_retrain=_policy(summary.upkeep.auto_retrain),
+        retrain_advised=[reason.text for reason in summary.drift.reasons(services.settings.min_train_documents)],
+        drift=DriftFigures.model_validate(summary.drift, from_attributes=True),
     )
+
+
+def _policy(policy: Literal["off", "advise"] | RetrainPolicy) -> Literal["off", "advise"] | AutoRetrain:
+    return AutoRetrain.model_validate(policy, from_attributes=True) if isinstance(policy, RetrainPolicy) else policy
 
 
 def _collection(stored: StoredCollection) -> Collection:

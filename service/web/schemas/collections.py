@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from unicodedata import category
 
 from fastapi import Path
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from service.errors import InvalidInput
 from service.hashing.codes import BITS_STEP, MAX_BITS, MIN_BITS
 from service.hashing.content import Kind
 from service.hashing.vectors import MAX_DIMS, Keep, Metric, VectorSettings
 from service.ingest.collections import UpkeepChanges, WordChanges
-from service.store.upkeep import JUDGE_PATTERN, JUDGE_RULE
+from service.store.upkeep import JUDGE_PATTERN, JUDGE_RULE, RetrainPolicy
 from service.web.schemas.pages import NEXT_CURSOR
 from service.web.schemas.request_body import RequestBody
 from service.web.schemas.spaces import SpaceRef
@@ -62,14 +62,67 @@ class WordSettings(RequestBody):
         return WordChanges(self.language, self.k1, self.b, self.title_weight, synonyms)
 
 
+def _check_hours(hours: tuple[int, int]) -> tuple[int, int]:
+    if hours[0] == hours[1]:
+        raise ValueError(f"must be two different hours, got {hours[0]} twice")
+    return hours
+
+
+Hour = Annotated[int, Field(ge=0, le=23)]
+
+
+class AutoRetrain(RequestBody):
+    """When the trainer makes new codes by itself; at least one of `growth` and `drift`."""
+
+    growth: float | None = Field(
+        None, gt=0, le=1_000, allow_inf_nan=False, description="When there are so many more documents: 0.5 for half."
+    )
+    drift: bool = Field(False, description="When a retrain is advised for any other reason.")
+    hours: Annotated[tuple[Hour, Hour], AfterValidator(_check_hours)] | None = Field(
+        None, description="Hours of the day in UTC in which it may begin, from the first up to the second: `[1, 5]`."
+    )
+
+    @model_validator(mode="after")
+    def _check_reasons(self) -> Self:
+        if self.growth is None and not self.drift:
+            raise ValueError("must have growth, drift: true, or both")
+        return self
+
+    def policy(self) -> RetrainPolicy:
+        """The policy, as it is stored."""
+        return RetrainPolicy(self.growth, self.drift, self.hours)
+
+
+class DriftFigures(BaseModel):
+    """How far the collection and its queries have moved from what the active codes learned; null where too little is
+    known: each needs 200 documents or queries."""
+
+    n_learned: int | None = Field(description="Documents that there were at the training; null of untrained codes.")
+    growth: float | None = Field(description="Share of documents that came since.")
+    unknown_documents: float | None = Field(description="Share of the documents put since without a known word.")
+    learned_unknown: float | None = Field(description="The same of held-out documents at the training.")
+    unknown_queries: float | None = Field(description="Share of the queries without a known word.")
+    far_queries: float | None = Field(
+        description="Share of later queries farther from their nearest document than nine in ten of the first 1,000."
+    )
+    bit_shift: float | None = Field(
+        description="Mean difference between the share of ones of a bit in documents put since and at the training."
+    )
+
+
 class CollectionSettings(WordSettings):
     """What of a collection can change; what is left out stays as it is."""
 
     judge: str | None = Field(None, pattern=JUDGE_PATTERN, description=JUDGE_RULE)
+    auto_retrain: Literal["off", "advise"] | AutoRetrain | None = Field(
+        None,
+        description="`advise`: it is logged when a retrain is advised. An object: the trainer makes new codes.",
+    )
 
     def upkeep(self) -> UpkeepChanges:
         """What of the upkeep changes."""
-        return UpkeepChanges(self.judge)
+        given = self.auto_retrain
+        return UpkeepChanges(self.judge, given.policy() if isinstance(given, AutoRetrain) else given)
 
 
 class NewCollection(WordSettings):
@@ -175,6 +228,9 @@ class CollectionDetail(Collection):
     words: Words
     columns: Columns
     judge: str = Field(description=JUDGE_RULE)
+    auto_retrain: Literal["off", "advise"] | AutoRetrain
+    retrain_advised: list[str] = Field(description="Why a retrain is advised, in words; empty if it is not.")
+    drift: DriftFigures
 
 
 class CollectionPage(BaseModel):

@@ -199,6 +199,27 @@ def test_a_patch_changes_what_codes_are_judged_by(client: TestClient) -> None:
     refused(client.patch("/v1/collections/docs", json={"judge": "label:"}), 422, "invalid-input")
 
 
+def test_a_patch_says_when_new_codes_are_made(client: TestClient) -> None:
+    client.put("/v1/collections/docs")
+    first = client.get("/v1/collections/docs").json()
+    assert (first["auto_retrain"], first["retrain_advised"], first["drift"]["growth"]) == ("off", [], None)
+    whole = {"growth": 0.5, "drift": True, "hours": [1, 5]}
+    for given, shown in (
+        ("advise", "advise"),
+        (whole, whole),
+        ({"drift": True}, {"growth": None, "drift": True, "hours": None}),
+        ("off", "off"),
+    ):
+        response = client.patch("/v1/collections/docs", json={"auto_retrain": given})
+        assert response.status_code == 200, response.text
+        assert client.get("/v1/collections/docs").json()["auto_retrain"] == shown
+    for wrong in ("on", {}, {"growth": 0}, {"drift": False}, {"drift": True, "hours": [1, 24]}, {"growth": 1, "at": 3}):
+        refused(client.patch("/v1/collections/docs", json={"auto_retrain": wrong}), 422, "invalid-input")
+    refused(
+        client.patch("/v1/collections/docs", json={"auto_retrain": whole | {"hours": [3, 3]}}), 422, "invalid-input"
+    )
+
+
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
 @pytest.mark.parametrize(("name", "value"), BAD_SETTINGS)
 def test_a_bad_word_setting_is_refused_by_its_name(lite: TestClient, method: str, name: str, value: object) -> None:

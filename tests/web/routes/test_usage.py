@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+TEXTS = "/v1/collections/texts"
+
+
+def test_queries_and_documents_are_counted_and_not_kept(texts: TestClient) -> None:
+    assert isinstance(texts.app, FastAPI)
+    counter = texts.app.state.services.search.usage
+
+    def counted(method: str, path: str, **options: Any) -> dict[str, int]:
+        counter.take()
+        response = texts.request(method, f"{TEXTS}/{path}", **options)
+        assert response.status_code in (200, 201), response.text
+        figures = Counter[str]()
+        for (_, figure, _), n in counter.take().items():
+            figures[figure] += n
+        return {figure: n for figure, n in figures.items() if n}
+
+    added = counted("POST", "documents", json={"documents": [{"id": "new", "text": "a new text"}, {"text": "?!"}]})
+    assert added == {"documents": 2, "unknown_documents": 1}
+    seen = {"at_least_seq": texts.get(TEXTS).json()["seq"]}
+    assert counted("GET", "similar", params={"q": "text", **seen}) == {"queries": 1, "nearest": 1}
+    assert counted("GET", "similar", params={"q": "?!"}) == {"unknown_queries": 1}
+    assert counted("GET", "similar", params={"q": "text", "filter": '{"a": {"exists": false}}'}) == {"queries": 1}
+    assert counted("POST", "similar", json={"texts": ["text", "new", "?!"]}) == {
+        "queries": 2,
+        "nearest": 2,
+        "unknown_queries": 1,
+    }
+    assert counted("GET", "documents/new/similar") == {}
+    assert counted("GET", "search", params={"q": "new"}) == {"queries": 1}
