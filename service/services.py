@@ -131,7 +131,7 @@ class Services:
             IdempotentCalls(database),
             Exporter(database),
             ImportWriter(database, settings),
-            Previews(database),
+            Previews(database, encoder),
             DriftWatch(database, usage, settings.min_train_documents),
         )
 

@@ -58,9 +58,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("space_id", "figure", "bucket", name=op.f("pk_usage_counts")),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "kept_queries",
+        sa.Column("number", KEY, sa.Identity(), nullable=False),
+        sa.Column("collection_id", KEY, nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("created_at", INSTANT, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["collection_id"], ["collections.id"], name=op.f("fk_kept_queries_collection_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_kept_queries")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_kept_queries_collection_id_number", "kept_queries", ["collection_id", "number"])
 
 
 def downgrade() -> None:
+    op.drop_table("kept_queries")
     op.drop_table("usage_counts")
     op.drop_table("judgments")
     op.drop_table("pairs")

@@ -13,7 +13,7 @@ from service.hashing.digest import digest_of
 from service.hashing.embedding_models import EmbeddingModels
 from service.hashing.vectors import VectorSettings
 from service.index.replicas import Follower
-from service.store import collections, deletion, embedding_models, spaces, upkeep, words
+from service.store import collections, deletion, embedding_models, kept_queries, spaces, upkeep, words
 from service.store.collections import Collection
 from service.store.database import Database
 from service.store.upkeep import RetrainPolicy, Upkeep
@@ -58,6 +58,7 @@ class UpkeepChanges:
 
     judge: str | None = None
     auto_retrain: Literal["off", "advise"] | RetrainPolicy | None = None
+    keep_queries: int | None = None
 
     def applied_to(self, upkeep: Upkeep) -> Upkeep:
         """The settings with these changes."""
@@ -153,6 +154,8 @@ class CollectionWriter:
             kept = upkeep.lock(connection, collection_id)
             if (wanted_upkeep := upkeep_changes.applied_to(kept)) != kept:
                 upkeep.put(connection, collection_id, wanted_upkeep)
+                if not wanted_upkeep.keep_queries:
+                    kept_queries.clear(connection, collection_id)
 
     async def drop(self, name: str) -> None:
         """Drop a collection: its name is free at once, and a job deletes everything that it had.

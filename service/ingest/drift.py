@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import Connection
 
 from service.errors import NotFound
-from service.store import collections, documents, drift, spaces, upkeep, usage
+from service.store import collections, documents, drift, kept_queries, spaces, upkeep, usage
 from service.store.collections import Collection
 from service.store.database import Database
 from service.store.usage import UsageCounter
@@ -58,10 +58,16 @@ class DriftWatch:
                 log.warning("a retrain is advised", collection=name, reasons=reasons)
 
     def keep_counts(self) -> None:
-        """Add what was counted since the last call to SQL."""
-        if counted := self.usage_counter.take():
+        """Add what was counted since the last call to SQL, and the queries of collections that keep them."""
+        counted, asked = self.usage_counter.take(), self.usage_counter.take_queries()
+        with self.database.read() as connection:
+            keeping = upkeep.that_keep_queries(connection)
+        self.usage_counter.keeps = {name: keep for name, (_, keep) in keeping.items()}
+        if counted or asked:
             with self.database.write() as connection:
                 usage.add(connection, counted)
+                for name in asked.keys() & keeping.keys():
+                    kept_queries.add(connection, keeping[name][0], asked[name], keeping[name][1])
 
     def _run(self) -> None:
         while not self._stopping.wait(_EVERY_S):

@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
+from service.encoding import Encoder
 from service.errors import ForbiddenMove
 from service.hashing.codes import Codes
-from service.store import buckets, collections, documents, spaces
+from service.hashing.content import Text
+from service.store import buckets, collections, documents, kept_queries, spaces
 from service.store.database import Database
 from service.store.spaces import CodeSpace
-from service.threads import run_in_large_thread
+from service.threads import run_in_large_thread, run_in_thread
 
 NEAREST = 10
 """Nearest documents that are compared."""
@@ -26,83 +28,121 @@ _SEED = 1
 
 @dataclass(frozen=True, slots=True)
 class ChangedAnswer:
-    """A document whose nearest would change.
+    """A document, or a query, whose nearest would change.
 
     Attributes:
-        id: of the document.
+        asked: id of the document, or the text of the query.
         overlap: how many of its nearest stay among them.
         leave: ids of those that would not be among them any more, the nearest first.
         come: ids of those that would be new, the nearest first.
     """
 
-    id: str
+    asked: str
     overlap: int
     leave: Sequence[str]
     come: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
-    """How the nearest of a sample of documents in one space differ from those in the active one.
+class Overlap:
+    """How far the nearest of several documents or queries are the same in two spaces.
 
     Attributes:
-        version: of the space.
-        active_version: of the active one.
-        n_documents: documents of the sample that have a code in both.
-        n_searched: documents with a code in both, among which the nearest were looked for.
-        k: how many nearest were compared.
+        n: documents or queries that were asked.
         overlap: mean share of the nearest that are the same; 1 where there is nothing to compare.
-        histogram: number of documents of which 0, 1, ... k of the nearest are the same.
-        worst: documents with the least overlap.
+        histogram: how many of them have 0, 1, ... k of the nearest in common.
+        worst: those with the least overlap.
     """
 
-    version: int
-    active_version: int
-    n_documents: int
-    n_searched: int
-    k: int
+    n: int
     overlap: float
     histogram: Sequence[int]
     worst: Sequence[ChangedAnswer]
 
 
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """How the nearest in one space differ from those in the active one.
+
+    Attributes:
+        version: of the space.
+        active_version: of the active one.
+        n_searched: documents with a code in both, among which the nearest were looked for.
+        k: how many nearest were compared.
+        documents: of a sample of documents that have a code in both.
+        queries: of the last queries that were kept; None where there are none.
+    """
+
+    version: int
+    active_version: int
+    n_searched: int
+    k: int
+    documents: Overlap
+    queries: Overlap | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is compared: two spaces of a collection, and texts that it was asked with."""
+
+    collection_id: int
+    space: CodeSpace
+    active: CodeSpace
+    texts: list[str]
+
+
 class Previews:
     """Compares the answers of two code spaces."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, encoder: Encoder) -> None:
         self.database = database
+        self.encoder = encoder
 
     async def preview(self, collection: str, version: int, n: int) -> Preview:
-        """How the ten nearest of up to `n` documents would change if that version became the active one.
+        """How the ten nearest of up to `n` documents and `n` kept queries would change if that version became active.
 
-        Codes of both spaces are read from SQL, whether or not a process has them in memory; nothing is encoded.
+        Codes of both spaces are read from SQL, whether or not a process has them in memory; queries are encoded.
 
         Raises:
             NotFound: there is no such collection or version.
             ForbiddenMove: the space has no codes yet, or failed.
 
-        Cost: linear in the documents, up to 500,000, for each document of the sample.
+        Cost: linear in the documents, up to 500,000, for each document and query of the sample.
         """
-        return await run_in_large_thread(self._preview, collection, version, n)
+        plan = await run_in_thread(self._plan, collection, version, n)
+        asked: list[Codes] = []
+        if plan.texts:
+            contents = [Text(text) for text in plan.texts]
+            asked = [(await self.encoder.encode(str(one.digest), contents)).codes for one in (plan.active, plan.space)]
+        return await run_in_large_thread(self._compare, plan, n, asked)
 
-    def _preview(self, name: str, version: int, n: int) -> Preview:
+    def _plan(self, name: str, version: int, n: int) -> _Plan:
         with self.database.read() as connection:
             collection = collections.get(connection, name)
             space, active = spaces.get(connection, collection.id, version), spaces.active(connection, collection.id)
-            if space.state not in ("evaluating", "ready", "active", "retired"):
-                raise ForbiddenMove("code space", str(version), space.state, "previewed")
-            pair = _CodesOfTwo.read(connection, space, active)
-            asked = documents.sample_keys(connection, collection.id, n, _SEED)
-            rows = np.flatnonzero(np.isin(pair.keys, asked))
-            k = max(0, min(NEAREST, len(pair.keys) - 1))
-            found = [pair.nearest(int(row), k) for row in rows]
-            overlaps = np.array([len(np.intersect1d(*one)) for one in found], dtype=np.int64)
-            worst = np.argsort(overlaps, kind="stable")[:_SHOWN]
-            changed = [(int(rows[i]), found[i]) for i in worst if overlaps[i] < k]
-            answers = _answers(connection, pair.keys, changed)
-        share = float(overlaps.mean() / k) if len(overlaps) and k else 1.0
-        histogram = np.bincount(overlaps, minlength=k + 1).tolist()
-        return Preview(version, active.version, len(rows), len(pair.keys), k, share, histogram, answers)
+            texts = kept_queries.last(connection, collection.id, n) if collection.kind == "text" else []
+        if space.state not in ("evaluating", "ready", "active", "retired"):
+            raise ForbiddenMove("code space", str(version), space.state, "previewed")
+        return _Plan(collection.id, space, active, texts)
+
+    def _compare(self, plan: _Plan, n: int, asked: Sequence[Codes]) -> Preview:
+        with self.database.read() as connection:
+            two = _CodesOfTwo.read(connection, plan.space, plan.active)
+            rows = np.flatnonzero(np.isin(two.keys, documents.sample_keys(connection, plan.collection_id, n, _SEED)))
+            k = max(0, min(NEAREST, len(two.keys) - 1))
+            found = [two.nearest_of_row(int(row), k) for row in rows]
+            ids = documents.ids_of(connection, [int(key) for key in two.keys[rows]])
+            by_document = _overlap(connection, two.keys, k, [ids.get(int(key), "") for key in two.keys[rows]], found)
+            by_query = None
+            if asked:
+                pairs = zip(*map(_words, asked), strict=True)
+                nearest = [two.nearest_of_codes(before, after, k) for before, after in pairs]
+                by_query = _overlap(connection, two.keys, k, plan.texts, nearest)
+        return Preview(plan.space.version, plan.active.version, len(two.keys), k, by_document, by_query)
+
+
+_Change = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""Rows of the nearest in the active space, and in the other one, the nearest first."""
 
 
 @dataclass(frozen=True)
@@ -120,9 +160,13 @@ class _CodesOfTwo:
         both, mine, theirs = np.intersect1d(keys, active_keys, assume_unique=True, return_indices=True)
         return cls(both, _words(codes[mine]), _words(active_codes[theirs]))
 
-    def nearest(self, row: int, k: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Rows of the `k` nearest of a row but itself, in the active space and in the new one, in their order."""
-        return _nearest(self.active, row, k), _nearest(self.new, row, k)
+    def nearest_of_row(self, row: int, k: int) -> _Change:
+        """The `k` nearest of a document but itself, in the order of answers."""
+        return _nearest(self.active, self.active[row], k, row), _nearest(self.new, self.new[row], k, row)
+
+    def nearest_of_codes(self, active: NDArray[np.uint64], new: NDArray[np.uint64], k: int) -> _Change:
+        """The `k` nearest of a query with these codes in the two spaces."""
+        return _nearest(self.active, active, k), _nearest(self.new, new, k)
 
 
 def _first_codes(connection: Connection, space: CodeSpace) -> tuple[NDArray[np.int64], Codes]:
@@ -143,32 +187,36 @@ def _words(codes: Codes) -> NDArray[np.uint64]:
     return filled.view(np.uint64)
 
 
-def _nearest(words: NDArray[np.uint64], row: int, k: int) -> NDArray[np.int64]:
-    distances = np.zeros(len(words), dtype=np.int32)
-    for column in words.T:
-        distances += np.bitwise_count(column ^ column[row])
-    distances[row] = np.iinfo(np.int32).max
+def _nearest(
+    words: NDArray[np.uint64], code: NDArray[np.uint64], k: int, leave_out: int | None = None
+) -> NDArray[np.int64]:
     if k == 0:
         return np.empty(0, np.int64)
+    distances = np.zeros(len(words), dtype=np.int32)
+    for column, part in zip(words.T, code, strict=True):
+        distances += np.bitwise_count(column ^ part)
+    if leave_out is not None:
+        distances[leave_out] = np.iinfo(np.int32).max
     within = np.flatnonzero(distances <= np.partition(distances, k - 1)[k - 1])
     return within[np.argsort(distances[within], kind="stable")][:k]
 
 
-def _answers(
-    connection: Connection,
-    keys: NDArray[np.int64],
-    changed: Sequence[tuple[int, tuple[NDArray[np.int64], NDArray[np.int64]]]],
-) -> list[ChangedAnswer]:
-    """The changes by ids; documents that are gone meanwhile are left out."""
-    rows = {row for own, (before, after) in changed for row in (own, *before.tolist(), *after.tolist())}
-    by_key = documents.ids_of(connection, [int(keys[row]) for row in sorted(rows)])
-    ids = {row: by_key[key] for row in rows if (key := int(keys[row])) in by_key}
+def _overlap(
+    connection: Connection, keys: NDArray[np.int64], k: int, asked: Sequence[str], changes: Sequence[_Change]
+) -> Overlap:
+    """How far the changes leave the nearest of those that were asked the same."""
+    same = np.array([len(np.intersect1d(*change)) for change in changes], dtype=np.int64)
+    worst = [int(i) for i in np.argsort(same, kind="stable")[:_SHOWN] if same[i] < k]
+    rows = {row for i in worst for part in changes[i] for row in part.tolist()}
+    ids = documents.ids_of(connection, [int(keys[row]) for row in sorted(rows)])
 
     def named(some: NDArray[np.int64], others: NDArray[np.int64]) -> list[str]:
-        return [ids[row] for row in some.tolist() if row not in others and row in ids]
+        """Ids of documents that are not gone meanwhile."""
+        return [ids[key] for row in some.tolist() if row not in others and (key := int(keys[row])) in ids]
 
-    return [
-        ChangedAnswer(ids[own], len(np.intersect1d(before, after)), named(before, after), named(after, before))
-        for own, (before, after) in changed
-        if own in ids
-    ]
+    answers = []
+    for i in worst:
+        before, after = changes[i]
+        answers.append(ChangedAnswer(asked[i], int(same[i]), named(before, after), named(after, before)))
+    share = float(same.mean() / k) if len(same) and k else 1.0
+    return Overlap(len(same), share, np.bincount(same, minlength=k + 1).tolist(), answers)

@@ -103,6 +103,8 @@ class Search:
         """
         found = await self._found(request)
         if self.usage is not None:
+            if request.texts and request.collection in self.usage.keeps:
+                self.usage.keep(request.collection, request.texts)
             has_nearest = request.has_nearest_first
             for one in found:
                 if one.known is not None:

@@ -438,6 +438,18 @@ usage_counts = Table(
     sqlite_with_rowid=False,
 )
 
+# The last texts that a collection was asked with, if it keeps them.
+kept_queries = Table(
+    "kept_queries",
+    metadata,
+    Column("number", Key, Identity(), primary_key=True),
+    Column("collection_id", Key, ForeignKey("collections.id", ondelete="CASCADE"), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Index("ix_kept_queries_collection_id_number", "collection_id", "number"),
+    sqlite_autoincrement=True,  # the greatest number is the latest, also after all were deleted
+)
+
 nodes = Table(
     "nodes",
     metadata,

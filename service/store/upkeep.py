@@ -59,11 +59,13 @@ class Upkeep:
         judge: what new codes must not be worse at than the active ones. `aim`: what they were trained for;
             `neighbors`: the true nearest by features; `topics`: documents of the same topic; `both`: the mean of these
             two; `label:FIELD`: documents with the same value of that metadata field; `pairs`: what people said.
+        keep_queries: how many of the last text queries are kept, to preview promotions with; 0: none.
         auto_retrain: `off`; `advise`, that it is logged when a retrain is advised; or when the trainer makes new codes.
     """
 
     judge: str = "aim"
     auto_retrain: Literal["off", "advise"] | RetrainPolicy = "off"
+    keep_queries: int = 0
 
     @classmethod
     def of_row(cls, stored: Mapping[str, Any] | None) -> Upkeep:
@@ -93,9 +95,15 @@ def get(connection: Connection, collection_id: int) -> Upkeep:
     return _of_row(connection.execute(_GET, {"collection": collection_id}).first(), collection_id)
 
 
+def that_keep_queries(connection: Connection) -> dict[str, tuple[int, int]]:
+    """By name, the id of each collection that keeps queries, and how many."""
+    found = [(name, id, Upkeep.of_row(row).keep_queries) for id, row, name in connection.execute(_GIVEN)]
+    return {name: (id, keep) for name, id, keep in found if keep}
+
+
 def with_policy(connection: Connection) -> list[tuple[int, RetrainPolicy]]:
     """Ids of the collections that the trainer makes new codes of by itself, and when it does."""
-    found = [(id, Upkeep.of_row(row).auto_retrain) for id, row in connection.execute(_GIVEN)]
+    found = [(id, Upkeep.of_row(row).auto_retrain) for id, row, _ in connection.execute(_GIVEN)]
     return [(id, policy) for id, policy in found if isinstance(policy, RetrainPolicy)]
 
 
@@ -120,7 +128,9 @@ def _of_row(row: Any, collection_id: int) -> Upkeep:
 
 
 _GET = select(TABLE.c.upkeep).where(TABLE.c.id == bindparam("collection"), TABLE.c.dropped_at.is_(None))
-_GIVEN = select(TABLE.c.id, TABLE.c.upkeep).where(TABLE.c.upkeep.is_not(None), TABLE.c.dropped_at.is_(None))
+_GIVEN = select(TABLE.c.id, TABLE.c.upkeep, TABLE.c.name).where(
+    TABLE.c.upkeep.is_not(None), TABLE.c.dropped_at.is_(None)
+)
 _LOCK = _GET.with_for_update(key_share=True)
 _PUT = (
     update(TABLE)

@@ -5,8 +5,8 @@ An API process counts in memory, which takes a microsecond a query, and adds its
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict, deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Literal
@@ -27,9 +27,15 @@ Figure = Literal["documents", "unknown_documents", "queries", "unknown_queries",
 
 
 class UsageCounter:
-    """Counts in memory; safe to use from several threads."""
+    """Counts in memory; safe to use from several threads.
+
+    Attributes:
+        keeps: by name, how many of the last text queries of a collection are kept; of others none are.
+    """
 
     def __init__(self) -> None:
+        self.keeps: Mapping[str, int] = {}
+        self._kept: dict[str, deque[str]] = {}
         self._lock = Lock()
         self._counts: defaultdict[tuple[int, Figure, int], int] = defaultdict(int)
 
@@ -45,6 +51,17 @@ class UsageCounter:
             self._counts[space_id, "queries" if known else "unknown_queries", 0] += 1
             if nearest is not None and known:
                 self._counts[space_id, "nearest", nearest] += 1
+
+    def keep(self, collection: str, texts: Sequence[str]) -> None:
+        """Keep text queries of a collection that is one of `keeps`."""
+        with self._lock:
+            self._kept.setdefault(collection, deque(maxlen=self.keeps.get(collection, 0))).extend(texts)
+
+    def take_queries(self) -> Mapping[str, Sequence[str]]:
+        """The queries that were kept since the last call, by collection, the latest last."""
+        with self._lock:
+            taken, self._kept = self._kept, {}
+        return {name: list(texts) for name, texts in taken.items()}
 
     def take(self) -> Mapping[tuple[int, Figure, int], int]:
         """What was counted since the last call."""

@@ -134,6 +134,7 @@ def _detail(services: Services, summary: CollectionSummary) -> CollectionDetail:
         ),
         judge=summary.upkeep.judge,
         auto_retrain=_policy(summary.upkeep.auto_retrain),
+        keep_queries=summary.upkeep.keep_queries,
         retrain_advised=[reason.text for reason in summary.drift.reasons(services.settings.min_train_documents)],
         drift=DriftFigures.model_validate(summary.drift, from_attributes=True),
     )

@@ -110,6 +110,10 @@ class DriftFigures(BaseModel):
     )
 
 
+MAX_KEPT_QUERIES = 1_000
+_KEEP_QUERIES = "How many of the last text queries are kept, to preview promotions with; 0: none, and they are deleted."
+
+
 class CollectionSettings(WordSettings):
     """What of a collection can change; what is left out stays as it is."""
 
@@ -118,11 +122,13 @@ class CollectionSettings(WordSettings):
         None,
         description="`advise`: it is logged when a retrain is advised. An object: the trainer makes new codes.",
     )
+    keep_queries: int | None = Field(None, ge=0, le=MAX_KEPT_QUERIES, description=_KEEP_QUERIES)
 
     def upkeep(self) -> UpkeepChanges:
         """What of the upkeep changes."""
         given = self.auto_retrain
-        return UpkeepChanges(self.judge, given.policy() if isinstance(given, AutoRetrain) else given)
+        policy = given.policy() if isinstance(given, AutoRetrain) else given
+        return UpkeepChanges(self.judge, policy, self.keep_queries)
 
 
 class NewCollection(WordSettings):
@@ -229,6 +235,7 @@ class CollectionDetail(Collection):
     columns: Columns
     judge: str = Field(description=JUDGE_RULE)
     auto_retrain: Literal["off", "advise"] | AutoRetrain
+    keep_queries: int = Field(description=_KEEP_QUERIES)
     retrain_advised: list[str] = Field(description="Why a retrain is advised, in words; empty if it is not.")
     drift: DriftFigures
 

@@ -75,12 +75,21 @@ PreviewSize = Annotated[int, Query(ge=1, le=200, description="Documents of the s
 
 
 class ChangedAnswer(BaseModel):
-    """A document whose nearest would change."""
+    """A document, or a query, whose nearest would change."""
 
-    id: str
+    asked: str = Field(description="Id of the document, or the text of the query.")
     overlap: int = Field(description="How many of its nearest stay among them.")
-    leave: list[str] = Field(description="Those that would not be among them any more, the nearest first.")
-    come: list[str] = Field(description="Those that would be new, the nearest first.")
+    leave: list[str] = Field(description="Documents that would not be among them any more, the nearest first.")
+    come: list[str] = Field(description="Documents that would be new, the nearest first.")
+
+
+class Overlap(BaseModel):
+    """How far the nearest would stay the same."""
+
+    n: int = Field(description="Documents or queries that were asked.")
+    overlap: float = Field(description="Mean share of the nearest that are the same.")
+    histogram: list[int] = Field(description="How many have 0, 1, ... k of the nearest in common.")
+    worst: list[ChangedAnswer] = Field(description="At most 10 with the least overlap.")
 
 
 class SpacePreview(BaseModel):
@@ -88,12 +97,10 @@ class SpacePreview(BaseModel):
 
     version: int
     active_version: int
-    n_documents: int = Field(description="Documents of the sample that have a code in both spaces.")
     n_searched: int = Field(description="Documents with a code in both, among which the nearest were looked for.")
     k: int = Field(description="How many nearest were compared: 10, or as many as there are.")
-    overlap: float = Field(description="Mean share of the nearest that are the same.")
-    histogram: list[int] = Field(description="Documents of which 0, 1, ... k of the nearest are the same.")
-    worst: list[ChangedAnswer] = Field(description="At most 10 documents with the least overlap.")
+    documents: Overlap = Field(description="Of a sample of documents with a code in both spaces.")
+    queries: Overlap | None = Field(description="Of the last queries that were kept; null if none are.")
 
 
 class Supervise(RequestBody):

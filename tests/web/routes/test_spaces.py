@@ -59,8 +59,8 @@ def test_a_retrain_is_queued_as_a_job_and_a_second_one_names_it(texts: TestClien
 
 def test_a_promotion_can_be_previewed(texts: TestClient) -> None:
     found = texts.get(f"{TEXTS}/spaces/1/preview", params={"n": 5}).json()
-    assert (found["version"], found["active_version"], found["n_documents"], found["overlap"]) == (1, 1, 5, 1.0)
-    assert found["histogram"][10] == 5
+    assert (found["version"], found["active_version"], found["queries"]) == (1, 1, None)
+    assert (found["documents"]["n"], found["documents"]["overlap"], found["documents"]["histogram"][10]) == (5, 1.0, 5)
     refused(texts.get(f"{TEXTS}/spaces/9/preview"), 404, "not-found")
     refused(texts.get(f"{TEXTS}/spaces/1/preview", params={"n": 201}), 422, "invalid-input")
 

@@ -6,6 +6,8 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from service.store import collections, kept_queries
+
 TEXTS = "/v1/collections/texts"
 
 
@@ -35,3 +37,29 @@ def test_queries_and_documents_are_counted_and_not_kept(texts: TestClient) -> No
     }
     assert counted("GET", "documents/new/similar") == {}
     assert counted("GET", "search", params={"q": "new"}) == {"queries": 1}
+
+
+def test_queries_are_kept_only_if_the_collection_says_so(texts: TestClient) -> None:
+    assert isinstance(texts.app, FastAPI)
+    watch = texts.app.state.services.drift
+
+    def kept() -> list[str]:
+        watch.look()
+        with watch.database.read() as connection:
+            return kept_queries.last(connection, collections.get(connection, "texts").id, 10)
+
+    def ask(*queries: str) -> None:
+        for query in queries:
+            assert texts.get(f"{TEXTS}/similar", params={"q": query}).status_code == 200
+
+    ask("before")
+    assert texts.patch(TEXTS, json={"keep_queries": 2}).json()["keep_queries"] == 2
+    assert kept() == []
+    ask("first", "second", "third")
+    assert kept() == ["third", "second"]
+    queries = texts.get(f"{TEXTS}/spaces/1/preview").json()["queries"]
+    assert (queries["n"], queries["overlap"]) == (2, 1.0)
+    assert texts.patch(TEXTS, json={"keep_queries": 0}).json()["keep_queries"] == 0
+    ask("after")
+    assert kept() == []
+    assert texts.get(f"{TEXTS}/spaces/1/preview").json()["queries"] is None
