@@ -162,6 +162,7 @@ def test_a_space_that_is_better_than_the_active_one_passes_without_force(
     assert states(database, collection) == ["failed", "active", "retired", "retired"]
 
 
+@pytest.mark.long_on_postgresql
 @pytest.mark.parametrize(
     ("setting", "option", "says"),
     [
@@ -179,6 +180,7 @@ def test_the_gate_goes_by_what_the_retrain_says_or_else_the_collection(
     assert says in str(refused.error)
 
 
+@pytest.mark.long_on_postgresql
 @pytest.mark.parametrize(
     ("judge", "needs"),
     [("pairs", "at least 10 pairs of which one document"), ("label:none", "held-out documents with a value of 'none'")],
@@ -193,6 +195,7 @@ def test_what_cannot_be_judged_is_not_trained_unless_forced(
     assert retrain(database, settings_here, collection, judge=judge, force=True).state == "succeeded"
 
 
+@pytest.mark.long_on_postgresql
 def test_a_retrain_learns_labels_and_pairs_if_it_is_told_to(
     database: Database, settings_here: Settings, collection: Collection
 ) -> None:

@@ -251,9 +251,10 @@ class Autoencoder(nn.Module):
 
     def supervision(self, units: Tensor, similarities: Tensor, known: Tensor) -> dict[str, Tensor]:
         """The loss parts for codes that are alike where people said that documents are, by what is known of pairs."""
+        weight = max(SUPERVISION, self.plan.likeness, self.plan.nearest_likeness)
         told = told_similarities(similarities, known)
-        parts = {"supervision": SUPERVISION * unlikeness(units, told, rows=(known != 0).any(dim=1))}
-        return parts | {"pairs": SUPERVISION * disagreement(units, known)}
+        parts = {"supervision": weight * unlikeness(units, told, rows=(known != 0).any(dim=1))}
+        return parts | {"pairs": weight * disagreement(units, known)}
 
     def loss(self, batch: Batch, generator: torch.Generator) -> Losses:
         """Loss of one batch, in named parts; on CUDA encoder and decoder compute in bfloat16, the rest in float32."""

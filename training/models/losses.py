@@ -20,7 +20,7 @@ VECTOR_TEMPERATURES = 0.05, 0.05
 
 
 SUPERVISION = 1.0
-"""Weight of the likeness of documents that people said something of."""
+"""Weight of the likeness of documents that people said something of, at least: never less than other likeness."""
 NAMED = 2.0
 """What stands for a pair that a person named as alike; 1 stands for two documents that share a label."""
 ALIKE = 2.0
