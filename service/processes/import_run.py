@@ -52,7 +52,8 @@ class _Accepted:
     content: Content
 
     def document(self) -> NewDocument:
-        return NewDocument(self.line.id, self.content, self.line.document.metadata)
+        given = self.line.document
+        return NewDocument(self.line.id, self.content, given.metadata, given.expires_at)
 
 
 class ImportRun:

@@ -28,7 +28,8 @@ router = APIRouter(
 
 _MADE_HERE = frozenset({"revision", "created_at", "updated_at"})
 """Members of a document that the service makes, and that no document can be put with."""
-_FIELDS = frozenset({"id", "title", "text", "vector", "model", "vectors", "image", "metadata"}) | _MADE_HERE
+_PUT = frozenset({"id", "title", "text", "vector", "model", "vectors", "image", "metadata", "expires_at"})
+_FIELDS = _PUT | _MADE_HERE
 
 Fields = Annotated[
     str | None,

@@ -46,12 +46,12 @@ async def get_job(request: Request, job: JobId) -> Job:
 @router.get(
     "/{job}/errors", summary="List the lines that an import refused", status_code=200, response_class=NdjsonResponse
 )
-@needs("read")
+@needs("read", for_limited_keys=True)
 async def get_errors(request: Request, job: JobId) -> Response:
     """The lines that an import refused, each with its number and the reason, as lines of JSON; of more than 10,000 the
     first. None for a job of another kind."""
     services = services_of(request)
-    await services.lookup.job(job)
+    await _job(request, job)
     last = 0
 
     def next_lines() -> bytes:

@@ -97,7 +97,7 @@ def test_codes_are_those_of_the_active_space(texts: TestClient, url: str) -> Non
 def test_fields_are_chosen_and_unknown_ones_are_refused(texts: TestClient) -> None:
     assert lines_of(texts.get(EXPORT, params={"fields": "id,revision"}))[0] == {"id": "d0", "revision": 1}
     problem = refused(texts.get(EXPORT, params={"fields": "id,code"}), 422, "invalid-input")
-    assert problem["detail"].startswith("fields must be among created_at, id,")
+    assert problem["detail"].startswith("fields must be among created_at, expires_at, id,")
     refused(texts.get("/v1/collections/none/export"), 404, "not-found")
     refused(texts.get(EXPORT, params={"codes": "perhaps"}), 422, "invalid-input")
 

@@ -199,6 +199,21 @@ def test_what_is_exported_with_codes_is_imported_into_an_equal_collection(texts:
     assert len(exported(texts, "/v1/collections/vectors")) == 5
 
 
+def test_what_expires_comes_out_with_its_moment_and_goes_in_with_it(sqlite_url: str, start: Start) -> None:
+    client = start(sqlite_url)
+    later = {"id": "later", "text": "x", "metadata": {}, "expires_at": "2126-12-01T00:00:00Z"}
+    never = {"id": "never", "text": "y", "metadata": {}}
+    past = {"id": "past", "text": "z", "expires_at": "2020-12-01T00:00:00Z"}
+    for name in ("first", "second"):
+        assert client.put(f"/v1/collections/{name}").status_code == 201
+    imported(client, sqlite_url, lines(later, never), "/v1/collections/first")
+    before = exported(client, "/v1/collections/first")
+    assert before == [later, never]
+    assert exported(client, "/v1/collections/first", fields="expires_at")[0] == {"expires_at": later["expires_at"]}
+    imported(client, sqlite_url, lines(*before, past), "/v1/collections/second")
+    assert exported(client, "/v1/collections/second") == before
+
+
 @pytest.mark.long_on_postgresql
 def test_pictures_and_vectors_of_two_models_come_out_as_they_went_in(client: TestClient, url: str) -> None:
     pictures = [{"id": str(i), "image": base64.b64encode(png(i)).decode(), "metadata": {}} for i in range(3)]

@@ -96,7 +96,9 @@ def test_a_key_for_some_collections_sees_the_jobs_of_those_alone(guarded: TestCl
         for name in ("mine", "yours")
     }
     assert guarded.get(f"/v1/jobs/{jobs['mine']}", headers=header).status_code == 200
+    assert guarded.get(f"/v1/jobs/{jobs['mine']}/errors", headers=header).status_code == 200
     refused(guarded.get(f"/v1/jobs/{jobs['yours']}", headers=header), 403, "collection-forbidden")
+    refused(guarded.get(f"/v1/jobs/{jobs['yours']}/errors", headers=header), 403, "collection-forbidden")
     refused(guarded.post(f"/v1/jobs/{jobs['yours']}/cancel", headers=header), 403, "collection-forbidden")
     assert guarded.post(f"/v1/jobs/{jobs['mine']}/cancel", headers=header).json()["state"] == "cancelled"
     assert guarded.get(f"/v1/jobs/{jobs['yours']}", headers=ADMIN).json()["state"] == "queued"
