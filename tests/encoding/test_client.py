@@ -1,12 +1,15 @@
 import asyncio
 import base64
 import json
+from typing import Any
 
 import httpx2
 import numpy as np
 import pytest
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.access.caller import ANYONE
 from service.encoding.batcher import Batcher
 from service.encoding.client import EncoderClient
 from service.errors import CorruptArtifact, EncoderUnavailable, InvalidContent, NearbitError, NotFound, QueueFull
@@ -33,6 +36,23 @@ def load(digest: str) -> bytes:
     return CONTENT
 
 
+def encoder_app(batcher: Batcher, **options: Any) -> FastAPI:
+    """An app with the routes of an encoder process, whose callers need no key."""
+    app = FastAPI()
+    app.include_router(encoder_routes(batcher, **options))
+    app.add_middleware(_WithCaller)
+    return app
+
+
+class _WithCaller:
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("state", {})["caller"] = ANYONE
+        await self.app(scope, receive, send)
+
+
 def raised(transport: httpx2.AsyncBaseTransport | None, digest: str = DIGEST, url: str = "http://e") -> NearbitError:
     """What asking that encoder process raises."""
 
@@ -51,8 +71,7 @@ def raised(transport: httpx2.AsyncBaseTransport | None, digest: str = DIGEST, ur
 
 def raised_by_worker(digest: str) -> NearbitError:
     batcher = Batcher(load, device="cpu")
-    app = FastAPI()
-    app.include_router(encoder_routes(batcher))
+    app = encoder_app(batcher)
     install_problems(app)
     try:
         return raised(httpx2.ASGITransport(app), digest)
@@ -63,8 +82,7 @@ def raised_by_worker(digest: str) -> NearbitError:
 def test_codes_over_http_are_those_of_the_hash_function() -> None:
     async def scenario() -> None:
         batcher = Batcher(load, device="cpu")
-        app = FastAPI()
-        app.include_router(encoder_routes(batcher))
+        app = encoder_app(batcher)
         client = EncoderClient("http://e", transport=httpx2.ASGITransport(app))
         got, wanted = await client.encode(DIGEST, TEXTS), FUNCTION.encode(TEXTS)
         np.testing.assert_array_equal(got.codes, wanted.codes)
@@ -90,8 +108,7 @@ def test_codes_of_vectors_and_pictures_over_http_are_those_of_the_hash_function(
 ) -> None:
     async def scenario() -> None:
         batcher = Batcher(lambda digest: function.to_bytes(), device="cpu")
-        app = FastAPI()
-        app.include_router(encoder_routes(batcher))
+        app = encoder_app(batcher)
         install_problems(app)
         client = EncoderClient("http://e", transport=httpx2.ASGITransport(app), max_texts=16)
         digest = digest_of(function.to_bytes())
@@ -113,8 +130,7 @@ def test_codes_of_vectors_and_pictures_over_http_are_those_of_the_hash_function(
 def test_explanations_over_http_are_those_of_the_hash_function(bits: list[int] | None) -> None:
     async def scenario() -> None:
         batcher = Batcher(load, device="cpu")
-        app = FastAPI()
-        app.include_router(encoder_routes(batcher))
+        app = encoder_app(batcher)
         install_problems(app)
         client = EncoderClient("http://e", transport=httpx2.ASGITransport(app), max_texts=2)
         texts = [Text("Sort a list of numbers", "Lists"), Text("?"), Text("a tree of numbers")]
@@ -135,8 +151,7 @@ def test_explanations_over_http_are_those_of_the_hash_function(bits: list[int] |
 def test_an_encoder_process_is_never_sent_more_texts_than_it_takes() -> None:
     async def scenario() -> None:
         batcher = Batcher(load, device="cpu")
-        app = FastAPI()
-        app.include_router(encoder_routes(batcher, max_texts=2))
+        app = encoder_app(batcher, max_texts=2)
         client = EncoderClient("http://e", transport=httpx2.ASGITransport(app), max_texts=2)
         texts = [Text(f"text {i}") for i in range(5)]
         got, wanted = await client.encode(DIGEST, texts), FUNCTION.encode(texts)
@@ -208,8 +223,7 @@ def health(transport: httpx2.AsyncBaseTransport | None, url: str = "http://e") -
 
 def test_an_encoder_process_says_whether_it_is_well() -> None:
     batcher = Batcher(load, device="cpu")
-    app = FastAPI()
-    app.include_router(encoder_routes(batcher))
+    app = encoder_app(batcher)
     assert health(httpx2.ASGITransport(app)) is None
     asyncio.run(batcher.close())
     assert health(httpx2.ASGITransport(app)) == "encoder http://e: the encoder is closing"
@@ -253,8 +267,7 @@ class Recorded(httpx2.AsyncBaseTransport):
 def over_http(contents: list[Text], max_body_bytes: int = 16 << 20) -> tuple[Encoded, Recorded]:
     """Codes of contents by an encoder process, and the sizes of what went over the wire."""
     batcher = Batcher(load, device="cpu")
-    app = FastAPI()
-    app.include_router(encoder_routes(batcher))
+    app = encoder_app(batcher)
     install_problems(app)
     transport = Recorded(app, max_body_bytes)
 
