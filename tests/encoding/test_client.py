@@ -1,15 +1,12 @@
 import asyncio
 import base64
 import json
-from typing import Any
 
 import httpx2
 import numpy as np
 import pytest
 from fastapi import FastAPI
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.access.caller import ANYONE
 from service.encoding.batcher import Batcher
 from service.encoding.client import EncoderClient
 from service.errors import CorruptArtifact, EncoderUnavailable, InvalidContent, NearbitError, NotFound, QueueFull
@@ -19,9 +16,8 @@ from service.hashing.encoded import Encoded
 from service.hashing.explain import explain
 from service.hashing.function import HashFunction
 from service.hashing.untrained import untrained_hash_function
-from service.web.problems import install_problems
-from service.web.routes.encoder import encoder_routes
 from tests.hashing.pictures import png
+from tests.web.encoder_app import encoder_app
 
 FUNCTION = untrained_hash_function(24)
 CONTENT = FUNCTION.to_bytes()
@@ -34,23 +30,6 @@ def load(digest: str) -> bytes:
     if digest == UNKNOWN:
         raise NotFound("hash function", digest)
     return CONTENT
-
-
-def encoder_app(batcher: Batcher, **options: Any) -> FastAPI:
-    """An app with the routes of an encoder process, whose callers need no key."""
-    app = FastAPI()
-    app.include_router(encoder_routes(batcher, **options))
-    app.add_middleware(_WithCaller)
-    return app
-
-
-class _WithCaller:
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope.setdefault("state", {})["caller"] = ANYONE
-        await self.app(scope, receive, send)
 
 
 def raised(transport: httpx2.AsyncBaseTransport | None, digest: str = DIGEST, url: str = "http://e") -> NearbitError:
@@ -72,7 +51,6 @@ def raised(transport: httpx2.AsyncBaseTransport | None, digest: str = DIGEST, ur
 def raised_by_worker(digest: str) -> NearbitError:
     batcher = Batcher(load, device="cpu")
     app = encoder_app(batcher)
-    install_problems(app)
     try:
         return raised(httpx2.ASGITransport(app), digest)
     finally:
@@ -109,7 +87,6 @@ def test_codes_of_vectors_and_pictures_over_http_are_those_of_the_hash_function(
     async def scenario() -> None:
         batcher = Batcher(lambda digest: function.to_bytes(), device="cpu")
         app = encoder_app(batcher)
-        install_problems(app)
         client = EncoderClient("http://e", transport=httpx2.ASGITransport(app), max_texts=16)
         digest = digest_of(function.to_bytes())
         got, wanted = await client.encode(digest, contents), function.encode(contents)
@@ -131,7 +108,6 @@ def test_explanations_over_http_are_those_of_the_hash_function(bits: list[int] |
     async def scenario() -> None:
         batcher = Batcher(load, device="cpu")
         app = encoder_app(batcher)
-        install_problems(app)
         client = EncoderClient("http://e", transport=httpx2.ASGITransport(app), max_texts=2)
         texts = [Text("Sort a list of numbers", "Lists"), Text("?"), Text("a tree of numbers")]
         got, wanted = await client.explain(DIGEST, texts, bits), explain(FUNCTION, texts, bits)
@@ -268,7 +244,6 @@ def over_http(contents: list[Text], max_body_bytes: int = 16 << 20) -> tuple[Enc
     """Codes of contents by an encoder process, and the sizes of what went over the wire."""
     batcher = Batcher(load, device="cpu")
     app = encoder_app(batcher)
-    install_problems(app)
     transport = Recorded(app, max_body_bytes)
 
     async def scenario() -> Encoded:

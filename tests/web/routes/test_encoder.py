@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 import httpx2
 import numpy as np
 import pytest
-from fastapi import FastAPI
 
 from service.encoding.batcher import Batcher
 from service.errors import NotFound
@@ -17,8 +16,7 @@ from service.hashing.encoded import Encoded
 from service.hashing.explain import explain
 from service.hashing.function import HashFunction
 from service.hashing.untrained import untrained_hash_function
-from service.web.problems import install_problems
-from service.web.routes.encoder import encoder_routes
+from tests.web.encoder_app import encoder_app
 
 FUNCTION = untrained_hash_function(24)
 CONTENT = FUNCTION.to_bytes()
@@ -33,17 +31,10 @@ def load(digest: str) -> bytes:
     return CONTENT
 
 
-def app_of(batcher: Batcher) -> FastAPI:
-    app = FastAPI()
-    app.include_router(encoder_routes(batcher))
-    install_problems(app)
-    return app
-
-
 @asynccontextmanager
 async def serving(max_queue: int = 100) -> AsyncIterator[tuple[httpx2.AsyncClient, Batcher]]:
     batcher = Batcher(load, device="cpu", max_queue=max_queue, inline_chars=0)
-    transport = httpx2.ASGITransport(app_of(batcher))
+    transport = httpx2.ASGITransport(encoder_app(batcher))
     async with httpx2.AsyncClient(transport=transport, base_url="http://encoder") as client:
         yield client, batcher
     await batcher.close()
@@ -155,7 +146,7 @@ def test_a_caller_that_closed_its_connection_is_not_encoded(monkeypatch: pytest.
 
     async def scenario() -> None:
         batcher = Batcher(load, device="cpu", inline_chars=0)
-        app = app_of(batcher)
+        app = encoder_app(batcher)
         hang_up = asyncio.Event()
         body = httpx2.Request("POST", "http://encoder", json=asked(["a", "b", "c"])).content
         messages = [{"type": "http.request", "body": body, "more_body": False}]
@@ -211,7 +202,7 @@ def test_what_is_no_content_of_the_hash_function_is_refused(members: dict[str, l
 
     async def scenario() -> httpx2.Response:
         batcher = Batcher(lambda digest: function, device="cpu")
-        transport = httpx2.ASGITransport(app_of(batcher))
+        transport = httpx2.ASGITransport(encoder_app(batcher))
         async with httpx2.AsyncClient(transport=transport, base_url="http://encoder") as client:
             response = await client.post("/v1/encode", json={"digest": digest_of(function), **members})
         await batcher.close()
