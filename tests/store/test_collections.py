@@ -8,10 +8,24 @@ from sqlalchemy import Connection, func, select
 
 from service.errors import CollectionDiffers, InvalidInput, NotFound
 from service.hashing.content import Text
-from service.store import codes, collections, documents, duplicates, embedding_models, jobs, schema, spaces
+from service.store import (
+    codes,
+    collections,
+    documents,
+    duplicates,
+    embedding_models,
+    jobs,
+    judgments,
+    kept_queries,
+    pairs,
+    schema,
+    spaces,
+    usage,
+)
 from service.store.database import Database
 from service.store.deletion import Deletion
 from service.store.documents import NewDocument
+from service.store.pairs import Pair
 from service.store.snapshots import OF_CODES, OF_WORDS
 from tests.conftest import new_collection
 from tests.oracles import clustered_codes
@@ -78,6 +92,10 @@ def test_dropping_a_collection_leaves_nothing_of_it_and_all_of_the_others(databa
             search = duplicates.start(lane.connection, collection.id, job.id, 1, {})
             member = duplicates.Candidate(put[1].key, 1, put[1].seq, 6, bytes(8))
             duplicates.add(lane.connection, search, 1, [duplicates.Group([member], False)])
+            pairs.put(lane.connection, collection.id, [Pair.of("0", "1", True)])
+            judgments.put(lane.connection, space.id, None, {})
+            usage.add(lane.connection, {(space.id, "queries", 0): 1})
+            kept_queries.add(lane.connection, collection.id, ["a query"], keep=1)
             documents.delete(lane, ["0"])
     with database.write() as connection:
         before = n_rows(connection)
