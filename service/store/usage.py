@@ -92,10 +92,11 @@ class UsageCounts:
 def add(connection: Connection, counted: Mapping[tuple[int, Figure, int], int]) -> None:
     """Add what was counted; of spaces that are gone it is dropped."""
     existing = {*connection.scalars(_EXISTING, {"ids": sorted({space for space, _, _ in counted})})}
+    nearest = {space: _nearest_as(connection, space) for space in existing}
     summed: Counter[tuple[int, Figure, int]] = Counter()
     for (space, figure, bucket), n in counted.items():
         if space in existing:
-            summed[space, _kept_as(connection, space, figure), bucket] += n
+            summed[space, nearest[space] if figure == "nearest" else figure, bucket] += n
     rows = [
         {"space_id": space, "figure": figure, "bucket": bucket, "n": n}
         for (space, figure, bucket), n in sorted(summed.items())
@@ -119,9 +120,8 @@ def get(connection: Connection, space_id: int) -> UsageCounts:
     )
 
 
-def _kept_as(connection: Connection, space_id: int, figure: Figure) -> Figure:
-    if figure != "nearest":
-        return figure
+def _nearest_as(connection: Connection, space_id: int) -> Figure:
+    """What the distances that are counted now belong to: the first queries of a space, or the later ones."""
     n_first = connection.execute(_N_FIRST, {"space": space_id}).scalar() or 0
     return "first_nearest" if n_first < REFERENCE else "nearest"
 
