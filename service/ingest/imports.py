@@ -15,6 +15,7 @@ from service.ingest.line_chunks import LineChunks
 from service.store import deletion, imports, jobs
 from service.store.collections import Collection
 from service.store.database import Database
+from service.store.idempotency import Conclude
 from service.store.imports import Chunk
 from service.store.jobs import Job
 from service.threads import run_in_large_thread, run_in_thread
@@ -35,7 +36,9 @@ class ImportWriter:
         self.settings = settings
         self._n_receiving = 0
 
-    async def receive(self, collection: str, pieces: AsyncIterator[bytes]) -> Job:
+    async def receive(
+        self, collection: str, pieces: AsyncIterator[bytes], conclude: Conclude[Job] | None = None
+    ) -> Job:
         """The job that will put the documents of a stream of lines into a collection, once all of it was received.
 
         Holds a megabyte and one line of it; what was received of a stream that breaks off is deleted.
@@ -43,6 +46,7 @@ class ImportWriter:
         Args:
             collection: its name.
             pieces: of the stream, of any length; what they raise ends it.
+            conclude: called with the job before the transaction that queues it ends; it may write in it.
 
         Raises:
             NotFound: there is no such collection.
@@ -56,11 +60,13 @@ class ImportWriter:
             raise Unavailable(f"{AT_ONCE} imports are being received by this process: try again when one has ended")
         self._n_receiving += 1
         try:
-            return await self._receive(stored, pieces)
+            return await self._receive(stored, pieces, conclude)
         finally:
             self._n_receiving -= 1
 
-    async def _receive(self, collection: Collection, pieces: AsyncIterator[bytes]) -> Job:
+    async def _receive(
+        self, collection: Collection, pieces: AsyncIterator[bytes], conclude: Conclude[Job] | None
+    ) -> Job:
         id = await run_in_thread(self._begin, collection)
         try:
             receiving = _Receiving(self.database, id, self._line_chunks())
@@ -74,7 +80,7 @@ class ImportWriter:
                     waiting, n_bytes = [], 0
             await run_in_large_thread(receiving.take, b"".join(waiting))
             await run_in_large_thread(receiving.finish)
-            return await run_in_thread(self._enqueue, collection, id, receiving.lines.n_lines)
+            return await run_in_thread(self._enqueue, collection, id, receiving.lines.n_lines, conclude)
         except BaseException:
             with CancelScope(shield=True):
                 await run_in_thread(deletion.discard_import, self.database, id)
@@ -90,11 +96,13 @@ class ImportWriter:
                 raise JobRunning(collection.name, KIND, running)
             return imports.begin(connection, collection.id)
 
-    def _enqueue(self, collection: Collection, id: str, n_lines: int) -> Job:
+    def _enqueue(self, collection: Collection, id: str, n_lines: int, conclude: Conclude[Job] | None) -> Job:
         with self.database.write() as connection:
             job = jobs.enqueue(connection, collection, KIND, {"lines": n_lines})
             imports.attach(connection, id, job.id)
             imports.forget_old(connection, collection.id)
+            if conclude is not None:
+                conclude(connection, job)
             return job
 
 

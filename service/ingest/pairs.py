@@ -8,6 +8,7 @@ from service.errors import InvalidInput, NotFound
 from service.store import collections, documents, pairs
 from service.store.collections import Collection
 from service.store.database import Database
+from service.store.idempotency import Conclude
 from service.store.pairs import Pair
 from service.threads import run_in_thread
 
@@ -21,17 +22,19 @@ class PairWriter:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    async def put(self, collection: str, said: Sequence[Pair]) -> int:
+    async def put(self, collection: str, said: Sequence[Pair], conclude: Conclude[int] | None = None) -> int:
         """Keep what was said, in place of what was said of these pairs before; returns how many pairs there are now.
+
+        `conclude` is called with that before the transaction ends, and may write in it.
 
         Raises:
             NotFound: there is no such collection.
             InvalidInput: a document is paired with itself or does not exist, or there would be too many pairs. Nothing
                 was kept.
         """
-        return await run_in_thread(self._put, collection, said)
+        return await run_in_thread(self._put, collection, said, conclude)
 
-    def _put(self, name: str, said: Sequence[Pair]) -> int:
+    def _put(self, name: str, said: Sequence[Pair], conclude: Conclude[int] | None) -> int:
         with self.database.write() as connection:
             collection = collections.get(connection, name)
             ids = {id for pair in said for id in (pair.a, pair.b)}
@@ -40,6 +43,8 @@ class PairWriter:
             n = pairs.count(connection, collection.id)
             if n > MAX_PAIRS:
                 raise InvalidInput(f"pairs must be at most {MAX_PAIRS:,} in a collection, with these there are {n:,}")
+            if conclude is not None:
+                conclude(connection, n)
         return n
 
     async def page(self, collection: str, after_number: int, limit: int) -> tuple[list[Pair], bool]:

@@ -9,6 +9,7 @@ from service.errors import ForbiddenMove, NotFound, TooFewDocuments
 from service.store import collections, documents, jobs, judgments, spaces
 from service.store.collections import Collection
 from service.store.database import Database
+from service.store.idempotency import Conclude
 from service.store.jobs import Job
 from service.store.judgments import Judgment
 from service.store.spaces import CodeSpace
@@ -22,13 +23,16 @@ class QualityReports:
         self.database = database
         self.settings = settings
 
-    async def start(self, collection: str, version: int | None, label: str | None) -> Job:
+    async def start(
+        self, collection: str, version: int | None, label: str | None, conclude: Conclude[Job] | None = None
+    ) -> Job:
         """The job, queued now, in which a trainer judges a code space.
 
         Args:
             collection: its name.
             version: of the space; None: the active one.
             label: metadata field whose equal values make documents relevant to one another; None: none.
+            conclude: called with the job before the transaction ends; it may write in it.
 
         Raises:
             NotFound: there is no such collection or version.
@@ -36,9 +40,9 @@ class QualityReports:
             TooFewDocuments: the collection has fewer documents than a training needs.
             JobRunning: a job judges a space of the collection already.
         """
-        return await run_in_thread(self._start, collection, version, label)
+        return await run_in_thread(self._start, collection, version, label, conclude)
 
-    def _start(self, name: str, version: int | None, label: str | None) -> Job:
+    def _start(self, name: str, version: int | None, label: str | None, conclude: Conclude[Job] | None) -> Job:
         with self.database.write() as connection:
             collection, space = _find(connection, name, version)
             if space.digest is None:
@@ -47,7 +51,10 @@ class QualityReports:
             if n_documents < needed:
                 raise TooFewDocuments(name, needed, n_documents)
             params = {"version": space.version} | ({} if label is None else {"label": label})
-            return jobs.enqueue(connection, collection, "quality", params)
+            job = jobs.enqueue(connection, collection, "quality", params)
+            if conclude is not None:
+                conclude(connection, job)
+            return job
 
     async def last(self, collection: str, version: int | None, label: str | None) -> tuple[CodeSpace, Judgment]:
         """The last report on a code space by a label, and the space.

@@ -32,8 +32,8 @@ from tests.web.conftest import Start, running
 TEXTS = "/v1/collections/texts"
 DOCUMENTS = f"{TEXTS}/documents"
 REPLAYED = "idempotent-replayed"
-WITHOUT_KEY = {"/v1/jobs/{job}/cancel"}
-"""POST that may be repeated as it is."""
+WITHOUT_KEY = {"/v1/jobs/{job}/cancel", "/v1/keys"}
+"""POST that may be repeated as it is, and one whose answer holds a secret, which must not be kept."""
 
 
 def post(client: TestClient, path: str, key: str, body: object, **headers: str) -> httpx2.Response:

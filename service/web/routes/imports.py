@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 
 from anyio import fail_after
 from fastapi import APIRouter, Request, Response
@@ -11,6 +12,7 @@ from starlette.requests import ClientDisconnect
 
 from service.web.auth import needs
 from service.web.guarded_route import GuardedRoute
+from service.web.idempotency import concluded_with, idempotent_stream
 from service.web.ndjson import NDJSON
 from service.web.problems import problem_responses
 from service.web.request_services import services_of
@@ -38,6 +40,7 @@ _LINES = {"schema": {"type": "string", "format": "binary", "description": "A doc
     response_model=Job,
     openapi_extra={"requestBody": {"required": True, "content": {NDJSON: _LINES}}},
 )
+@idempotent_stream
 @needs("write")
 async def import_documents(request: Request, collection: CollectionName) -> Response:
     """Receives documents, one a line, and has the job runner put them; it may take a body of many gigabytes. `GET
@@ -46,8 +49,10 @@ async def import_documents(request: Request, collection: CollectionName) -> Resp
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in _MEDIA_TYPES:
         raise HTTPException(415, f"the body must be {NDJSON}, got {media_type or 'no Content-Type'}")
+    respond = partial(accepted, request)
+    conclude = concluded_with(request, respond)
     try:
-        return accepted(request, await services_of(request).imports.receive(collection, _pieces(request)))
+        return respond(await services_of(request).imports.receive(collection, _pieces(request), conclude))
     except ClientDisconnect:
         return Response(status_code=CALLER_LEFT)
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 
 from service.errors import InvalidInput
 from service.web.auth import needs
 from service.web.cursor import from_cursor, to_cursor
 from service.web.guarded_route import GuardedRoute
+from service.web.idempotency import concluded_with, idempotent
 from service.web.problems import problem_responses
 from service.web.request_json import openapi_body, read_json_body
 from service.web.request_services import services_of
+from service.web.response_json import json_response
 from service.web.schemas.collections import CollectionName
 from service.web.schemas.documents import MAX_ID_CHARS
 from service.web.schemas.pages import Cursor, Limit
@@ -29,15 +31,25 @@ End = Annotated[str | None, Query(min_length=1, max_length=MAX_ID_CHARS, descrip
 
 
 @router.post(
-    "", summary="Say which documents are alike", responses=problem_responses(400), openapi_extra=openapi_body(NewPairs)
+    "",
+    summary="Say which documents are alike",
+    response_model=PairCount,
+    responses=problem_responses(400, 409),
+    openapi_extra=openapi_body(NewPairs),
 )
+@idempotent
 @needs("write")
-async def put_pairs(request: Request, collection: CollectionName) -> PairCount:
+async def put_pairs(request: Request, collection: CollectionName) -> Response:
     """Keeps what people say of pairs of documents. A retrain with `supervise` learns from it, `judge: pairs` compares
     code spaces by it. All are kept, or none."""
     services = services_of(request)
     body = await read_json_body(request, NewPairs, services.settings.max_batch)
-    return PairCount(n_pairs=await services.pairs.put(collection, [pair.pair() for pair in body.pairs]))
+
+    def respond(n_pairs: int) -> Response:
+        return json_response(PairCount(n_pairs=n_pairs))
+
+    pairs = [pair.pair() for pair in body.pairs]
+    return respond(await services.pairs.put(collection, pairs, concluded_with(request, respond)))
 
 
 @router.get("", summary="List pairs")

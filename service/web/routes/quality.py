@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response
 
 from service.web.auth import needs
 from service.web.guarded_route import GuardedRoute
+from service.web.idempotency import concluded_with, idempotent
 from service.web.problems import problem_responses
 from service.web.request_services import services_of
-from service.web.routes.jobs import job_path, job_schema
+from service.web.routes.jobs import accepted
 from service.web.schemas.collections import CollectionName
 from service.web.schemas.jobs import Job
 from service.web.schemas.quality import JudgeQuality, Quality, QualityLabel, QualityVersion
@@ -23,20 +25,22 @@ router = APIRouter(
 )
 
 
-@router.post("", summary="Judge a code space", status_code=202, responses=problem_responses(400, 409))
+@router.post(
+    "", summary="Judge a code space", status_code=202, response_model=Job, responses=problem_responses(400, 409)
+)
+@idempotent
 @needs("admin")
 async def judge_quality(
     request: Request,
-    response: Response,
     collection: CollectionName,
     body: Annotated[JudgeQuality | None, Body()] = None,
-) -> Job:
+) -> Response:
     """Has the trainer judge a code space on a sample of the collection's documents. `GET /v1/jobs/{id}` shows the
     progress, `GET .../quality` the report."""
     asked = body or JudgeQuality()
-    job = await services_of(request).quality.start(collection, asked.version, asked.label)
-    response.headers["Location"] = job_path(request, job)
-    return job_schema(job)
+    respond = partial(accepted, request)
+    conclude = concluded_with(request, respond)
+    return respond(await services_of(request).quality.start(collection, asked.version, asked.label, conclude))
 
 
 @router.get("", summary="Get the quality of a code space")

@@ -450,3 +450,28 @@ def test_of_very_many_refused_lines_the_first_are_kept_and_all_are_counted(
     job = imported(client, sqlite_url, b"[]\n" * 2_100)
     assert job["progress"]["refused"] == 2_100
     assert [one["line"] for one in errors_of(client, job)] == list(range(1, 1_051))
+
+
+def test_what_expires_goes_out_with_its_time_and_comes_in_with_it(url: str, start: Start) -> None:
+    client = start(url)
+    client.put(TEXTS, json={"n_bits": 16})
+    moment, past = "2200-01-01T00:00:00Z", "2020-01-01T00:00:00Z"
+    expiring = [{"id": "a", "text": "one", "expires_at": moment}, {"id": "b", "text": "two", "expires_at": past}]
+    imported(client, url, lines(*expiring, {"id": "c", "text": "three"}))
+    out = exported(client)
+    assert [(one["id"], one.get("expires_at")) for one in out] == [("a", moment), ("c", None)]
+    client.put("/v1/collections/copy", json={"n_bits": 16})
+    imported(client, url, lines(*out), "/v1/collections/copy")
+    assert client.get("/v1/collections/copy/documents/a").json()["expires_at"] == moment
+
+
+def test_an_import_that_is_sent_again_with_its_key_is_the_same_job(url: str, start: Start) -> None:
+    client = start(url)
+    client.put(TEXTS, json={"n_bits": 16})
+    body, headers = lines({"text": "one"}, {"text": "two"}), {"Idempotency-Key": "import"}
+    jobs = [send(client, body, **headers)["id"] for _ in range(2)]
+    work(url)
+    assert [*jobs, send(client, body, **headers)["id"]] == [jobs[0]] * 3
+    assert client.get(TEXTS).json()["n_documents"] == 2
+    other = client.post(f"{TEXTS}/import", content=lines({"text": "three"}), headers={**NDJSON, **headers})
+    refused(other, 422, "key-reused")
