@@ -59,10 +59,10 @@ class Settings(BaseSettings):
         None, ge=1, description="Most searches of such a key that run at a time; none: any number."
     )
     max_searches: int = Field(
-        64, ge=1, description="Most searches that one API process runs at a time; more get a 503."
+        256, ge=1, description="Most searches that one API process runs at a time; more get a 503."
     )
     max_puts: int = Field(
-        16, ge=1, description="Most puts of documents or vectors that one API process runs at a time; more get a 503."
+        32, ge=1, description="Most puts of documents or vectors that one API process runs at a time; more get a 503."
     )
     audit_days: int = Field(90, ge=1, le=36_500, description="Days for which the calls of administrators are kept.")
     trainer: bool = Field(True, description="Start a trainer process as a child of `serve`.")

@@ -37,6 +37,18 @@ def n_rows(connection: Connection) -> dict[str, int]:
     return {table.name: connection.scalar(select(func.count()).select_from(table)) or 0 for table in tables}
 
 
+def _insert_import(connection: Connection, collection_id: int) -> None:
+    """An import with a chunk that waits and a line that was refused."""
+    id = f"import of {collection_id}"
+    connection.execute(
+        schema.imports.insert().values(id=id, collection_id=collection_id, received_at=schema.now(), n_bytes=9)
+    )
+    chunk = {"import_id": id, "number": 0, "first_line": 1, "n_lines": 1, "n_bytes": 9, "data": b"a line"}
+    connection.execute(schema.import_chunks.insert().values(chunk))
+    refused = {"import_id": id, "line": 1, "reason": "a reason", "beginning": "a"}
+    connection.execute(schema.import_errors.insert().values(refused))
+
+
 def test_what_was_created_is_found_by_name_and_id(database: Database) -> None:
     with database.write() as connection:
         made = collections.create(connection, "news", "text", 64)
@@ -97,6 +109,7 @@ def test_dropping_a_collection_leaves_nothing_of_it_and_all_of_the_others(databa
             usage.add(lane.connection, {(space.id, "queries", 0): 1})
             kept_queries.add(lane.connection, collection.id, ["a query"], keep=1)
             documents.delete(lane, ["0"])
+            _insert_import(lane.connection, collection.id)
     with database.write() as connection:
         before = n_rows(connection)
         dropped = collections.drop(connection, "dropped")
