@@ -59,7 +59,7 @@ class Settings(BaseSettings):
         None, ge=1, description="Most searches of such a key that run at a time; none: any number."
     )
     max_searches: int = Field(
-        256, ge=1, description="Most searches that one API process runs at a time; more get a 503."
+        128, ge=1, description="Most searches that one API process runs at a time; more get a 503."
     )
     max_puts: int = Field(
         32, ge=1, description="Most puts of documents or vectors that one API process runs at a time; more get a 503."

@@ -23,12 +23,14 @@ NAME = re.compile(r"\bnearbit_\w+")
 def served(tmp_path_factory: pytest.TempPathFactory) -> frozenset[str]:
     """The names of the metrics of a service that has a collection and a job."""
     url = f"sqlite:///{tmp_path_factory.mktemp('monitoring')}/nearbit.db"
-    with TestClient(create_app(Settings(database_url=url)), "http://localhost") as client:
+    app = create_app(Settings(database_url=url))
+    with TestClient(app, "http://localhost") as client:
         documents = [{"id": str(n), "text": f"bread number {n}"} for n in range(100)]
         client.put("/v1/collections/texts", json={}).raise_for_status()
         client.post("/v1/collections/texts/documents", json={"documents": documents}).raise_for_status()
         client.post("/v1/collections/texts/retrain", json={}).raise_for_status()
         client.get("/v1/collections/texts/similar", params={"q": "bread"}).raise_for_status()
+        app.state.services.drift.look()
         text = until(lambda: _metrics_with_replicas(client), "the replica")
     return frozenset(re.findall(r"^(nearbit_\w+)", text, re.MULTILINE))
 
