@@ -51,6 +51,7 @@ def test_a_retrain_and_a_rollback_under_traffic_lose_no_query_and_no_document(ur
         assert versions(one) == {1: "active", 2: "retired"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("kind", "stage"),
     [
@@ -80,6 +81,7 @@ def test_a_trainer_killed_in_any_stage_is_resumed_by_the_next(
         assert n_matches(api, "bread oven") == 300
 
 
+@pytest.mark.long
 def test_a_trainer_that_is_stopped_gives_its_job_back_at_once(sqlite_url: str, folder: Path) -> None:
     api = Api(sqlite_url, folder)
     first = Trainer(sqlite_url, folder, NEARBIT_LEASE_S="600")

@@ -168,6 +168,7 @@ def test_the_metrics_are_those_of_both_workers_whichever_answers(port: int) -> N
     until(lambda: n_asked() == before + 20, "all requests, counted once")
 
 
+@pytest.mark.long
 def test_a_request_that_comes_a_byte_a_second_is_given_up_and_others_are_served(port: int) -> None:
     head = b"POST %b/documents HTTP/1.1\r\nHost: localhost\r\n%b" % (TEXTS, KEY)
     whole_head = head + b"Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n"

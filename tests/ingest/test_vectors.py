@@ -20,7 +20,7 @@ from service.hashing.codes import Codes
 from service.hashing.content import Contents, Embedding
 from service.hashing.encoded import Encoded
 from service.hashing.vectors import Vectors, VectorSettings
-from service.ingest.documents import _put
+from service.ingest.documents import put_with_codes
 from service.ingest.vectors import VectorWriter
 from service.store import codes, collections, documents, embedding_models, promotion, spaces
 from service.store.collections import Collection
@@ -83,7 +83,7 @@ def put(database: Database, collection: Collection, id: str, values: Mapping[int
         space = spaces.active(lane.connection, collection.id)
         vectors = {model: vector(value) for model, value in values.items()}
         new = NewDocument(id, Embedding.of_vectors(vectors, None, None, "float32"), {})
-        _put(lane, [new], space, codes_of([Embedding(vectors[space.model])]))
+        put_with_codes(lane, [new], space, codes_of([Embedding(vectors[space.model])]))
 
 
 def put_vectors(database: Database, collection: Collection, model: int, values: Mapping[str, int]) -> None:
