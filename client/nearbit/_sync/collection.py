@@ -1,0 +1,312 @@
+# Derived from nearbit/_async by client/sync_from_async.py: change that, not this.
+"""One collection: its documents, searches, code spaces and what people said of it."""
+
+import json
+from collections.abc import Iterator, Iterable, Mapping, Sequence
+from typing import Any
+
+from nearbit._sync.connection import Connection, Reply
+from nearbit._sync.jobs import Jobs
+from nearbit._sync.pages import pages
+from nearbit.addresses import in_path
+from nearbit.answers import Added, Deleted, Document, Job, Matches, Pair, Patched, Preview, Quality, Space
+from nearbit.answers import Collection as CollectionAnswer
+from nearbit.batches import MOST_BYTES, MOST_DOCUMENTS, NewDocument, batches_of
+from nearbit.errors import NotFound
+from nearbit.lines import line_of
+from nearbit.parameters import in_query
+from nearbit.progress import Progress, report_of
+from nearbit.tables import Rows
+
+_MOST_IDS = 1_000
+
+
+class Collection:
+    """The collection of one name; every call raises `NotFound` if it does not exist.
+
+    Parameters of searches that are not named here (`filter`, `where`, `facets`, `sort`, `group_by`, `diversity`,
+    `rerank`, `highlight`, `explain`, `fields`, `at_least_seq`, ...) are given by keyword, as docs/api.md lists them.
+    """
+
+    def __init__(self, connection: Connection, name: str) -> None:
+        self.name = name
+        self._connection = connection
+        self._path = f"/collections/{in_path(name)}"
+        self._jobs = Jobs(connection)
+
+    def info(self) -> CollectionAnswer:
+        """Settings, number of documents and active code space."""
+        return CollectionAnswer.model_validate(self._connection.read(self._path))
+
+    def change(self, **settings: Any) -> CollectionAnswer:
+        """Change how words are found (`language`, `synonyms`, ...), and what new codes are judged by (`judge`)."""
+        reply = self._connection.call("PATCH", self._path, settings, is_repeatable=True)
+        return CollectionAnswer.model_validate(reply.body)
+
+    def add(
+        self,
+        documents: Iterable[NewDocument],
+        *,
+        if_absent: bool = False,
+        batch_documents: int = MOST_DOCUMENTS,
+        batch_bytes: int = MOST_BYTES,
+        progress: Progress = False,
+    ) -> Added:
+        """Put documents; each replaces the one with the same id. Every request is all or nothing.
+
+        Args:
+            documents: texts, or mappings with `id`, `text`, `title`, `metadata`, ...; read as they are sent.
+            if_absent: leave documents alone whose id exists.
+            batch_documents: most documents in one request.
+            batch_bytes: most bytes in one request, but for a single document that is longer.
+            progress: whether to show a bar.
+
+        Raises:
+            InvalidInput: a document breaks a rule; the requests before it were done.
+        """
+        report = report_of(progress)
+        n_all = len(documents) if isinstance(documents, Sequence) else None
+        added = Added()
+        for batch in batches_of(documents, batch_documents, batch_bytes):
+            parameters = {"if_absent": "true"} if if_absent else {}
+            answer = (self._connection.write(f"{self._path}/documents", batch.body, parameters)).body
+            added.ids += [one["id"] for one in answer["documents"]]
+            added.created += sum(one["created"] for one in answer["documents"])
+            added.existing += answer.get("existing") or 0
+            added.seq = answer["seq"]
+            report(f"{len(added.ids)} documents", len(added.ids) / n_all if n_all else None)
+        return added
+
+    def get(self, id: str) -> Document:
+        """One document.
+
+        Raises:
+            NotFound: there is none of that id.
+        """
+        found = self.get_many([id])
+        if not found:
+            raise NotFound(f"no document {id!r}")
+        return found[0]
+
+    def get_many(self, ids: Sequence[str]) -> Rows[Document]:
+        """The documents of these ids that exist, in this order, each once."""
+        found: Rows[Document] = Rows()
+        unique = list(dict.fromkeys(ids))
+        while unique:
+            asked, unique = unique[:_MOST_IDS], unique[_MOST_IDS:]
+            answer = self._connection.ask(f"{self._path}/documents/get", {"ids": asked})
+            found += [Document.model_validate(item) for item in answer["items"]]
+            unique = answer["next_ids"] + unique
+        return found
+
+    def documents(self, *, page_size: int = 100, **parameters: Any) -> Iterator[Document]:
+        """All documents in the order of their arrival, or those that `filter` and `where` choose, sorted by `sort`."""
+        asked = in_query({"limit": page_size, **parameters})
+        for item in pages(self._connection, f"{self._path}/documents", asked):
+            yield Document.model_validate(item)
+
+    def delete(
+        self, ids: str | Sequence[str] | None = None, *, filter: Mapping[str, Any] | None = None
+    ) -> Deleted:
+        """Delete documents by their ids, or all whose metadata pass a filter; waits for the job that many take."""
+        if ids is None or filter is not None:
+            body = {"filter": filter} if ids is None else {"ids": ids, "filter": filter}  # which the service refuses
+            return self._delete(body)
+        left = [ids] if isinstance(ids, str) else list(dict.fromkeys(ids))
+        deleted = Deleted(deleted=0)
+        while left:
+            asked, left = left[:_MOST_IDS], left[_MOST_IDS:]
+            answer = self._delete({"ids": asked})
+            deleted = Deleted(deleted=deleted.deleted + answer.deleted, seq=answer.seq or deleted.seq)
+        return deleted
+
+    def _delete(self, body: Mapping[str, Any]) -> Deleted:
+        reply = self._connection.write(f"{self._path}/documents/delete", body)
+        if reply.status != 202:
+            return Deleted.model_validate(reply.body)
+        job = self._jobs.wait(reply.body["id"], False)
+        return Deleted(deleted=job.progress.get("deleted", 0), seq=(self.info()).seq)
+
+    def patch(self, id: str, metadata: Mapping[str, Any] | None = None, **changes: Any) -> int:
+        """Merge metadata into those of a document without encoding it anew, and answer its revision.
+
+        Args:
+            id: of the document.
+            metadata: a merge patch (RFC 7396): None removes a member.
+            changes: `expires_at`, and `revision`, which the document must have.
+
+        Raises:
+            NotFound: there is no such document.
+            RevisionDiffers: it has another revision.
+        """
+        patch = {"id": id, **({} if metadata is None else {"metadata": metadata}), **changes}
+        patched = self.patch_many([patch])
+        if patched.missing:
+            raise NotFound(f"no document {id!r}")
+        return int(patched.documents[0]["revision"])
+
+    def patch_many(self, patches: Sequence[Mapping[str, Any]]) -> Patched:
+        """Patch up to 1,000 documents, all or none: `id` and `metadata` of each, `expires_at`, `revision`."""
+        reply = self._connection.write(f"{self._path}/documents/patch", {"documents": list(patches)})
+        return Patched.model_validate(reply.body)
+
+    def search(self, query: str, k: int = 10, **parameters: Any) -> Matches:
+        """The best documents for what a person types, by words and codes together."""
+        return Matches.model_validate(
+            self._connection.read(f"{self._path}/search", in_query({"q": query, "k": k, **parameters}))
+        )
+
+    def search_many(self, queries: Sequence[str], k: int = 10, **parameters: Any) -> list[Matches]:
+        """The same for many queries in one call, in their order."""
+        return self._answers("search", {"queries": list(queries), "k": k, **parameters})
+
+    def similar(
+        self, text: str | None = None, k: int = 10, *, id: str | None = None, code: str | None = None, **parameters: Any
+    ) -> Matches:
+        """The documents nearest to a text by their codes, to the document `id`, or to a `code` in hexadecimal."""
+        path = f"{self._path}/similar" if id is None else f"{self._path}/documents/{in_path(id)}/similar"
+        asked = in_query({"q": text, "code": code, "k": k, **parameters})
+        return Matches.model_validate(self._connection.read(path, asked))
+
+    def similar_many(
+        self,
+        texts: Sequence[str] | None = None,
+        k: int = 10,
+        *,
+        vectors: Sequence[Sequence[float] | str] | None = None,
+        images: Sequence[str] | None = None,
+        **parameters: Any,
+    ) -> list[Matches]:
+        """The documents nearest to each of many texts, vectors, or pictures in base64, in one call."""
+        given = {"texts": texts, "vectors": vectors, "images": images}
+        chosen = {name: list(values) for name, values in given.items() if values is not None}
+        return self._answers("similar", {**chosen, "k": k, **parameters})
+
+    def recommend(
+        self,
+        positive: Sequence[str | Mapping[str, str]],
+        negative: Sequence[str | Mapping[str, str]] = (),
+        k: int = 10,
+        **parameters: Any,
+    ) -> Matches:
+        """The documents most like the positive examples and unlike the negative ones.
+
+        An example is the id of a document, `{"id": ...}`, or `{"text": ...}`.
+        """
+        body = {"positive": _examples(positive), "negative": _examples(negative), "k": k, **parameters}
+        return Matches.model_validate(self._connection.ask(f"{self._path}/recommend", body))
+
+    def _answers(self, route: str, body: Mapping[str, Any]) -> list[Matches]:
+        answer = self._connection.ask(f"{self._path}/{route}", body)
+        return [Matches.model_validate(one) for one in answer["answers"]]
+
+    def retrain(self, *, wait: bool = True, progress: Progress = False, **options: Any) -> Job:
+        """Learn codes of the documents, and answer with them from then on.
+
+        Args:
+            wait: until the new codes answer.
+            progress: whether to show a bar while waiting.
+            options: of the training: `variant`, `epochs`, `supervise`, ... as docs/models.md lists them.
+
+        Raises:
+            RetrainRunning: a retrain is under way.
+            JobFailed: it failed, or the new codes are worse than the active ones.
+        """
+        job = Job.model_validate((self._connection.write(f"{self._path}/retrain", options)).body)
+        return self._jobs.wait(job.id, progress) if wait else job
+
+    def spaces(self) -> Rows[Space]:
+        """Every code space, newest first."""
+        answer = self._connection.read(f"{self._path}/spaces")
+        return Rows(Space.model_validate(item) for item in answer["items"])
+
+    def preview(self, version: int, n: int = 100) -> Preview:
+        """How answers would change if that code space became the active one."""
+        return Preview.model_validate(self._connection.read(f"{self._path}/spaces/{version}/preview", {"n": n}))
+
+    def promote(self, version: int, *, force: bool = False, progress: Progress = False) -> Space:
+        """Make a ready or retired code space the active one, and wait until it is."""
+        return self._activated(f"{self._path}/spaces/{version}/promote", force, progress)
+
+    def roll_back(self, *, force: bool = False, progress: Progress = False) -> Space:
+        """Make the code space active that was so before, and wait until it is; a second call undoes the first."""
+        return self._activated(f"{self._path}/rollback", force, progress)
+
+    def _activated(self, path: str, force: bool, progress: Progress) -> Space:
+        reply: Reply = self._connection.write(path, {"force": True} if force else {})
+        if reply.status != 202:
+            return Space.model_validate(reply.body)
+        self._jobs.wait(reply.body["id"], progress)
+        return next(space for space in self.spaces() if space.state == "active")
+
+    def judge(
+        self, version: int | None = None, label: str | None = None, *, progress: Progress = False
+    ) -> Quality:
+        """Judge a code space on the collection's own documents, and wait for the report."""
+        asked = {name: value for name, value in (("version", version), ("label", label)) if value is not None}
+        job = (self._connection.call("POST", f"{self._path}/quality", asked)).body
+        self._jobs.wait(job["id"], progress)
+        return self.quality(version, label)
+
+    def quality(self, version: int | None = None, label: str | None = None) -> Quality:
+        """The last report on a code space.
+
+        Raises:
+            NotFound: it was never judged so.
+        """
+        asked = {"version": version, "label": label}
+        return Quality.model_validate(self._connection.read(f"{self._path}/quality", asked))
+
+    def add_pairs(self, pairs: Iterable[tuple[str, str, bool]]) -> int:
+        """Keep what people say of pairs (two ids, and whether they are similar); answers how many there are now."""
+        body = {"pairs": [{"a": a, "b": b, "similar": similar} for a, b, similar in pairs]}
+        return int((self._connection.ask(f"{self._path}/pairs", body))["n_pairs"])
+
+    def pairs(self) -> Rows[Pair]:
+        """All pairs, in the order in which something was said of them first."""
+        found: Rows[Pair] = Rows()
+        for item in pages(self._connection, f"{self._path}/pairs", {}):
+            found.append(Pair.model_validate(item))
+        return found
+
+    def export(
+        self, *, codes: bool = False, fields: Sequence[str] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """All documents of one moment, as `add` and `import_lines` take them.
+
+        Raises:
+            NoConnection: the connection broke before the last document.
+        """
+        asked = in_query({"codes": 1 if codes else None, "fields": fields})
+        with self._connection.stream(f"{self._path}/export", asked) as lines:
+            for line in lines:
+                yield json.loads(line)
+
+    def import_lines(
+        self, lines: Iterable[NewDocument | bytes], *, wait: bool = True, progress: Progress = False
+    ) -> Job:
+        """Have the service put many documents as a job; wrong lines are refused one by one, see `import_errors`.
+
+        Args:
+            lines: documents, or lines of JSON as bytes, such as those of a file; sent as they are read.
+            wait: until the job has ended.
+            progress: whether to show a bar while waiting.
+        """
+        job = Job.model_validate(self._connection.upload(f"{self._path}/import", _pieces(lines)))
+        return self._jobs.wait(job.id, progress) if wait else job
+
+    def import_errors(self, job: Job | str) -> Iterator[dict[str, Any]]:
+        """The lines that an import refused: `line`, `id`, `reason` and `beginning` of each."""
+        id = job if isinstance(job, str) else job.id
+        with self._connection.stream(f"/jobs/{in_path(id)}/errors", {}) as lines:
+            for line in lines:
+                yield json.loads(line)
+
+
+def _examples(given: Sequence[str | Mapping[str, str]]) -> list[Mapping[str, str]]:
+    return [{"id": one} if isinstance(one, str) else one for one in given]
+
+
+def _pieces(lines: Iterable[NewDocument | bytes]) -> Iterator[bytes]:
+    for line in lines:
+        yield line_of(line)
