@@ -19,10 +19,11 @@ RUN if [ "$TORCH_VARIANT" = cpu ] && [ -n "$PIP_EXTRA_INDEX_URL" ]; then \
         /opt/nearbit/bin/pip install -c constraints.txt torch; \
     fi
 COPY pyproject.toml README.md LICENSE ./
+COPY client client
 COPY service service
 COPY training training
 COPY migrations migrations
-RUN /opt/nearbit/bin/pip install -c constraints.txt .
+RUN /opt/nearbit/bin/pip install -c constraints.txt ./client .
 
 FROM python:${PYTHON_VERSION}-slim
 RUN useradd --system --create-home --home-dir /home/nearbit --uid 10001 nearbit \

@@ -19,6 +19,8 @@ _REPLACED = {
     r"async with": "with",
     r"async for": "for",
     r"await ": "",
+    r"Awaitable, ": "",
+    r"Awaitable\[Any\]": "Any",
     r"asynccontextmanager": "contextmanager",
     r"asyncio\.sleep": "time.sleep",
     r"import asyncio": "import time",

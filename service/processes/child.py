@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 
@@ -30,10 +30,18 @@ class ChildProcess:
         name: of the child in the log.
         command: what to run.
         backoff_s: wait before a restart; doubled up to a minute as long as the child dies soon after its start.
+        environment: of the child; None: that of this process.
     """
 
-    def __init__(self, name: str, command: Sequence[str], backoff_s: float = _BACKOFF_S[0]) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        backoff_s: float = _BACKOFF_S[0],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = name
+        self._environment = environment
         self.command = list(command)
         self.backoff_s = backoff_s
         self.n_starts = 0
@@ -83,7 +91,9 @@ class ChildProcess:
         with self._lock:
             if self._stopping.is_set():
                 return None
-            child = self._child = subprocess.Popen(self.command, stdin=subprocess.PIPE, start_new_session=True)
+            child = self._child = subprocess.Popen(
+                self.command, stdin=subprocess.PIPE, start_new_session=True, env=self._environment
+            )
             self.n_starts += 1
         status = child.wait()
         assert child.stdin is not None

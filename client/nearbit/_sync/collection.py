@@ -2,7 +2,7 @@
 """One collection: its documents, searches, code spaces and what people said of it."""
 
 import json
-from collections.abc import Iterator, Iterable, Mapping, Sequence
+from collections.abc import Iterator, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from nearbit._sync.connection import Connection, Reply
@@ -12,7 +12,7 @@ from nearbit.addresses import in_path
 from nearbit.answers import Added, Deleted, Document, Job, Matches, Pair, Patched, Preview, Quality, Space
 from nearbit.answers import Collection as CollectionAnswer
 from nearbit.batches import MOST_BYTES, MOST_DOCUMENTS, NewDocument, batches_of
-from nearbit.errors import NotFound
+from nearbit.errors import NotFound, SeqNotReached
 from nearbit.lines import line_of
 from nearbit.parameters import in_query
 from nearbit.progress import Progress, report_of
@@ -24,12 +24,15 @@ _MOST_IDS = 1_000
 class Collection:
     """The collection of one name; every call raises `NotFound` if it does not exist.
 
+    Searches find what was added, patched and deleted through this object before, whichever process answers them.
+
     Parameters of searches that are not named here (`filter`, `where`, `facets`, `sort`, `group_by`, `diversity`,
     `rerank`, `highlight`, `explain`, `fields`, `at_least_seq`, ...) are given by keyword, as docs/api.md lists them.
     """
 
     def __init__(self, connection: Connection, name: str) -> None:
         self.name = name
+        self._seq: int | None = None
         self._connection = connection
         self._path = f"/collections/{in_path(name)}"
         self._jobs = Jobs(connection)
@@ -73,7 +76,7 @@ class Collection:
             added.ids += [one["id"] for one in answer["documents"]]
             added.created += sum(one["created"] for one in answer["documents"])
             added.existing += answer.get("existing") or 0
-            added.seq = answer["seq"]
+            added.seq = self._seq = answer["seq"]
             report(f"{len(added.ids)} documents", len(added.ids) / n_all if n_all else None)
         return added
 
@@ -123,6 +126,7 @@ class Collection:
     def _delete(self, body: Mapping[str, Any]) -> Deleted:
         reply = self._connection.write(f"{self._path}/documents/delete", body)
         if reply.status != 202:
+            self._seq = reply.body["seq"] or self._seq
             return Deleted.model_validate(reply.body)
         job = self._jobs.wait(reply.body["id"], False)
         return Deleted(deleted=job.progress.get("deleted", 0), seq=(self.info()).seq)
@@ -148,13 +152,12 @@ class Collection:
     def patch_many(self, patches: Sequence[Mapping[str, Any]]) -> Patched:
         """Patch up to 1,000 documents, all or none: `id` and `metadata` of each, `expires_at`, `revision`."""
         reply = self._connection.write(f"{self._path}/documents/patch", {"documents": list(patches)})
+        self._seq = reply.body["seq"]
         return Patched.model_validate(reply.body)
 
     def search(self, query: str, k: int = 10, **parameters: Any) -> Matches:
         """The best documents for what a person types, by words and codes together."""
-        return Matches.model_validate(
-            self._connection.read(f"{self._path}/search", in_query({"q": query, "k": k, **parameters}))
-        )
+        return self._found(f"{self._path}/search", {"q": query, "k": k, **parameters})
 
     def search_many(self, queries: Sequence[str], k: int = 10, **parameters: Any) -> list[Matches]:
         """The same for many queries in one call, in their order."""
@@ -165,8 +168,7 @@ class Collection:
     ) -> Matches:
         """The documents nearest to a text by their codes, to the document `id`, or to a `code` in hexadecimal."""
         path = f"{self._path}/similar" if id is None else f"{self._path}/documents/{in_path(id)}/similar"
-        asked = in_query({"q": text, "code": code, "k": k, **parameters})
-        return Matches.model_validate(self._connection.read(path, asked))
+        return self._found(path, {"q": text, "code": code, "k": k, **parameters})
 
     def similar_many(
         self,
@@ -194,11 +196,26 @@ class Collection:
         An example is the id of a document, `{"id": ...}`, or `{"text": ...}`.
         """
         body = {"positive": _examples(positive), "negative": _examples(negative), "k": k, **parameters}
-        return Matches.model_validate(self._connection.ask(f"{self._path}/recommend", body))
+        return Matches.model_validate(self._after_writes(f"{self._path}/recommend", body, self._connection.ask))
+
+    def _found(self, path: str, parameters: Mapping[str, Any]) -> Matches:
+        return Matches.model_validate(self._after_writes(path, in_query(parameters), self._connection.read))
 
     def _answers(self, route: str, body: Mapping[str, Any]) -> list[Matches]:
-        answer = self._connection.ask(f"{self._path}/{route}", body)
+        answer = self._after_writes(f"{self._path}/{route}", body, self._connection.ask)
         return [Matches.model_validate(one) for one in answer["answers"]]
+
+    def _after_writes(
+        self, path: str, asked: Mapping[str, Any], call: Callable[[str, Mapping[str, Any]], Any]
+    ) -> Any:
+        """The answer to a search that includes the last write of this object, unless it asks for another one."""
+        if self._seq is None or "at_least_seq" in asked:
+            return call(path, asked)
+        try:
+            return call(path, {**asked, "at_least_seq": self._seq})
+        except SeqNotReached:  # the collection was created anew, or restored from a backup
+            self._seq = None
+            return call(path, asked)
 
     def retrain(self, *, wait: bool = True, progress: Progress = False, **options: Any) -> Job:
         """Learn codes of the documents, and answer with them from then on.
