@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ class _Embedded:
         self._job_runner = ChildProcess("job runner", JOB_RUNNER, environment=environment)
         self._started: set[str] = set()
         self._lock = threading.Lock()
-        self._closing: asyncio.Event | None = None
+        self._ending: asyncio.Event | None = None
         self._is_open: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, name="nearbit-embedded", daemon=True)
 
@@ -89,11 +90,12 @@ class _Embedded:
         """Migrate the file, start the app, and resume the jobs that an earlier process left."""
         if not structlog.is_configured():
             structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(_ERROR))
-        database = Database.open(self.settings.database_url)
         try:
-            prepare(database)
-        finally:
-            database.close()
+            with closing(Database.open(self.settings.database_url)) as database:
+                prepare(database)
+        except BaseException:
+            self.loop.close()  # which the thread does where it has been started
+            raise
         self._thread.start()
         self._is_open.result()
         services: Services = self.app.state.services
@@ -105,11 +107,11 @@ class _Embedded:
         with self._lock:
             children = [child for child in (self._trainer, self._job_runner) if child.name in self._started]
             self._started = {self._trainer.name, self._job_runner.name}  # none is started from now on
-            closing, self._closing = self._closing, None
+            ending, self._ending = self._ending, None
         for child in children:
             child.stop()
-        if closing is not None:
-            self.loop.call_soon_threadsafe(closing.set)
+        if ending is not None:
+            self.loop.call_soon_threadsafe(ending.set)
             self._thread.join()
 
     def note_response(self, path: str, status: int) -> None:
@@ -130,11 +132,11 @@ class _Embedded:
             runner.run(self._serve())
 
     async def _serve(self) -> None:
-        closing = self._closing = asyncio.Event()
+        ending = self._ending = asyncio.Event()
         try:
             async with self.app.router.lifespan_context(self.app):
                 self._is_open.set_result(None)
-                await closing.wait()
+                await ending.wait()
         except Exception as error:
             if self._is_open.done():
                 raise
