@@ -303,9 +303,10 @@ async def send(client: httpx2.AsyncClient, request: tuple[str, str, bytes, dict[
     status = response.status_code
     seen.statuses[status] += 1
     kind = response.headers.get("content-type", "")
-    if status >= 500 and not (status == 503 and "retry-after" in response.headers):
+    says_when = "retry-after" in response.headers or url.startswith("/readyz")  # which answers what is not ready
+    if status >= 500 and not (status == 503 and says_when):
         seen.faults.append(f"{status} {response.text[:300]}: {told}")
-    elif status >= 400 and method != "HEAD" and kind != "application/problem+json":
+    elif status >= 400 and method != "HEAD" and kind != "application/problem+json" and not url.startswith("/readyz"):
         seen.faults.append(f"{status} as {kind!r}: {told}")
 
 
