@@ -1,10 +1,10 @@
-"""How many examples hypothesis draws: the whole number in `make test-long`, two fifths of it in `make test`."""
+"""How many examples hypothesis draws: the whole number in `make test-long`, a quarter of it in `make test`."""
 
 from __future__ import annotations
 
 from hypothesis import settings
 
-THOROUGH, QUICK = 100, 40
+THOROUGH, QUICK = 100, 25
 """Examples of a test that names no number, in the profiles of those names."""
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.flows.processes import Api, Trainer, running, until
 
-pytestmark = pytest.mark.long_on_postgresql
+pytestmark = pytest.mark.long
 
 PATH = "/collections/things"
 N, DIMS, NEW_DIMS, K = 300, 16, 12, 5

@@ -17,6 +17,7 @@ from tests.flows.processes import Api, running, until
 pytestmark = pytest.mark.long_on_postgresql
 
 
+@pytest.mark.long
 def test_every_acknowledged_document_is_there_after_the_api_was_killed(url: str, folder: Path) -> None:
     api = Api(url, folder)
     acknowledged: list[str] = []
