@@ -40,7 +40,7 @@ def test_sighup_replaces_the_workers_one_after_another_and_no_request_fails(sqli
         assert api.stop() == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_a_service_with_one_worker_finishes_and_ends_on_every_signal(
     sqlite_url: str, folder: Path, number: signal.Signals
 ) -> None:
