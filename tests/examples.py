@@ -1,4 +1,4 @@
-"""How many examples hypothesis draws: three fifths of the number in `make test-long`, a quarter of it in `make test`."""
+"""How many examples hypothesis draws: three fifths of the number in `make test-long`, a quarter in `make test`."""
 
 from __future__ import annotations
 
