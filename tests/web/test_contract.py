@@ -145,6 +145,18 @@ def test_every_schema_that_the_openapi_document_refers_to_is_in_it() -> None:
     assert named <= document["components"]["schemas"].keys()
 
 
+def test_what_every_call_of_its_kind_may_answer_is_declared() -> None:
+    document = create_app(Settings(database_url="sqlite://")).openapi()
+    calls = {
+        f"{method.upper()} {path}": call for path, calls in document["paths"].items() for method, call in calls.items()
+    }
+    with_body = {name for name, call in calls.items() if "requestBody" in call}
+    with_key = {name for name, call in calls.items() if "401" in call["responses"] and name != "GET /metrics"}
+    assert len(with_body) > 10
+    assert {name for name in with_body if "400" not in calls[name]["responses"]} == set()
+    assert {name for name in with_key if "429" not in calls[name]["responses"]} == set()
+
+
 @CONTRACT.parametrize()
 @settings(
     examples(25),

@@ -23,7 +23,7 @@ router = APIRouter(
     prefix="/v1/collections/{collection}",
     tags=["documents"],
     route_class=GuardedRoute,
-    responses=problem_responses(401, 403, 404, 413, 414, 415, 421, 422, 503),
+    responses=problem_responses(401, 403, 404, 413, 414, 415, 421, 422, 429, 503),
 )
 
 _MADE_HERE = frozenset({"revision", "created_at", "updated_at"})

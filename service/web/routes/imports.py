@@ -25,7 +25,7 @@ router = APIRouter(
     prefix="/v1/collections/{collection}",
     tags=["documents"],
     route_class=GuardedRoute,
-    responses=problem_responses(400, 401, 403, 404, 408, 409, 413, 414, 415, 421, 422, 503),
+    responses=problem_responses(400, 401, 403, 404, 408, 409, 413, 414, 415, 421, 422, 429, 503),
 )
 
 _MEDIA_TYPES = (NDJSON, "application/ndjson", "application/jsonl", "application/x-jsonlines", "application/json-lines")

@@ -24,7 +24,7 @@ router = APIRouter(
     prefix="/v1/collections/{collection}/pairs",
     tags=["pairs"],
     route_class=GuardedRoute,
-    responses=problem_responses(401, 403, 404, 413, 414, 415, 421, 422, 503),
+    responses=problem_responses(401, 403, 404, 413, 414, 415, 421, 422, 429, 503),
 )
 
 End = Annotated[str | None, Query(min_length=1, max_length=MAX_ID_CHARS, description="Id of a document of the pair.")]

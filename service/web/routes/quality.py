@@ -21,7 +21,7 @@ router = APIRouter(
     prefix="/v1/collections/{collection}/quality",
     tags=["code spaces"],
     route_class=GuardedRoute,
-    responses=problem_responses(401, 403, 404, 413, 414, 415, 421, 422, 503),
+    responses=problem_responses(401, 403, 404, 413, 414, 415, 421, 422, 429, 503),
 )
 
 

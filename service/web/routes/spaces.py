@@ -84,7 +84,7 @@ async def preview(request: Request, collection: CollectionName, version: Version
     summary="Promote a code space",
     response_model=CodeSpace,
     response_model_exclude_unset=True,
-    responses=ACCEPTED | problem_responses(409, 500),
+    responses=ACCEPTED | problem_responses(400, 409, 500),
 )
 @idempotent
 @needs("admin")
@@ -105,7 +105,7 @@ async def promote(
     summary="Roll back to the code space before",
     response_model=CodeSpace,
     response_model_exclude_unset=True,
-    responses=ACCEPTED | problem_responses(409, 500),
+    responses=ACCEPTED | problem_responses(400, 409, 500),
 )
 @idempotent
 @needs("admin")
@@ -124,7 +124,7 @@ async def roll_back(request: Request, collection: CollectionName, body: Activati
     summary="Roll back a code space",
     response_model=CodeSpace,
     response_model_exclude_unset=True,
-    responses=ACCEPTED | problem_responses(409, 500),
+    responses=ACCEPTED | problem_responses(400, 409, 500),
 )
 @idempotent
 @needs("admin")
