@@ -31,8 +31,9 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.chaos.installation import Service, migrate, postgres, until
+from benchmarks.chaos.installation import Service, migrate, postgres
 from benchmarks.chaos.writers import COLLECTION, Reader, Writer
+from tests.flows.processes import until
 
 console = Console()
 N_WRITERS = 3

@@ -5,35 +5,17 @@ from __future__ import annotations
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx2
 
-T = TypeVar("T")
-_START_S = 300.0
-
-
-def until(condition: Callable[[], T], what: str, timeout_s: float = 300.0) -> T:
-    """The first true value of a condition."""
-    deadline = time.monotonic() + timeout_s
-    while not (value := condition()):
-        if time.monotonic() > deadline:
-            raise SystemExit(f"waited {timeout_s:g} s for {what}")
-        time.sleep(0.02)
-    return value
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.flows.processes import START_S, free_port, until
 
 
 class Service:
@@ -67,7 +49,7 @@ class Service:
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
-        until(self.is_ready, f"the service; see {self.folder}/service.log", _START_S)
+        until(self.is_ready, f"the service; see {self.folder}/service.log", START_S)
         return time.perf_counter() - began
 
     def is_ready(self) -> bool:
