@@ -198,7 +198,7 @@ def _app(
         lifespan=lifespan,
         redoc_url=None,
         redirect_slashes=False,  # a path that a client shortened must not lead to another resource
-        telemetry=_telemetry(),
+        telemetry=_telemetry(settings.root_path or ""),
     )
     metrics = RequestMetrics()
     access = app.state.access = Access(settings, n_processes)
@@ -240,19 +240,19 @@ def _app(
     return app
 
 
-def _telemetry() -> TelemetryConfig:
+def _telemetry(root_path: str) -> TelemetryConfig:
     """Traces and metrics for OpenTelemetry if the environment names where they go to, else nothing.
 
     No logs: what FastAPI sends of a failed validation holds the values that callers sent.
     """
     if not tracing.is_wanted():
         return {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+
+    def is_of_health(scope: Scope) -> bool:
+        return is_open(str(scope.get("path")).removeprefix(root_path))
+
     tracing.start()
-    return {"logs": False, "operation_spans": False, "auto_configure": True, "exclude": _is_of_health}
-
-
-def _is_of_health(scope: Scope) -> bool:
-    return is_open(str(scope.get("path")))
+    return {"logs": False, "operation_spans": False, "auto_configure": True, "exclude": is_of_health}
 
 
 def _complete_openapi(app: FastAPI) -> None:
