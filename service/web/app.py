@@ -47,6 +47,7 @@ from service.web.routes import (
     imports,
     jobs,
     keys,
+    page,
     pairs,
     quality,
     search,
@@ -128,6 +129,7 @@ def create_app(settings: Settings) -> FastAPI:
         jobs.router,
         keys.router,
         health.router,
+        page.page_routes(),
     )
     # Not `include_router`, of which FastAPI tries each route twice: once to choose the router, then in the router.
     app.router.routes[:0] = [route for router in routers for route in router.routes]

@@ -15,10 +15,10 @@ from service.store.keys import KeyScope
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
-OPEN_PATHS = frozenset({"/healthz", "/readyz"})
-"""Served without a key, so that a health check needs none."""
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/", "/ui"})
+"""Served without a key: health checks need none, and the page asks for one itself."""
 _OPEN_FOLDER = "/ui/"
-"""Files of a page that asks for a key itself."""
+"""Files of the page."""
 
 
 def is_open(path: str) -> bool:

@@ -1,0 +1,16 @@
+// The key that calls are sent with. It stays in this tab, and is gone when the tab is closed.
+import { createStore } from "./store.js";
+
+const NAME = "nearbit.key";
+
+/** @typedef {"unknown" | "not needed" | "needed" | "wrong" | "right"} KeyState */
+
+/** @type {import("./store.js").Store<{text: string, state: KeyState}>} */
+export const key = createStore({ text: sessionStorage.getItem(NAME) || "", state: "unknown" });
+
+/** Use a key from now on; an empty one for none. @param {string} text */
+export function setKey(text) {
+  if (text) sessionStorage.setItem(NAME, text);
+  else sessionStorage.removeItem(NAME);
+  key.set({ text, state: "unknown" });
+}
