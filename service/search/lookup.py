@@ -185,6 +185,27 @@ class Lookup:
 
         return await run_read(self.database, read)
 
+    async def jobs(self, collection: str, kind: str | None, after: str, limit: int) -> tuple[list[Job], bool]:
+        """A page of the jobs of a collection, the last one first, and whether there are more after it.
+
+        Args:
+            collection: its name.
+            kind: of the jobs; None for all.
+            after: the id of the job at which the page before ended; empty for the first page.
+            limit: most jobs in the page.
+
+        Raises:
+            NotFound: there is no such collection.
+        """
+
+        def read() -> list[Job]:
+            with self.database.read() as connection:
+                collection_id = collections.get(connection, collection).id
+                return jobs.page(connection, collection_id, kind, after, limit + 1)
+
+        found = await run_in_thread(read)
+        return found[:limit], len(found) > limit
+
     def backlog(self) -> list[Backlog]:
         """The jobs that wait or run. Blocks.
 

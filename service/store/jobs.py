@@ -20,6 +20,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    tuple_,
     update,
 )
 
@@ -108,6 +109,26 @@ def _get(connection: Connection, id: str, *conditions: ColumnElement[bool]) -> J
     if row is None:
         raise NotFound("job", id)
     return Job(*row)
+
+
+def page(connection: Connection, collection_id: int, kind: str | None, after: str, limit: int) -> list[Job]:
+    """Up to `limit` jobs of a collection, the last one asked for first.
+
+    Args:
+        connection: of a transaction.
+        collection_id: of the collection.
+        kind: of the jobs; None for all.
+        after: the id of the job at which the page before ended; empty for the first page.
+        limit: most jobs in the page.
+    """
+    query = _JOBS.where(TABLE.c.collection_id == collection_id)
+    if kind is not None:
+        query = query.where(TABLE.c.kind == kind)
+    if after:
+        last = select(TABLE.c.created_at, TABLE.c.id).where(TABLE.c.id == after).scalar_subquery()
+        query = query.where(tuple_(TABLE.c.created_at, TABLE.c.id) < last)
+    rows = connection.execute(query.order_by(TABLE.c.created_at.desc(), TABLE.c.id.desc()).limit(limit))
+    return [Job(*row) for row in rows]
 
 
 def unfinished(connection: Connection, collection_id: int, kind: str) -> str | None:

@@ -190,6 +190,23 @@ def test_a_job_goes_with_its_collection_and_stays_when_its_space_is_pruned(datab
             jobs.get(connection, job.id)
 
 
+def test_the_jobs_of_a_collection_come_in_pages_the_last_one_first(database: Database) -> None:
+    collection, _ = new_collection(database)
+    enqueued(database)  # of another collection
+    asked = []
+    for kind in ("retrain", "duplicates", "retrain", "import"):
+        with database.write() as connection:
+            asked.append(jobs.enqueue(connection, collection, kind, {}).id)
+            jobs.cancel(connection, asked[-1])
+    with database.read() as connection:
+        first = jobs.page(connection, collection.id, None, "", 3)
+        rest = jobs.page(connection, collection.id, None, first[-1].id, 3)
+        of_kind = jobs.page(connection, collection.id, "retrain", "", 9)
+    assert sorted(job.id for job in first + rest) == sorted(asked)
+    assert [job.created_at for job in first + rest] == sorted((job.created_at for job in first + rest), reverse=True)
+    assert {job.id for job in of_kind} == {asked[0], asked[2]}
+
+
 def test_the_backlog_is_what_waits_and_what_runs_by_kind(database: Database) -> None:
     with database.read() as connection:
         assert jobs.backlog(connection) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import Path
+from fastapi import Path, Query
 from pydantic import BaseModel, Field
 
 from service.store.progress import (
@@ -17,7 +17,9 @@ from service.store.progress import (
     QualityProgress,
     RetrainProgress,
 )
+from service.web.schemas.pages import NEXT_CURSOR
 
+JobKind = Annotated[str | None, Query(pattern="^[a-z_]{1,32}$", description="Only jobs of this kind.")]
 JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="Id of a job.")]
 
 
@@ -99,3 +101,10 @@ Job = Annotated[
     Field(discriminator="kind"),
 ]
 """Something that is done in the background; `kind` says what, and what `progress` holds."""
+
+
+class JobPage(BaseModel):
+    """A page of the jobs of a collection, the last one first."""
+
+    items: list[Job]
+    next_cursor: str | None = Field(description=NEXT_CURSOR)

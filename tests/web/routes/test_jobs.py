@@ -14,6 +14,7 @@ from tests.web.asserting import refused
 from training.worker import kinds as trainer_kinds
 
 TEXTS = "/v1/collections/texts"
+ASKED: tuple[tuple[str, dict[str, object]], ...] = (("retrain", {}), ("duplicates", {"radius": 1}))
 
 
 def test_a_queued_job_is_cancelled_once(texts: TestClient) -> None:
@@ -22,6 +23,18 @@ def test_a_queued_job_is_cancelled_once(texts: TestClient) -> None:
     assert (cancelled["state"], cancelled["cancel_requested"]) == ("cancelled", True)
     assert refused(texts.post(f"/v1/jobs/{job['id']}/cancel"), 409, "forbidden-move")["state"] == "cancelled"
     assert texts.post(f"{TEXTS}/retrain").status_code == 202
+
+
+def test_the_jobs_of_a_collection_are_listed_in_pages(texts: TestClient) -> None:
+    asked = [texts.post(f"{TEXTS}/{kind}", json=body).json()["id"] for kind, body in ASKED]
+    first = texts.get(f"{TEXTS}/jobs", params={"limit": 1}).json()
+    second = texts.get(f"{TEXTS}/jobs", params={"limit": 1, "cursor": first["next_cursor"]}).json()
+    assert {job["id"] for page in (first, second) for job in page["items"]} == set(asked)
+    assert second["next_cursor"] is None
+    assert [job["id"] for job in texts.get(f"{TEXTS}/jobs", params={"kind": "retrain"}).json()["items"]] == asked[:1]
+    assert texts.get(f"{TEXTS}/jobs", params={"kind": "none"}).json()["items"] == []
+    refused(texts.get("/v1/collections/none/jobs"), 404, "not-found")
+    refused(texts.get(f"{TEXTS}/jobs", params={"cursor": "x"}), 422, "malformed-cursor")
 
 
 def test_a_running_job_shows_its_progress_and_can_be_asked_to_stop(texts: TestClient, url: str) -> None:
