@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
+
+from sqlalchemy import Connection
 
 from service.errors import CollectionDiffers, InvalidInput, NotFound
 from service.hashing.analysis import LANGUAGES
@@ -79,6 +82,7 @@ class CollectionWriter:
         n_bits: int,
         changes: WordChanges | None = None,
         vectors: VectorSettings | None = None,
+        upkeep: UpkeepChanges | None = None,
     ) -> tuple[Collection, bool]:
         """The collection of that name, and whether it is new; a new one answers at once from the untrained space.
 
@@ -88,9 +92,10 @@ class CollectionWriter:
             n_bits: width of its codes.
             changes: word settings other than the defaults.
             vectors: what its vectors are; for the kind embedding.
+            upkeep: how it is kept good, other than the defaults.
 
         Raises:
-            CollectionDiffers: it exists with another kind, n_bits, vectors or word settings.
+            CollectionDiffers: it exists with another kind, n_bits, vectors, word settings or upkeep.
             InvalidInput: codes cannot have that width, there is no such language, or a setting is not for that kind.
         """
         check_n_bits(n_bits)
@@ -100,13 +105,20 @@ class CollectionWriter:
             changes.refuse_for_images()
         if (kind == "embedding") != (vectors is not None):
             raise InvalidInput(f"dims must be given for kind embedding, and for no other, got kind {kind}")
-        collection, created = await run_in_thread(self._create, name, kind, n_bits, changes, vectors)
+        settings = (changes, upkeep or UpkeepChanges())
+        collection, created = await run_in_thread(self._create, name, kind, n_bits, vectors, *settings)
         if created:
             self.follower.wake()
         return collection, created
 
     def _create(
-        self, name: str, kind: Kind, n_bits: int, changes: WordChanges, vectors: VectorSettings | None
+        self,
+        name: str,
+        kind: Kind,
+        n_bits: int,
+        vectors: VectorSettings | None,
+        changes: WordChanges,
+        upkeep_changes: UpkeepChanges,
     ) -> tuple[Collection, bool]:
         from service.hashing.untrained import untrained_hash_function  # torch, which only new collections wait for
 
@@ -120,13 +132,12 @@ class CollectionWriter:
                 spaces.create_untrained(connection, collection, digest_of(content))
                 if vectors is not None:
                     embedding_models.create(connection, collection.id, vectors.model, vectors.dims)
-            settings, _ = words.get(connection, collection.id)
-            wanted = changes.applied_to(settings)
-            for setting, value in wanted.given.items():
-                if not created and value != settings.given[setting]:
-                    raise CollectionDiffers(name, setting, settings.given[setting], value)
-            if wanted != settings:
-                words.put(connection, collection.id, wanted)
+                _apply(connection, collection.id, changes, upkeep_changes)
+            else:
+                settings, _ = words.get(connection, collection.id)
+                _refuse_others(name, changes.applied_to(settings).given, settings.given)
+                kept = upkeep.get(connection, collection.id)
+                _refuse_others(name, upkeep_changes.applied_to(kept).to_row(), kept.to_row())
         return collection, created
 
     async def change(self, name: str, changes: WordChanges, upkeep: UpkeepChanges | None = None) -> None:
@@ -147,15 +158,7 @@ class CollectionWriter:
 
     def _change(self, collection_id: int, changes: WordChanges, upkeep_changes: UpkeepChanges) -> None:
         with self.database.write() as connection:
-            settings, _ = words.lock(connection, collection_id)
-            wanted = changes.applied_to(settings)
-            if wanted != settings:
-                words.put(connection, collection_id, wanted)
-            kept = upkeep.lock(connection, collection_id)
-            if (wanted_upkeep := upkeep_changes.applied_to(kept)) != kept:
-                upkeep.put(connection, collection_id, wanted_upkeep)
-                if not wanted_upkeep.keep_queries:
-                    kept_queries.clear(connection, collection_id)
+            _apply(connection, collection_id, changes, upkeep_changes)
 
     async def drop(self, name: str) -> None:
         """Drop a collection: its name is free at once, and a job deletes everything that it had.
@@ -173,6 +176,24 @@ class CollectionWriter:
             if dropped is None:  # by another call, a moment ago
                 raise NotFound("collection", name)
             deletion.enqueue(connection, dropped, "drop_collection")
+
+
+def _apply(connection: Connection, collection_id: int, changes: WordChanges, upkeep_changes: UpkeepChanges) -> None:
+    settings, _ = words.lock(connection, collection_id)
+    wanted = changes.applied_to(settings)
+    if wanted != settings:
+        words.put(connection, collection_id, wanted)
+    kept = upkeep.lock(connection, collection_id)
+    if (wanted_upkeep := upkeep_changes.applied_to(kept)) != kept:
+        upkeep.put(connection, collection_id, wanted_upkeep)
+        if not wanted_upkeep.keep_queries:
+            kept_queries.clear(connection, collection_id)
+
+
+def _refuse_others(name: str, asked: Mapping[str, object], existing: Mapping[str, object]) -> None:
+    for setting, value in asked.items():
+        if value != existing[setting]:
+            raise CollectionDiffers(name, setting, existing[setting], value)
 
 
 def check_language(language: str | None) -> None:

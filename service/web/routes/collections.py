@@ -55,7 +55,7 @@ async def put_collection(
     """201 if it is new, 200 if it exists with these settings, 409 if it exists with others."""
     settings = body or NewCollection()
     stored, created = await services_of(request).collections.create(
-        collection, settings.kind, settings.n_bits, settings.changes(), settings.vectors()
+        collection, settings.kind, settings.n_bits, settings.changes(), settings.vectors(), settings.upkeep()
     )
     response.status_code = 201 if created else 200
     return _collection(stored)

@@ -131,8 +131,8 @@ class CollectionSettings(WordSettings):
         return UpkeepChanges(self.judge, policy, self.keep_queries)
 
 
-class NewCollection(WordSettings):
-    """Settings of a collection; but for the word settings they never change."""
+class NewCollection(CollectionSettings):
+    """Settings of a collection: `kind`, `n_bits` and those of vectors never change, a `PATCH` changes the others."""
 
     kind: Kind = Field("text", description="What its documents are.")
     n_bits: int = Field(

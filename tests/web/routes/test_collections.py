@@ -220,6 +220,30 @@ def test_a_patch_says_when_new_codes_are_made(client: TestClient) -> None:
     )
 
 
+def test_upkeep_is_settled_at_creation_and_again_only_as_it_is(client: TestClient) -> None:
+    upkeep = {
+        "judge": "label:group",
+        "auto_retrain": {"growth": 0.5, "drift": True, "hours": [1, 5]},
+        "keep_queries": 9,
+    }
+    assert client.put("/v1/collections/docs", json=upkeep).status_code == 201
+    detail = client.get("/v1/collections/docs").json()
+    assert {name: detail[name] for name in upkeep} == upkeep
+    for same in ({}, upkeep, {"keep_queries": 9}):
+        assert client.put("/v1/collections/docs", json=same).status_code == 200
+    for name, value in (
+        ("judge", "aim"),
+        ("auto_retrain", "off"),
+        ("auto_retrain", {"drift": True}),
+        ("keep_queries", 0),
+    ):
+        problem = refused(client.put("/v1/collections/docs", json={name: value}), 409, "collection-differs")
+        assert f"exists with {name} = {upkeep[name]}".split("[")[0] in problem["detail"]  # hours are a tuple there
+    for name, value in (("judge", "size"), ("auto_retrain", {}), ("keep_queries", 1001)):
+        assert name in refused(client.put("/v1/collections/no", json={name: value}), 422, "invalid-input")["detail"]
+    refused(client.get("/v1/collections/no"), 404, "not-found")
+
+
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
 @pytest.mark.parametrize(("name", "value"), BAD_SETTINGS)
 def test_a_bad_word_setting_is_refused_by_its_name(lite: TestClient, method: str, name: str, value: object) -> None:
