@@ -31,8 +31,9 @@ from service.logs import configure_logging
 from service.services import EncoderServices, Services
 from service.threads import run_in_thread
 from service.web.auth import caller_of, is_open, needs
+from service.web.cors import EXPOSED_HEADERS
 from service.web.guarded_route import SECURITY_SCHEME, security
-from service.web.http_protocol import LOAD
+from service.web.http_protocol import LOAD, ORIGINS
 from service.web.metrics import RequestMetrics, metrics_folder
 from service.web.middleware import RequestMiddleware
 from service.web.problems import install_problems, problem_responses
@@ -102,7 +103,7 @@ def create_app(settings: Settings) -> FastAPI:
         if access.keyring.is_open:
             log.warning("there is no key: requests from this machine only are served, and may do everything")
         try:
-            yield {LOAD: access.load}
+            yield {LOAD: access.load, ORIGINS: settings.origins}
         finally:
             shared.cancel()
             await run_in_thread(access.stop)
@@ -218,7 +219,7 @@ def _app(
             allow_origins=settings.origins,
             allow_methods=["GET", "PUT", "POST", "PATCH", "DELETE"],
             allow_headers=["*"],
-            expose_headers=["X-Request-ID", "Retry-After", "Location"],
+            expose_headers=EXPOSED_HEADERS,
         )
     install_problems(app)
     _complete_openapi(app)

@@ -11,11 +11,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.access.load import Load, overloaded
+from service.web.cors import cors_headers
 from service.web.middleware import LONG_URL, MAX_URL_BYTES, QUIET_PATHS
 from service.web.problems import MEDIA_TYPE, URN, slug_of, title_of
 
 LOAD = "load"
 """In the state of the app's lifespan: its `Load`."""
+ORIGINS = "origins"
+"""In the same: those whose pages may call."""
 _IS_COUNTED = "is_counted"
 _QUIET = tuple(path.encode("ascii") for path in QUIET_PATHS)
 _PROGRESS_S = 30.0
@@ -36,6 +39,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.progress: asyncio.TimerHandle | None = None
         super().connection_made(transport)
         self.load: Load | None = self.app_state.get(LOAD)
+        self.origins: list[str] = self.app_state.get(ORIGINS, [])
         if self.load is not None:
             self.app = _counted(self.app, self.load)
 
@@ -111,7 +115,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _refuse_as(self, status: HTTPStatus, detail: str) -> None:
         """Respond to what is not passed on; the connection is to be closed."""
         members: dict[str, object] = {"type": "about:blank", "title": status.phrase, "detail": detail, "instance": "/"}
-        self.transport.write(_problem(status, members, closes=True))
+        self.transport.write(_problem(status, members, self._cors_headers(), closes=True))
 
     def send_400_response(self, msg: str) -> None:
         """Respond to what could not be read as HTTP, and close the connection."""
@@ -140,20 +144,20 @@ class HttpProtocol(HttpToolsProtocol):
             "instance": self.url.partition(b"?")[0].decode("latin-1"),
         }
         is_head = self.parser.get_method() == b"HEAD"
-        status, retry_after_s = HTTPStatus.SERVICE_UNAVAILABLE, error.retry_after_s
-        self.transport.write(_problem(status, members, closes=closes, retry_after_s=retry_after_s, is_head=is_head))
+        headers = {"retry-after": str(error.retry_after_s), **self._cors_headers()}
+        status = HTTPStatus.SERVICE_UNAVAILABLE
+        self.transport.write(_problem(status, members, headers, closes=closes, is_head=is_head))
         self.on_response_complete()
         if closes:
             self.transport.close()
 
+    def _cors_headers(self) -> dict[str, str]:
+        origin = dict(self.headers or ()).get(b"origin")
+        return cors_headers(self.origins, None if origin is None else origin.decode("latin-1"))
+
 
 def _problem(
-    status: HTTPStatus,
-    members: dict[str, object],
-    *,
-    closes: bool,
-    retry_after_s: int | None = None,
-    is_head: bool = False,
+    status: HTTPStatus, members: dict[str, object], headers: dict[str, str], *, closes: bool, is_head: bool = False
 ) -> bytes:
     """A whole response with a problem."""
     request_id = uuid4().hex
@@ -164,8 +168,7 @@ def _problem(
         f"content-length: {len(body)}",
         f"x-request-id: {request_id}",
     ]
-    if retry_after_s is not None:
-        head.append(f"retry-after: {retry_after_s}")
+    head += [f"{name}: {value}" for name, value in headers.items()]
     if closes:
         head.append("connection: close")
     return "\r\n".join([*head, "", ""]).encode("ascii") + (b"" if is_head else body)

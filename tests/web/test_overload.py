@@ -16,6 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from service.config import Settings
+from service.web import http_protocol
 from service.web.app import create_app
 from service.web.http_protocol import HttpProtocol
 from tests.flows.processes import until
@@ -26,7 +27,14 @@ SIMILAR = "/v1/collections/texts/similar?q=text"
 
 @pytest.fixture
 def app(sqlite_url: str) -> FastAPI:
-    return create_app(Settings(database_url=sqlite_url, poll_interval_s=0.05, max_searches=2, max_puts=1))
+    settings = Settings(
+        database_url=sqlite_url,
+        poll_interval_s=0.05,
+        max_searches=2,
+        max_puts=1,
+        cors_origins="https://app.example.org",
+    )
+    return create_app(settings)
 
 
 @pytest.fixture
@@ -63,6 +71,13 @@ def test_what_is_too_much_is_refused_at_once_and_the_rest_answered(
             assert began.acquire(timeout=30)
         problem = refused(client.get(SIMILAR), 503, "overloaded")
         assert problem["detail"].endswith("at most 3 such calls at a time")
+        assert "access-control-allow-origin" not in client.get(SIMILAR).headers
+        page = client.get(SIMILAR, headers={"Origin": "https://app.example.org"})
+        refused(page, 503, "overloaded")
+        assert page.headers["access-control-allow-origin"] == "https://app.example.org"
+        assert "Retry-After" in page.headers["access-control-expose-headers"]
+        other = client.get(SIMILAR, headers={"Origin": "https://evil.example"})
+        assert (other.headers["vary"], "access-control-allow-origin" in other.headers) == ("Origin", False)
         body = {"documents": [{"text": "text " * 100} for _ in range(500)]}
         refused(client.post("/v1/collections/texts/documents", json=body), 503, "overloaded")
         head = client.head(SIMILAR)
@@ -70,7 +85,7 @@ def test_what_is_too_much_is_refused_at_once_and_the_rest_answered(
         unsent = client.post("/v1/collections/texts/documents", content=b"{", headers={"Expect": "100-continue"})
         refused(unsent, 503, "overloaded")
         assert client.get("/healthz").status_code == 200
-        assert re.search(r'^nearbit_refused_requests\{pid="\d+"\} 4.0$', client.get("/metrics").text, re.MULTILINE)
+        assert re.search(r'^nearbit_refused_requests\{pid="\d+"\} 7.0$', client.get("/metrics").text, re.MULTILINE)
         goes_on.set()
         assert [answer.result().status_code for answer in waiting] == [200, 200, 200]
     until(lambda: app.state.access.load.n_begun == 0, "the last request to end", 60)
@@ -91,3 +106,19 @@ def test_no_request_that_ended_in_whatever_way_is_counted_for_ever(app: FastAPI,
                 connection.sendall(sent)
     until(lambda: app.state.access.load.n_begun == 0, "the last request to end", 60)
     assert client.get(SIMILAR).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [(b"Content-Length: 9\r\n\r\nslow", b"408 Request Timeout"), (b"no header\r\n\r\n", b"400 Bad Request")],
+)
+def test_a_page_may_read_why_what_did_not_reach_the_app_is_refused(
+    client: httpx2.Client, monkeypatch: pytest.MonkeyPatch, sent: bytes, status: bytes
+) -> None:
+    monkeypatch.setattr(http_protocol, "_PROGRESS_S", 0.05)
+    with socket.create_connection(("127.0.0.1", client.base_url.port or 0)) as connection:
+        head = b"POST /v1/collections/texts/search HTTP/1.1\r\nOrigin: https://app.example.org\r\nHost: localhost\r\n"
+        connection.sendall(head + b"Content-Type: application/json\r\n" + sent)
+        head = b"".join(iter(lambda: connection.recv(4096), b"")).partition(b"\r\n\r\n")[0]
+    assert head.startswith(b"HTTP/1.1 " + status)
+    assert b"access-control-allow-origin: https://app.example.org" in head.split(b"\r\n")
