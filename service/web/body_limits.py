@@ -8,19 +8,11 @@ stop at the limit by itself anyway.
 from __future__ import annotations
 
 import asyncio
-import zlib
 
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
-_WINDOW_BITS = {b"gzip": 31, b"x-gzip": 31, b"deflate": 15}
-SUPPORTED_ENCODINGS = "gzip, deflate"
-_PIECE_BYTES = 1 << 20
-
-
-def is_supported(content_encoding: bytes) -> bool:
-    """Whether a body of that `Content-Encoding` can be read."""
-    return content_encoding in _WINDOW_BITS or content_encoding in (b"", b"identity")
+from service.web.decompression import PIECE_BYTES, Decompressor, decompressor_of
 
 
 def limit_body(receive: Receive, content_encoding: bytes, max_bytes: int) -> Receive:
@@ -32,9 +24,8 @@ def limit_body(receive: Receive, content_encoding: bytes, max_bytes: int) -> Rec
         max_bytes: limit of the body, both as it was sent and decompressed.
     """
     counting = _count_body(receive, max_bytes)
-    if content_encoding not in _WINDOW_BITS:
-        return counting
-    return _DecompressingReceive(counting, _WINDOW_BITS[content_encoding], max_bytes)
+    decompressor = decompressor_of(content_encoding)
+    return counting if decompressor is None else _DecompressingReceive(counting, decompressor, max_bytes)
 
 
 def _count_body(receive: Receive, max_bytes: int) -> Receive:
@@ -54,9 +45,9 @@ def _count_body(receive: Receive, max_bytes: int) -> Receive:
 class _DecompressingReceive:
     """Decompresses a body piece by piece, so that a small body that expands into a huge one is refused on the way."""
 
-    def __init__(self, receive: Receive, window_bits: int, max_bytes: int) -> None:
+    def __init__(self, receive: Receive, decompressor: Decompressor, max_bytes: int) -> None:
         self._receive = receive
-        self._decompressor = zlib.decompressobj(window_bits)
+        self._decompressor = decompressor
         self._max_bytes = max_bytes
         self._compressed = b""
         self._more_to_come = True
@@ -78,22 +69,19 @@ class _DecompressingReceive:
         self._n_decompressed += len(piece)
         if self._n_decompressed > self._max_bytes:
             raise _too_large(self._max_bytes)
-        if len(piece) == _PIECE_BYTES:
+        if len(piece) >= PIECE_BYTES:
             await asyncio.sleep(0)  # let other requests run between two pieces
         elif not self._compressed and not self._more_to_come:
             self._ended = True
-            if self._n_compressed and not self._decompressor.eof:
+            if self._n_compressed and not self._decompressor.is_whole:
                 raise HTTPException(400, "the compressed body must be whole, it is cut short")
         return {"type": "http.request", "body": piece, "more_body": not self._ended}
 
     def _next_piece(self) -> bytes:
         try:
-            piece = self._decompressor.decompress(self._compressed, _PIECE_BYTES)
-        except zlib.error as error:
+            piece, self._compressed = self._decompressor.next_piece(self._compressed)
+        except ValueError as error:
             raise HTTPException(400, f"the body must be as its Content-Encoding says: {error}") from None
-        self._compressed = self._decompressor.unconsumed_tail
-        if self._decompressor.unused_data:
-            raise HTTPException(400, "the compressed body must be one piece, there is more after its end")
         return piece
 
 

@@ -12,7 +12,8 @@ from time import perf_counter
 from urllib.parse import unquote_to_bytes, urlsplit
 
 import structlog
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.access.access import Access
@@ -21,9 +22,10 @@ from service.config import LOOPBACK, Settings
 from service.errors import InvalidInput, NearbitError, TooManyWrongKeys
 from service.store.audit import AuditedCall
 from service.web.auth import is_open, key_of, refusal
-from service.web.body_limits import SUPPORTED_ENCODINGS, is_supported, limit_body
+from service.web.body_limits import limit_body
+from service.web.decompression import supported_encodings, unsupported
 from service.web.metrics import RequestMetrics
-from service.web.problems import from_anything, from_error, problem
+from service.web.problems import CALLER_LEFT, from_anything, from_error, problem
 
 log = structlog.get_logger(__name__)
 
@@ -100,6 +102,8 @@ class RequestMiddleware:
         try:
             app = await self._refusal_of_caller(scope, headers) or self._refusal(scope, headers) or self.app
             await app(scope, self._limited(scope, headers, receive), send_with_id)
+        except ClientDisconnect:  # while its body was read: nobody is there for a response
+            await Response(status_code=CALLER_LEFT)(scope, receive, send_with_id)
         except Exception as error:  # a defect of ours: the last place where it can become a response
             if status:
                 raise
@@ -157,9 +161,8 @@ class RequestMiddleware:
         if length.isdigit() and int(length) > self.max_body_bytes and int(length) > self._max_bytes(scope):
             detail = f"the body must be at most {self._max_bytes(scope)} bytes, got {int(length)}"
             return problem(Request(scope), 413, detail)
-        if not is_supported(encoding := _content_encoding(headers)):
-            detail = f"the Content-Encoding of the body must be one of {SUPPORTED_ENCODINGS}, or none, got {encoding!r}"
-            return problem(Request(scope), 415, detail, headers={"Accept-Encoding": SUPPORTED_ENCODINGS})
+        if (reason := unsupported(_content_encoding(headers))) is not None:
+            return problem(Request(scope), 415, reason, headers={"Accept-Encoding": supported_encodings()})
         return None
 
     def _refusal_of_other_machines(self, scope: Scope, headers: Mapping[bytes, bytes]) -> ASGIApp | None:

@@ -42,6 +42,9 @@ STATUS: Mapping[type[NearbitError], int] = {
 MEDIA_TYPE = "application/problem+json"
 URN = "urn:nearbit:problem:"
 
+CALLER_LEFT = 499
+"""The status that nginx uses for a caller that closed the connection before the response."""
+
 
 class ProblemResponse(Response):
     """A problem as a response, in ASCII, so that text which is not valid Unicode cannot make it fail too."""

@@ -106,6 +106,7 @@ def test_no_request_that_ended_in_whatever_way_is_counted_for_ever(app: FastAPI,
                 connection.sendall(sent)
     until(lambda: app.state.access.load.n_begun == 0, "the last request to end", 60)
     assert client.get(SIMILAR).status_code == 200
+    assert not re.search(r'^nearbit_http_requests_total\{[^}]*status="5', client.get("/metrics").text, re.MULTILINE)
 
 
 @pytest.mark.parametrize(

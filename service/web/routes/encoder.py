@@ -24,12 +24,9 @@ from service.hashing.contributions import WordContributions
 from service.hashing.encoded import Encoded
 from service.web.auth import needs
 from service.web.guarded_route import GuardedRoute
-from service.web.problems import problem_responses
+from service.web.problems import CALLER_LEFT, problem_responses
 
 T = TypeVar("T")
-
-CALLER_LEFT = 499
-"""The status that nginx uses for a caller that closed the connection before the response."""
 
 
 def _contents_field(what: str, most: int) -> Any:

@@ -14,9 +14,8 @@ from service.web.auth import needs
 from service.web.guarded_route import GuardedRoute
 from service.web.idempotency import concluded_with, idempotent_stream
 from service.web.ndjson import NDJSON
-from service.web.problems import problem_responses
+from service.web.problems import CALLER_LEFT, problem_responses
 from service.web.request_services import services_of
-from service.web.routes.encoder import CALLER_LEFT
 from service.web.routes.jobs import accepted
 from service.web.schemas.collections import CollectionName
 from service.web.schemas.jobs import Job
