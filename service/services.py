@@ -18,6 +18,7 @@ from service.ingest.documents import DocumentWriter
 from service.ingest.drift import DriftWatch
 from service.ingest.idempotency import IdempotentCalls
 from service.ingest.imports import ImportWriter
+from service.ingest.kept_queries import KeptQueries
 from service.ingest.pairs import PairWriter
 from service.ingest.quality import QualityReports
 from service.ingest.spaces import SpaceWriter
@@ -50,6 +51,7 @@ class Services:
         documents: puts and deletes documents.
         vectors: puts vectors of further embedding models to documents.
         pairs: keeps what people said of pairs of documents.
+        kept_queries: lists and deletes the queries that collections keep.
         quality: has code spaces judged, and reads the reports.
         spaces: retrains, promotes and rolls back.
         lookup: reads what is stored.
@@ -73,6 +75,7 @@ class Services:
     documents: DocumentWriter
     vectors: VectorWriter
     pairs: PairWriter
+    kept_queries: KeptQueries
     quality: QualityReports
     spaces: SpaceWriter
     lookup: Lookup
@@ -120,6 +123,7 @@ class Services:
             DocumentWriter(database, encoder, follower, settings, usage),
             VectorWriter(database, encoder, follower, settings),
             PairWriter(database),
+            KeptQueries(database),
             QualityReports(database, settings),
             SpaceWriter(database, encoder, follower, settings),
             Lookup(database),

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from service.store import collections, kept_queries
+from tests.web.asserting import refused
 
 TEXTS = "/v1/collections/texts"
 
@@ -63,3 +64,27 @@ def test_queries_are_kept_only_if_the_collection_says_so(texts: TestClient) -> N
     ask("after")
     assert kept() == []
     assert texts.get(f"{TEXTS}/spaces/1/preview").json()["queries"] is None
+
+
+def test_kept_queries_are_listed_and_deleted(texts: TestClient) -> None:
+    assert isinstance(texts.app, FastAPI)
+    texts.patch(TEXTS, json={"keep_queries": 9})
+    assert texts.get(f"{TEXTS}/queries").json() == {"items": [], "next_cursor": None}
+    texts.app.state.services.drift.look()
+    for query in ("first", "second", "third"):
+        texts.get(f"{TEXTS}/similar", params={"q": query})
+    texts.app.state.services.drift.look()
+    page = texts.get(f"{TEXTS}/queries", params={"limit": 2}).json()
+    assert [one["text"] for one in page["items"]] == ["third", "second"]
+    assert page["items"][0]["created_at"].endswith("Z")
+    rest = texts.get(f"{TEXTS}/queries", params={"cursor": page["next_cursor"]}).json()
+    assert ([one["text"] for one in rest["items"]], rest["next_cursor"]) == (["first"], None)
+    number = page["items"][1]["number"]
+    assert texts.delete(f"{TEXTS}/queries/{number}").status_code == 204
+    refused(texts.delete(f"{TEXTS}/queries/{number}"), 404, "not-found")
+    refused(texts.delete(f"{TEXTS}/queries/0"), 422, "invalid-input")
+    assert [one["text"] for one in texts.get(f"{TEXTS}/queries").json()["items"]] == ["third", "first"]
+    assert texts.delete(f"{TEXTS}/queries").status_code == 204
+    assert texts.get(f"{TEXTS}/queries").json()["items"] == []
+    assert texts.get(TEXTS).json()["keep_queries"] == 9
+    refused(texts.get("/v1/collections/none/queries"), 404, "not-found")
