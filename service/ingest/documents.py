@@ -7,9 +7,9 @@ lane is held for the insert only, and a 2xx means that both are committed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -316,15 +316,56 @@ class DocumentWriter:
         self.follower.wake()
         return deleted
 
-    async def start_deletion(
-        self, collection: Collection, filter: dict[str, Any], n: int, conclude: Conclude[Job] | None = None
+    async def patch_unchanged(
+        self,
+        collection: Collection,
+        keys: Sequence[int],
+        patch_of: Callable[[str], Patch],
+        check_metadata: CheckMetadata,
+        conclude: Conclude[Patched] | None = None,
+    ) -> Patched:
+        """Patch documents by key, but for those that changed since the collection was read.
+
+        Args:
+            collection: as it was when the documents were chosen: of its `last_seq`.
+            keys: of the documents, a thousand at most.
+            patch_of: gives the patch of the document of an id.
+            check_metadata: called with the metadata that a document is to have.
+            conclude: see the class.
+
+        Raises:
+            NotFound: the collection is gone.
+            InvalidInput: metadata that break a rule once they are merged; nothing was changed.
+        """
+
+        def commit() -> Patched:
+            with self.database.lane(collection.id) as lane:
+                patched = unchanged.patch(lane, keys, collection.last_seq, patch_of, check_metadata)
+                if conclude is not None:
+                    conclude(lane.connection, patched)
+                return patched
+
+        patched = await run_in_thread(commit)
+        self.follower.wake()
+        return patched
+
+    async def start(
+        self,
+        collection: Collection,
+        kind: Literal["delete", "patch"],
+        filter: dict[str, Any],
+        n: int,
+        change: Mapping[str, Any],
+        conclude: Conclude[Job] | None = None,
     ) -> Job:
-        """The job, queued now, that deletes the documents that pass a filter, but for those that change from now on.
+        """The job, queued now, that changes the documents that pass a filter, but for those that change from now on.
 
         Args:
             collection: as it was when they were counted: of its `last_seq`.
+            kind: whether they are deleted or patched.
             filter: JSON that passed `service.search.filters.parse_filter`.
             n: how many there are.
+            change: what is to change of them, as JSON.
             conclude: see the class.
 
         Raises:
@@ -334,8 +375,8 @@ class DocumentWriter:
 
         def commit() -> Job:
             with self.database.write() as connection:
-                params = {"filter": filter, "seq": collection.last_seq, "total": n}
-                job = jobs.enqueue(connection, collection, "delete", params)
+                params = {"filter": filter, "seq": collection.last_seq, "total": n, **change}
+                job = jobs.enqueue(connection, collection, kind, params)
                 if conclude is not None:
                     conclude(connection, job)
                 return job

@@ -139,6 +139,7 @@ class JobRunner:
             "drop_collection": self.drop_collection,
             "duplicates": self.duplicates,
             "delete": self.delete,
+            "patch": self.patch,
         }
 
     def importing(self) -> dict[str, Run]:
@@ -196,6 +197,12 @@ class JobRunner:
         from service.processes.deletion import DeletionRun
 
         return DeletionRun(self.database, job, report_progress).run()
+
+    def patch(self, job: Job, report_progress: ReportProgress) -> Mapping[str, Any]:
+        """Patch the documents of a collection that pass a filter."""
+        from service.processes.patching import PatchRun
+
+        return PatchRun(self.database, job, self.settings.max_metadata_bytes, report_progress).run()
 
     def import_lines(self, job: Job, report_progress: ReportProgress) -> Mapping[str, Any]:
         """Put the documents of lines that were received into a collection."""

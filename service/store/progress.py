@@ -72,6 +72,15 @@ class DocumentDeletionProgress(TypedDict, total=False):
     total: Annotated[int, Field(description="Documents that passed the filter when the job was asked for.")]
 
 
+class DocumentPatchProgress(TypedDict, total=False):
+    """How far a patch of documents is."""
+
+    stage: Literal["filtering", "patching", "done"]
+    patched: Annotated[int, Field(description="Documents that were patched; those that had it all already count.")]
+    refused: Annotated[int, Field(description="Documents left as they are: their metadata would break a rule.")]
+    total: Annotated[int, Field(description="Documents that passed the filter when the job was asked for.")]
+
+
 class DuplicatesProgress(TypedDict, total=False):
     """How far a search for near duplicates is."""
 

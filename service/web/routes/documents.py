@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
@@ -15,6 +15,7 @@ from service.hashing.embedding_models import EmbeddingModels
 from service.ingest.documents import Added, Deleted
 from service.ingest.duplicates import DuplicateCheck
 from service.search.filters import check_length, parse_filter
+from service.search.listing import Matching
 from service.store.documents import Document as StoredDocument
 from service.store.documents import NewDocument
 from service.store.patches import Patched, PatchResult
@@ -56,8 +57,8 @@ from service.web.schemas.documents import (
     SkipDuplicates,
 )
 
-_DELETED_AT_ONCE = 1_000
-"""Documents that pass a filter up to which a call deletes them itself."""
+_CHANGED_AT_ONCE = 1_000
+"""Documents that pass a filter up to which a call deletes or patches them itself."""
 
 router = APIRouter(
     prefix="/v1/collections/{collection}/documents",
@@ -114,24 +115,34 @@ async def put_documents(
     "/patch",
     summary="Change metadata of documents",
     response_model=PatchedDocuments,
-    responses=problem_responses(400, 409, 412),
+    responses=accepted_response("More documents pass the filter than are patched at once.")
+    | problem_responses(400, 409, 412),
     openapi_extra=openapi_body(DocumentPatches),
 )
 @idempotent
 @needs("write")
 async def patch_documents(request: Request, collection: CollectionName) -> Response:
     """Changes metadata of documents, and when they expire, without encoding anew: of all of them or, with an error, of
-    none. Ids that do not exist are `missing`."""
+    none. Ids that do not exist are `missing`.
+
+    With a filter, the same of all that pass it: 200 if they are up to a thousand; 202 and a job if more do. Documents
+    that change after the call leave the filter's reach."""
     services = services_of(request)
     body = await read_json_body(request, DocumentPatches, services.settings.max_batch, _check_patches)
-    patches = [patch.patch(patch.id, patch.revision) for patch in body.documents]
-
-    def respond(patched: Patched) -> Response:
-        documents = [_patched_document(one) for one in patched.documents]
-        return json_response({"documents": documents, "missing": patched.missing, "seq": patched.seq})
-
     check = partial(_check_merged, services.settings.max_metadata_bytes)
-    return respond(await services.documents.patch(collection, patches, check, concluded_with(request, respond)))
+    conclude = concluded_with(request, _patched_documents)
+    if body.documents is not None:
+        patches = [patch.patch(patch.id, patch.revision) for patch in body.documents]
+        return _patched_documents(await services.documents.patch(collection, patches, check, conclude))
+    assert body.filter is not None
+    check_stored(body.metadata or {}, "the patch", services.settings.max_metadata_bytes)
+    found = await _matching(request, collection, body.filter)
+    if len(found.keys) > _CHANGED_AT_ONCE:
+        return await _start(request, found, "patch", body.filter, body.change())
+    keys = found.keys.allowed_keys().tolist()
+    return _patched_documents(
+        await services.documents.patch_unchanged(found.collection, keys, body.patch, check, conclude)
+    )
 
 
 @router.post(
@@ -155,13 +166,9 @@ async def delete_documents(request: Request, collection: CollectionName) -> Resp
     if body.ids is not None:
         return _deleted_documents(await services.documents.delete(collection, body.ids, conclude=conclude))
     assert body.filter is not None
-    check_length(body.filter)
-    found = await services.listing.matching(collection, parse_filter(body.filter))
-    n = len(found.keys)
-    if n > _DELETED_AT_ONCE:
-        respond = partial(accepted, request)
-        enqueued = concluded_with(request, respond)
-        return respond(await services.documents.start_deletion(found.collection, body.filter, n, enqueued))
+    found = await _matching(request, collection, body.filter)
+    if len(found.keys) > _CHANGED_AT_ONCE:
+        return await _start(request, found, "delete", body.filter, {})
     keys = found.keys.allowed_keys().tolist()
     return _deleted_documents(await services.documents.delete_unchanged(found.collection, keys, conclude))
 
@@ -275,6 +282,30 @@ async def delete_document(
     return DeletedDocument(deleted=bool(deleted.ids), seq=deleted.seq)
 
 
+async def _matching(request: Request, collection: str, filter: dict[str, Any]) -> Matching:
+    check_length(filter)
+    return await services_of(request).listing.matching(collection, parse_filter(filter))
+
+
+async def _start(
+    request: Request,
+    found: Matching,
+    kind: Literal["delete", "patch"],
+    filter: dict[str, Any],
+    change: dict[str, Any],
+) -> Response:
+    """The response with the job that changes the documents that pass a filter."""
+    respond = partial(accepted, request)
+    enqueued = concluded_with(request, respond)
+    writer = services_of(request).documents
+    return respond(await writer.start(found.collection, kind, filter, len(found.keys), change, enqueued))
+
+
+def _patched_documents(patched: Patched) -> Response:
+    documents = [_patched_document(one) for one in patched.documents]
+    return json_response({"documents": documents, "missing": patched.missing, "seq": patched.seq})
+
+
 def _deleted_documents(deleted: Deleted) -> Response:
     return json_response({"deleted": len(deleted.ids), "ids": deleted.ids, "seq": deleted.seq})
 
@@ -284,7 +315,8 @@ def _check_patch(body: DocumentPatch) -> None:
 
 
 def _check_patches(body: DocumentPatches) -> None:
-    for position, patch in enumerate(body.documents):
+    _check_patch(body)
+    for position, patch in enumerate(body.documents or ()):
         check_metadata(patch.metadata or {}, f"documents[{position}].metadata")
 
 

@@ -11,6 +11,13 @@ from service.web.schemas.documents import REVISION, StoredId
 from service.web.schemas.moments import EXPIRES_AT, Moment
 from service.web.schemas.request_body import RequestBody
 
+FILTER: Any = Field(
+    None,
+    min_length=1,
+    description="What their metadata must be like, as in a search; an empty one, which all pass, is refused.",
+    examples=[{"lang": "en"}],
+)
+
 
 class DeleteDocuments(RequestBody):
     """The documents to delete: by their ids, or all that pass a filter."""
@@ -18,12 +25,7 @@ class DeleteDocuments(RequestBody):
     ids: list[StoredId] | None = Field(
         None, min_length=1, description="An id that is named twice counts once. The installation sets the number."
     )
-    filter: dict[str, Any] | None = Field(
-        None,
-        min_length=1,
-        description="What their metadata must be like, as in a search; an empty one, which all pass, is refused.",
-        examples=[{"lang": "en"}],
-    )
+    filter: dict[str, Any] | None = FILTER
 
     @model_validator(mode="after")
     def _check_one(self) -> DeleteDocuments:
@@ -54,12 +56,29 @@ class NamedPatch(DocumentPatch):
     revision: int | None = Field(None, ge=1, lt=1 << 31, description=REVISION)
 
 
-class DocumentPatches(RequestBody):
-    """Patches of documents, all or none."""
+class DocumentPatches(DocumentPatch):
+    """Patches of documents, all or none: each its own, or one of all that pass a filter."""
 
-    documents: list[NamedPatch] = Field(
-        min_length=1, description="With distinct ids; the installation sets the greatest number."
+    documents: list[NamedPatch] | None = Field(
+        None, min_length=1, description="With distinct ids; the installation sets the greatest number."
     )
+    filter: dict[str, Any] | None = FILTER
+
+    @model_validator(mode="after")
+    def _check_one(self) -> DocumentPatches:
+        given = self.model_fields_set & {"metadata", "expires_at"}
+        if (self.documents is None) == (self.filter is None):
+            raise ValueError("must have documents or filter, and not both")
+        if self.documents is not None and given:
+            raise ValueError(f"must have {min(given)} with filter only: each of documents has its own")
+        if self.filter is not None and not given:
+            raise ValueError("must have metadata or expires_at with filter: what is to change")
+        return self
+
+    def change(self) -> dict[str, Any]:
+        """What is to change of the documents that pass the filter, as JSON."""
+        expiry = {"expires_at": None if self.expires_at is None else self.expires_at.isoformat()}
+        return {"metadata": self.metadata, **(expiry if "expires_at" in self.model_fields_set else {})}
 
 
 class PatchedDocument(BaseModel):

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from service.store.progress import (
     DeletionProgress,
     DocumentDeletionProgress,
+    DocumentPatchProgress,
     DuplicatesProgress,
     ImportProgress,
     PromotionProgress,
@@ -66,6 +67,13 @@ class DocumentDeletionJob(_Job):
     progress: DocumentDeletionProgress
 
 
+class DocumentPatchJob(_Job):
+    """A patch of documents."""
+
+    kind: Literal["patch"]
+    progress: DocumentPatchProgress
+
+
 class DuplicatesJob(_Job):
     """A search for near duplicates."""
 
@@ -97,7 +105,14 @@ class QualityJob(_Job):
 
 
 Job = Annotated[
-    RetrainJob | PromotionJob | DeletionJob | DocumentDeletionJob | DuplicatesJob | ImportJob | QualityJob,
+    RetrainJob
+    | PromotionJob
+    | DeletionJob
+    | DocumentDeletionJob
+    | DocumentPatchJob
+    | DuplicatesJob
+    | ImportJob
+    | QualityJob,
     Field(discriminator="kind"),
 ]
 """Something that is done in the background; `kind` says what, and what `progress` holds."""
