@@ -49,6 +49,7 @@ from training.evaluate import evaluate, questions_of
 from training.fit.fit import fit
 from training.fit.run import Epoch
 from training.gate import check_can_judge, check_not_worse, figure_of
+from training.history import HistoryWriter
 from training.sample import Sample
 from training.width import Width, choose_width
 
@@ -191,15 +192,17 @@ class Retrain:
             reported = {name: value for name, value in asdict(epoch).items() if name != "parts"}
             self.report_progress({"stage": "training", **reported})
 
-        result = fit(
-            sample.contents,
-            sample.ids,
-            config,
-            progress=each_epoch,
-            cancelled=self._is_cancelled,
-            checkpoint_dir=folder,
-            supervision=supervision,
-        )
+        with HistoryWriter(self.database, self.job) as history:
+            result = fit(
+                sample.contents,
+                sample.ids,
+                config,
+                progress=each_epoch,
+                cancelled=self._is_cancelled,
+                checkpoint_dir=folder,
+                supervision=supervision,
+                record=history.add,
+            )
         content = result.function.to_bytes()
         learned = {
             "width": asdict(self._width(collection)),

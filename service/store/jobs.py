@@ -272,6 +272,7 @@ _JOBS: Select[*tuple[Any, ...]] = select(
     TABLE.c.finished_at,
 ).join(COLLECTIONS, COLLECTIONS.c.id == TABLE.c.collection_id)
 
+
 _UNFINISHED_JOBS = (
     select(TABLE.c.kind, TABLE.c.state, func.count(), func.min(TABLE.c.created_at))
     .where(TABLE.c.state.in_(UNFINISHED))

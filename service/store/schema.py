@@ -315,6 +315,17 @@ jobs = Table(
     Index("ix_jobs_collection_id_created_at", "collection_id", "created_at"),
 )
 
+# What a training measured while it ran, at most once per one per cent of its steps; store.job_history.
+job_history = Table(
+    "job_history",
+    metadata,
+    Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", Instant, nullable=False),
+    Column("record", JSON, nullable=False),
+    Column("codes", LargeBinary, nullable=False),  # of the landmarks
+)
+
 # One row per job that looks for near duplicates; the last finished one of a collection is what callers see.
 duplicate_searches = Table(
     "duplicate_searches",

@@ -14,6 +14,7 @@ from service.store import (
     documents,
     duplicates,
     embedding_models,
+    job_history,
     jobs,
     judgments,
     kept_queries,
@@ -25,6 +26,7 @@ from service.store import (
 from service.store.database import Database
 from service.store.deletion import Deletion
 from service.store.documents import NewDocument
+from service.store.job_history import NewRecord
 from service.store.pairs import Pair
 from service.store.snapshots import OF_CODES, OF_WORDS
 from tests.conftest import new_collection
@@ -110,6 +112,8 @@ def test_dropping_a_collection_leaves_nothing_of_it_and_all_of_the_others(databa
             kept_queries.add(lane.connection, collection.id, ["a query"], keep=1)
             documents.delete(lane, ["0"])
             _insert_import(lane.connection, collection.id)
+            jobs.claim(lane.connection, "w", 60, ["retrain"])
+            job_history.put(lane.connection, job.id, [NewRecord(0, {}, b"")])
     with database.write() as connection:
         before = n_rows(connection)
         dropped = collections.drop(connection, "dropped")

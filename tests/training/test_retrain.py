@@ -12,7 +12,7 @@ from service.hashing.content import Text
 from service.hashing.digest import digest_of
 from service.hashing.function import HashFunction
 from service.hashing.untrained import untrained_hash_function
-from service.store import codes, collections, documents, jobs, nodes, pairs, spaces, upkeep
+from service.store import codes, collections, documents, job_history, jobs, nodes, pairs, spaces, upkeep
 from service.store.collections import Collection
 from service.store.database import Database
 from service.store.documents import NewDocument
@@ -104,6 +104,20 @@ def test_the_report_of_a_space_says_how_good_and_how_healthy_its_codes_are(
     assert len(report["bit_entropy"]) == len(report["bit_balance"]) == 32
     assert {"saturated", "dead_bits", "code_load", "substring_load", "n_queries"} <= set(report)
     assert len(report["training"]["history"]) == 2
+
+
+def test_what_a_retrain_measured_can_be_read_afterwards(
+    database: Database, settings_here: Settings, collection: Collection
+) -> None:
+    job = retrain(database, settings_here, collection)
+    with database.read() as connection:
+        records = job_history.after(connection, job.id, -1, 1_000)
+    assert records[-1].number == 100
+    landmarks = records[0].record["landmarks"]
+    assert all("landmarks" not in one.record for one in records[1:])
+    for one in records:
+        assert len(one.codes) == len(landmarks) * one.record["n_bits"] // 8
+        assert len(one.record["balance"]) == one.record["n_bits"]
 
 
 def test_a_retrain_to_another_width_makes_it_that_of_the_collection_until_a_rollback(

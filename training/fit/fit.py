@@ -23,6 +23,7 @@ from service.hashing.function import HashFunction
 from training.config import TrainingConfig
 from training.data.split import Split, first_by_id, split
 from training.data.supervision import Supervision
+from training.fit.records import Keep, Record, landmark_rows
 from training.fit.run import Epoch, Progress, TrainingRun
 from training.models import Plan
 from training.neighbors.graph import Graph
@@ -72,6 +73,7 @@ def fit(
     cancelled: Callable[[], bool] | None = None,
     checkpoint_dir: Path | None = None,
     supervision: Supervision | None = None,
+    record: Callable[[Record, Sequence[str]], None] | None = None,
 ) -> FitResult:
     """A hash function learned from documents; a document's id alone decides whether it is held out.
 
@@ -85,6 +87,8 @@ def fit(
             last checkpoint, with equal results bit for bit.
         supervision: what people said of these documents; what they said of validation and held-out documents is not
             looked at. It needs the variant `neighbor`.
+        record: takes what is measured once per one per cent of the steps, and the ids of the documents, of the
+            validation part, that it is measured on. It must not block. None: nothing is measured.
 
     Returns:
         The hash function, the plan, and the figures of each epoch.
@@ -105,6 +109,7 @@ def fit(
         featurizer.transform([contents[i] for i in rows]) for rows in (parts.train, *judged)
     )
     clock.lap("features")
+    landmarks = [ids[judged[0][row]] for row in landmark_rows(len(judged[0]))]
     plan, choice = plan_for(train, output, config, check_cancelled)
     run, graph = learn(
         train,
@@ -115,6 +120,7 @@ def fit(
         check_cancelled=check_cancelled,
         checkpoint_dir=checkpoint_dir,
         supervision=learned_said,
+        keep=None if record is None else lambda one: record(one, landmarks),
     )
     clock.lap("graph")
     for name, epochs in (("first network", run.before), ("network", run.history)):
@@ -156,6 +162,7 @@ def learn(
     check_cancelled: Callable[[], None] = lambda: None,
     checkpoint_dir: Path | None = None,
     supervision: Supervision | None = None,
+    keep: Keep | None = None,
 ) -> tuple[TrainingRun, Graph]:
     """A network learned from features, and the neighbor graph that its targets were made with.
 
@@ -171,6 +178,7 @@ def learn(
         check_cancelled: called before each batch; may raise to stop the run.
         checkpoint_dir: folder for checkpoints; None: no checkpoints.
         supervision: what people said of the training documents; both networks learn it.
+        keep: takes what is measured once per one per cent of the steps of both networks. None: nothing is measured.
 
     Returns:
         The run of the network of n_bits (`before` has the epochs of the first network), and the graph.
@@ -185,7 +193,7 @@ def learn(
             datasets = supervised, datasets[1]
         first = TrainingRun(*datasets, plan.first(), config, graph=graph)
         first_dir = None if checkpoint_dir is None else checkpoint_dir / "first"
-        first.run(progress, check_cancelled, first_dir, epochs_after=plan.epochs)
+        first.run(progress, check_cancelled, first_dir, plan.epochs, keep)
         graph = graph.refined(first.view, plan.refined_neighbors, n_near=plan.near_neighbors, n_partners=plan.partners)
     datasets = graph.dataset(train, check_cancelled, same=True), graph.dataset(validation, check_cancelled)
     if first is not None and (plan.likeness or plan.nearest_likeness or supervision is not None):
@@ -193,7 +201,7 @@ def learn(
     elif plan.nearest_likeness or supervision is not None:
         datasets = replace(datasets[0], has_cosines=True, supervision=supervision), datasets[1]
     run = TrainingRun(*datasets, plan, config, first, graph)
-    run.run(progress, check_cancelled, checkpoint_dir)
+    run.run(progress, check_cancelled, checkpoint_dir, keep=keep)
     return run, graph
 
 

@@ -21,13 +21,13 @@ from service.hashing.network import SparseBatch, network_input
 from training.config import TrainingConfig
 from training.data.batches import Dataset
 from training.fit import checkpoint
+from training.fit.records import SATURATED_WITHIN as SATURATED_WITHIN
+from training.fit.records import Keep, Recorder
 from training.fit.word_vectors import WordVectors
 from training.models import MODELS, Autoencoder, Batch, Losses, Plan
 from training.neighbors.graph import Graph
 from training.vectors import unit_rows
 
-SATURATED_WITHIN = 0.05
-"""A unit is saturated if it lies within this distance of 0 or 1."""
 SATURATED_SHARE = 0.9
 """An epoch counts as saturated if at least this share of the units is."""
 _WARM_UP = 0.05
@@ -121,6 +121,7 @@ class TrainingRun:
         check_cancelled: Callable[[], None],
         checkpoint_dir: Path | None,
         epochs_after: int = 0,
+        keep: Keep | None = None,
     ) -> None:
         """Train to the last epoch or to an early stop, and leave the best weights in `model`.
 
@@ -129,6 +130,7 @@ class TrainingRun:
             check_cancelled: called before each batch; may raise to stop the run.
             checkpoint_dir: folder for the checkpoint; a run with equal inputs resumes from it. None: no checkpoint.
             epochs_after: epochs of the network that is trained after this one, for the estimate of the time left.
+            keep: takes what is measured once per one per cent of all steps. None: nothing is measured.
 
         Raises:
             FloatingPointError: the loss is no longer finite.
@@ -142,12 +144,13 @@ class TrainingRun:
                 self.history = [Epoch(**record) for record in about["history"]]
         if not self.history:
             self._prepare(check_cancelled)
+        recorder = None if keep is None else self._recorder(keep, epochs_after)
         patience = self.config.patience or max(3, self.plan.epochs // 4)
         saved_at = time.monotonic()
         for epoch in range(len(self.history), self.plan.epochs):
             if self._epochs_since_best() >= patience:
                 break
-            self._epoch(epoch, check_cancelled, epochs_after)
+            self._epoch(epoch, check_cancelled, epochs_after, recorder)
             if self._best_epoch() == epoch:
                 best = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
             if checkpoint_dir is not None and time.monotonic() - saved_at >= CHECKPOINT_EVERY_S:
@@ -157,6 +160,13 @@ class TrainingRun:
             if progress is not None:
                 progress(self.history[-1])
         self.model.load_state_dict(best)
+        if recorder is not None:
+            recorder.end()
+
+    def _recorder(self, keep: Keep, epochs_after: int) -> Recorder:
+        before, own = len(self.before), self.plan.epochs
+        epochs = before, own, before + own + epochs_after
+        return Recorder(self.validation, self, keep, epochs, lambda done: self.plan.learning_rate * annealed(done))
 
     def _prepare(self, check_cancelled: Callable[[], None]) -> None:
         """What the variant learns before the first epoch, for example layer by layer."""
@@ -174,7 +184,9 @@ class TrainingRun:
         plan = self.plan
         return self.train.batches(plan.batch_size, plan.corruption, progress, rng, self.device, plan.corruption_kind)
 
-    def _epoch(self, epoch: int, check_cancelled: Callable[[], None], epochs_after: int) -> None:
+    def _epoch(
+        self, epoch: int, check_cancelled: Callable[[], None], epochs_after: int, recorder: Recorder | None
+    ) -> None:
         """One pass over the training documents; its figures are appended to `history`."""
         started = time.monotonic()
         # Seeded by (seed, epoch), so that an epoch draws the same numbers after a restart.
@@ -185,10 +197,15 @@ class TrainingRun:
         n_batches = 0
         for batch in self._batches(progress, rng):
             check_cancelled()
+            if recorder is not None:
+                recorder.before_step(batch.progress)
             losses = self.step(batch, generator)
             n_batches += 1
-            for name, part in losses.parts.items():
-                sums[name] = sums.get(name, 0.0) + float(part.detach())
+            parts = {name: float(part.detach()) for name, part in losses.parts.items()}
+            for name, part in parts.items():
+                sums[name] = sums.get(name, 0.0) + part
+            if recorder is not None:
+                recorder.after_step(parts, len(batch.target))
         if self.words is not None:
             self.words.settle()
         parts = {name: total / n_batches for name, total in sums.items()}

@@ -93,6 +93,14 @@ class WordVectors:
             size = step * square_left**0.5
             self._owed = np.concatenate([[0.0], self._owed + size * fading ** (missed + 1)])
 
+    def now(self, words: NDArray[np.int32]) -> NDArray[np.float32]:
+        """The vectors of some words as they would be after `settle`, `(len(words), width)`; nothing is changed."""
+        vectors, means, squares = (array[words] for array in self._arrays())
+        places = np.arange(len(words), dtype=np.int32)
+        owed = self._owed.astype(np.float32)
+        self._loops.catch_up(vectors, means, squares, self._ages[words], owed, self._epsilon(), places, 0, len(words))
+        return vectors
+
     def settle(self) -> None:
         """Let all words make up for what they missed, so that vectors and moments can be read."""
         self._catch_up(np.arange(len(self._ages), dtype=np.int32))
@@ -116,11 +124,13 @@ class WordVectors:
         self._entries = words[:found], ends[:found], rows, weights
 
     def _catch_up(self, words: NDArray[np.int32]) -> None:
-        group, n_steps = self.optimizer.param_groups[0], int(self.optimizer.state[self.parameter]["step"])
-        epsilon = np.float32(group["eps"] * (1 - group["betas"][1] ** n_steps) ** 0.5)
-        owed = self._owed.astype(np.float32)
-        fixed = *self._arrays(), self._ages, owed, epsilon, words
+        fixed = *self._arrays(), self._ages, self._owed.astype(np.float32), self._epsilon(), words
         self._share(partial(self._loops.catch_up, *fixed), len(words))
+
+    def _epsilon(self) -> np.float32:
+        """That of Adam, as it counts beside the square roots of moments that are not corrected."""
+        group, n_steps = self.optimizer.param_groups[0], int(self.optimizer.state[self.parameter]["step"])
+        return np.float32(group["eps"] * (1 - group["betas"][1] ** n_steps) ** 0.5)
 
     def _share(self, work: Callable[[int, int], None], n: int) -> None:
         """Do the work for `n` rows on all threads; each row is worked on by itself, so the result is the same."""

@@ -286,7 +286,11 @@ class Autoencoder(nn.Module):
 
         The loss is computed from hard bits if the units are binary, else from the units themselves.
         """
-        logits = self.encoder(features)
+        return self.hard_loss_of(self.encoder(features), target)
+
+    @torch.no_grad()
+    def hard_loss_of(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """The same from the logits `(B, n_bits)` of the features."""
         units = torch.sigmoid(logits)
         if self.plan.code == "linear":
             return self.reconstruction(logits, target), units
