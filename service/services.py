@@ -27,6 +27,7 @@ from service.search.bits import BitDescriptions
 from service.search.compare import Compare
 from service.search.duplicates import Duplicates
 from service.search.export import Exporter
+from service.search.job_events import JobEvents
 from service.search.listing import Listing
 from service.search.lookup import Lookup
 from service.search.preview import Previews
@@ -84,6 +85,7 @@ class Services:
     duplicates: Duplicates
     bits: BitDescriptions
     compare: Compare
+    job_events: JobEvents
     idempotency: IdempotentCalls
     exporter: Exporter
     imports: ImportWriter
@@ -132,6 +134,7 @@ class Services:
             Duplicates(database, follower),
             bits,
             Compare(database, encoder, follower, settings),
+            JobEvents(database),
             IdempotentCalls(database),
             Exporter(database),
             ImportWriter(database, settings),
@@ -148,6 +151,7 @@ class Services:
 
     async def close(self) -> None:
         """Stop following, encode what is waiting, close the database."""
+        self.job_events.stop()
         await run_in_thread(self.follower.stop)
         await run_in_thread(self.drift.stop)
         await self.bits.close()

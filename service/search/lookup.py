@@ -6,13 +6,26 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from service.hashing.embedding_models import EmbeddingModels
-from service.store import collections, documents, drift, embedding_models, expiry, imports, jobs, spaces, upkeep, words
+from service.store import (
+    collections,
+    documents,
+    drift,
+    embedding_models,
+    expiry,
+    imports,
+    job_history,
+    jobs,
+    spaces,
+    upkeep,
+    words,
+)
 from service.store.collections import Collection
 from service.store.database import Database
 from service.store.documents import Document
 from service.store.drift import Drift
 from service.store.embedding_models import ModelCoverage
 from service.store.imports import RefusedLine
+from service.store.job_history import HistoryRecord
 from service.store.jobs import Backlog, Job
 from service.store.spaces import CodeSpace
 from service.store.upkeep import Upkeep
@@ -202,6 +215,16 @@ class Lookup:
             with self.database.read() as connection:
                 collection_id = collections.get(connection, collection).id
                 return jobs.page(connection, collection_id, kind, after, limit + 1)
+
+        found = await run_in_thread(read)
+        return found[:limit], len(found) > limit
+
+    async def job_history(self, id: str, after: int, limit: int) -> tuple[list[HistoryRecord], bool]:
+        """Records of a job with greater numbers than `after`, at most `limit`, and whether there are more."""
+
+        def read() -> list[HistoryRecord]:
+            with self.database.read() as connection:
+                return job_history.after(connection, id, after, limit + 1)
 
         found = await run_in_thread(read)
         return found[:limit], len(found) > limit

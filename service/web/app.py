@@ -33,7 +33,7 @@ from service.threads import run_in_thread
 from service.web.auth import caller_of, is_open, needs
 from service.web.cors import EXPOSED_HEADERS
 from service.web.guarded_route import SECURITY_SCHEME, security
-from service.web.http_protocol import LOAD, ORIGINS
+from service.web.http_protocol import LOAD, ORIGINS, STOP_STREAMS
 from service.web.metrics import RequestMetrics, metrics_folder
 from service.web.middleware import RequestMiddleware
 from service.web.problems import install_problems, problem_responses
@@ -104,7 +104,7 @@ def create_app(settings: Settings) -> FastAPI:
         if access.keyring.is_open:
             log.warning("there is no key: requests from this machine only are served, and may do everything")
         try:
-            yield {LOAD: access.load, ORIGINS: settings.origins}
+            yield {LOAD: access.load, ORIGINS: settings.origins, STOP_STREAMS: services.job_events.stop}
         finally:
             shared.cancel()
             await run_in_thread(access.stop)

@@ -55,7 +55,7 @@ class GuardedRoute(APIRoute):
         self.load = getattr(endpoint, "load", None)
         self.for_limited_keys = getattr(endpoint, "for_limited_keys", False)
         self.query_names = frozenset(
-            [field.alias for field in self.dependant.query_params]
+            [field.alias for of in (self.dependant, *self.dependant.dependencies) for field in of.query_params]
             + [parameter["name"] for parameter in extra.get("parameters", ()) if parameter["in"] == "query"]
         )
 

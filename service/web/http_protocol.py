@@ -19,6 +19,8 @@ LOAD = "load"
 """In the state of the app's lifespan: its `Load`."""
 ORIGINS = "origins"
 """In the same: those whose pages may call."""
+STOP_STREAMS = "stop_streams"
+"""In the same place: what ends the answers that go on as long as something happens; it may be called often."""
 _IS_COUNTED = "is_counted"
 _QUIET = tuple(path.encode("ascii") for path in QUIET_PATHS)
 _PROGRESS_S = 30.0
@@ -84,6 +86,12 @@ class HttpProtocol(HttpToolsProtocol):
         elif not self.transport.is_closing():
             keeps = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
             self._refuse(closes=not keeps)
+
+    def shutdown(self) -> None:
+        """The server is to stop: what would go on for long ends now, so that it does not wait for it."""
+        if (stop := self.app_state.get(STOP_STREAMS)) is not None:
+            stop()
+        super().shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is closed, by either side."""
@@ -154,6 +162,12 @@ class HttpProtocol(HttpToolsProtocol):
     def _cors_headers(self) -> dict[str, str]:
         origin = dict(self.headers or ()).get(b"origin")
         return cors_headers(self.origins, None if origin is None else origin.decode("latin-1"))
+
+
+def count_no_more(scope: Scope, load: Load) -> None:
+    """Note a request whose answer goes on for long as answered: it waits, and takes nothing of what others need."""
+    if scope["state"].pop(_IS_COUNTED, False):
+        load.end()
 
 
 def _problem(

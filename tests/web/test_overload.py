@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import httpx2
@@ -90,6 +91,36 @@ def test_what_is_too_much_is_refused_at_once_and_the_rest_answered(
         assert [answer.result().status_code for answer in waiting] == [200, 200, 200]
     until(lambda: app.state.access.load.n_begun == 0, "the last request to end", 60)
     assert client.get(SIMILAR).status_code == 200
+
+
+def test_those_who_listen_to_a_job_take_nothing_from_others_and_are_sent_away_when_the_server_stops(
+    app: FastAPI, sqlite_url: str
+) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, http=HttpProtocol, log_config=None, access_log=False))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    with ExitStack() as stack:
+        client = stack.enter_context(
+            httpx2.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=60)
+        )
+        client.put("/v1/collections/texts", json={"n_bits": 16}).raise_for_status()
+        documents = [{"text": f"text {i}"} for i in range(100)]
+        client.post("/v1/collections/texts/documents", json={"documents": documents}).raise_for_status()
+        job = client.post("/v1/collections/texts/retrain").json()["id"]
+        listening = [stack.enter_context(client.stream("GET", f"/v1/jobs/{job}/events")) for _ in range(5)]
+        lines = [one.iter_lines() for one in listening]
+        assert {next(one) for one in lines} == {"event: job"}
+        assert app.state.access.load.n_begun == 0
+        assert client.get(SIMILAR).status_code == 200
+        assert len(app.state.services.job_events._watched) == 1
+        listening[0].close()
+        until(lambda: app.state.services.job_events._n_listeners == 4, "one listener to be gone", 60)
+        server.should_exit = True
+        for one in lines[1:]:
+            assert not [line for line in one if line.startswith("event")]
+        thread.join(timeout=30)
+        assert not thread.is_alive()
 
 
 def test_no_request_that_ended_in_whatever_way_is_counted_for_ever(app: FastAPI, client: httpx2.Client) -> None:

@@ -1,21 +1,27 @@
-"""Jobs: get, cancel."""
+"""Jobs: get, follow, cancel."""
 
 from __future__ import annotations
 
-from typing import Any
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import TypeAdapter
 
+from service.search.job_events import Listener
 from service.store.imports import RefusedLine
+from service.store.job_history import HistoryRecord as StoredRecord
 from service.store.jobs import Job as StoredJob
-from service.web.auth import caller_of, needs
+from service.web.auth import access_of, caller_of, needs
 from service.web.guarded_route import GuardedRoute
+from service.web.http_protocol import count_no_more
 from service.web.ndjson import NdjsonResponse
 from service.web.problems import problem_responses
 from service.web.request_services import services_of
-from service.web.response_json import json_bytes
-from service.web.schemas.jobs import Job, JobId, RefusedImportLine
+from service.web.response_json import json_bytes, json_response
+from service.web.schemas.jobs import Job, JobHistory, JobId, RefusedImportLine
 
 router = APIRouter(
     prefix="/v1/jobs",
@@ -67,6 +73,64 @@ def _refused_line(refused: RefusedLine) -> RefusedImportLine:
     return RefusedImportLine(
         line=refused.line, id=refused.document_id, reason=refused.reason, beginning=refused.beginning
     )
+
+
+After = Annotated[int, Query(ge=-1, le=100, description="Number of the last record that you have; -1 for none.")]
+
+
+@router.get("/{job}/history", summary="Get what a training measured", response_model=JobHistory)
+@needs("read", for_limited_keys=True)
+async def get_history(
+    request: Request, job: JobId, after: After = -1, limit: Annotated[int, Query(ge=1, le=200)] = 50
+) -> Response:
+    """What a retrain measured while it ran, once per one per cent of its steps: losses, saturation, noise, the units'
+    activations, the bits' balance, and the codes of some documents. None for a job of another kind."""
+    await _job(request, job)
+    records, more = await services_of(request).lookup.job_history(job, after, limit)
+    return json_response({"items": [_record(one) for one in records], "more": more})
+
+
+async def _listener(
+    request: Request, job: JobId, after: After = -1, last_event_id: Annotated[str | None, Header()] = None
+) -> AsyncIterator[Listener]:
+    """One who listens; refused before the response begins."""
+    stored = await _job(request, job)
+    if last_event_id is not None and last_event_id.isascii() and last_event_id.isdigit():
+        after = max(after, min(int(last_event_id[:9]), 100))
+    listener = services_of(request).job_events.listen(stored, after)
+    count_no_more(request.scope, access_of(request).load)
+    try:
+        yield listener
+    finally:
+        listener.close()
+
+
+@router.get("/{job}/events", summary="Follow a job", response_class=EventSourceResponse)
+@needs("read", for_limited_keys=True)
+async def get_events(
+    request: Request, job: JobId, listener: Annotated[Listener, Depends(_listener)]
+) -> AsyncIterator[ServerSentEvent]:
+    """Server-sent events: `record`, each record of `history` after `after` or `Last-Event-ID`, with its number as id,
+    and `job`, the job each time that it has changed, the first at once. Ends with the job; ends after a quarter of an
+    hour too, when a client comes again."""
+    if request.scope["state"].get("is_head"):
+        return
+    async for event in listener.events():
+        if isinstance(event, StoredRecord):
+            data = json_bytes(_record(event)).decode()
+            yield ServerSentEvent(event="record", id=str(event.number), raw_data=data)
+        else:
+            yield ServerSentEvent(event="job", raw_data=_JOB.dump_json(job_schema(event)).decode())
+
+
+def _record(record: StoredRecord) -> dict[str, Any]:
+    """A `HistoryRecord`: its figures are written as the training wrote them."""
+    return {
+        "number": record.number,
+        "at": record.at,
+        **record.record,
+        "codes": b64encode(record.codes).decode("ascii"),
+    }
 
 
 @router.post("/{job}/cancel", summary="Cancel a job", responses=problem_responses(409))

@@ -104,6 +104,41 @@ class QualityJob(_Job):
     progress: QualityProgress
 
 
+class HistoryRecord(BaseModel):
+    """What one network was like at one moment of a training."""
+
+    number: int = Field(description="The per cent of all steps that were done, 0 to 100.")
+    at: datetime
+    network: int = Field(description="1 is the wide first network, if there is one; the last gives the codes.")
+    epoch: int = Field(description="Of all networks, from 1.")
+    n_bits: int = Field(description="Of this network.")
+    loss: float | None = Field(
+        description="Mean training loss since the record before, in nats per document; null before the first step."
+    )
+    parts: dict[str, float | None] = Field(description="Each named part of that loss.")
+    validation_loss: float | None = Field(description="Of up to 64 of the landmarks, from hard bits.")
+    saturated: float = Field(description="Share of the landmarks' units within 0.05 of 0 or 1.")
+    noise: float = Field(description="Standard deviation of the noise before the sigmoid.")
+    learning_rate: float
+    documents_per_s: float | None = Field(description="Documents learned from in a second.")
+    eta_s: float | None = Field(description="Estimated seconds of the steps to come.")
+    activations: list[int] = Field(description="Units of the landmarks in each of 20 bins from 0 to 1.")
+    balance: list[float] = Field(description="For each bit, the share of the landmarks that have a one.")
+    landmarks: list[str] | None = Field(
+        None,
+        description="Ids of the documents, none of them learned from, of which this record and those after it are; "
+        "left out of the others.",
+    )
+    codes: str = Field(description="The landmarks' codes, one after another, n_bits / 8 bytes each, in base64.")
+
+
+class JobHistory(BaseModel):
+    """Records of a job, in their order."""
+
+    items: list[HistoryRecord]
+    more: bool = Field(description="There are more now: give the last number as `after` to get them.")
+
+
 Job = Annotated[
     RetrainJob
     | PromotionJob
