@@ -94,16 +94,15 @@ def test_what_is_too_much_is_refused_at_once_and_the_rest_answered(
 
 
 def test_those_who_listen_to_a_job_take_nothing_from_others_and_are_sent_away_when_the_server_stops(
-    app: FastAPI, sqlite_url: str
+    app: FastAPI,
 ) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, http=HttpProtocol, log_config=None, access_log=False))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     with ExitStack() as stack:
-        client = stack.enter_context(
-            httpx2.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=60)
-        )
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        client = stack.enter_context(httpx2.Client(base_url=url, timeout=60))
         client.put("/v1/collections/texts", json={"n_bits": 16}).raise_for_status()
         documents = [{"text": f"text {i}"} for i in range(100)]
         client.post("/v1/collections/texts/documents", json={"documents": documents}).raise_for_status()
