@@ -1,5 +1,4 @@
-// @ts-check
-/** Where the map is looked at from: pan, zoom about a point, fit, and the way between screen and map. */
+// Where the map is looked at from: pan, zoom about a point, fit, and the way between screen and map.
 
 /** @typedef {import("./renderer.js").View} View */
 /** @typedef {{ left: number, right: number, bottom: number, top: number }} Bounds  in units of the map */
@@ -15,6 +14,11 @@ export class Camera {
     this.view = { x: 0, y: 0, scale: 1, width: 1, height: 1, ratio: 1 };
     /** @type {Bounds} */
     this.bounds = { left: -1, right: 1, bottom: -1, top: 1 };
+  }
+
+  /** A camera that looks at the same, and may be moved without moving this one. */
+  copy() {
+    return Object.assign(new Camera(), { bounds: this.bounds, view: { ...this.view } });
   }
 
   /** How many times nearer than the view that fits everything. */

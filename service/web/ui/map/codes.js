@@ -1,5 +1,4 @@
-// @ts-check
-/** All codes of a code space, kept by a worker: promises for what `hamming_worker.js` answers. */
+// All codes of a code space, kept by a worker: promises for what `hamming_worker.js` answers.
 
 /**
  * @typedef {object} Distances

@@ -1,5 +1,4 @@
-// @ts-check
-/** Points sorted into the cells of a grid, so that what lies under the pointer or within a lasso is found at once. */
+// Points sorted into the cells of a grid, so that what lies under the pointer or within a lasso is found at once.
 
 /** @typedef {import("./camera.js").Bounds} Bounds */
 

@@ -1,5 +1,4 @@
-// @ts-check
-/** Exact Hamming distances between one code and all codes of the index. */
+// Exact Hamming distances between one code and all codes of the index.
 
 /** Distances above this are kept as this, so that one fits into a byte; the histogram counts the true ones. */
 export const LARGEST = 255;

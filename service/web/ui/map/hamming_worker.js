@@ -1,8 +1,5 @@
-// @ts-check
-/**
- * The whole index in the page: keeps all codes and answers distances to all of them, off the thread that draws.
- * Asked through `codes.js`; each message names its request by `id`, and the answer carries the same.
- */
+// The whole index in the page: keeps all codes and answers distances to all of them, off the thread that draws.
+// Asked through `codes.js`; each message names its request by `id`, and the answer carries the same.
 import { sortIntoCells } from "./grid.js";
 import { CodeTable, nearestOf } from "./hamming.js";
 

@@ -1,5 +1,4 @@
-// @ts-check
-/** The contract of the two renderers of the map, and which of them a browser gets. */
+// The contract of the two renderers of the map, and which of them a browser gets.
 import { CanvasRenderer } from "./renderer_canvas.js";
 import { WebglRenderer } from "./renderer_webgl.js";
 

@@ -1,5 +1,4 @@
-// @ts-check
-/** Draws the points of the map pixel by pixel into a 2D canvas, for browsers without a GPU. */
+// Draws the points of the map pixel by pixel into a 2D canvas, for browsers without a GPU.
 
 /** @typedef {import("./renderer.js").Look} Look */
 /** @typedef {import("./renderer.js").Frame} Frame */

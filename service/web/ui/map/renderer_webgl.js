@@ -1,5 +1,4 @@
-// @ts-check
-/** Draws the points of the map with WebGL2: one call for all points, colors looked up in a palette of 256. */
+// Draws the points of the map with WebGL2: one call for all points, colors looked up in a palette of 256.
 
 /** @typedef {import("./renderer.js").Look} Look */
 /** @typedef {import("./renderer.js").Frame} Frame */
