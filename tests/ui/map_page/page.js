@@ -42,9 +42,17 @@ const view = new MapView(/** @type {HTMLElement} */ (document.getElementById("ma
   select: (numbers) => { seen.selected = numbers; },
   settle: () => { seen.settled++; },
 }, { renderer });
-view.setLook({ palette: categoryPalette(false) });
-view.setPoints(positions);
-view.setLook({ classes });
+
+/** As it was at first. */
+function reset() {
+  Object.assign(seen, { hovered: -1, picked: -1, selected: new Uint32Array(0), settled: 0 });
+  view.pointer.tool = "pan";
+  view.setLinks([]);
+  view.setPoints(positions);
+  view.setLook({ classes, palette: categoryPalette(false), lit: null, marked: new Uint32Array(0) });
+}
+
+reset();
 const first = bytes.slice(0, nBits / 8);
 await codes.load(bytes.slice(), nBits);
-Object.assign(window, { map: { view, codes, positions, classes, bytes, seen, first, nBits, categoryPalette, distancePalette } });
+Object.assign(window, { map: { view, codes, positions, classes, bytes, seen, first, nBits, distancePalette, reset } });
