@@ -24,6 +24,7 @@ from service.ingest.quality import QualityReports
 from service.ingest.spaces import SpaceWriter
 from service.ingest.vectors import VectorWriter
 from service.search.bits import BitDescriptions
+from service.search.code_reader import CodeReader
 from service.search.compare import Compare
 from service.search.duplicates import Duplicates
 from service.search.export import Exporter
@@ -86,6 +87,7 @@ class Services:
     bits: BitDescriptions
     compare: Compare
     job_events: JobEvents
+    codes: CodeReader
     idempotency: IdempotentCalls
     exporter: Exporter
     imports: ImportWriter
@@ -135,6 +137,7 @@ class Services:
             bits,
             Compare(database, encoder, follower, settings),
             JobEvents(database),
+            CodeReader(database, encoder, follower),
             IdempotentCalls(database),
             Exporter(database),
             ImportWriter(database, settings),

@@ -5,7 +5,7 @@ A request takes one source and keeps it to its end, so that all of its answer co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -86,6 +86,10 @@ class MemorySource:
         """The codes of `(n,)` documents, `(n, n_bytes)`, zeros where they have none, and the `(n,)` mask of those."""
         return self.replica.table.get(keys)
 
+    def all_codes(self, connection: Connection) -> Iterator[Codes]:
+        """The codes of all documents, `(n, n_bytes)` in parts."""
+        return self.replica.table.all_codes()
+
 
 @dataclass(frozen=True, slots=True)
 class SqlSource:
@@ -163,6 +167,10 @@ class SqlSource:
             if code is not None:
                 found[row], has_code[row] = np.frombuffer(code, dtype=np.uint8), True
         return found, has_code
+
+    def all_codes(self, connection: Connection) -> Iterator[Codes]:
+        """The codes of all documents, `(n, n_bytes)` in parts. Blocks while it reads."""
+        return (found for _, found in buckets.scan(connection, self.space.id, self.space.n_bits // 8))
 
 
 SearchSource = MemorySource | SqlSource

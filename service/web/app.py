@@ -39,6 +39,7 @@ from service.web.middleware import RequestMiddleware
 from service.web.problems import install_problems, problem_responses
 from service.web.routes import (
     bits,
+    codes_described,
     collections,
     compare,
     documents,
@@ -127,6 +128,7 @@ def create_app(settings: Settings) -> FastAPI:
         queries.router,
         quality.router,
         bits.router,
+        codes_described.router,
         compare.router,
         export.router,
         imports.router,

@@ -52,6 +52,8 @@ MAX_PAIRS = 1 << 21
 BYTES = np.dtype(np.uint8)
 KEYS = np.dtype(np.int64)
 _WORD = (1 << 64) - 1
+_PART = 1 << 16
+"""Codes that are handed out together: they fit into the cache of a core."""
 
 
 class HammingTable:
@@ -200,6 +202,13 @@ class HammingTable:
         codes = np.zeros((len(keys), self._n_bytes), np.uint8)
         codes[found] = layout.from_planes(view.gather(ids[found])[0], codes.shape[1])
         return codes, found
+
+    def all_codes(self) -> Iterator[Codes]:
+        """All codes of this moment, `(n, n_bits // 8)` in parts."""
+        view = self._view
+        ids = view.live_ids()
+        for start in range(0, len(ids), _PART):
+            yield layout.from_planes(view.gather(ids[start : start + _PART])[0], self._n_bits // 8)
 
     def near_duplicates(
         self,

@@ -43,6 +43,36 @@ class Bits(BaseModel):
     bits: list[Bit]
 
 
+class DescribedBit(BaseModel):
+    """A bit of one code."""
+
+    bit: int = Field(description="Its number, from 0: the most significant bit of a code is bit 0.")
+    value: Literal[0, 1]
+    confidence: float = Field(description="How sure it is, from 0 to 1: 1 is the surest bit of the code.")
+    words: list[tuple[str, float]] = Field(
+        description="Words that do most for its value, and what the logit loses without each."
+    )
+
+
+class DescribedCode(BaseModel):
+    """The code of a text or of a document."""
+
+    space: SpaceRef
+    id: str | None = Field(description="Of the document; null of a text.")
+    title: str | None = Field(description="Null if it has none.")
+    code: str = Field(description="In hexadecimal.")
+    bits: list[DescribedBit]
+
+
+class Distances(BaseModel):
+    """How far from a code the documents lie."""
+
+    space: SpaceRef
+    documents: int = Field(description="Documents with a code.")
+    distances: list[int] = Field(description="Documents at each distance in bits, from 0.")
+    ones: list[int] = Field(description="Documents that have each bit.")
+
+
 class ComparedDocument(BaseModel):
     """One of the two documents."""
 
