@@ -132,6 +132,19 @@ export class MapView {
     return shown >= 0 ? shown : this.grid?.nearest(mx, my, reach / this.camera.view.scale) ?? -1;
   }
 
+  /** Numbers of points that are seen, at most `most`, evenly chosen. @param {number} most @returns {{ seen: number[], n: number }} n: of all that are seen */
+  inView(most) {
+    const { width, height } = this.camera.view;
+    const all = this.inside([[0, 0], [width, 0], [width, height], [0, height]]);
+    const step = Math.max(1, all.length / most);
+    return { seen: Array.from({ length: Math.min(most, all.length) }, (_, i) => all[Math.floor(i * step)]), n: all.length };
+  }
+
+  /** Where the cross of the keyboard is, CSS pixels; null while the keyboard is elsewhere. */
+  middle() {
+    return this.host.matches(":focus-visible") ? [this.camera.view.width / 2, this.camera.view.height / 2] : null;
+  }
+
   /** Draw soon, in the next frame. */
   redraw() {
     this.frame ||= requestAnimationFrame((now) => this.#draw(now));
@@ -155,7 +168,7 @@ export class MapView {
     const step = this.moving ? this.detail.next(now) : 1;
     this.renderer.draw({ view: camera.view, step, progress, ...appearance(this.n, camera.view, camera.zoom) });
     this.labels.draw(camera);
-    this.shapes.setCross(this.host.matches(":focus-visible"), camera.view);
+    this.shapes.setCross(this.middle() !== null, camera.view);
     this.shapes.setLinks(progress < 1 ? [] : this.linked.map((i) => camera.toScreen(this.positions[2 * i], this.positions[2 * i + 1])));
     if (this.glide || this.morph) this.#move();
   }

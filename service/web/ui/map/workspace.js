@@ -1,0 +1,217 @@
+// The map with all that is around it: what is colored, what is lit, what was chosen, and the panel that says so.
+import { useFields } from "../fields.js";
+import { counted, number } from "../format.js";
+import { html, useCallback, useEffect, useMemo, useRef, useState } from "../html.js";
+import { announce } from "../notices.js";
+import { Curl } from "../parts/curl.js";
+import { setParams } from "../router.js";
+import { indexOf } from "./align.js";
+import { MapCanvas } from "./canvas.js";
+import { columnLook, distanceLook } from "./coloring.js";
+import { ColorChoice, DISTANCE, NONE } from "./color_choice.js";
+import { mapCall, readDocuments, readNumbers } from "./data.js";
+import { DocumentCache } from "./document_cache.js";
+import { DocumentList } from "./document_list.js";
+import { MapSearch, useFound } from "./map_search.js";
+import { Picked } from "./picked.js";
+import { PointsTable, valueOf } from "./points_table.js";
+import { Selection } from "./selection.js";
+import { useColors } from "./use_dark.js";
+import { useDistances } from "./use_distances.js";
+import { useColumn } from "./use_map.js";
+
+const TABLE_ROWS = 50;
+const NEIGHBORS = 24;
+
+/**
+ * @param {{ collection: string, params: URLSearchParams, loaded: ReturnType<typeof import("./use_map.js").useMap>,
+ *   n_more: number, onReload: () => void }} props
+ */
+export function Workspace({ collection, params, loaded, n_more, onReload }) {
+  const { cells, from, labels, codes, nBits } = loaded;
+  const map = /** @type {import("./data.js").MapData} */ (loaded.map);
+  const { numbers } = map;
+  const viewRef = useRef(/** @type {import("./map_view.js").MapView | null} */ (null));
+  const documents = useMemo(() => new DocumentCache((wanted) => readDocuments(collection, wanted)), [collection, map]);
+  const fields = useFields(collection) ?? [];
+  const colors = useColors();
+  const color = params.get("color") ?? fields[0] ?? NONE, only = params.get("only") ?? "";
+  const isDistance = color === DISTANCE;
+  const { column, problem } = useColumn(collection, isDistance || color === NONE ? "" : color, map);
+  const [hovered, setHovered] = useState(-1);
+  const [reference, setReference] = useState(-1);
+  const [chosen, setChosen] = useState(/** @type {Uint32Array | null} */ (null));
+  const [flipped, setFlipped] = useState(/** @type {Set<number>} */ (new Set()));
+  const [seen, setSeen] = useState({ seen: /** @type {number[]} */ ([]), n: 0 });
+  const [isTable, setTable] = useState(false);
+  const [picked, pick] = usePicked(params.get("id") ?? "", collection, numbers, documents);
+  const { found, problem: refused } = useFound(collection, params, numbers);
+  const compared = useDistances(codes, nBits, picked >= 0 ? picked : isDistance ? reference : -1, flipped);
+  const hoveredDocument = useDocument(hovered, numbers, documents);
+
+  const neighbors = useMemo(() => neighborsOf(compared, picked, flipped), [compared, picked]);
+  const lit = useMemo(
+    () => litOf(numbers.length, { chosen, picked: isDistance ? -1 : picked, neighbors, found, column, only }),
+    [numbers, chosen, picked, isDistance, neighbors, found, column, only],
+  );
+  const look = useMemo(() => {
+    const distances = isDistance && compared?.answer.distances.length === numbers.length ? compared.answer.distances : null;
+    const painted = distances ? distanceLook(distances, nBits, colors.dark) : columnLook(isDistance ? null : column, numbers.length, colors.dark);
+    return { ...painted, background: colors.background, ring: colors.ring };
+  }, [numbers, column, isDistance, compared, nBits, colors]);
+  const whole = useMemo(() => ({ ...look, lit, marked: markedOf(picked, neighbors, found) }), [look, lit, picked, neighbors, found]);
+  const links = useMemo(() => (picked >= 0 && !flipped.size ? [picked, ...neighbors] : []), [picked, neighbors]);
+
+  const onHover = useCallback((/** @type {number} */ index) => {
+    setHovered(index);
+    if (index >= 0) setReference(index);
+  }, []);
+  const onPick = (/** @type {number} */ index) => {
+    setFlipped(new Set());
+    setChosen(null);
+    pick(index);
+  };
+  const onFlip = (/** @type {number} */ bit) => {
+    const next = new Set(flipped);
+    if (!next.delete(bit)) next.add(bit);
+    setFlipped(next);
+    if (!isDistance) setParams({ color: DISTANCE, only: null }, { replace: true });
+  };
+  const onSelect = (/** @type {Uint32Array} */ indices) => {
+    pick(-1);
+    setChosen(indices);
+    announce(`${counted(indices.length, "document")} chosen`);
+  };
+  const onSettle = () => {
+    const now = viewRef.current?.inView(TABLE_ROWS) ?? { seen: [], n: 0 };
+    setSeen(now);
+    if (viewRef.current?.middle()) announce(`${number(now.n)} of ${counted(numbers.length, "document")} in view`);
+  };
+  useEffect(() => {
+    if (hoveredDocument && viewRef.current?.middle()) announce(`In the middle: ${hoveredDocument.title || hoveredDocument.id}`);
+  }, [hoveredDocument]);
+  useEffect(onSettle, [map]);
+
+  const summary = `${counted(numbers.length, "document")} as points, of which ${number(seen.n)} are in view. ${
+    isDistance ? "Colors show the distance of their codes." : column ? `Colors show ${column.field}.` : ""
+  } The table below the map has what is in view.`;
+  return html`<div class="map full">
+    <h1 class="spoken">Map of ${collection}</h1>
+    <${MapCanvas} map=${map} cells=${cells} from=${from} look=${whole} links=${links} labels=${labels} hovered=${hoveredDocument}
+      note=${noteOf(hovered, hoveredDocument, column, compared, isDistance)} summary=${summary} viewRef=${viewRef}
+      onHover=${onHover} onPick=${onPick} onSelect=${onSelect} onSettle=${onSettle} />
+    <aside class="map-panel" aria-label="About the map">
+      <${MapSearch} params=${params} n_found=${found?.length ?? null} />
+      <${ProblemNote} problem=${refused ?? problem} />
+      <${ColorChoice} fields=${fields} color=${color} column=${column} only=${only} palette=${look.palette} nBits=${nBits} isCompared=${compared !== null} />
+      ${picked >= 0 &&
+      html`<${Picked} collection=${collection} index=${picked} numbers=${numbers} documents=${documents}
+        compared=${compared?.index === picked ? compared : null} neighbors=${neighbors} flipped=${flipped}
+        onFlip=${onFlip} onReset=${() => setFlipped(new Set())} onPick=${onPick} onHover=${setHovered} />`}
+      ${chosen &&
+      html`<${Selection} collection=${collection} chosen=${chosen} numbers=${numbers} column=${column} documents=${documents}
+        onFit=${() => viewRef.current?.fit(chosen)} onClear=${() => setChosen(null)} />`}
+      ${found && picked < 0 && !chosen &&
+      html`<section class="map-part" aria-label="Found">
+        <header><h2>Found</h2><button type="button" class="quiet" onClick=${() => viewRef.current?.fit(found)}>Zoom to them</button></header>
+        <${DocumentList} label="Found" indices=${found.slice(0, NEIGHBORS)} numbers=${numbers} documents=${documents} note=${() => ""} onPick=${onPick} onHover=${setHovered} />
+      </section>`}
+      ${n_more > 0 && html`<p class="map-more">${counted(n_more, "document")} came since. <button type="button" class="link" onClick=${onReload}>Show them</button></p>`}
+      <details class="map-table" onToggle=${(/** @type {any} */ event) => setTable(event.currentTarget.open)}>
+        <summary>The map as a table</summary>
+        ${isTable && html`<${PointsTable} indices=${seen.seen} n_seen=${seen.n} numbers=${numbers} documents=${documents} field=${column?.field ?? ""}
+          distances=${isDistance && compared ? compared.answer.distances : null} onPick=${onPick} />`}
+      </details>
+      <p class="hint">${counted(numbers.length, "document")} of code space ${map.version}. Near on the map is near in code, mostly; the distances in bits are exact.</p>
+      <${Curl} call=${mapCall(collection)} />
+    </aside>
+  </div>`;
+}
+
+/**
+ * The point that is chosen, kept in the address by the id of its document.
+ * @param {string} id @param {string} collection @param {Uint32Array} numbers @param {DocumentCache} documents
+ * @returns {[number, (index: number) => void]}
+ */
+function usePicked(id, collection, numbers, documents) {
+  const [picked, setPicked] = useState({ index: -1, number: -1, id: "" });
+  useEffect(() => {
+    if (id === picked.id && (id === "" || numbers[picked.index] === picked.number)) return undefined;
+    if (!id) {
+      setPicked({ index: -1, number: -1, id: "" });
+      return undefined;
+    }
+    let isWanted = true;
+    readNumbers(collection, [id]).then(([one]) => {
+      if (isWanted) setPicked({ index: indexOf(numbers, one ?? -1), number: one ?? -1, id });
+    }, () => {});
+    return () => {
+      isWanted = false;
+    };
+  }, [id, collection, numbers]);
+  const pick = async (/** @type {number} */ index) => {
+    if (index < 0) {
+      setPicked({ index: -1, number: -1, id: "" });
+      setParams({ id: null }, { replace: true });
+      return;
+    }
+    setPicked((before) => ({ ...before, index, number: numbers[index] }));
+    const one = await documents.get(numbers[index]);
+    if (!one) return;
+    setPicked({ index, number: numbers[index], id: one.id });
+    setParams({ id: one.id });
+    announce(`Chosen: ${one.title || one.id}`);
+  };
+  return [picked.index, pick];
+}
+
+/** The document of a point, once it is there. @param {number} index @param {Uint32Array} numbers @param {DocumentCache} documents */
+function useDocument(index, numbers, documents) {
+  const [found, setFound] = useState(/** @type {{ index: number, one: import("./document_cache.js").Document | null }} */ ({ index: -1, one: null }));
+  useEffect(() => {
+    let isWanted = true;
+    if (index >= 0) void documents.get(numbers[index]).then((one) => isWanted && setFound({ index, one }));
+    return () => {
+      isWanted = false;
+    };
+  }, [index, numbers, documents]);
+  return index >= 0 && found.index === index ? found.one : null;
+}
+
+/** @param {import("./use_distances.js").Compared | null} compared @param {number} picked @param {Set<number>} flipped @returns {number[]} */
+function neighborsOf(compared, picked, flipped) {
+  if (picked < 0 || compared?.index !== picked) return [];
+  const nearest = [...compared.answer.nearest];
+  return (flipped.size ? nearest : nearest.filter((index) => index !== picked)).slice(0, NEIGHBORS);
+}
+
+/** @param {number} picked @param {number[]} neighbors @param {number[] | null} found */
+function markedOf(picked, neighbors, found) {
+  return Uint32Array.from(picked >= 0 ? [...neighbors, picked] : found ?? []);
+}
+
+/**
+ * Which points are not dimmed: of what was chosen last, or of one category; null where that is all of them.
+ * @param {number} n
+ * @param {{ chosen: Uint32Array | null, picked: number, neighbors: number[], found: number[] | null,
+ *   column: import("./coloring.js").Column | null, only: string }} wanted
+ */
+function litOf(n, { chosen, picked, neighbors, found, column, only }) {
+  const indices = chosen ?? (picked >= 0 ? [picked, ...neighbors] : found);
+  if (indices) {
+    const lit = new Uint8Array(n);
+    for (const index of indices) lit[index] = 1;
+    return lit;
+  }
+  const place = only && column ? column.values.findIndex(({ value }) => String(value) === only) : -1;
+  return place < 0 || !column ? null : column.classes.map((one) => (one === place ? 1 : 0));
+}
+
+/**
+ * @param {number} hovered @param {import("./document_cache.js").Document | null} one @param {import("./coloring.js").Column | null} column
+ * @param {import("./use_distances.js").Compared | null} compared @param {boolean} isDistance
+ */
+function noteOf(hovered, one, column, compared, isDistance) {
+  if (compared && hovered >= 0 && compared.index !== hovered) return `${counted(compared.answer.distances[hovered], "bit")} from the chosen document`;
+  return isDistance || !one || !column ? "" : `${column.field}: ${valueOf(one.metadata, column.field) || "none"}`;
+}
