@@ -96,6 +96,7 @@ function lookLater(ms) {
   }, ms);
 }
 
-function askAgain() {
+/** Have all that is shown be asked for again: what many parts of the page show has changed. */
+export function askAgain() {
   connection.set({ generation: connection.get().generation + 1 });
 }

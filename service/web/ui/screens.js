@@ -22,9 +22,9 @@ export const SCREENS = [
   { id: "learning", title: "Learning", of: "collection", load: () => import("./learning/screen.js"), style: "learning/screen.css" },
   { id: "spaces", title: "Code spaces", of: "collection", load: () => import("./spaces/screen.js"), style: "spaces/screen.css" },
   { id: "documents", title: "Documents", of: "collection", load: () => import("./screens/documents.js"), style: "style/documents.css" },
+  { id: "jobs", title: "Jobs", of: "collection", load: () => import("./screens/jobs.js"), style: "style/jobs.css" },
   { id: "collections", title: "Collections", of: "service", load: () => import("./screens/collections.js"), style: "style/collections.css" },
-  { id: "jobs", title: "Jobs", of: "service", load: () => import("./screens/jobs.js"), style: "style/jobs.css" },
-  { id: "keys", title: "Keys", of: "service", load: () => import("./screens/keys.js"), style: "style/keys.css" },
+  { id: "service", title: "Service", of: "service", load: () => import("./screens/service.js"), style: "style/service.css" },
 ];
 
 /** @type {Map<string, Promise<ScreenComponent>>} */
