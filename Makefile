@@ -54,6 +54,8 @@ lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@if command -v tsc >/dev/null; then tsc -p service/web/ui/jsconfig.json; \
+	else echo "no tsc on this machine: the types of the page are not checked"; fi
 
 $(VENV)/.installed: pyproject.toml client/pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "nearbit needs Python 3.11 or newer, this is " + sys.version.split()[0])'

@@ -9,9 +9,9 @@ const LOOK_EVERY_MS = 15_000;
 
 /**
  * `generation` grows when what failed is worth asking again: the service is back, or the key is another.
- * @type {import("./store.js").Store<{state: "ok" | "lost" | "not ready", reason: string, retryAt: number, generation: number}>}
+ * @typedef {{state: "ok" | "lost" | "not ready", reason: string, retryAt: number, generation: number}} Connection
  */
-export const connection = createStore({ state: "ok", reason: "", retryAt: 0, generation: 0 });
+export const connection = createStore(/** @type {Connection} */ ({ state: "ok", reason: "", retryAt: 0, generation: 0 }));
 
 let waitMs = FIRST_WAIT_MS;
 /** @type {ReturnType<typeof setTimeout> | undefined} */

@@ -5,8 +5,10 @@ const NAME = "nearbit.key";
 
 /** @typedef {"unknown" | "not needed" | "needed" | "wrong" | "right"} KeyState */
 
-/** @type {import("./store.js").Store<{text: string, state: KeyState}>} */
-export const key = createStore({ text: sessionStorage.getItem(NAME) || "", state: "unknown" });
+export const key = createStore({
+  text: sessionStorage.getItem(NAME) || "",
+  state: /** @type {KeyState} */ ("unknown"),
+});
 
 /** Use a key from now on; an empty one for none. @param {string} text */
 export function setKey(text) {

@@ -52,13 +52,14 @@ export function JobBody({ job }) {
   </div>`;
 }
 
+/** @type {Record<string, string>} */
 const NAMES = {
   retrain: "Learning codes", promote: "Promoting", rollback: "Rolling back", prune: "Deleting old codes", delete: "Deleting documents",
   duplicates: "Looking for near duplicates", import: "Importing", quality: "Judging codes", map: "Drawing the map",
 };
 
 /** What a job does, in words. @param {{kind: string}} job */
-export const nameOf = (job) => NAMES[/** @type {keyof NAMES} */ (job.kind)] || job.kind;
+export const nameOf = (job) => NAMES[job.kind] || job.kind;
 
 /** How far a job is. @param {Job} job @returns {{done?: number, total?: number, children?: string}} */
 function amountOf({ progress, state }) {

@@ -40,7 +40,7 @@ export default function Collections({ params }) {
   </div>`;
 }
 
-/** @param {{collection: any}} props */
+/** @param {{collection: import("../types.js").Collection}} props */
 function Collection({ collection }) {
   const { name } = collection;
   const { data, reload } = useCall({ path: collectionPath(name) });
@@ -64,7 +64,7 @@ function Collection({ collection }) {
   </li>`;
 }
 
-/** @param {any} about */
+/** @param {import("../types.js").CollectionDetail} about */
 function codesOf(about) {
   return about.space.version === 1 ? "codes not learned yet" : `code space ${about.space.version}`;
 }

@@ -1,6 +1,5 @@
 // The service itself: whether it can do its work, whether codes are due, who has keys, and what administrators called.
 import { json } from "../api.js";
-import { useCall } from "../calls.js";
 import { changeKey, connection } from "../connection.js";
 import { html, useEffect, useState } from "../html.js";
 import { key } from "../key.js";

@@ -7,7 +7,7 @@ import { html, useState } from "../../html.js";
 import { Dialog } from "../../parts/dialog.js";
 import { Field } from "../../parts/field.js";
 
-/** @param {{about: any, onClose: () => void}} props */
+/** @param {{about: import("../../types.js").CollectionDetail, onClose: () => void}} props */
 export function DeleteCollection({ about, onClose }) {
   const [typed, setTyped] = useState("");
   const [act, isActing] = useAction();

@@ -11,7 +11,7 @@ const JUDGES = [["aim", "what a training is for"], ["neighbors", "the true neare
 /** @type {[string, string][]} */
 const RETRAINS = [["off", "only when asked"], ["advise", "when asked, with a warning in the log when it is advised"], ["drift", "by itself, when it is advised"]];
 
-/** @param {{about: any, onClose: () => void, onDone: () => void}} props */
+/** @param {{about: import("../../types.js").CollectionDetail, onClose: () => void, onDone: () => void}} props */
 export function Settings({ about, onClose, onDone }) {
   const [wanted, setWanted] = useState(() => wantedOf(about));
   const [act, isActing] = useAction();
@@ -74,7 +74,7 @@ function withPresent(options, value) {
   return options.some(([one]) => one === value) ? options : [...options, [value, `as it is: ${value}`]];
 }
 
-/** The settings as the form has them: texts all. @param {any} about @returns {Record<string, string>} */
+/** The settings as the form has them: texts all. @param {import("../../types.js").CollectionDetail} about @returns {Record<string, string>} */
 function wantedOf({ words, judge, auto_retrain, keep_queries }) {
   return {
     language: words.language,
@@ -88,7 +88,7 @@ function wantedOf({ words, judge, auto_retrain, keep_queries }) {
   };
 }
 
-/** What differs from what is set, as the service takes it. @param {any} about @param {Record<string, string>} wanted */
+/** What differs from what is set, as the service takes it. @param {import("../../types.js").CollectionDetail} about @param {Record<string, string>} wanted */
 function changesOf(about, wanted) {
   const before = wantedOf(about);
   const changed = Object.entries(wanted).filter(([name, text]) => text !== before[name]);

@@ -15,6 +15,7 @@ export function separatorOf(text) {
  * @returns {Generator<string[]>}
  */
 export function* rowsOf(text, separator) {
+  /** @type {string[]} */
   let row = [];
   let field = "";
   let isQuoted = false;

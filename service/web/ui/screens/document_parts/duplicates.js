@@ -20,7 +20,7 @@ const BY = [["words", "Nearly the same text"], ["code", "The same code"]];
 /** @type {[string, string][]} */
 const KEEP = [["first", "the first"], ["longest", "the longest"], ["newest", "the newest"]];
 
-/** @param {{collection: string, about: any, params: URLSearchParams, onChange: () => void}} props */
+/** @param {{collection: string, about: import("../../types.js").CollectionDetail, params: URLSearchParams, onChange: () => void}} props */
 export function Duplicates({ collection, about, params, onChange }) {
   const cursor = params.get("cursor");
   const job = params.get("job");
@@ -47,7 +47,7 @@ export function Duplicates({ collection, about, params, onChange }) {
   </div>`;
 }
 
-/** @param {{collection: string, about: any, last: any}} props */
+/** @param {{collection: string, about: import("../../types.js").CollectionDetail, last: any}} props */
 function LookForm({ collection, about, last }) {
   const isText = about.kind === "text";
   const [by, setBy] = useState(last?.by || (isText ? "words" : "code"));

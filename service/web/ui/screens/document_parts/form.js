@@ -6,7 +6,7 @@ import { Dialog } from "../../parts/dialog.js";
 import { Field } from "../../parts/field.js";
 
 /**
- * @param {{collection: string, about: any, document: any, onClose: () => void, onDone: (id: string) => void}} props
+ * @param {{collection: string, about: import("../../types.js").CollectionDetail, document: any, onClose: () => void, onDone: (id: string) => void}} props
  *   `document`: null for a new one
  */
 export function DocumentForm({ collection, about, document, onClose, onDone }) {

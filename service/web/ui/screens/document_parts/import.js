@@ -11,7 +11,7 @@ import { guessColumns } from "./csv.js";
 import { DocumentForm } from "./form.js";
 import { linesOf, look } from "./upload.js";
 
-/** @param {{collection: string, about: any, job: string | null, onChange: () => void}} props */
+/** @param {{collection: string, about: import("../../types.js").CollectionDetail, job: string | null, onChange: () => void}} props */
 export function Import({ collection, about, job, onChange }) {
   const [upload, setUpload] = useState(/** @type {import("./upload.js").Upload | null} */ (null));
   const [isNew, setNew] = useState(false);

@@ -13,7 +13,7 @@ import { DocumentForm } from "./form.js";
 
 const N_NEAREST = 6;
 
-/** @param {{collection: string, id: string, about: any, onChange: () => void}} props */
+/** @param {{collection: string, id: string, about: import("../../types.js").CollectionDetail, onChange: () => void}} props */
 export function DocumentView({ collection, id, about, onChange }) {
   const call = { path: documentPath(collection, id) };
   const { data, problem, reload } = useCall(call);

@@ -9,7 +9,7 @@ import { href, setParams } from "../../router.js";
 const N_EXAMPLES = 8;
 const SAMPLE = 200;
 
-/** @param {{collection: string, about: any}} props */
+/** @param {{collection: string, about: import("../../types.js").CollectionDetail}} props */
 export function Beginning({ collection, about }) {
   if (about.n_documents === 0) {
     return html`<${Empty} title="This collection is empty">
@@ -20,7 +20,7 @@ export function Beginning({ collection, about }) {
   return html`<${Examples} collection=${collection} about=${about} />`;
 }
 
-/** @param {{collection: string, about: any}} props */
+/** @param {{collection: string, about: import("../../types.js").CollectionDetail}} props */
 function Examples({ collection, about }) {
   const { data } = useCall({ path: collectionPath(collection, "documents"), params: { limit: SAMPLE } });
   const step = Math.max(1, Math.floor((data?.items.length || 0) / N_EXAMPLES));

@@ -8,12 +8,14 @@ import { Table } from "../../parts/table.js";
 import { Tag } from "../../parts/tag.js";
 import { NewKey } from "./new_key.js";
 
+/** @typedef {import("../../types.js").Key} Key */
+
 const MOST = 200;
 
 export function Keys() {
   const { data, problem, reload } = useCall({ path: "/v1/keys", params: { limit: MOST } });
   const [isNew, setNew] = useState(false);
-  const [revoked, setRevoked] = useState(/** @type {any} */ (null));
+  const [revoked, setRevoked] = useState(/** @type {Key | null} */ (null));
   return html`<section class="stack" aria-label="Keys">
     <div class="row">
       <h2>Keys</h2>
@@ -22,32 +24,32 @@ export function Keys() {
     </div>
     ${problem?.status === 403 ? html`<p class="soft">Keys are shown to administrators: ${problem.detail}.</p>` : html`<${ProblemNote} problem=${problem} />`}
     ${data && data.items.length === 0 && html`<p class="soft">No key was made. The first one makes every call need a key.</p>`}
-    ${data && data.items.length > 0 && html`<${Table} caption="Keys that were made" hideCaption columns=${columns(setRevoked)} rows=${data.items} rowKey=${(/** @type {any} */ one) => one.id} />`}
+    ${data && data.items.length > 0 && html`<${Table} caption="Keys that were made" hideCaption columns=${columns(setRevoked)} rows=${data.items} rowKey=${(/** @type {Key} */ one) => one.id} />`}
     ${isNew && html`<${NewKey} isFirst=${data.items.length === 0} onClose=${() => setNew(false)} onDone=${reload} />`}
     ${revoked && html`<${Revoke} one=${revoked} onClose=${() => setRevoked(null)} onDone=${reload} />`}
   </section>`;
 }
 
-/** @param {(one: any) => void} setRevoked */
+/** @param {(one: Key) => void} setRevoked */
 function columns(setRevoked) {
   return [
-    { title: "Name", isHead: true, cell: (/** @type {any} */ one) => one.name },
-    { title: "May", cell: (/** @type {any} */ one) => one.scopes.join(", ") },
-    { title: "For", cell: (/** @type {any} */ one) => one.collections?.join(", ") ?? "all collections" },
-    { title: "Last used", cell: (/** @type {any} */ one) => html`<${Moment} at=${one.last_used_at} />` },
-    { title: "State", cell: (/** @type {any} */ one) => html`<${KeyState} one=${one} />` },
-    { title: html`<span class="spoken">Revoke</span>`, cell: (/** @type {any} */ one) => !one.revoked_at && html`<button type="button" class="link" aria-label=${`Revoke ${one.name}`} onClick=${() => setRevoked(one)}>Revoke</button>` },
+    { title: "Name", isHead: true, cell: (/** @type {Key} */ one) => one.name },
+    { title: "May", cell: (/** @type {Key} */ one) => one.scopes.join(", ") },
+    { title: "For", cell: (/** @type {Key} */ one) => one.collections?.join(", ") ?? "all collections" },
+    { title: "Last used", cell: (/** @type {Key} */ one) => html`<${Moment} at=${one.last_used_at} />` },
+    { title: "State", cell: (/** @type {Key} */ one) => html`<${KeyState} one=${one} />` },
+    { title: html`<span class="spoken">Revoke</span>`, cell: (/** @type {Key} */ one) => !one.revoked_at && html`<button type="button" class="link" aria-label=${`Revoke ${one.name}`} onClick=${() => setRevoked(one)}>Revoke</button>` },
   ];
 }
 
-/** @param {{one: any}} props */
+/** @param {{one: Key}} props */
 function KeyState({ one }) {
   if (one.revoked_at) return html`<${Tag} tone="bad">revoked<//>`;
   if (one.expires_at && Date.parse(one.expires_at) < Date.now()) return html`<${Tag} tone="warn">expired<//>`;
   return html`<${Tag} tone="good">valid<//>${one.expires_at && html` until <${Moment} at=${one.expires_at} />`}`;
 }
 
-/** @param {{one: any, onClose: () => void, onDone: () => void}} props */
+/** @param {{one: Key, onClose: () => void, onDone: () => void}} props */
 function Revoke({ one, onClose, onDone }) {
   const [act, isActing] = useAction();
   const revoke = async () => {
