@@ -27,7 +27,7 @@ def work(settings: Settings, *, exit_with_parent: bool = False, once: bool = Fal
         once: return when no job is waiting.
     """
     stopping = leases.stop_signals(exit_with_parent=exit_with_parent)
-    database = Database.open(settings.database_url)
+    database = Database.open(settings.database_url, creates=False)
     try:
         check_schema(database)
         upkeep = AutoRetrain(database, settings.min_train_documents)

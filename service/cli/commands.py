@@ -164,7 +164,7 @@ def backup(
     from service.store.backups.backup import back_up
     from service.store.database import Database
 
-    with closing(Database.open(settings.database_url)) as database, reporting(console) as report:
+    with closing(Database.open(settings.database_url, creates=False)) as database, reporting(console) as report:
         manifest = back_up(database, file, report)
     say(console, f"{file}: {backup_summary(manifest)}, {file.stat().st_size:,} bytes")
 

@@ -10,6 +10,7 @@ import fcntl
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
@@ -23,6 +24,8 @@ from numba import njit
 from numba.core import config as _config
 
 config: Any = _config
+_DECORATING = threading.Lock()
+"""Two threads may import loops at once; one that put the folder back would leave the other the working directory."""
 
 
 def folder_name(sources: Iterable[Path]) -> str:
@@ -95,13 +98,14 @@ def compiling(cache: Path | None, **options: Any) -> Any:
     """A decorator that compiles at the first call and, if there is a folder, keeps the result in it for later."""
 
     def decorate(function: Any) -> Any:
-        before, config.CACHE_DIR = config.CACHE_DIR, str(cache or "")  # numba takes the folder from there, now
-        try:
-            return njit(cache=cache is not None, nogil=True, error_model="numpy", boundscheck=False, **options)(
-                function
-            )
-        finally:
-            config.CACHE_DIR = before
+        with _DECORATING:
+            before, config.CACHE_DIR = config.CACHE_DIR, str(cache or "")  # numba takes the folder from there, now
+            try:
+                return njit(cache=cache is not None, nogil=True, error_model="numpy", boundscheck=False, **options)(
+                    function
+                )
+            finally:
+                config.CACHE_DIR = before
 
     return decorate
 

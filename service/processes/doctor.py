@@ -78,7 +78,7 @@ class Doctor:
         yield self._port()
         yield self._disk("data", self.settings.data_dir)
         try:
-            database = Database.open(self.settings.database_url)
+            database = Database.open(self.settings.database_url, creates=False)
         except NearbitError as error:
             yield Finding("fault", "database", explained(error))
             return

@@ -48,7 +48,7 @@ def work(settings: Settings, *, exit_with_parent: bool = False, once: bool = Fal
         SchemaMismatch: the database has another schema than this release.
     """
     stopping = leases.stop_signals(exit_with_parent=exit_with_parent)
-    database = Database.open(settings.database_url)
+    database = Database.open(settings.database_url, creates=False)
     runner, importer = JobRunner(database, settings), JobRunner(database, settings)
     importing = threading.Thread(
         target=partial(leases.work, database, settings.lease_s, importer.importing(), stopping, once=once),

@@ -69,16 +69,18 @@ class Database:
             self._reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     @classmethod
-    def open(cls, url: str, *, lock_timeout_s: float = 30.0) -> Self:
+    def open(cls, url: str, *, lock_timeout_s: float = 30.0, creates: bool = True) -> Self:
         """A database at a SQLAlchemy URL; the first connection is made when the first transaction needs it.
 
         Args:
             url: sqlite:///FILE (missing folders are made), sqlite:// (a file that lives as long as the object), or
                 postgresql://USER:PASSWORD@HOST/NAME.
             lock_timeout_s: seconds to wait for another writer.
+            creates: make the file, when the first transaction begins, if there is none.
 
         Raises:
             ConfigurationError: not such a URL.
+            DatabaseUnavailable: there is no file, and none is to be made.
         """
         try:
             parsed = make_url(url)
@@ -88,18 +90,22 @@ class Database:
             ) from None
         backend = parsed.drivername.partition("+")[0]
         if backend == "sqlite":
-            return cls._open_sqlite(parsed, lock_timeout_s)
+            return cls._open_sqlite(parsed, lock_timeout_s, creates)
         if backend in ("postgresql", "postgres"):
             return cls._open_postgresql(parsed, lock_timeout_s)
         raise ConfigurationError(f"database_url must start with sqlite:// or postgresql://, got {backend}://")
 
     @classmethod
-    def _open_sqlite(cls, url: URL, lock_timeout_s: float) -> Self:
+    def _open_sqlite(cls, url: URL, lock_timeout_s: float, creates: bool) -> Self:
         scratch = None
         if url.database in (None, "", ":memory:"):
             scratch = tempfile.TemporaryDirectory(prefix="nearbit-")
             url = url.set(database=str(Path(scratch.name) / "nearbit.db"))
         assert url.database is not None
+        if not (creates or scratch or Path(url.database).exists()):
+            raise DatabaseUnavailable(
+                f"there is no file {url.database}: is database_url right? `nearbit migrate` makes it"
+            )
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         # isolation_level None: the driver begins nothing, the dialect does. (A "begin" event, as in SQLAlchemy's
         # manual, makes every statement look for listeners, which costs a fifth of a short read.)

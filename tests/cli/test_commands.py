@@ -21,6 +21,9 @@ import httpx2
 import psycopg
 import pytest
 from sqlalchemy import make_url
+from typer.testing import CliRunner
+
+from service.cli.commands import cli
 
 
 def nearbit(*arguments: str, input: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
@@ -289,10 +292,23 @@ def test_a_taken_port_is_reported() -> None:
 def test_an_expected_error_is_one_line_without_a_traceback(
     tmp_path: Path, arguments: list[str], environment: dict[str, str], says: str
 ) -> None:
-    ended = nearbit(*arguments, NEARBIT_PORT="0", NEARBIT_DATA_DIR=str(tmp_path), **environment)
+    folder = {"NEARBIT_DATA_DIR": str(tmp_path), "NEARBIT_DATABASE_URL": f"sqlite:///{tmp_path}/nearbit.db"}
+    ended = nearbit(*arguments, NEARBIT_PORT="0", **folder, **environment)
     message = " ".join(ended.stderr.split())
     assert (ended.returncode, "Traceback" in message) == (1, False)
     assert says in message
+
+
+@pytest.mark.parametrize("arguments", [["doctor"], ["backup", "file.backup"]])
+def test_what_only_reads_makes_no_database_where_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NEARBIT_DATABASE_URL", raising=False)
+    ended = CliRunner().invoke(cli, arguments)
+    assert ended.exit_code == 1
+    assert "there is no file var/nearbit.db" in " ".join(f"{ended.output}{ended.exception}".split())
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_an_old_schema_is_refused_until_it_is_migrated(postgres_url: str) -> None:

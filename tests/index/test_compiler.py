@@ -7,11 +7,16 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import service
+from service.index import compiler
 from service.index.compiler import cache_folder, folder_name
 from service.index.hamming.kernels import compiled as hamming
 from service.index.words.kernels import compiled as words
@@ -77,3 +82,29 @@ def test_where_nothing_can_be_written_there_is_no_cache(monkeypatch: pytest.Monk
     (tmp_path / "file").touch()
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file"))
     assert cache_folder(hamming.COMPILED_IN) is None
+
+
+def test_threads_that_import_loops_at_once_each_have_their_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = threading.Event()
+
+    def njit(**options: Any) -> Any:
+        def decorate(function: str) -> str:
+            found = [compiler.config.CACHE_DIR]
+            began.set()
+            time.sleep(0.05)  # the other thread would set another folder now
+            found.append(compiler.config.CACHE_DIR)
+            assert found[0] == found[1]
+            return str(found[0])
+
+        return decorate
+
+    monkeypatch.setattr(compiler, "njit", njit)
+    before = compiler.config.CACHE_DIR
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(compiler.compiling(tmp_path / "first"), "loop")
+        assert began.wait(10)
+        second = pool.submit(compiler.compiling(tmp_path / "second"), "loop")
+        assert [first.result(), second.result()] == [str(tmp_path / "first"), str(tmp_path / "second")]
+    assert before == compiler.config.CACHE_DIR
