@@ -77,7 +77,8 @@ export function distanceLook(distances, nBits, dark) {
 }
 
 /**
- * A filter that the values of chosen points make, and how well it fits them.
+ * A filter that describes chosen points, and how well: of numbers their range, of categories the values that are commoner among
+ * them than among all.
  * @param {Column} column
  * @param {Uint32Array} chosen indices of points, ascending
  * @returns {{ filter: object, n_passing: number, n_chosen_passing: number } | null} null if none of them has a value
@@ -90,25 +91,27 @@ export function filterOf(column, chosen) {
   while (first < NO_CLASS && inside[first] === 0) first++;
   while (last >= 0 && inside[last] === 0) last--;
   if (first === NO_CLASS) return null;
-  const passes = (/** @type {number} */ one) => (column.kind === "numbers" ? one >= first && one <= last : inside[one] > 0);
+  const usual = chosen.length / column.classes.length;
+  const passes = (/** @type {number} */ one) =>
+    column.kind === "numbers" ? one >= first && one <= last : inside[one] > 0 && inside[one] >= usual * all[one];
   let n_passing = 0, n_chosen_passing = 0;
   for (let one = 0; one < NO_CLASS; one++) {
     if (!passes(one)) continue;
     n_passing += all[one];
     n_chosen_passing += inside[one];
   }
-  return { filter: { [column.field]: conditionOf(column, first, last, inside) }, n_passing, n_chosen_passing };
+  return { filter: { [column.field]: conditionOf(column, first, last, passes) }, n_passing, n_chosen_passing };
 }
 
-/** @param {Column} column @param {number} first @param {number} last @param {Uint32Array} inside */
-function conditionOf({ kind, values, low, high }, first, last, inside) {
+/** @param {Column} column @param {number} first @param {number} last @param {(place: number) => boolean} passes */
+function conditionOf({ kind, values, low, high }, first, last, passes) {
   if (kind === "numbers") {
     const at = (/** @type {number} */ one) => low + ((high - low) * one) / (NO_CLASS - 1);
     const from = first > 0 ? { gte: rounded(at(first - 0.5)) } : {};
     const range = { ...from, ...(last < NO_CLASS - 1 ? { lte: rounded(at(last + 0.5)) } : {}) };
     return Object.keys(range).length ? range : { exists: true };
   }
-  const chosen = values.filter((_, place) => inside[place] > 0).map((one) => one.value);
+  const chosen = values.filter((_, place) => passes(place)).map((one) => one.value);
   return chosen.length === 1 ? chosen[0] : { in: chosen };
 }
 

@@ -40,7 +40,7 @@ export class LabelsLayer {
         if (label.level !== level || placed.length === MOST) continue;
         const [x, y] = camera.toScreen(label.x, label.y);
         if (x < 0 || y < 0 || x > camera.view.width || y > camera.view.height) continue;
-        if (placed.every(([other, ox, oy]) => !overlap(label, x, y, other, ox, oy))) placed.push([label, x, y]);
+        if (placed.every(([other, ox, oy]) => other.text !== label.text && !overlap(label, x, y, other, ox, oy))) placed.push([label, x, y]);
       }
     }
     this.#show(placed, deepest);

@@ -33,7 +33,7 @@ export function useFound(collection, params, numbers) {
     let isWanted = true;
     const ids = data.matches.map((/** @type {{ id: string }} */ match) => match.id);
     readNumbers(collection, ids).then(
-      (all) => isWanted && setFound(all.map((one) => indexOf(numbers, one)).filter((index) => index >= 0)),
+      (all) => isWanted && setFound(all.map((/** @type {number} */ one) => indexOf(numbers, one)).filter((/** @type {number} */ index) => index >= 0)),
       () => isWanted && setFound([]),
     );
     return () => {

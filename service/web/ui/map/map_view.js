@@ -38,6 +38,7 @@ export class MapView {
     host.append(this.renderer.canvas);
     this.shapes = new ShapeLayer(host);
     this.labels = new LabelsLayer(host);
+    /** @type {Float32Array} */
     this.positions = new Float32Array(0);
     /** @type {Grid | null} */
     this.grid = null;

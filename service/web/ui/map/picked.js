@@ -39,5 +39,6 @@ export function Picked({ collection, index, numbers, documents, compared, neighb
 /** @param {Record<string, unknown> | undefined} metadata @returns {[string, string][]} */
 function tagsOf(metadata) {
   const short = Object.entries(metadata ?? {}).filter(([, value]) => ["string", "number", "boolean"].includes(typeof value));
-  return short.slice(0, MOST_TAGS).map(([field, value]) => [field, String(value)]);
+  const values = short.map(([, value]) => value);
+  return short.filter(([, value], at) => values.indexOf(value) === at).slice(0, MOST_TAGS).map(([field, value]) => [field, String(value)]);
 }

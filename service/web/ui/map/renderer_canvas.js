@@ -13,6 +13,7 @@ export class CanvasRenderer {
     this.context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d", { alpha: false }));
     this.image = new ImageData(1, 1);
     this.pixels = new Uint32Array(this.image.data.buffer);
+    /** @type {Float32Array} */
     this.positions = new Float32Array(0);
     /** @type {Float32Array | null} */
     this.from = null;

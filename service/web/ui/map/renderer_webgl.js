@@ -80,11 +80,13 @@ export class WebglRenderer {
     this.from = null;
     /** @type {Look | null} */
     this.look = null;
-    this.#build();
+    this.made = makeDrawing(gl);
+    this.isUploaded = false;
     // Without this a browser never gives the context back.
     canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
     canvas.addEventListener("webglcontextrestored", () => {
-      this.#build();
+      this.made = makeDrawing(gl);
+      this.isUploaded = false;
       this.setPositions(this.positions, this.from);
       if (this.look) this.setLook(this.look);
       onRestored();
@@ -95,8 +97,8 @@ export class WebglRenderer {
   setPositions(positions, from) {
     this.positions = positions;
     this.from = from;
-    this.#upload(this.buffers.position, positions);
-    if (from) this.#upload(this.buffers.origin, from);
+    this.#upload(this.made.buffers.position, positions);
+    if (from) this.#upload(this.made.buffers.origin, from);
   }
 
   /** @param {Look} look */
@@ -104,12 +106,12 @@ export class WebglRenderer {
     const gl = this.gl;
     const before = this.look;
     this.look = { ...look };
-    if (before?.classes !== look.classes || !this.uploaded) this.#upload(this.buffers.color, look.classes);
-    if (look.lit && (before?.lit !== look.lit || !this.uploaded)) this.#upload(this.buffers.lit, look.lit);
-    this.#upload(this.buffers.marked, look.marked, gl.ELEMENT_ARRAY_BUFFER);
-    gl.bindTexture(gl.TEXTURE_2D, this.texture);
+    if (before?.classes !== look.classes || !this.isUploaded) this.#upload(this.made.buffers.color, look.classes);
+    if (look.lit && (before?.lit !== look.lit || !this.isUploaded)) this.#upload(this.made.buffers.lit, look.lit);
+    this.#upload(this.made.buffers.marked, look.marked, gl.ELEMENT_ARRAY_BUFFER);
+    gl.bindTexture(gl.TEXTURE_2D, this.made.texture);
     gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, 256, 1, 0, gl.RGBA, gl.UNSIGNED_BYTE, look.palette);
-    this.uploaded = true;
+    this.isUploaded = true;
   }
 
   /** @param {Frame} frame */
@@ -128,10 +130,10 @@ export class WebglRenderer {
     gl.clear(gl.COLOR_BUFFER_BIT);
     this.#setView(frame);
     const step = Math.max(1, Math.min(16, frame.step));
-    this.#attribute(POSITION, this.buffers.position, 2, step * 8);
-    this.#attribute(ORIGIN, frame.progress < 1 && this.from ? this.buffers.origin : this.buffers.position, 2, step * 8);
-    this.#bytes(COLOR, this.buffers.color, step);
-    if (look.lit) this.#bytes(LIT, this.buffers.lit, step);
+    this.#attribute(POSITION, this.made.buffers.position, 2, step * 8);
+    this.#attribute(ORIGIN, frame.progress < 1 && this.from ? this.made.buffers.origin : this.made.buffers.position, 2, step * 8);
+    this.#bytes(COLOR, this.made.buffers.color, step);
+    if (look.lit) this.#bytes(LIT, this.made.buffers.lit, step);
     else gl.disableVertexAttribArray(LIT);
     gl.drawArrays(gl.POINTS, 0, Math.floor((this.positions.length / 2 + step - 1) / step));
     if (look.marked.length) this.#drawMarked(frame, look);
@@ -145,24 +147,24 @@ export class WebglRenderer {
 
   /** @param {Frame} frame @param {Look} look */
   #drawMarked(frame, look) {
-    const { gl, uniforms } = this;
+    const { gl } = this, { uniforms } = this.made;
     const [red, green, blue] = look.ring;
-    this.#attribute(POSITION, this.buffers.position, 2, 8);
-    this.#attribute(ORIGIN, frame.progress < 1 && this.from ? this.buffers.origin : this.buffers.position, 2, 8);
-    this.#bytes(COLOR, this.buffers.color, 1);
+    this.#attribute(POSITION, this.made.buffers.position, 2, 8);
+    this.#attribute(ORIGIN, frame.progress < 1 && this.from ? this.made.buffers.origin : this.made.buffers.position, 2, 8);
+    this.#bytes(COLOR, this.made.buffers.color, 1);
     gl.disableVertexAttribArray(LIT);
     gl.uniform1f(uniforms.size, Math.max(9, frame.diameter + 5) * frame.view.ratio);
     gl.uniform1f(uniforms.ring, 1.75 * frame.view.ratio);
     gl.uniform3f(uniforms.ringColor, red / 255, green / 255, blue / 255);
     gl.uniform1f(uniforms.opacity, 1);
-    gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, this.buffers.marked);
+    gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, this.made.buffers.marked);
     gl.drawElements(gl.POINTS, look.marked.length, gl.UNSIGNED_INT, 0);
   }
 
   /** @param {Frame} frame */
   #setView({ view, diameter, opacity, progress }) {
-    const { gl, uniforms } = this;
-    gl.useProgram(this.program);
+    const { gl } = this, { uniforms } = this.made;
+    gl.useProgram(this.made.program);
     gl.uniform2f(uniforms.middle, view.x, view.y);
     gl.uniform2f(uniforms.zoom, (2 * view.scale) / view.width, (2 * view.scale) / view.height);
     gl.uniform1f(uniforms.size, Math.max(1, diameter * view.ratio));
@@ -194,36 +196,42 @@ export class WebglRenderer {
     this.gl.bindBuffer(target, buffer);
     this.gl.bufferData(target, data, this.gl.DYNAMIC_DRAW);
   }
+}
 
-  #build() {
-    const { gl } = this;
-    this.uploaded = false;
-    this.program = gl.createProgram();
-    for (const [kind, source] of /** @type {[number, string][]} */ ([[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]])) {
-      const shader = /** @type {WebGLShader} */ (gl.createShader(kind));
-      gl.shaderSource(shader, source);
-      gl.compileShader(shader);
-      gl.attachShader(this.program, shader);
-    }
-    ["position", "origin", "color", "lit"].forEach((name, place) => gl.bindAttribLocation(this.program, place, name));
-    gl.linkProgram(this.program);
-    if (!gl.getProgramParameter(this.program, gl.LINK_STATUS) && !gl.isContextLost()) {
-      throw new Error(`the map's shaders do not link: ${gl.getProgramInfoLog(this.program)}`);
-    }
-    /** @type {Record<string, WebGLUniformLocation | null>} */
-    this.uniforms = Object.fromEntries(UNIFORMS.map((name) => [name, gl.getUniformLocation(this.program, name)]));
-    this.buffers = {
-      position: gl.createBuffer(), origin: gl.createBuffer(), color: gl.createBuffer(),
-      lit: gl.createBuffer(), marked: gl.createBuffer(),
-    };
-    this.texture = gl.createTexture();
-    gl.bindTexture(gl.TEXTURE_2D, this.texture);
-    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.NEAREST);
-    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MAG_FILTER, gl.NEAREST);
-    gl.vertexAttribI4ui(LIT, 1, 0, 0, 0);
-    gl.enable(gl.BLEND);
-    gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
+/** All that lives in the memory of the GPU; made again when the context was lost. @param {WebGL2RenderingContext} gl */
+function makeDrawing(gl) {
+  const program = makeProgram(gl);
+  /** @type {Record<string, WebGLUniformLocation | null>} */
+  const uniforms = Object.fromEntries(UNIFORMS.map((name) => [name, gl.getUniformLocation(program, name)]));
+  const buffers = {
+    position: gl.createBuffer(), origin: gl.createBuffer(), color: gl.createBuffer(),
+    lit: gl.createBuffer(), marked: gl.createBuffer(),
+  };
+  const texture = gl.createTexture();
+  gl.bindTexture(gl.TEXTURE_2D, texture);
+  gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.NEAREST);
+  gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MAG_FILTER, gl.NEAREST);
+  gl.vertexAttribI4ui(LIT, 1, 0, 0, 0);
+  gl.enable(gl.BLEND);
+  gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
+  return { program, uniforms, buffers, texture };
+}
+
+/** @param {WebGL2RenderingContext} gl */
+function makeProgram(gl) {
+  const program = gl.createProgram();
+  for (const [kind, source] of /** @type {[number, string][]} */ ([[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]])) {
+    const shader = /** @type {WebGLShader} */ (gl.createShader(kind));
+    gl.shaderSource(shader, source);
+    gl.compileShader(shader);
+    gl.attachShader(program, shader);
   }
+  ["position", "origin", "color", "lit"].forEach((name, place) => gl.bindAttribLocation(program, place, name));
+  gl.linkProgram(program);
+  if (!gl.getProgramParameter(program, gl.LINK_STATUS) && !gl.isContextLost()) {
+    throw new Error(`the map's shaders do not link: ${gl.getProgramInfoLog(program)}`);
+  }
+  return program;
 }
 
 /** What the browser says draws. @param {WebGL2RenderingContext} gl @returns {string} */

@@ -31,6 +31,6 @@ export default function MapScreen({ collection, params }) {
       <a class="button primary" href=${href(collection, "documents")}>Add documents</a>
     <//>`;
   }
-  const n_more = about.data ? about.data.documents - map.numbers.length : 0;
+  const n_more = about.data ? about.data.n_documents - map.numbers.length : 0;
   return html`<${Workspace} collection=${collection} params=${params} loaded=${loaded} n_more=${n_more} onReload=${() => setGeneration((n) => n + 1)} />`;
 }

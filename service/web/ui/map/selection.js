@@ -43,7 +43,7 @@ function Filter({ collection, column, chosen }) {
   const call = { path: collectionPath(collection, "documents"), params: { filter: JSON.stringify(filter) } };
   return html`<h3>A filter made of them</h3>
     <p class="hint">
-      By ${column.field}: ${counted(n_passing, "document")} pass, among them ${percent(n_chosen_passing / chosen.length)} of the chosen.
+      By what is commoner among them in ${column.field}: ${counted(n_passing, "document")} pass, and with them ${percent(n_chosen_passing / chosen.length)} of the chosen.
     </p>
     <${Curl} call=${call} />`;
 }

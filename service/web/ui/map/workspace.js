@@ -1,9 +1,9 @@
 // The map with all that is around it: what is colored, what is lit, what was chosen, and the panel that says so.
-import { useFields } from "../fields.js";
 import { counted, number } from "../format.js";
 import { html, useCallback, useEffect, useMemo, useRef, useState } from "../html.js";
 import { announce } from "../notices.js";
 import { Curl } from "../parts/curl.js";
+import { ProblemNote } from "../parts/problem_note.js";
 import { setParams } from "../router.js";
 import { indexOf } from "./align.js";
 import { MapCanvas } from "./canvas.js";
@@ -11,8 +11,10 @@ import { columnLook, distanceLook } from "./coloring.js";
 import { ColorChoice, DISTANCE, NONE } from "./color_choice.js";
 import { mapCall, readDocuments, readNumbers } from "./data.js";
 import { DocumentCache } from "./document_cache.js";
+import { useColorFields } from "./color_fields.js";
 import { DocumentList } from "./document_list.js";
 import { MapSearch, useFound } from "./map_search.js";
+import { NO_CLASS } from "./palette.js";
 import { Picked } from "./picked.js";
 import { PointsTable, valueOf } from "./points_table.js";
 import { Selection } from "./selection.js";
@@ -33,9 +35,9 @@ export function Workspace({ collection, params, loaded, n_more, onReload }) {
   const { numbers } = map;
   const viewRef = useRef(/** @type {import("./map_view.js").MapView | null} */ (null));
   const documents = useMemo(() => new DocumentCache((wanted) => readDocuments(collection, wanted)), [collection, map]);
-  const fields = useFields(collection) ?? [];
+  const { fields, best } = useColorFields(collection);
   const colors = useColors();
-  const color = params.get("color") ?? fields[0] ?? NONE, only = params.get("only") ?? "";
+  const color = params.get("color") ?? best ?? NONE, only = params.get("only") ?? "";
   const isDistance = color === DISTANCE;
   const { column, problem } = useColumn(collection, isDistance || color === NONE ? "" : color, map);
   const [hovered, setHovered] = useState(-1);
@@ -55,8 +57,9 @@ export function Workspace({ collection, params, loaded, n_more, onReload }) {
     [numbers, chosen, picked, isDistance, neighbors, found, column, only],
   );
   const look = useMemo(() => {
-    const distances = isDistance && compared?.answer.distances.length === numbers.length ? compared.answer.distances : null;
-    const painted = distances ? distanceLook(distances, nBits, colors.dark) : columnLook(isDistance ? null : column, numbers.length, colors.dark);
+    const n = numbers.length;
+    const distances = compared?.answer.distances.length === n ? compared.answer.distances : new Uint8Array(n).fill(NO_CLASS);
+    const painted = isDistance ? distanceLook(distances, nBits, colors.dark) : columnLook(column, n, colors.dark);
     return { ...painted, background: colors.background, ring: colors.ring };
   }, [numbers, column, isDistance, compared, nBits, colors]);
   const whole = useMemo(() => ({ ...look, lit, marked: markedOf(picked, neighbors, found) }), [look, lit, picked, neighbors, found]);
@@ -97,13 +100,13 @@ export function Workspace({ collection, params, loaded, n_more, onReload }) {
   } The table below the map has what is in view.`;
   return html`<div class="map full">
     <h1 class="spoken">Map of ${collection}</h1>
-    <${MapCanvas} map=${map} cells=${cells} from=${from} look=${whole} links=${links} labels=${labels} hovered=${hoveredDocument}
+    <${MapCanvas} map=${map} cells=${cells} from=${from} look=${whole} links=${links} labels=${labels} hovered=${hovered === picked ? null : hoveredDocument}
       note=${noteOf(hovered, hoveredDocument, column, compared, isDistance)} summary=${summary} viewRef=${viewRef}
       onHover=${onHover} onPick=${onPick} onSelect=${onSelect} onSettle=${onSettle} />
     <aside class="map-panel" aria-label="About the map">
       <${MapSearch} params=${params} n_found=${found?.length ?? null} />
       <${ProblemNote} problem=${refused ?? problem} />
-      <${ColorChoice} fields=${fields} color=${color} column=${column} only=${only} palette=${look.palette} nBits=${nBits} isCompared=${compared !== null} />
+      ${picked < 0 && params.get("id") && html`<p class="hint">${params.get("id")} is not on the map.</p>`}
       ${picked >= 0 &&
       html`<${Picked} collection=${collection} index=${picked} numbers=${numbers} documents=${documents}
         compared=${compared?.index === picked ? compared : null} neighbors=${neighbors} flipped=${flipped}
@@ -116,6 +119,7 @@ export function Workspace({ collection, params, loaded, n_more, onReload }) {
         <header><h2>Found</h2><button type="button" class="quiet" onClick=${() => viewRef.current?.fit(found)}>Zoom to them</button></header>
         <${DocumentList} label="Found" indices=${found.slice(0, NEIGHBORS)} numbers=${numbers} documents=${documents} note=${() => ""} onPick=${onPick} onHover=${setHovered} />
       </section>`}
+      <${ColorChoice} fields=${fields} color=${color} column=${column} only=${only} palette=${look.palette} nBits=${nBits} isCompared=${compared !== null} />
       ${n_more > 0 && html`<p class="map-more">${counted(n_more, "document")} came since. <button type="button" class="link" onClick=${onReload}>Show them</button></p>`}
       <details class="map-table" onToggle=${(/** @type {any} */ event) => setTable(event.currentTarget.open)}>
         <summary>The map as a table</summary>
