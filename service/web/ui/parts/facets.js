@@ -26,7 +26,7 @@ function OneFacet({ field, facet, where }) {
   const [isOpen] = useState(() => matchMedia("(min-width: 52rem)").matches);
   const most = Math.max(...facet.values.map((one) => one.count), 1);
   return html`<details open=${isOpen} class="facet">
-    <summary><h3>${field}</h3></summary>
+    <summary><h2>${field}</h2></summary>
     <ul>
       ${facet.values.map((one) => {
         const condition = `${field}:${one.value}`;
