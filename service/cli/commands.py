@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, redirect_stdout
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+import nearbit
 from service.cli.client import Client
 from service.cli.demo.tour import tour
 from service.cli.keys import keys_cli
@@ -380,6 +381,26 @@ def duplicates(
 
 
 @cli.command()
+def mcp(
+    url: Url = DEFAULT_URL,
+    database: Annotated[
+        Path | None, typer.Option(help="A SQLite file to serve in this process, in place of a service.")
+    ] = None,
+    collection: Annotated[
+        str | None, typer.Option("--collection", "-c", help="The only collection that may be asked. Default: all.")
+    ] = None,
+    key: ReadKey = None,
+) -> None:
+    """Let a language model search, as a server of the Model Context Protocol on standard input and output."""
+    from service.cli.mcp_tools import Tools, serve_tools
+
+    with redirect_stdout(sys.stderr):  # standard output is for the protocol alone
+        client = nearbit.connect(url, key=key) if database is None else nearbit.open(database, key=key)
+    with client:
+        serve_tools(Tools(client, collection))
+
+
+@cli.command()
 def demo(
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
     database_url: DatabaseUrl = None,
@@ -430,7 +451,7 @@ def main() -> None:
     escape_what_cannot_be_encoded(sys.stdout, sys.stderr)
     try:
         cli()
-    except (NearbitError, OSError) as error:
+    except (NearbitError, nearbit.NearbitError, OSError) as error:
         say(console, f"error: {explained(error)}", style="red")
         raise SystemExit(1) from None
 
