@@ -25,11 +25,15 @@ export class Detail {
     this.last = 0;
   }
 
+  /** The map begins to move. @param {number} now milliseconds */
+  begin(now) {
+    this.last = now;
+  }
+
   /** The step for the next frame of a moving map. @param {number} now when this frame begins, milliseconds */
   next(now) {
     const took = now - this.last;
     this.last = now;
-    if (took > 500) return this.step; // the map was at rest
     if (took > SLOW_MS) this.step = Math.min(MOST_STEP, this.step * 2);
     else if (took < FAST_MS) this.step = Math.max(1, this.step / 2);
     return this.step;

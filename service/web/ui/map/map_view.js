@@ -148,7 +148,7 @@ export class MapView {
 
   /** Draw soon, in the next frame. */
   redraw() {
-    this.frame ||= requestAnimationFrame((now) => this.#draw(now));
+    this.frame ||= requestAnimationFrame(() => this.#draw());
   }
 
   dispose() {
@@ -159,14 +159,13 @@ export class MapView {
     this.host.replaceChildren();
   }
 
-  /** @param {number} now */
-  #draw(now) {
+  #draw() {
     this.frame = 0;
     const { camera } = this;
     if (this.glide?.apply(camera.view, performance.now())) this.glide = null;
     const progress = this.morph?.progress(performance.now()) ?? 1;
     if (progress === 1) this.morph = null;
-    const step = this.moving ? this.detail.next(now) : 1;
+    const step = this.moving ? this.detail.next(performance.now()) : 1;
     this.renderer.draw({ view: camera.view, step, progress, ...appearance(this.n, camera.view, camera.zoom) });
     this.labels.draw(camera);
     this.shapes.setCross(this.middle() !== null, camera.view);
@@ -176,6 +175,7 @@ export class MapView {
 
   /** The view changes now: draw fast, and draw everything once it rests. */
   #move() {
+    if (!this.moving) this.detail.begin(performance.now());
     this.moving = true;
     clearTimeout(this.resting);
     this.resting = setTimeout(() => {
