@@ -5,7 +5,7 @@ import { categoryColumn, numberColumn } from "./coloring.js";
 
 /**
  * @typedef {object} MapData
- * @property {Uint32Array} numbers      (n) of the documents, ascending
+ * @property {ArrayLike<number>} numbers      (n) of the documents, ascending
  * @property {Float32Array} positions   (n * 2)
  * @property {number} version           of the code space
  * @property {string} method            how the places were found

@@ -4,7 +4,7 @@ import { html, useEffect, useState } from "../html.js";
 /** @typedef {import("./document_cache.js").Document} Document */
 
 /**
- * @param {{ label: string, indices: number[], numbers: Uint32Array, documents: import("./document_cache.js").DocumentCache,
+ * @param {{ label: string, indices: number[], numbers: ArrayLike<number>, documents: import("./document_cache.js").DocumentCache,
  *   note: (index: number) => string, onPick: (index: number) => void, onHover: (index: number) => void }} props
  */
 export function DocumentList({ label, indices, numbers, documents, note, onPick, onHover }) {
@@ -22,7 +22,7 @@ export function DocumentList({ label, indices, numbers, documents, note, onPick,
 
 /**
  * Documents of points, those that are still there.
- * @param {number[]} indices @param {Uint32Array} numbers @param {import("./document_cache.js").DocumentCache} documents
+ * @param {number[]} indices @param {ArrayLike<number>} numbers @param {import("./document_cache.js").DocumentCache} documents
  * @returns {[number, Document][]} the point with its document
  */
 export function useDocuments(indices, numbers, documents) {

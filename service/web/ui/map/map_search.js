@@ -19,7 +19,7 @@ export function searchCall(collection, params) {
 
 /**
  * The points of what was found, the best first; null while nothing is looked for.
- * @param {string} collection @param {URLSearchParams} params @param {Uint32Array} numbers of the map
+ * @param {string} collection @param {URLSearchParams} params @param {ArrayLike<number>} numbers of the map
  * @returns {{ found: number[] | null, problem: import("../api.js").Problem | null }}
  */
 export function useFound(collection, params, numbers) {

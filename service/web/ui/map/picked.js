@@ -10,7 +10,7 @@ import { DocumentList, useDocuments } from "./document_list.js";
 const MOST_TAGS = 6;
 
 /**
- * @param {{ collection: string, index: number, numbers: Uint32Array, documents: import("./document_cache.js").DocumentCache,
+ * @param {{ collection: string, index: number, numbers: ArrayLike<number>, documents: import("./document_cache.js").DocumentCache,
  *   compared: import("./use_distances.js").Compared | null, neighbors: number[], flipped: Set<number>,
  *   onFlip: (bit: number) => void, onReset: () => void, onPick: (index: number) => void, onHover: (index: number) => void }} props
  */

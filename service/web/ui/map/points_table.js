@@ -5,7 +5,7 @@ import { Table } from "../parts/table.js";
 import { useDocuments } from "./document_list.js";
 
 /**
- * @param {{ indices: number[], n_seen: number, numbers: Uint32Array, documents: import("./document_cache.js").DocumentCache,
+ * @param {{ indices: number[], n_seen: number, numbers: ArrayLike<number>, documents: import("./document_cache.js").DocumentCache,
  *   field: string, distances: Uint8Array | null, onPick: (index: number) => void }} props
  */
 export function PointsTable({ indices, n_seen, numbers, documents, field, distances, onPick }) {

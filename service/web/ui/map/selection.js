@@ -8,7 +8,7 @@ import { filterOf } from "./coloring.js";
 const MOST_A_CALL = 1_000;
 
 /**
- * @param {{ collection: string, chosen: Uint32Array, numbers: Uint32Array, column: import("./coloring.js").Column | null,
+ * @param {{ collection: string, chosen: Uint32Array, numbers: ArrayLike<number>, column: import("./coloring.js").Column | null,
  *   documents: import("./document_cache.js").DocumentCache, onFit: () => void, onClear: () => void }} props
  */
 export function Selection({ collection, chosen, numbers, column, documents, onFit, onClear }) {

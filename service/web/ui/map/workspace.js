@@ -134,7 +134,7 @@ export function Workspace({ collection, params, loaded, n_more, onReload }) {
 
 /**
  * The point that is chosen, kept in the address by the id of its document.
- * @param {string} id @param {string} collection @param {Uint32Array} numbers @param {DocumentCache} documents
+ * @param {string} id @param {string} collection @param {ArrayLike<number>} numbers @param {DocumentCache} documents
  * @returns {[number, (index: number) => void]}
  */
 function usePicked(id, collection, numbers, documents) {
@@ -169,7 +169,7 @@ function usePicked(id, collection, numbers, documents) {
   return [picked.index, pick];
 }
 
-/** The document of a point, once it is there. @param {number} index @param {Uint32Array} numbers @param {DocumentCache} documents */
+/** The document of a point, once it is there. @param {number} index @param {ArrayLike<number>} numbers @param {DocumentCache} documents */
 function useDocument(index, numbers, documents) {
   const [found, setFound] = useState(/** @type {{ index: number, one: import("./document_cache.js").Document | null }} */ ({ index: -1, one: null }));
   useEffect(() => {
