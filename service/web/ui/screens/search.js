@@ -8,7 +8,7 @@ import { announce } from "../notices.js";
 import { Curl } from "../parts/curl.js";
 import { Facets } from "../parts/facets.js";
 import { ProblemNote } from "../parts/problem_note.js";
-import { setParams } from "../router.js";
+import { href, setParams } from "../router.js";
 import { SearchBox } from "./search_parts/box.js";
 import { Beginning, NothingFound } from "./search_parts/empty_states.js";
 import { useRankings } from "./search_parts/rankings.js";
@@ -39,7 +39,7 @@ export default function Search({ collection, params }) {
     <${ProblemNote} problem=${found.problem} />
     ${!call && about.data && fields && html`<${Beginning} collection=${collection} about=${about.data} />`}
     ${found.data && call &&
-    html`<${Notes} data=${found.data} n_shown=${n_shown} n_matching=${n_matching} asked=${asked} />
+    html`<${Notes} collection=${collection} data=${found.data} n_shown=${n_shown} n_matching=${n_matching} asked=${asked} />
       <div class=${`search-body ${found.isOld ? "search-old" : ""}`}>
         <aside aria-label="Filters"><${Facets} facets=${found.data.facets} where=${asked.where} n_matching=${n_matching} /></aside>
         <div class="stack">
@@ -77,8 +77,8 @@ function callOf(collection, asked, fields) {
   return { path: collectionPath(collection, "search"), params: { q: asked.q, rank, ...common, highlight: true } };
 }
 
-/** @param {{data: any, n_shown: number, n_matching: number, asked: Asked}} props */
-function Notes({ data, n_shown, n_matching, asked }) {
+/** @param {{collection: string, data: any, n_shown: number, n_matching: number, asked: Asked}} props */
+function Notes({ collection, data, n_shown, n_matching, asked }) {
   const corrected = Object.entries(data.corrected || {});
   const counted = asked.like || asked.rank === "code" ? "nearest by code" : `of ${number(n_matching)} with a word of the query`;
   return html`<p class="search-notes">
@@ -88,6 +88,7 @@ function Notes({ data, n_shown, n_matching, asked }) {
     ${data.partial?.length > 0 && html`<span>Words are still being read: codes alone answered</span>`}
     ${!data.exact && html`<span>Not all could be read</span>`}
     <span class="soft">code space ${data.space.version}</span>
+    ${n_shown > 0 && html`<a href=${href(collection, "map", { q: asked.q, like: asked.like, rank: asked.rank === "hybrid" ? null : asked.rank, where: asked.where })}>Show on the map</a>`}
   </p>`;
 }
 
