@@ -21,7 +21,7 @@ from tests.ui.pages import Faults, opened
 COLLECTION = "docstrings"
 REQUIRED = "NEARBIT_TEST_BROWSER"
 """An environment variable: where it is `required`, a machine without a browser fails these tests, and skips none."""
-_QUICK = {"epochs": 8, "variant": "neighbor", "force": True}
+_QUICK = {"epochs": 4, "variant": "neighbor", "force": True}
 
 OpenPage = Callable[..., Page]
 

@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
 DESKTOP, PHONE = (1280, 860), (360, 740)
 SHOWN_S = 20
 """How long a test waits for something to be shown, on a machine that is busy with other tests."""
+expect.set_options(timeout=SHOWN_S * 1_000)
 
 
 class Faults:

@@ -29,7 +29,7 @@ function OneAdvice({ name }) {
   return html`<li>
     <p class="row">
       <b>${name}</b>
-      ${isAdvised ? html`<${Tag} tone="warn">retrain advised<//> <a href=${href(name, "learning")}>Learn codes</a>` : html`<${Tag} tone="good">fits<//>`}
+      ${isAdvised ? html`<${Tag} tone="warn">retrain advised<//> <a href=${href(name, "learning")}>Learn codes</a>` : data.drift.n_learned !== null && html`<${Tag} tone="good">they fit<//>`}
     </p>
     ${data.retrain_advised.map((/** @type {string} */ why) => html`<p>${why}</p>`)}
     ${facts.length > 0 && html`<p class="soft">${facts.join("; ")}</p>`}
