@@ -141,14 +141,40 @@ class Space(Answer):
     activated_at: datetime | None = None
 
 
+class ChangedAnswer(Answer):
+    """A document (by its id), or a query, whose nearest would change, and the ids that would leave and come."""
+
+    asked: str
+    overlap: int
+    leave: list[str]
+    come: list[str]
+
+
+class Overlap(Answer):
+    """How far the nearest of `n` documents or queries would stay the same.
+
+    Attributes:
+        n: how many were asked.
+        overlap: mean share of the nearest that are the same.
+        histogram: how many have 0, 1, ... of the nearest in common.
+        worst: those of which most would change.
+    """
+
+    n: int
+    overlap: float
+    histogram: list[int]
+    worst: list[ChangedAnswer]
+
+
 class Preview(Answer):
-    """How answers would change if a code space became the active one."""
+    """How answers would change if a code space became the active one; `queries` is None if none are kept."""
 
     version: int
     active_version: int
-    overlap: float
-    histogram: list[int]
-    worst: list[dict[str, Any]]
+    n_searched: int
+    k: int
+    documents: Overlap
+    queries: Overlap | None = None
 
 
 class Quality(Answer):

@@ -103,8 +103,17 @@ def test_spaces_pairs_and_settings_are_at_hand(notes: Collection) -> None:
         notes.roll_back()
     assert notes.add_pairs([("bread", "boat", False)]) == 1
     assert [(pair.a, pair.b, pair.similar) for pair in notes.pairs()] == [("boat", "bread", False)]
+    notes.add_pairs([("boat", "a/b?c#d é", True)])
+    notes.forget_pair("a/b?c#d é", "boat")
+    assert len(notes.pairs()) == 1
+    notes.forget_pairs()
+    assert notes.pairs() == []
+    with pytest.raises(nearbit.NotFound):
+        notes.forget_pair("bread", "boat")
     with pytest.raises(nearbit.NotFound):
         notes.quality()
+    preview = notes.preview(1)
+    assert (preview.documents.n, preview.documents.overlap, preview.queries) == (3, 1.0, None)
     assert notes.change(synonyms=[["bread", "loaf"]]).name == notes.info().name == notes.name
 
 

@@ -285,6 +285,18 @@ class AsyncCollection:
             found.append(Pair.model_validate(item))
         return found
 
+    async def forget_pair(self, a: str, b: str) -> None:
+        """Forget what was said of two documents, in either order.
+
+        Raises:
+            NotFound: nothing was said of them.
+        """
+        await self._connection.call("DELETE", f"{self._path}/pairs", None, {"a": a, "b": b})
+
+    async def forget_pairs(self) -> None:
+        """Forget what was said of all pairs."""
+        await self._connection.call("DELETE", f"{self._path}/pairs", is_repeatable=True)
+
     async def export(
         self, *, codes: bool = False, fields: Sequence[str] | None = None
     ) -> AsyncIterator[dict[str, Any]]:

@@ -73,11 +73,21 @@ class AsyncConnection:
         headers = _JSON | {"Idempotency-Key": uuid4().hex}
         return await self._send("POST", path, parameters=parameters, content=content, headers=headers)
 
-    async def call(self, method: str, path: str, body: object = None, *, is_repeatable: bool = False) -> Reply:
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        parameters: Mapping[str, object] | None = None,
+        *,
+        is_repeatable: bool = False,
+    ) -> Reply:
         """The response to any other call; it is sent again after a failure that came late if it `is_repeatable`."""
         content = None if body is None else to_json(body)
         headers = None if body is None else _JSON
-        return await self._send(method, path, content=content, headers=headers, is_repeatable=is_repeatable)
+        return await self._send(
+            method, path, parameters=parameters, content=content, headers=headers, is_repeatable=is_repeatable
+        )
 
     async def upload(self, path: str, pieces: AsyncIterator[bytes]) -> Any:
         """The body of the response to a POST of lines of JSON that are made while they are sent; it is sent once.

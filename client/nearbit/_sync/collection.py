@@ -286,6 +286,18 @@ class Collection:
             found.append(Pair.model_validate(item))
         return found
 
+    def forget_pair(self, a: str, b: str) -> None:
+        """Forget what was said of two documents, in either order.
+
+        Raises:
+            NotFound: nothing was said of them.
+        """
+        self._connection.call("DELETE", f"{self._path}/pairs", None, {"a": a, "b": b})
+
+    def forget_pairs(self) -> None:
+        """Forget what was said of all pairs."""
+        self._connection.call("DELETE", f"{self._path}/pairs", is_repeatable=True)
+
     def export(
         self, *, codes: bool = False, fields: Sequence[str] | None = None
     ) -> Iterator[dict[str, Any]]:

@@ -74,11 +74,21 @@ class Connection:
         headers = _JSON | {"Idempotency-Key": uuid4().hex}
         return self._send("POST", path, parameters=parameters, content=content, headers=headers)
 
-    def call(self, method: str, path: str, body: object = None, *, is_repeatable: bool = False) -> Reply:
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        parameters: Mapping[str, object] | None = None,
+        *,
+        is_repeatable: bool = False,
+    ) -> Reply:
         """The response to any other call; it is sent again after a failure that came late if it `is_repeatable`."""
         content = None if body is None else to_json(body)
         headers = None if body is None else _JSON
-        return self._send(method, path, content=content, headers=headers, is_repeatable=is_repeatable)
+        return self._send(
+            method, path, parameters=parameters, content=content, headers=headers, is_repeatable=is_repeatable
+        )
 
     def upload(self, path: str, pieces: Iterator[bytes]) -> Any:
         """The body of the response to a POST of lines of JSON that are made while they are sent; it is sent once.
