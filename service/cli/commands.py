@@ -18,6 +18,7 @@ import nearbit
 from service.cli.client import Client
 from service.cli.demo.tour import tour
 from service.cli.keys import keys_cli
+from service.cli.options import DEFAULT_URL, AdminKey, CollectionOption, ReadKey, Url, hint_of
 from service.cli.output import (
     ImportOptions,
     backup_summary,
@@ -31,6 +32,8 @@ from service.cli.output import (
     watch_job,
     written_whole,
 )
+from service.cli.pairs import pairs_cli
+from service.cli.quality import preview, quality
 from service.cli.settings import DatabaseUrl, settings_of
 from service.cli.sources.beside import BesideVectors
 from service.cli.sources.mapping import ColumnNames
@@ -41,23 +44,9 @@ from service.safe_text import escape_what_cannot_be_encoded, safe_json_line, saf
 console = Console(stderr=True)
 cli = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 cli.add_typer(keys_cli, name="keys")
-
-Url = Annotated[str, typer.Option(help="URL of the service.")]
-AdminKey = Annotated[
-    str | None,
-    typer.Option("--key", "--admin-key", envvar="NEARBIT_ADMIN_KEY", help="The key, if the service has one."),
-]
-ReadKey = Annotated[
-    str | None,
-    typer.Option(
-        "--key",
-        "--admin-key",
-        envvar=["NEARBIT_ADMIN_KEY", "NEARBIT_READ_KEY"],
-        help="The key, if the service has one.",
-    ),
-]
-CollectionOption = Annotated[str, typer.Option("--collection", "-c", help="Name of the collection.")]
-DEFAULT_URL = "http://127.0.0.1:8000"
+cli.add_typer(pairs_cli, name="pairs")
+cli.command()(quality)
+cli.command()(preview)
 
 
 class DocumentKind(StrEnum):
@@ -452,7 +441,7 @@ def main() -> None:
     try:
         cli()
     except (NearbitError, nearbit.NearbitError, OSError) as error:
-        say(console, f"error: {explained(error)}", style="red")
+        say(console, f"error: {explained(error)}{hint_of(error)}", style="red")
         raise SystemExit(1) from None
 
 
