@@ -1,4 +1,5 @@
 // Words over the regions of the map: broad ones from afar, finer ones nearer, none over another.
+import { clamp } from "./camera.js";
 
 /**
  * @typedef {object} Label
@@ -38,8 +39,9 @@ export class LabelsLayer {
     for (let level = deepest; level >= Math.max(0, deepest - 1); level--) {
       for (const label of this.labels) {
         if (label.level !== level || placed.length === MOST) continue;
-        const [x, y] = camera.toScreen(label.x, label.y);
-        if (x < 0 || y < 0 || x > camera.view.width || y > camera.view.height) continue;
+        const [px, y] = camera.toScreen(label.x, label.y), { width, height } = camera.view;
+        if (px < 0 || y < 0 || px > width || y > height) continue;
+        const half = (label.text.length * CHARACTER_PX) / 2 + 4, x = clamp(px, half, Math.max(half, width - half));
         if (placed.every(([other, ox, oy]) => other.text !== label.text && !overlap(label, x, y, other, ox, oy))) placed.push([label, x, y]);
       }
     }

@@ -23,7 +23,7 @@ import { useDistances } from "./use_distances.js";
 import { useColumn } from "./use_map.js";
 
 const TABLE_ROWS = 50;
-const NEIGHBORS = 24;
+const NEIGHBORS = 24, FOUND = 12;
 
 /**
  * @param {{ collection: string, params: URLSearchParams, loaded: ReturnType<typeof import("./use_map.js").useMap>,
@@ -114,12 +114,12 @@ export function Workspace({ collection, params, loaded, n_more, onReload }) {
       ${chosen &&
       html`<${Selection} collection=${collection} chosen=${chosen} numbers=${numbers} column=${column} documents=${documents}
         onFit=${() => viewRef.current?.fit(chosen)} onClear=${() => setChosen(null)} />`}
+      <${ColorChoice} fields=${fields} color=${color} column=${column} only=${only} palette=${look.palette} nBits=${nBits} isCompared=${compared !== null} />
       ${found && picked < 0 && !chosen &&
       html`<section class="map-part" aria-label="Found">
         <header><h2>Found</h2><button type="button" class="quiet" onClick=${() => viewRef.current?.fit(found)}>Zoom to them</button></header>
-        <${DocumentList} label="Found" indices=${found.slice(0, NEIGHBORS)} numbers=${numbers} documents=${documents} note=${() => ""} onPick=${onPick} onHover=${setHovered} />
+        <${DocumentList} label="Found" indices=${found.slice(0, FOUND)} numbers=${numbers} documents=${documents} note=${() => ""} onPick=${onPick} onHover=${setHovered} />
       </section>`}
-      <${ColorChoice} fields=${fields} color=${color} column=${column} only=${only} palette=${look.palette} nBits=${nBits} isCompared=${compared !== null} />
       ${n_more > 0 && html`<p class="map-more">${counted(n_more, "document")} came since. <button type="button" class="link" onClick=${onReload}>Show them</button></p>`}
       <details class="map-table" onToggle=${(/** @type {any} */ event) => setTable(event.currentTarget.open)}>
         <summary>The map as a table</summary>
