@@ -22,6 +22,12 @@ export default function MapScreen({ collection, params }) {
   useEffect(() => {
     if (map && version && version !== map.version) setGeneration((n) => n + 1);
   }, [version]);
+  // The first sketch of a space; the map proper comes when the trainer has made it.
+  useEffect(() => {
+    if (map?.method !== "pca") return undefined;
+    const timer = setInterval(() => document.visibilityState === "visible" && setGeneration((n) => n + 1), LOOK_EVERY_MS);
+    return () => clearInterval(timer);
+  }, [map]);
 
   if (problem) return html`<${ProblemNote} problem=${problem} />`;
   if (!map) return html`<p class="loading">Loading the map …</p>`;
@@ -31,6 +37,6 @@ export default function MapScreen({ collection, params }) {
       <a class="button primary" href=${href(collection, "documents")}>Add documents</a>
     <//>`;
   }
-  const n_more = about.data ? about.data.n_documents - map.numbers.length : 0;
+  const n_more = about.data ? about.data.n_documents - map.numbers.length - map.n_missing : 0;
   return html`<${Workspace} collection=${collection} params=${params} loaded=${loaded} n_more=${n_more} onReload=${() => setGeneration((n) => n + 1)} />`;
 }

@@ -23,7 +23,7 @@ const NOTHING = { map: null, cells: null, from: null, labels: [], nBits: 0, prob
 
 /**
  * @param {string} collection
- * @param {number} generation another number loads the map again
+ * @param {number} generation another number looks whether the map has changed
  * @returns {Loaded & { codes: Codes }}
  */
 export function useMap(collection, generation) {
@@ -52,14 +52,15 @@ export function useMap(collection, generation) {
  * @param {(patch: Partial<Loaded>) => void} set @param {AbortSignal} signal
  */
 async function load(collection, codes, last, set, signal) {
-  const map = await readMap(collection, signal);
+  const map = await readMap(collection, last.current?.etag ?? "", signal);
+  if (!map) return;
   const cells = await codes.grid(map.positions, boundsOf(map.positions));
   if (signal.aborted) return;
   const before = last.current;
   last.current = map;
   set({ map, cells, from: before && placesBefore(before, map), nBits: 0, problem: null });
   if (!map.numbers.length) return;
-  set({ labels: await readLabels(collection, signal).catch(ignored(signal, [])) });
+  set({ labels: await readLabels(collection, map.version, signal).catch(ignored(signal, [])) });
   const { codes: all, nBits } = await readCodes(collection, map, signal);
   await codes.load(all, nBits);
   set({ nBits });

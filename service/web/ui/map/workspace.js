@@ -13,6 +13,7 @@ import { mapCall, readDocuments, readNumbers } from "./data.js";
 import { DocumentCache } from "./document_cache.js";
 import { useColorFields } from "./color_fields.js";
 import { DocumentList } from "./document_list.js";
+import { MapNote } from "./map_note.js";
 import { MapSearch, useFound } from "./map_search.js";
 import { NO_CLASS } from "./palette.js";
 import { Picked } from "./picked.js";
@@ -126,7 +127,7 @@ export function Workspace({ collection, params, loaded, n_more, onReload }) {
         ${isTable && html`<${PointsTable} indices=${seen.seen} n_seen=${seen.n} numbers=${numbers} documents=${documents} field=${column?.field ?? ""}
           distances=${isDistance && compared ? compared.answer.distances : null} onPick=${onPick} />`}
       </details>
-      <p class="hint">${counted(numbers.length, "document")} of code space ${map.version}. Near on the map is near in code, mostly; the distances in bits are exact.</p>
+      <${MapNote} collection=${collection} map=${map} onReload=${onReload} />
       <${Curl} call=${mapCall(collection)} />
     </aside>
   </div>`;

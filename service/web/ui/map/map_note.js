@@ -1,0 +1,43 @@
+// How the map was made, how far it can be trusted, and a way to make it anew.
+import { useAction, useCall } from "../calls.js";
+import { counted, percent } from "../format.js";
+import { html, useEffect, useState } from "../html.js";
+import { mapCall } from "./data.js";
+
+const LOOK_EVERY_MS = 2_000;
+
+/** @param {{ collection: string, map: import("./data.js").MapData, onReload: () => void }} props */
+export function MapNote({ collection, map, onReload }) {
+  const [job, setJob] = useState("");
+  const [act, isBusy] = useAction();
+  const compute = async () => {
+    const started = await act({ ...mapCall(collection), method: "POST" });
+    if (started) setJob(started.id);
+  };
+  return html`<div class="map-note">
+    <p class="hint">
+      ${counted(map.numbers.length, "document")} of code space ${map.version}.
+      ${map.method === "pca"
+        ? " This is a first sketch, by the principal components of the codes; the trainer makes a better one."
+        : ` Near on the map is near in code, mostly${Number.isNaN(map.trustworthiness) ? "" : `: trustworthiness ${map.trustworthiness.toFixed(2)}`}; distances in bits are exact.`}
+      ${map.n_missing > 0 && ` ${counted(map.n_missing, "document")} are not on it yet.`}
+    </p>
+    ${job
+      ? html`<${Progress} id=${job} onDone=${() => {
+          setJob("");
+          onReload();
+        }} />`
+      : html`<button type="button" class="link" disabled=${isBusy} onClick=${compute}>Make the map anew</button>`}
+  </div>`;
+}
+
+/** @param {{ id: string, onDone: () => void }} props */
+function Progress({ id, onDone }) {
+  const { data, problem } = useCall({ path: `/v1/jobs/${id}` }, { everyMs: LOOK_EVERY_MS });
+  const isOver = problem !== null || (data && data.finished_at !== null);
+  useEffect(() => {
+    if (isOver) onDone();
+  }, [isOver]);
+  const { stage, done, total } = data?.progress ?? {};
+  return html`<p class="hint" role="status">Making it: ${stage ?? "waiting for the trainer"}${total ? `, ${percent(done / total)}` : ""}</p>`;
+}
