@@ -12,33 +12,26 @@ const TEXT_CHARS = 220;
  * @param {{
  *   map: import("./data.js").MapData, cells: import("./grid.js").Cells, from: Float32Array | null,
  *   look: Partial<import("./renderer.js").Look>, links: number[], labels: import("./labels_layer.js").Label[],
- *   hovered: import("./document_cache.js").Document | null, note: string, summary: string, viewRef: { current: MapView | null },
+ *   spot: number, hovered: import("./document_cache.js").Document | null, note: string, summary: string, viewRef: { current: MapView | null },
  *   onHover: (index: number) => void, onPick: (index: number) => void, onSelect: (indices: Uint32Array) => void, onSettle: () => void,
- * }} props `note`: said below the text of the hovered document
+ * }} props `spot`: the point that is pointed at, or -1; `hovered`: its document; `note`: said below its text
  */
 export function MapCanvas(props) {
-  const { map, cells, from, look, links, labels, hovered, note, summary, viewRef } = props;
+  const { map, cells, from, look, links, labels, spot, hovered, note, summary, viewRef } = props;
   const host = useRef(/** @type {HTMLElement | null} */ (null));
   const latest = useRef(props);
   latest.current = props;
   const [tool, setTool] = useState(/** @type {Tool} */ ("pan"));
-  const [place, setPlace] = useState([0, 0]);
 
   useEffect(() => {
     const view = new MapView(/** @type {HTMLElement} */ (host.current), {
-      hover: (index, x, y) => {
-        setPlace([x, y]);
-        latest.current.onHover(index);
-      },
+      hover: (index) => latest.current.onHover(index),
       pick: (index) => latest.current.onPick(index),
       select: (indices) => latest.current.onSelect(indices),
       settle: () => {
         // Who moves the map with the keyboard hovers over its middle.
         const middle = view.middle();
-        if (middle) {
-          setPlace(middle);
-          latest.current.onHover(view.at(middle[0], middle[1]));
-        }
+        if (middle) latest.current.onHover(view.at(middle[0], middle[1]));
         latest.current.onSettle();
       },
     });
@@ -52,6 +45,7 @@ export function MapCanvas(props) {
   useEffect(() => viewRef.current?.setLook(look), [map, look]);
   useEffect(() => viewRef.current?.setLinks(links), [map, links]);
   useEffect(() => viewRef.current?.setLabels(labels), [labels]);
+  useEffect(() => viewRef.current?.setSpot(spot), [map, spot]);
   useEffect(() => {
     if (viewRef.current) viewRef.current.pointer.tool = tool;
   }, [tool]);
@@ -67,13 +61,14 @@ export function MapCanvas(props) {
       <button type="button" class="icon" aria-label="Farther" title="Farther (−)" onClick=${() => viewRef.current?.zoomBy(1 / 1.6)}>−</button>
       <button type="button" title="Show everything (0)" onClick=${() => viewRef.current?.fit()}>All</button>
     </div>
-    ${hovered && html`<${Tip} hovered=${hovered} note=${note} place=${place} view=${viewRef.current} />`}
+    ${hovered && viewRef.current && html`<${Tip} hovered=${hovered} note=${note} place=${viewRef.current.placeOf(spot)} view=${viewRef.current} />`}
   </div>`;
 }
 
-/** @param {{ hovered: import("./document_cache.js").Document, note: string, place: number[], view: MapView | null }} props */
+/** @param {{ hovered: import("./document_cache.js").Document, note: string, place: number[], view: MapView }} props */
 function Tip({ hovered, note, place: [x, y], view }) {
-  const { width, height } = view?.camera.view ?? { width: 0, height: 0 };
+  const { width, height } = view.camera.view;
+  if (x < 0 || y < 0 || x > width || y > height) return null;
   const across = x > width / 2 ? { right: `${width - x + 14}px` } : { left: `${x + 14}px` };
   const down = y > height / 2 ? { bottom: `${height - y + 14}px` } : { top: `${y + 14}px` };
   const text = hovered.text ?? "";

@@ -10,10 +10,10 @@ import { ShapeLayer } from "./shape_layer.js";
 
 /**
  * @typedef {object} Listeners
- * @property {(number: number, x: number, y: number) => void} hover  the point under the pointer, or -1; CSS pixels
- * @property {(number: number) => void} pick                        the point that was clicked, or -1
- * @property {(numbers: Uint32Array) => void} select                the points inside a lasso or a box
- * @property {() => void} settle                                    the view has come to rest
+ * @property {(number: number) => void} hover         the point under the pointer, or -1
+ * @property {(number: number) => void} pick          the point that was clicked, or -1
+ * @property {(numbers: Uint32Array) => void} select  the points inside a lasso or a box
+ * @property {() => void} settle                      the view has come to rest
  */
 
 /** The pointer picks what lies within so many pixels of it. */
@@ -49,6 +49,8 @@ export class MapView {
     };
     /** @type {number[]} numbers of points that lines join: from the first to the others */
     this.linked = [];
+    /** The point with a ring around it, or -1. */
+    this.spot = -1;
     this.moving = false;
     this.frame = 0;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -59,8 +61,8 @@ export class MapView {
     this.glide = null;
     this.pointer = new Pointer(host, this.#gestures());
     host.addEventListener("keydown", (event) => this.#key(event));
-    host.addEventListener("focus", () => this.redraw());
-    host.addEventListener("blur", () => this.redraw());
+    host.addEventListener("focus", () => this.redrawLayers());
+    host.addEventListener("blur", () => this.redrawLayers());
     this.sizes = new ResizeObserver(() => this.#resize());
     this.sizes.observe(host);
     this.#resize();
@@ -98,13 +100,24 @@ export class MapView {
   /** @param {import("./labels_layer.js").Label[]} labels */
   setLabels(labels) {
     this.labels.set(labels);
-    this.redraw();
+    this.redrawLayers();
   }
 
   /** Lines from the first point to each of the others. @param {number[]} numbers */
   setLinks(numbers) {
     this.linked = numbers;
-    this.redraw();
+    this.redrawLayers();
+  }
+
+  /** A ring around the point that is pointed at; -1 for none. @param {number} number */
+  setSpot(number) {
+    this.spot = number;
+    this.redrawLayers();
+  }
+
+  /** Where a point is on the screen, CSS pixels from the upper left corner. @param {number} number @returns {[number, number]} */
+  placeOf(number) {
+    return this.camera.toScreen(this.positions[2 * number], this.positions[2 * number + 1]);
   }
 
   /** Show all points, or only these. @param {ArrayLike<number>} [numbers] */
@@ -167,10 +180,18 @@ export class MapView {
     if (progress === 1) this.morph = null;
     const step = this.moving ? this.detail.next(performance.now()) : 1;
     this.renderer.draw({ view: camera.view, step, progress, ...appearance(this.n, camera.view, camera.zoom) });
-    this.labels.draw(camera);
-    this.shapes.setCross(this.middle() !== null, camera.view);
-    this.shapes.setLinks(progress < 1 ? [] : this.linked.map((i) => camera.toScreen(this.positions[2 * i], this.positions[2 * i + 1])));
+    this.redrawLayers();
     if (this.glide || this.morph) this.#move();
+  }
+
+  /** Draw what lies over the points, which a layer of its own makes cheap. */
+  redrawLayers() {
+    const { camera, shapes } = this;
+    this.labels.draw(camera);
+    shapes.setCross(this.middle() !== null, camera.view);
+    shapes.setLinks(this.morph ? [] : this.linked.map((i) => this.placeOf(i)));
+    const isSpot = this.spot >= 0 && this.spot < this.n && !this.morph;
+    shapes.setSpot(isSpot ? this.placeOf(this.spot) : null, appearance(this.n, camera.view, camera.zoom).diameter / 2 + 4);
   }
 
   /** The view changes now: draw fast, and draw everything once it rests. */
@@ -221,8 +242,8 @@ export class MapView {
         camera.zoomAbout(x, y, factor);
         this.#move();
       },
-      hover: (x, y) => listeners.hover(this.at(x, y), x, y),
-      leave: () => listeners.hover(-1, 0, 0),
+      hover: (x, y) => listeners.hover(this.at(x, y)),
+      leave: () => listeners.hover(-1),
       pick: (x, y) => listeners.pick(this.at(x, y, matchMedia("(pointer: coarse)").matches ? TOUCH_REACH_PX : REACH_PX)),
       drawing: (corners) => this.shapes.setLine(corners),
       drawn: (corners) => {

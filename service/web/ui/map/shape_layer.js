@@ -1,4 +1,5 @@
-// The line of a lasso or a box while it is drawn, the lines to neighbors, and the cross that the keyboard moves the map under.
+// The line of a lasso or a box while it is drawn, the lines to neighbors, a ring around the point that is pointed at, and the
+// cross that the keyboard moves the map under.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -14,7 +15,9 @@ export class ShapeLayer {
     this.line.setAttribute("class", "map-line");
     this.cross = document.createElementNS(SVG, "path");
     this.cross.setAttribute("class", "map-cross");
-    this.element.append(this.links, this.line, this.cross);
+    this.spot = document.createElementNS(SVG, "circle");
+    this.spot.setAttribute("class", "map-spot");
+    this.element.append(this.links, this.line, this.spot, this.cross);
     host.append(this.element);
   }
 
@@ -26,6 +29,14 @@ export class ShapeLayer {
   /** Lines from the first to each of the others. @param {number[][]} places CSS pixels */
   setLinks([from, ...others]) {
     this.links.setAttribute("d", others.map((to) => `M${from.join(" ")}L${to.join(" ")}`).join(""));
+  }
+
+  /** A ring around a point. @param {number[] | null} place CSS pixels @param {number} radius */
+  setSpot(place, radius) {
+    this.spot.setAttribute("r", place ? String(radius) : "0");
+    if (!place) return;
+    this.spot.setAttribute("cx", String(place[0]));
+    this.spot.setAttribute("cy", String(place[1]));
   }
 
   /** @param {boolean} shown @param {import("./renderer.js").View} view */

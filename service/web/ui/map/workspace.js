@@ -101,7 +101,7 @@ export function Workspace({ collection, params, loaded, n_more, onReload }) {
   } The table below the map has what is in view.`;
   return html`<div class="map full">
     <h1 class="spoken">Map of ${collection}</h1>
-    <${MapCanvas} map=${map} cells=${cells} from=${from} look=${whole} links=${links} labels=${labels} hovered=${hovered === picked ? null : hoveredDocument}
+    <${MapCanvas} map=${map} cells=${cells} from=${from} look=${whole} links=${links} labels=${labels} spot=${hovered} hovered=${hovered === picked ? null : hoveredDocument}
       note=${noteOf(hovered, hoveredDocument, column, compared, isDistance)} summary=${summary} viewRef=${viewRef}
       onHover=${onHover} onPick=${onPick} onSelect=${onSelect} onSettle=${onSettle} />
     <aside class="map-panel" aria-label="About the map">
