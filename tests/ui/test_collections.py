@@ -17,7 +17,7 @@ def test_a_collection_is_made_changed_and_deleted_with_its_name_typed(open_page:
     page.get_by_label("Name").fill("recipes")
     page.get_by_role("button", name="Make it").click()
     expect(page.get_by_text("Drop a file here")).to_be_visible()
-    expect(page.get_by_label("Collection", exact=True)).to_have_value("recipes")
+    expect(page.get_by_role("combobox", name="Collection")).to_have_value("recipes")
 
     page.goto("#/collections")
     row = page.locator(".collections-list li", has_text="recipes")

@@ -98,7 +98,7 @@ def test_a_key_is_asked_for_and_a_lost_service_is_said_and_comes_back(
 ) -> None:
     url = f"http://127.0.0.1:{own_service.port}"
     with opened(browser, url) as (page, faults), ExitStack() as stack:
-        faults.allow("401", "ERR_CONNECTION_REFUSED", "ERR_EMPTY_RESPONSE", "ERR_CONNECTION_RESET")
+        faults.allow("401", "503", "ERR_CONNECTION_REFUSED", "ERR_EMPTY_RESPONSE", "ERR_CONNECTION_RESET")
         page.goto("#/docstrings/search?q=file")
         expect(page.get_by_text("This service asks for a key.")).to_be_visible()
         page.get_by_placeholder("Key").fill("another")
