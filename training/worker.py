@@ -16,6 +16,7 @@ from service.store.jobs import Job
 from service.store.leases import ReportProgress, Run
 from service.store.migrations import check_schema
 from training.auto_retrain import AutoRetrain
+from training.reconstruction import ReconstructionWatch
 
 
 def work(settings: Settings, *, exit_with_parent: bool = False, once: bool = False) -> None:
@@ -30,9 +31,13 @@ def work(settings: Settings, *, exit_with_parent: bool = False, once: bool = Fal
     database = Database.open(settings.database_url, creates=False)
     try:
         check_schema(database)
-        upkeep = AutoRetrain(database, settings.min_train_documents)
-        run = kinds(database, settings)
-        leases.work(database, settings.lease_s, run, stopping, once=once, when_idle=upkeep.look)
+        upkeep, reconstruction = AutoRetrain(database, settings.min_train_documents), ReconstructionWatch(database)
+
+        def look() -> None:
+            reconstruction.look()
+            upkeep.look()
+
+        leases.work(database, settings.lease_s, kinds(database, settings), stopping, once=once, when_idle=look)
     finally:
         database.close()
 

@@ -20,11 +20,15 @@ GROWTH = 0.5
 _MORE_UNKNOWN, _UNKNOWN_QUERIES = 0.1, 0.2
 _FAR_QUANTILE, _FAR_SHARE = 0.9, 0.25
 _BIT_SHIFT = 0.15
-_LEAST = 200
+_KEPT = 0.7
+"""Share of what codes keep of documents that they learned from, below which they keep too little of new ones. Of posts
+to ten news groups: .99 of later ones, .80 and .57 where a quarter and half of them went to other groups, .15 if all."""
+LEAST = 200
 """Fewest documents or queries that say anything."""
 _CODES = 2_000
+_RANGE = 20
 
-Kind = Literal["untrained", "growth", "unknown_documents", "unknown_queries", "far_queries", "bits"]
+Kind = Literal["untrained", "growth", "unknown_documents", "unknown_queries", "far_queries", "bits", "reconstruction"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ class Drift:
         far_queries: share of the later queries whose nearest document is farther than that of nine in ten of the
             space's first thousand queries.
         bit_shift: mean difference between the share of ones of a bit in documents put since and at the training.
+        learned_loss: share of the features of documents of the training that a linear decoder cannot tell from codes.
+        new_loss: the same of documents that came since.
     """
 
     n_documents: int
@@ -59,6 +65,15 @@ class Drift:
     unknown_queries: float | None
     far_queries: float | None
     bit_shift: float | None
+    learned_loss: float | None = None
+    new_loss: float | None = None
+
+    @property
+    def kept(self) -> float | None:
+        """What codes keep of new documents, as a share of what they keep of those that they learned from."""
+        if self.learned_loss is None or self.new_loss is None or self.learned_loss >= 1:
+            return None
+        return max(0.0, 1 - self.new_loss) / (1 - self.learned_loss)
 
     def reasons(self, least_documents: int, growth: float = GROWTH) -> list[Reason]:
         """Why a retrain is advised; empty if it is not.
@@ -107,6 +122,11 @@ class Drift:
                 shift > _BIT_SHIFT,
                 f"the bits of new documents are ones more or less often than at the training, by {shift:.2f}",
             ),
+            (
+                "reconstruction",
+                self.kept is not None and self.kept < _KEPT,
+                f"the codes keep {self.kept or 0:.0%} as much of new documents as of those that they learned from",
+            ),
         ]
 
 
@@ -128,7 +148,51 @@ def read(connection: Connection, active: CodeSpace, n_documents: int) -> Drift:
         _share(counts.n_unknown_queries, n_queries),
         _far(counts.first_nearest, counts.nearest),
         _bit_shift(connection, active, learned.get("last_key"), report.get("bit_balance")),
+        *_reconstruction(report),
     )
+
+
+def is_reconstruction_due(connection: Connection, active: CodeSpace) -> bool:
+    """Whether enough documents came since the reconstruction of a trained space was measured, or never was."""
+    last_key = _last_learned(active)
+    if last_key is None:
+        return False
+    measured = ((active.report or {}).get("reconstruction") or {}).get("last_key", last_key)
+    parameters = {"space": active.id, "after": measured, "limit": LEAST}
+    return len(connection.execute(_NEW_CODES, parameters).all()) == LEAST
+
+
+def codes_of_learned(connection: Connection, space: CodeSpace, n: int) -> dict[int, bytes]:
+    """Codes by key of about `n` documents that were there at the training: of all ages, in no order.
+
+    Cost: a few hundred short ranges of an index.
+    """
+    last_key = _last_learned(space) or 0
+    first_key = connection.execute(_FIRST_KEY, {"space": space.id}).scalar() or 0
+    places = np.random.default_rng(0).permutation(np.linspace(first_key, last_key, -(-n // _RANGE), endpoint=False))
+    found: dict[int, bytes] = {}
+    for place in places.astype(np.int64).tolist():
+        rows = connection.execute(_CODES_OF_OLD, {"space": space.id, "after": place - 1, "last": last_key})
+        found |= {row.document_key: row.code for row in rows}
+    return found
+
+
+def codes_of_new(connection: Connection, space: CodeSpace, n: int) -> dict[int, bytes]:
+    """Codes by key of the latest `n` documents that came after the training, the latest first."""
+    parameters = {"space": space.id, "after": _last_learned(space) or 0, "limit": n}
+    return {row.document_key: row.code for row in connection.execute(_LATEST_CODES, parameters)}
+
+
+def _last_learned(space: CodeSpace) -> int | None:
+    """The greatest key of a document at the training of a space; None of one that is untrained."""
+    training: Mapping[str, Any] = (space.report or {}).get("training") or {}
+    last_key: int | None = (training.get("collection") or {}).get("last_key")
+    return last_key
+
+
+def _reconstruction(report: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    measured: Mapping[str, float] = report.get("reconstruction") or {}
+    return measured.get("learned_loss"), measured.get("new_loss")
 
 
 def mark(connection: Connection, collection_id: int) -> dict[str, int]:
@@ -140,12 +204,12 @@ def mark(connection: Connection, collection_id: int) -> dict[str, int]:
 
 
 def _share(part: int, whole: int) -> float | None:
-    return part / whole if whole >= _LEAST else None
+    return part / whole if whole >= LEAST else None
 
 
 def _far(first: Mapping[int, int], later: Mapping[int, int]) -> float | None:
     """Share of the later queries that are farther than the usual quantile of the first ones."""
-    if min(sum(first.values()), sum(later.values())) < _LEAST:
+    if min(sum(first.values()), sum(later.values())) < LEAST:
         return None
     distances = np.array(sorted(first))
     reached = np.cumsum([first[distance] for distance in distances.tolist()]) / sum(first.values())
@@ -160,7 +224,7 @@ def _bit_shift(
     if last_key is None or balance is None:
         return None
     found = [*connection.scalars(_NEW_CODES, {"space": space.id, "after": last_key, "limit": _CODES})]
-    if len(found) < _LEAST:
+    if len(found) < LEAST:
         return None
     ones = unpack(buckets.stack(found, space.n_bits // 8)).mean(axis=0)
     return float(np.abs(ones - np.array(balance)).mean())
@@ -170,5 +234,19 @@ _NEW_CODES = (
     select(CODES.c.code)
     .where(CODES.c.space_id == bindparam("space"), CODES.c.document_key > bindparam("after"), CODES.c.code.is_not(None))
     .order_by(CODES.c.document_key)
+    .limit(bindparam("limit"))
+)
+_LIVES = (CODES.c.space_id == bindparam("space"), CODES.c.code.is_not(None))
+_FIRST_KEY = select(CODES.c.document_key).where(*_LIVES).order_by(CODES.c.document_key).limit(1)
+_CODES_OF_OLD = (
+    select(CODES.c.document_key, CODES.c.code)
+    .where(*_LIVES, CODES.c.document_key > bindparam("after"), CODES.c.document_key <= bindparam("last"))
+    .order_by(CODES.c.document_key)
+    .limit(_RANGE)
+)
+_LATEST_CODES = (
+    select(CODES.c.document_key, CODES.c.code)
+    .where(*_LIVES, CODES.c.document_key > bindparam("after"))
+    .order_by(CODES.c.document_key.desc())
     .limit(bindparam("limit"))
 )

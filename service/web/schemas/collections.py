@@ -108,6 +108,11 @@ class DriftFigures(BaseModel):
     bit_shift: float | None = Field(
         description="Mean difference between the share of ones of a bit in documents put since and at the training."
     )
+    learned_loss: float | None = Field(
+        description="Reconstruction loss of documents of the training: the share of the squared length of their "
+        "features that a linear decoder cannot tell from codes."
+    )
+    new_loss: float | None = Field(description="The same of the latest 1,000 documents that came since.")
 
 
 MAX_KEPT_QUERIES = 1_000
