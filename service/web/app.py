@@ -110,6 +110,7 @@ def create_app(settings: Settings) -> FastAPI:
             shared.cancel()
             await run_in_thread(access.stop)
             await services.close()
+            del app.state.services  # FastAPI keeps apps that have stopped in its caches, but these hold hash functions
             log.info("stopped")
 
     gauges = SharedGauges(lambda: _gauges(app.state.services, app.state.access), metrics_folder())

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,7 @@ import httpx2
 import psycopg
 import pytest
 import uvicorn
+from fastapi.testclient import TestClient
 from sqlalchemy import event, make_url
 
 from service.config import Settings
@@ -21,7 +24,7 @@ from service.encoding.client import EncoderClient
 from service.hashing.content import Text
 from service.hashing.digest import digest_of
 from service.hashing.untrained import untrained_hash_function
-from service.web.app import create_encoder_app
+from service.web.app import create_app, create_encoder_app
 from tests.web.asserting import refused
 from tests.web.serving import DOCUMENTS, put, running, until
 
@@ -201,3 +204,14 @@ def test_only_the_log_names_the_database_that_is_unavailable(
         admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
         until(client, "/readyz", 200)
     assert f'database "{name}" is not currently accepting connections' in "".join(capsys.readouterr())
+
+
+def test_an_app_that_has_stopped_holds_no_hash_functions(sqlite_url: str) -> None:
+    app = create_app(Settings(database_url=sqlite_url))
+    with TestClient(app, "http://localhost") as client:
+        client.put("/v1/collections/texts", json={"n_bits": 16})
+        client.post("/v1/collections/texts/documents", json={"documents": [{"text": "text"}]}).raise_for_status()
+        encoder = weakref.ref(app.state.services.encoder)
+        assert encoder() is not None
+    gc.collect()
+    assert encoder() is None
