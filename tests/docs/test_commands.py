@@ -1,7 +1,7 @@
-"""The commands that README.md and docs/api.md show are run, in their order, against a real server on SQLite.
+"""The commands that README.md, docs/api.md and docs/quickstart.md show are run against a real server on SQLite.
 
-Each is run as it is written, but for the address of the server; `NOT_RUN` names those that are not run, and why. An
-answer that is shown below its command must have the members of the real one.
+Each is run as it is written, in their order, but for the address of the server; `NOT_RUN` names those that are not run,
+and why. An answer that is shown below its command must have the members of the real one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tests.flows.processes import Api, Process, running
 from tests.hashing.pictures import png
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "docs/api.md")
+PAGES = ("README.md", "docs/api.md", "docs/quickstart.md")
 
 NOT_RUN = {
     r"^make ": "what the whole suite and a training of a minute are behind; .ci/run runs `make test`",
