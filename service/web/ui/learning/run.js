@@ -76,7 +76,7 @@ function State({ job, last, how, collection }) {
     ${isRunning && html`<${HowFar} progress=${progress} last=${last} />`}
     ${job.error && html`<p class=${job.state === "failed" ? "problem" : "hint"}>${job.error}</p>`}
     <p class="hint">${optionsText(job.params)}${job.attempts > 1 ? ` · taken up again ${counted(job.attempts - 1, "time")}` : ""}</p>
-    ${(progress.advice || []).map((/** @type {any} */ one) => html`<p class="hint learning-advice">${one.finding}. ${one.remedy}.</p>`)}
+    ${(progress.advice || []).map((/** @type {any} */ one) => html`<p class="hint learning-advice">${one.finding}: ${one.remedy}.</p>`)}
   </div>`;
 }
 

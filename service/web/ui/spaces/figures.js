@@ -47,11 +47,11 @@ export function Figures({ spaces }) {
     })),
   ];
   return html`<div class="stack">
-    <${Table} caption="Figures of the reports" hideCaption columns=${columns} rows=${shown} rowKey=${(/** @type {Figure} */ figure) => figure.name} />
+    <div class="spaces-figures"><${Table} caption="Figures of the reports" hideCaption columns=${columns} rows=${shown} rowKey=${(/** @type {Figure} */ figure) => figure.name} /></div>
     <div class="spaces-balances">
       ${spaces.map((space) => space.report?.bit_balance && html`<${Balance} key=${space.version} space=${space} />`)}
     </div>
-    ${spaces.map((space) => (space.report?.advice || []).map((/** @type {any} */ one) => html`<p class="hint">Code space ${space.version}: ${one.finding}. ${one.remedy}.</p>`))}
+    ${spaces.map((space) => (space.report?.advice || []).map((/** @type {any} */ one) => html`<p class="hint">Code space ${space.version}: ${one.finding}: ${one.remedy}.</p>`))}
   </div>`;
 }
 

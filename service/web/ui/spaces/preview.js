@@ -49,7 +49,7 @@ function Changes({ collection, found, k, isOfDocuments }) {
   </ul>`;
   const columns = [
     { title: isOfDocuments ? "Document" : "Query", isHead: true, cell: (/** @type {any} */ one) => (isOfDocuments ? link(one.asked) : one.asked) },
-    { title: "Stay", isNumber: true, cell: (/** @type {any} */ one) => `${one.overlap} of ${k}` },
+    { title: "Stay", isNumber: true, cell: (/** @type {any} */ one) => html`<span class="spaces-nowrap">${one.overlap} of ${k}</span>` },
     { title: "Leave", cell: (/** @type {any} */ one) => list(one.leave) },
     { title: "Come", cell: (/** @type {any} */ one) => list(one.come) },
   ];
