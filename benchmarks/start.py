@@ -1,10 +1,11 @@
 """How long `nearbit serve` takes to be ready, and what it answers while its loops are compiled.
 
-    python -m benchmarks.start [--corpus docs.jsonl] [--starts 5] [--packages FOLDER]...
+    python -m benchmarks.start [--corpus docs.jsonl]... [--starts 5] [--packages FOLDER]...
 
 Starts the service on a SQLite file that holds the documents, with snapshots: with what is compiled in the cache, then
 once with an empty cache, where requests go on until the compiled loops are used. `--packages` names folders with other
 versions of the code (PYTHONPATH), which are started in turns with this one: a busy machine allows only that comparison.
+So are files of several corpora, to see what their size costs.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 
 from rich.console import Console
@@ -63,7 +65,8 @@ def serving(folder: Path, packages: Path | None = None, **environment: str) -> I
 
 
 def fill(folder: Path, corpus: Path | None) -> None:
-    """Put the documents into the database of the folder, and wait for the snapshot of their words."""
+    """Put the documents into the database of a new folder, and wait for the snapshot of their words."""
+    folder.mkdir()
     with serving(folder) as (connection, _, _):
         connection.call("PUT", "/v1/collections/docs", {"n_bits": 64})
         ingest(connection.socket.getpeername()[1], read_corpus(corpus, folder), "docs", 2)
@@ -100,25 +103,28 @@ def in_ms(seconds: list[float]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", type=Path)
+    parser.add_argument("--corpus", type=Path, action="append")
     parser.add_argument("--starts", type=int, default=5)
     parser.add_argument("--packages", type=Path, action="append", default=[])
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
+        folders = {str(corpus or "docstrings"): corpus for corpus in options.corpus or [None]}
         folder = Path(name)
-        fill(folder, options.corpus)
-        versions = [None, *options.packages]
-        figures: dict[Path | None, list[tuple[float, float, float]]] = {version: [] for version in versions}
-        for _ in range(options.starts):
-            for version in versions:
-                with serving(folder, version) as (connection, ready_s, cpu_s):
-                    began = time.perf_counter()
-                    connection.get(QUERY)
-                    figures[version].append((ready_s, ready_s + time.perf_counter() - began, cpu_s))
-        table = Table("code", "ready, s", "first text answered, s", "CPU until ready, s", title="least of the starts")
-        for version, rows in figures.items():
-            table.add_row(str(version or "this"), *(f"{min(column):.2f}" for column in zip(*rows, strict=True)))
+        for number, corpus in enumerate(folders.values()):
+            fill(folder / str(number), corpus)
+        cases = list(product(enumerate(folders), [None, *options.packages]))
+        figures: list[list[tuple[float, float, float]]] = [[] for _ in cases]
+        for _, (case, ((number, _), version)) in product(range(options.starts), enumerate(cases)):
+            with serving(folder / str(number), version) as (connection, ready_s, cpu_s):
+                began = time.perf_counter()
+                connection.get(QUERY)
+                figures[case].append((ready_s, ready_s + time.perf_counter() - began, cpu_s))
+        columns = ("documents", "code", "ready, s", "first text answered, s", "CPU until ready, s")
+        table = Table(*columns, title="least of the starts")
+        for ((_, source), version), rows in zip(cases, figures, strict=True):
+            table.add_row(source, str(version or "this"), *(f"{min(column):.2f}" for column in zip(*rows, strict=True)))
         console.print(table)
+        folder /= "0"
         with serving(folder, NUMBA_CACHE_DIR=str(folder / "cache")) as (connection, ready_s, _):
             console.print(f"nothing compiled: ready after {ready_s:.2f} s; similar by id, p50 / p99 / greatest in ms:")
             began = time.perf_counter()
