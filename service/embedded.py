@@ -27,7 +27,7 @@ from service.store.migrations import prepare
 from service.web.app import create_app
 from service.web.in_process import InProcessTransport
 
-_OF_TRAINER = frozenset({"retrain", "quality"})
+_OF_TRAINER = frozenset({"retrain", "quality", "map"})
 """Kinds of jobs that the trainer does, and the ends of the paths that ask for them."""
 
 _ERROR = 40

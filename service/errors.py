@@ -88,10 +88,10 @@ class MalformedCursor(InvalidInput):
 
 
 class TooFewDocuments(InvalidInput):
-    """Too few documents to train on."""
+    """Too few documents to train on, or to draw as a map."""
 
-    def __init__(self, collection: str, needed: int, found: int) -> None:
-        super().__init__(f"collection {collection!r} needs at least {needed} documents to be trained, it has {found}")
+    def __init__(self, collection: str, needed: int, found: int, to: str = "be trained") -> None:
+        super().__init__(f"collection {collection!r} needs at least {needed} documents to {to}, it has {found}")
         self.needed = needed
         self.found = found
 

@@ -19,18 +19,22 @@ from service.ingest.drift import DriftWatch
 from service.ingest.idempotency import IdempotentCalls
 from service.ingest.imports import ImportWriter
 from service.ingest.kept_queries import KeptQueries
+from service.ingest.maps import MapJobs
 from service.ingest.pairs import PairWriter
 from service.ingest.quality import QualityReports
 from service.ingest.spaces import SpaceWriter
 from service.ingest.vectors import VectorWriter
 from service.search.bits import BitDescriptions
+from service.search.by_number import ByNumber
 from service.search.code_reader import CodeReader
+from service.search.column_values import ColumnValues
 from service.search.compare import Compare
 from service.search.duplicates import Duplicates
 from service.search.export import Exporter
 from service.search.job_events import JobEvents
 from service.search.listing import Listing
 from service.search.lookup import Lookup
+from service.search.maps import MapReader
 from service.search.preview import Previews
 from service.search.search import Search
 from service.store import spaces
@@ -62,6 +66,10 @@ class Services:
         duplicates: finds groups of near duplicates.
         bits: describes the bits of code spaces.
         compare: compares documents.
+        maps: reads maps and all codes.
+        map_jobs: has maps computed.
+        column_values: reads metadata as arrays.
+        by_number: reads documents by their numbers.
         idempotency: keeps the answers of calls that may be sent again.
         exporter: reads whole collections.
         imports: receives what is to be imported.
@@ -88,6 +96,10 @@ class Services:
     compare: Compare
     job_events: JobEvents
     codes: CodeReader
+    maps: MapReader
+    map_jobs: MapJobs
+    column_values: ColumnValues
+    by_number: ByNumber
     idempotency: IdempotentCalls
     exporter: Exporter
     imports: ImportWriter
@@ -138,6 +150,10 @@ class Services:
             Compare(database, encoder, follower, settings),
             JobEvents(database),
             CodeReader(database, encoder, follower),
+            MapReader(database, follower),
+            MapJobs(database),
+            ColumnValues(database, follower),
+            ByNumber(database, settings.max_read_bytes),
             IdempotentCalls(database),
             Exporter(database),
             ImportWriter(database, settings),

@@ -108,3 +108,15 @@ class QualityProgress(TypedDict, total=False):
 
     stage: Literal["reading", "judging", "done"]
     advice: Annotated[list[Advice], Field(description="What to know of the codes, and what to do.")]
+
+
+class MapProgress(TypedDict, total=False):
+    """How far the computation of a map is."""
+
+    stage: Literal["reading", "neighbors", "layout", "placing", "done"]
+    done: Annotated[int, Field(description="Rounds of the layout, or documents that were placed.")]
+    total: Annotated[int, Field(description="Rounds, or documents to place.")]
+    version: Annotated[int, Field(description="The code space whose map it is.")]
+    documents: Annotated[int, Field(description="Documents on the map.")]
+    trustworthiness: Annotated[float, Field(description="1 if neighbors on the map are neighbors by code too.")]
+    moved: Annotated[float, Field(description="Share of the documents that lie elsewhere than before.")]

@@ -438,6 +438,31 @@ judgments = Table(
     sqlite_with_rowid=False,
 )
 
+# Maps of code spaces: where each document lies in the plane. One that is not finished is seen by nobody.
+maps = Table(
+    "maps",
+    metadata,
+    Column("id", Key, Identity(), primary_key=True),
+    Column("space_id", Key, ForeignKey("code_spaces.id", ondelete="CASCADE"), nullable=False),
+    Column("seq", BigInteger, nullable=False),  # every change up to it is in the map
+    Column("n_documents", BigInteger, nullable=False, server_default="0"),
+    Column("digest", Text),  # of its chunks
+    Column("report", JSON(none_as_null=True)),
+    Column("labels", JSON(none_as_null=True)),  # words of its regions
+    Column("finished_at", Instant),
+    Index("ix_maps_space_id", "space_id"),
+    sqlite_autoincrement=True,  # an entity tag names a map by its id
+)
+
+# The documents of a map and their places, some ten thousand in each row; store.maps knows the form.
+map_chunks = Table(
+    "map_chunks",
+    metadata,
+    Column("map_id", Key, ForeignKey("maps.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("data", LargeBinary, nullable=False),
+)
+
 # How many queries and new documents were like what, for each space; see store.usage.
 usage_counts = Table(
     "usage_counts",

@@ -50,6 +50,7 @@ from service.web.routes import (
     job_lists,
     jobs,
     keys,
+    maps,
     page,
     pairs,
     quality,
@@ -64,6 +65,7 @@ from service.web.schemas.document_changes import DeleteDocuments, DocumentPatch,
 from service.web.schemas.documents import Ids, NewDocuments
 from service.web.schemas.duplicates import FindDuplicates
 from service.web.schemas.health import Health
+from service.web.schemas.maps import NumbersOrIds
 from service.web.schemas.pairs import NewPairs
 from service.web.schemas.problem import Problem
 from service.web.schemas.search import Examples, Queries
@@ -79,7 +81,7 @@ Errors are problem details (RFC 9457, `application/problem+json`); `type` names 
 
 _MODELS = (
     *(Problem, NewDocuments, Ids, DeleteDocuments, DocumentPatch, DocumentPatches),
-    *(SimilarQueries, Queries, Examples, FindDuplicates, NewVectors, NewPairs),
+    *(SimilarQueries, Queries, Examples, FindDuplicates, NewVectors, NewPairs, NumbersOrIds),
 )
 """Models that FastAPI does not see: that of problems, and bodies that their routes read themselves."""
 
@@ -131,6 +133,7 @@ def create_app(settings: Settings) -> FastAPI:
         bits.router,
         codes_described.router,
         compare.router,
+        maps.router,
         export.router,
         imports.router,
         jobs.router,

@@ -1,4 +1,4 @@
-"""Entity tags: `ETag` of a document, and `If-Match` of a call that changes one."""
+"""Entity tags: `ETag` of a document or of a whole answer, and the conditions `If-Match` and `If-None-Match`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,10 @@ IfMatchHeader = Annotated[
 ]
 ETAG_HEADER: dict[str, Any] = {"ETag": {"description": "For `If-Match`.", "schema": {"type": "string"}}}
 """The `headers` of a response with the tag of a document."""
+IfNoneMatchHeader = Annotated[
+    str | None,
+    Header(description="Answer 304 without a body if the answer has one of these `ETag`s.", max_length=1_000),
+]
 _TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 _TAGS = re.compile(rf"[ \t]*(?:{_TAG.pattern})(?:[ \t]*,[ \t]*(?:{_TAG.pattern}))*[ \t]*")
 
@@ -27,6 +31,13 @@ _TAGS = re.compile(rf"[ \t]*(?:{_TAG.pattern})(?:[ \t]*,[ \t]*(?:{_TAG.pattern})
 def etag(key: int, revision: int) -> str:
     """The `ETag` of a document at a revision."""
     return f'"{tag_of(key, revision)}"'
+
+
+def is_among(header: str | None, tag: str) -> bool:
+    """Whether an `If-None-Match` header, if there is one, has a tag, given without its quotation marks."""
+    if header is None:
+        return False
+    return header.strip() == "*" or f'"{tag}"' in (one.removeprefix("W/") for one in _TAG.findall(header))
 
 
 def read_if_match(header: str | None) -> IfMatch | None:

@@ -18,6 +18,7 @@ from service.store import (
     jobs,
     judgments,
     kept_queries,
+    maps,
     pairs,
     schema,
     spaces,
@@ -108,6 +109,7 @@ def test_dropping_a_collection_leaves_nothing_of_it_and_all_of_the_others(databa
             duplicates.add(lane.connection, search, 1, [duplicates.Group([member], False)])
             pairs.put(lane.connection, collection.id, [Pair.of("0", "1", True)])
             judgments.put(lane.connection, space.id, None, {})
+            maps.add(lane.connection, maps.start(lane.connection, space.id, lane.last_seq), 0, b"")
             usage.add(lane.connection, {(space.id, "queries", 0): 1})
             kept_queries.add(lane.connection, collection.id, ["a query"], keep=1)
             documents.delete(lane, ["0"])

@@ -93,7 +93,9 @@ def test_the_scope_of_a_route_follows_from_its_method_and_kind() -> None:
         f"DELETE {one}/documents/{{id:path}}",
     }
     read = {name for name, needed in found.items() if needed == "read"}
-    queries = {f"POST {one}/{name}" for name in ("similar", "search", "recommend", "documents/get")}
+    queries = {
+        f"POST {one}/{name}" for name in ("similar", "search", "recommend", "documents/get", "documents/numbers")
+    }
     of_people = {"GET /v1/keys", "GET /v1/audit", f"GET {one}/queries"}
     assert read == {name for name in found if name.startswith("GET ")} - of_people | queries
 

@@ -214,9 +214,9 @@ class ColumnView:
         """
         keys = np.asarray(keys, np.int64)
         if (keys[1:] > keys[:-1]).all():
-            return order.ordered(len(keys), self._gathered(keys, field), descending, limit)
+            return order.ordered(len(keys), self.gathered(keys, field), descending, limit)
         by_key = np.argsort(keys, kind="stable")
-        return by_key[order.ordered(len(keys), self._gathered(keys[by_key], field), descending, limit)]
+        return by_key[order.ordered(len(keys), self.gathered(keys[by_key], field), descending, limit)]
 
     def sort_value(self, key: int, field: str, descending: bool) -> Scalar | None:
         """The value that `ordered` goes by for a document; None if it has none."""
@@ -226,7 +226,7 @@ class ColumnView:
         """The values that `ordered` goes by for `(n,)` different documents; None where one has none."""
         keys = np.asarray(keys, np.int64)
         values: list[list[tuple[int, Scalar]]] = [[] for _ in keys]
-        for one in self._gathered(keys, field):
+        for one in self.gathered(keys, field):
             (type, _), places, _, _ = one
             for place, value in zip(places.tolist(), _scalars(one), strict=True):
                 values[place].append((type, value))
@@ -240,7 +240,7 @@ class ColumnView:
         """
         keys = np.asarray(keys, np.int64)
         found: list[Scalar | None] = [None] * len(keys)
-        for one in self._gathered(keys, field):
+        for one in self.gathered(keys, field):
             (_, is_item), places, _, _ = one
             if is_item and len(places):
                 raise InvalidInput(f"{field} must have one value in each document, got a list")
@@ -248,8 +248,8 @@ class ColumnView:
                 found[place] = value
         return found
 
-    def _gathered(self, keys: Keys, field: str) -> list[Gathered]:
-        """All values of a field that some documents have."""
+    def gathered(self, keys: Keys, field: str) -> list[Gathered]:
+        """All values of a field that some documents have; `keys` are increasing."""
         rows, has = self.base.row_keys.rows_of(keys)
         has &= are_set(self.alive, rows)
         in_base, newest = np.flatnonzero(has), np.flatnonzero(~has)

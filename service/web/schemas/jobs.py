@@ -14,6 +14,7 @@ from service.store.progress import (
     DocumentPatchProgress,
     DuplicatesProgress,
     ImportProgress,
+    MapProgress,
     PromotionProgress,
     QualityProgress,
     RetrainProgress,
@@ -104,6 +105,13 @@ class QualityJob(_Job):
     progress: QualityProgress
 
 
+class MapJob(_Job):
+    """The computation of a map."""
+
+    kind: Literal["map"]
+    progress: MapProgress
+
+
 class HistoryRecord(BaseModel):
     """What one network was like at one moment of a training."""
 
@@ -147,7 +155,8 @@ Job = Annotated[
     | DocumentPatchJob
     | DuplicatesJob
     | ImportJob
-    | QualityJob,
+    | QualityJob
+    | MapJob,
     Field(discriminator="kind"),
 ]
 """Something that is done in the background; `kind` says what, and what `progress` holds."""
