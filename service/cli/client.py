@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from ipaddress import ip_address
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 from urllib.parse import quote
 
 import httpx2
 
-from service.errors import ConfigurationError, Conflict, InvalidInput, NearbitError, Unauthorized, Unavailable
+from nearbit.addresses import explaining_proxies, http_options
+from service.errors import Conflict, InvalidInput, NearbitError, Unauthorized, Unavailable
 
 PATIENCE_S = 120.0
 """How long a command that is under way waits for a service that is unavailable, for example because it restarts."""
 _PAUSE_S = (0.1, 2.0)
+_TIMEOUT_S = 120.0
 _LONGEST_PAUSE_S = 30.0
 _BUSY = frozenset({408, 429, 502, 503, 504})
 _RETRIED = _BUSY | {409}
@@ -51,8 +52,8 @@ class Client:
         transport: how requests travel; tests pass an in-process one.
 
     Raises:
-        InvalidInput: the URL is not valid, or a header cannot hold the key.
-        ConfigurationError: the environment names a proxy that cannot be used.
+        nearbit.InvalidInput: the URL is not valid, or a header cannot hold the key.
+        nearbit.ConfigurationError: the environment names a proxy that cannot be used.
     """
 
     def __init__(self, url: str, key: str | None = None, transport: httpx2.BaseTransport | None = None) -> None:
@@ -384,47 +385,9 @@ def to_json_bytes(body: object) -> bytes:
         raise InvalidInput("is nested too deeply") from None
 
 
-def is_loopback(host: str) -> bool:
-    """Whether the host of a URL, a name or an address, is this machine."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        address = ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return address.is_loopback or address.is_unspecified or bool(mapped and mapped.is_loopback)
-
-
 def _open_http(url: str, key: str | None, transport: httpx2.BaseTransport | None) -> httpx2.Client:
-    if not url.startswith(("http://", "https://")):
-        raise InvalidInput(f"a URL must start with http:// or https://, got '{url}'")
-    try:
-        host = httpx2.URL(f"{url}/v1").host
-    except httpx2.InvalidURL as error:
-        raise InvalidInput(f"no such URL, '{url}': {error}") from None
-    try:
-        return httpx2.Client(
-            base_url=f"{url}/v1",
-            headers={b"Authorization": _bearer(key)} if key else None,
-            timeout=120,
-            transport=transport,
-            verify=httpx2.create_ssl_context() if url.startswith("https:") else True,
-            # For a proxy, "localhost" would be the machine of the proxy.
-            trust_env=not is_loopback(host),
-        )
-    except ImportError:
-        fault = "a SOCKS proxy, which needs the package socksio: install it"
-    except (ValueError, httpx2.InvalidURL):  # their messages would show the proxy's password
-        fault = "a proxy of an unknown kind: use http://HOST:PORT"
-    raise ConfigurationError(f"the environment names {fault}, or unset ALL_PROXY, or put {host} into NO_PROXY")
-
-
-def _bearer(key: str) -> bytes:
-    header = f"Bearer {key.strip()}"
-    if not header.isprintable():
-        raise InvalidInput("the key must be printable characters, got others")
-    return header.encode("utf-8")
+    with explaining_proxies(url):
+        return httpx2.Client(**http_options(url, key, _TIMEOUT_S), transport=transport)
 
 
 def _reason(error: Exception) -> str:

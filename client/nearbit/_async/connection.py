@@ -9,9 +9,9 @@ from uuid import uuid4
 
 import httpx2
 
-from nearbit.addresses import headers_of, is_loopback
+from nearbit.addresses import explaining_proxies, http_options
 from nearbit.batches import to_json
-from nearbit.errors import NearbitError, NoConnection, error_of
+from nearbit.errors import InvalidInput, NearbitError, NoConnection, error_of
 from nearbit.retries import Retries
 
 _JSON = {"Content-Type": "application/json"}
@@ -36,6 +36,7 @@ class AsyncConnection:
 
     Raises:
         InvalidInput: a header cannot hold the key, or the URL is none.
+        ConfigurationError: the environment names a proxy that cannot be used.
     """
 
     def __init__(
@@ -47,13 +48,9 @@ class AsyncConnection:
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         self._patience_s = patience_s
-        self._http = httpx2.AsyncClient(
-            base_url=f"{url.rstrip('/')}/v1",
-            headers=headers_of(url, key),
-            timeout=timeout_s,
-            transport=transport,
-            trust_env=not is_loopback(url),  # for a proxy, "localhost" would be the machine of the proxy
-        )
+        self._url = url
+        with explaining_proxies(url):
+            self._http = httpx2.AsyncClient(**http_options(url, key, timeout_s), transport=transport)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -99,7 +96,7 @@ class AsyncConnection:
         try:
             response = await self._http.post(path, content=pieces, headers=headers)
         except httpx2.TransportError as error:
-            raise _no_connection(error) from error
+            raise self._no_connection(error) from error
         return _reply_of(response).body
 
     @asynccontextmanager
@@ -115,8 +112,8 @@ class AsyncConnection:
                     await response.aread()
                     _reply_of(response)
                 yield response.aiter_lines()
-        except httpx2.TransportError as error:
-            raise _no_connection(error) from error
+        except (httpx2.TransportError, httpx2.DecodingError) as error:
+            raise self._no_connection(error) from error
 
     async def _send(
         self,
@@ -128,35 +125,52 @@ class AsyncConnection:
         headers: Mapping[str, str] | None = None,
         is_repeatable: bool = True,
     ) -> Reply:
-        request = self._http.build_request(
-            method, path, params=_parameters(parameters or {}), content=content, headers=headers
-        )
+        request = self._request(method, path, _parameters(parameters or {}), content, headers)
         retries = Retries(self._patience_s, is_repeatable, monotonic())
         while True:
             try:
                 response = await self._http.send(request)
+            except httpx2.DecodingError as error:
+                raise NearbitError(f"{self._url} sent a response that cannot be read: {error}") from error
             except httpx2.TransportError as error:
                 if (pause_s := retries.after_error(error, monotonic())) is None:
-                    raise _no_connection(error) from error
+                    raise self._no_connection(error) from error
             else:
                 if response.is_success or (pause_s := retries.after_response(response, monotonic())) is None:
                     return _reply_of(response)
             await asyncio.sleep(pause_s)
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        parameters: Mapping[str, Any],
+        content: bytes | None,
+        headers: Mapping[str, str] | None,
+    ) -> httpx2.Request:
+        try:
+            return self._http.build_request(method, path, params=parameters, content=content, headers=headers)
+        except UnicodeEncodeError:
+            raise InvalidInput("what is sent must be valid Unicode, got a lone surrogate") from None
+        except httpx2.InvalidURL as error:
+            raise InvalidInput(f"this cannot be sent to {self._url}: {error}") from None
+
+    def _no_connection(self, error: httpx2.RequestError) -> NearbitError:
+        return NoConnection(f"no answer from {self._url}: {error or type(error).__name__}")
 
 
 def _parameters(parameters: Mapping[str, object]) -> dict[str, Any]:
     return {name: value for name, value in parameters.items() if value is not None}
 
 
-def _no_connection(error: httpx2.TransportError) -> NearbitError:
-    return NoConnection(f"the service does not respond: {error or type(error).__name__}")
-
-
 def _reply_of(response: httpx2.Response) -> Reply:
+    is_json = True
     try:
         body = response.json() if response.content else None
     except ValueError:
-        body = None
+        body, is_json = None, False
     if not response.is_success:
         raise error_of(response.status_code, body)
+    if not is_json:
+        raise NearbitError(f"{response.url} answered with something else than JSON: {response.text[:200]}")
     return Reply(response.status_code, body)
