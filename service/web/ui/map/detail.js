@@ -18,24 +18,15 @@ export function appearance(n, view, zoom) {
   return { diameter, opacity: clamp(0.3 + 0.14 * spacing * Math.sqrt(zoom), 0.45, 0.88) };
 }
 
-/** Draws each `step`-th point only, as long as a frame of a moving map would take too long with all of them. */
+/** Draws each `step`-th point only, as long as a frame of a moving map takes too long with all of them. */
 export class Detail {
   constructor() {
     this.step = 1;
-    this.last = 0;
   }
 
-  /** The map begins to move. @param {number} now milliseconds */
-  begin(now) {
-    this.last = now;
-  }
-
-  /** The step for the next frame of a moving map. @param {number} now when this frame begins, milliseconds */
-  next(now) {
-    const took = now - this.last;
-    this.last = now;
-    if (took > SLOW_MS) this.step = Math.min(MOST_STEP, this.step * 2);
-    else if (took < FAST_MS) this.step = Math.max(1, this.step / 2);
-    return this.step;
+  /** A frame of a moving map took so long, from its beginning to that of the next. @param {number} ms */
+  took(ms) {
+    if (ms < FAST_MS) this.step = Math.max(1, this.step / 2);
+    for (let left = ms; left > SLOW_MS; left /= 2) this.step = Math.min(MOST_STEP, this.step * 2);
   }
 }

@@ -174,14 +174,23 @@ export class MapView {
 
   #draw() {
     this.frame = 0;
-    const { camera } = this;
-    if (this.glide?.apply(camera.view, performance.now())) this.glide = null;
-    const progress = this.morph?.progress(performance.now()) ?? 1;
+    const { camera } = this, began = performance.now();
+    if (this.glide?.apply(camera.view, began)) this.glide = null;
+    const progress = this.morph?.progress(began) ?? 1;
     if (progress === 1) this.morph = null;
-    const step = this.moving ? this.detail.next(performance.now()) : 1;
+    const step = this.moving ? this.detail.step : 1;
     this.renderer.draw({ view: camera.view, step, progress, ...appearance(this.n, camera.view, camera.zoom) });
     this.redrawLayers();
     if (this.glide || this.morph) this.#move();
+    if (this.moving) this.#watch(began);
+  }
+
+  /** See how long this frame takes, and come to rest if none follows. A GPU draws later: only the next frame tells. @param {number} began */
+  #watch(began) {
+    requestAnimationFrame(() => {
+      this.detail.took(performance.now() - began);
+      if (this.frame === 0) this.#restSoon();
+    });
   }
 
   /** Draw what lies over the points, which a layer of its own makes cheap. */
@@ -196,15 +205,19 @@ export class MapView {
 
   /** The view changes now: draw fast, and draw everything once it rests. */
   #move() {
-    if (!this.moving) this.detail.begin(performance.now());
     this.moving = true;
     clearTimeout(this.resting);
+    this.redraw();
+  }
+
+  #restSoon() {
+    clearTimeout(this.resting);
     this.resting = setTimeout(() => {
+      if (!this.host.isConnected) return;
       this.moving = false;
       this.redraw();
       this.listeners.settle();
     }, REST_MS);
-    this.redraw();
   }
 
   /** The camera as it will be once the view has come to rest. */
