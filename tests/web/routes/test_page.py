@@ -80,6 +80,26 @@ def test_the_page_is_there_behind_a_proxy_that_keeps_or_removes_the_path(
     assert client.get(f"{base}/ui/{script}").status_code == 200
 
 
+def test_a_page_names_all_modules_that_its_first_one_needs(tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "index.html").write_text("{{preloads}}")
+    (tmp_path / "app.js").write_text('import { a } from "./parts/a.js";\nconst later = () => import("./later.js");')
+    (tmp_path / "parts/a.js").write_text('import "../b.js";export{a}from"./c.js";')
+    for name in ("b.js", "parts/c.js", "later.js"):
+        (tmp_path / name).write_text("1")
+    page = Page.read(tmp_path)
+    named = re.findall(rf'href="{page.release}/([^"]+)"', page.files["index.html"].body.decode())
+    assert named == ["app.js", "b.js", "parts/a.js", "parts/c.js"]
+
+
+def test_comments_of_modules_are_not_sent_and_lines_keep_their_numbers(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("<!-- kept -->")
+    code = '// why\n/**\n * @type {number}\n */\nconst a = 1; // kept\n  /* b */\nconst c = "/* no comment */";\n'
+    (tmp_path / "a.js").write_text(code)
+    sent = Page.read(tmp_path).files["a.js"].body.decode()
+    assert sent == '\n\n\n\nconst a = 1; // kept\n\nconst c = "/* no comment */";\n'
+
+
 def test_a_page_has_another_release_when_a_file_changes(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text("<script src='{{release}}/a.js'></script>")
     (tmp_path / "a.js").write_text("1")

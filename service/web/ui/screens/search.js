@@ -40,10 +40,10 @@ export default function Search({ collection, params }) {
     ${!call && about.data && fields && html`<${Beginning} collection=${collection} about=${about.data} />`}
     ${found.data && call &&
     html`<${Notes} collection=${collection} data=${found.data} n_shown=${n_shown} n_matching=${n_matching} asked=${asked} />
+      ${n_shown === 0 && html`<${NothingFound} asked=${asked} data=${found.data} />`}
       <div class=${`search-body ${found.isOld ? "search-old" : ""}`}>
         <aside aria-label="Filters"><${Facets} facets=${found.data.facets} where=${asked.where} n_matching=${n_matching} /></aside>
         <div class="stack">
-          ${n_shown === 0 && html`<${NothingFound} asked=${asked} data=${found.data} />`}
           <${Results} collection=${collection} data=${found.data} asked=${asked} call=${call} rankings=${rankings} n_bits=${about.data?.n_bits} />
           ${n_shown === asked.k && asked.k < MOST && n_matching > n_shown && html`<${More} k=${asked.k} />`}
         </div>

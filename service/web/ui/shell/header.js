@@ -1,6 +1,6 @@
 // The header: name, collection, tabs, theme, and whether the service answers.
 import { connection } from "../connection.js";
-import { html } from "../html.js";
+import { html, useEffect, useRef } from "../html.js";
 import { go, href, useRoute } from "../router.js";
 import { SCREENS } from "../screens.js";
 import { useStore } from "../store.js";
@@ -49,8 +49,12 @@ function Switcher({ names, current, screen }) {
 /** @param {{current: string}} props */
 function Tabs({ current }) {
   const route = useRoute();
+  const element = useRef(/** @type {HTMLElement | null} */ (null));
+  useEffect(() => {
+    element.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+  }, [route.screen, current]);
   const shown = SCREENS.filter((screen) => screen.of === "service" || current);
-  return html`<nav class="tabs" aria-label="Screens">
+  return html`<nav ref=${element} class="tabs" aria-label="Screens">
     ${shown.map((screen, n) => {
       const isHere = screen.id === route.screen;
       const begins = n > 0 && screen.of !== shown[n - 1].of;

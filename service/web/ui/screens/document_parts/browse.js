@@ -7,6 +7,7 @@ import { html } from "../../html.js";
 import { Curl } from "../../parts/curl.js";
 import { Empty } from "../../parts/empty.js";
 import { Facets } from "../../parts/facets.js";
+import { flowing } from "../../parts/long_text.js";
 import { Moment } from "../../parts/moment.js";
 import { ProblemNote } from "../../parts/problem_note.js";
 import { href, setParams } from "../../router.js";
@@ -70,6 +71,6 @@ function Row({ collection, document }) {
     </div>
     ${document.image
       ? html`<img class="documents-picture" alt="" src=${`data:image/png;base64,${document.image}`} />`
-      : html`<p class="long-text cut cut-2 soft">${(document.text || "").slice(0, MOST_CHARS)}</p>`}
+      : html`<p class="long-text cut cut-2 soft">${flowing(document.text || "").slice(0, MOST_CHARS)}</p>`}
   </li>`;
 }

@@ -14,12 +14,13 @@ export function Why({ call, id, asked }) {
   const match = data?.matches.find((/** @type {any} */ one) => one.id === id);
   if (!match?.explain) return html`<p class="loading">Looking …</p>`;
   const { parts, words, agreeing, differing, strongest } = match.explain;
+  const isUnsure = agreeing.some((/** @type {any} */ bit) => bit.confidence < 1);
   return html`<section class="why" aria-label="Why">
     <${Words} words=${words} parts=${parts} query=${asked.q} />
     <div class="why-bits">
       <h3>${counted(agreeing.length, "bit agrees", "bits agree")}, ${counted(differing.length, "differs", "differ")}</h3>
       <${AgreementStrip} agreeing=${agreeing} differing=${differing} />
-      <p class="hint">Filled: a one. Hollow: a zero. Orange: the query has the other. Faint: the query is not sure of it.</p>
+      <p class="hint">Filled: a one. Hollow: a zero. Orange: the query has the other.${isUnsure && " Faint: the query is not sure of it."}</p>
     </div>
     ${strongest?.length > 0 && html`<${Strongest} bits=${strongest.slice(0, N_STRONGEST)} />`}
   </section>`;
@@ -28,7 +29,7 @@ export function Why({ call, id, asked }) {
 /** @param {{words: any[], parts: Record<string, number>, query: string}} props */
 function Words({ words, parts, query }) {
   if (words.length === 0) {
-    return html`<div><h3>No words in common</h3><p class="hint">${query ? "It was found by its code alone." : "Documents like another are found by code."}</p></div>`;
+    return html`<div><h3>Found by its code alone</h3><p class="hint">${query ? "It has none of the words." : "What lies near a document is told by the bits of their codes, not by their words."}</p></div>`;
   }
   const bars = words.map((one) => ({
     label: one.typed === one.found ? one.typed : `${one.typed} → ${one.found}`,
@@ -72,7 +73,7 @@ function Strongest({ bits }) {
           <dt>bit ${one.bit} ${one.agrees ? "agrees" : "differs"}</dt>
           <dd>
             query: <b>${words(one.query)}</b>; document: <b>${words(one.document)}</b>
-            ${one.ones?.length > 0 && html`<span class="hint">It parts ${words(one.ones)} (ones) from ${words(one.zeros)} (zeros).</span>`}
+            ${one.ones?.length > 0 && html`<span class="hint">In the whole collection, ones are about ${words(one.ones)}, zeros about ${words(one.zeros)}.</span>`}
           </dd>
         </div>`,
       )}
