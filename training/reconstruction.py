@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from service.errors import NotFound
 from service.hashing.codes import unpack
 from service.hashing.content import Content, of_model
-from service.store import buckets, collections, documents, drift, spaces
+from service.store import buckets, collections, document_summaries, drift, spaces
 from service.store.database import Database
 from service.store.spaces import CodeSpace
 
@@ -114,7 +114,7 @@ def _features(database: Database, space: CodeSpace, keys: Sequence[int]) -> tupl
     for start in range(0, len(keys), _READ_AT_ONCE):
         part = list(keys[start : start + _READ_AT_ONCE])
         with database.read() as connection:
-            stored = documents.contents(connection, part)
+            stored = document_summaries.contents(connection, part)
         found: dict[int, Content] = {}
         for key in part:
             if key in stored and (content := of_model(stored[key][1], space.model)) is not None:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from service.hashing.content import Content, of_model
 from service.hashing.embedding_models import FIRST
-from service.store import documents, pairs
+from service.store import document_samples, documents, pairs
 from service.store.documents import Document
 from service.store.pairs import Pair
 from service.store.spaces import CodeSpace
@@ -43,7 +43,7 @@ class Sample:
         Documents without a vector of the model that the space encodes are left out.
         """
         model = None if space.model == FIRST else space.model
-        chosen = documents.sample(connection, space.collection_id, n, seed, model)
+        chosen = document_samples.sample(connection, space.collection_id, n, seed, model)
         said = _all_pairs(connection, space.collection_id) if with_pairs else []
         chosen += _lacking(connection, space.collection_id, chosen, said)
         found = [(content, one) for one in chosen if (content := of_model(one.content, space.model)) is not None]

@@ -22,9 +22,9 @@ from service.index import document_snapshot
 from service.index.columns import ColumnIndex
 from service.index.snapshot_keeping import keep_snapshot
 from service.index.words import WordIndex
-from service.store import documents, words
+from service.store import document_changes, document_summaries, words
 from service.store.database import Database
-from service.store.documents import ChangedMetadata, ChangedText
+from service.store.document_changes import ChangedMetadata, ChangedText
 from service.store.overviews import Overview
 from service.store.snapshots import OF_WORDS
 from service.store.words import WordSettings
@@ -145,7 +145,7 @@ class DocumentReplica:
             if has_ended():
                 raise LoadEnded
             with database.read() as connection:
-                part = documents.texts(connection, self.collection_id, after_key, _CHARS_AT_ONCE)
+                part = document_changes.texts(connection, self.collection_id, after_key, _CHARS_AT_ONCE)
             if not part:
                 return
             self._put_columns(part)
@@ -217,9 +217,9 @@ class DocumentReplica:
         if self.read_seq >= collection.last_seq:
             return True
         with database.read() as connection:
-            changed = documents.changed_texts(connection, self.collection_id, self.read_seq, _CHARS_AT_ONCE)
-            gone = documents.deleted_keys(connection, self.collection_id, self.read_seq)
-            compacted_seq = documents.compacted_seq(connection, self.collection_id)  # after what it is about
+            changed = document_changes.changed_texts(connection, self.collection_id, self.read_seq, _CHARS_AT_ONCE)
+            gone = document_changes.deleted_keys(connection, self.collection_id, self.read_seq)
+            compacted_seq = document_changes.compacted_seq(connection, self.collection_id)  # after what it is about
         if self.read_seq < compacted_seq:
             return False
         self._put_words(changed)
@@ -234,9 +234,11 @@ class DocumentReplica:
         """Apply all changes of metadata up to the collection's last seq; False as in `follow`. Blocks."""
         while self.columns_seq < collection.last_seq:
             with database.read() as connection:
-                changed = documents.changed_metadata(connection, self.collection_id, self.columns_seq, _CHARS_AT_ONCE)
-                gone = documents.deleted_keys(connection, self.collection_id, self.columns_seq)
-                compacted_seq = documents.compacted_seq(connection, self.collection_id)  # after what it is about
+                changed = document_changes.changed_metadata(
+                    connection, self.collection_id, self.columns_seq, _CHARS_AT_ONCE
+                )
+                gone = document_changes.deleted_keys(connection, self.collection_id, self.columns_seq)
+                compacted_seq = document_changes.compacted_seq(connection, self.collection_id)  # after what it is about
             if self.columns_seq < compacted_seq:
                 return False
             self._put_columns(changed)
@@ -266,7 +268,7 @@ class DocumentReplica:
         return body, analyze(f"{title}\n{first_sentence(text or '')}") if title else []
 
     def _put_columns(self, changed: Sequence[ChangedText] | Sequence[ChangedMetadata]) -> None:
-        metadata = list(documents.parsed([one.metadata or "{}" for one in changed]))
+        metadata = list(document_summaries.parsed([one.metadata or "{}" for one in changed]))
         self.columns.put(np.array([one.key for one in changed], dtype=np.int64), metadata)
 
     def _put_words(self, changed: Sequence[ChangedText]) -> None:

@@ -9,7 +9,7 @@ import structlog
 from service.errors import NearbitError
 from service.hashing.analysis import decide_language
 from service.hashing.content import text_of
-from service.store import documents, words
+from service.store import document_samples, words
 from service.store.database import Database
 
 log = structlog.get_logger(__name__)
@@ -34,7 +34,7 @@ def decide_language_of(database: Database, collection_id: int) -> None:
             settings, _ = words.get(connection, collection_id)
             if settings.language != "auto":
                 return
-            found = documents.sample(connection, collection_id, _SAMPLE, seed=0)
+            found = document_samples.sample(connection, collection_id, _SAMPLE, seed=0)
         texts = filter(None, (text_of(one.content) for one in found))
         decided = decide_language([text[:_SAMPLE_CHARS] for text in texts])
         with database.write() as connection:

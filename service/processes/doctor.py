@@ -23,7 +23,7 @@ from service.hashing.content import Contents, of_model
 from service.hashing.device import resolve_device
 from service.hashing.digest import digest_of
 from service.services import open_encoder
-from service.store import codes, collections, documents, integrity, schema, spaces
+from service.store import codes, collections, document_samples, documents, integrity, schema, spaces
 from service.store.buckets import stack
 from service.store.collections import Collection
 from service.store.database import Database
@@ -172,7 +172,7 @@ class Doctor:
         """Whether some documents still have the codes that the hash function gives them."""
         subject = f"{collection.name}, codes of {_SAMPLE} documents"
         with database.read() as connection:
-            drawn = documents.sample(connection, collection.id, _SAMPLE, seed=int.from_bytes(os.urandom(4)))
+            drawn = document_samples.sample(connection, collection.id, _SAMPLE, seed=int.from_bytes(os.urandom(4)))
             states = codes.states(connection, space.id, [document.key for document in drawn])
         pairs = [
             (content, code)

@@ -38,8 +38,8 @@ from service.search.results import Match, SearchResult, Work
 from service.search.selection import Page, Selection
 from service.search.sources import QueryCodes
 from service.search.state import State
-from service.store import documents
-from service.store.documents import DocumentSummary, Shown
+from service.store import document_summaries, documents
+from service.store.document_summaries import DocumentSummary, Shown
 
 _FEWEST_SORTED = 1_000
 """Matches that are put in order at least: where some are gone, the next take their places."""
@@ -212,7 +212,7 @@ class Answering:
         shown = self.request.shown
         if self.request.highlight or self.request.explain:
             shown = Shown(True, shown.metadata, True)
-        return documents.summaries(self.connection, list(keys), self.max_chars, shown)
+        return document_summaries.summaries(self.connection, list(keys), self.max_chars, shown)
 
     def _existing(self, selection: Selection, page: Page, present: dict[int, DocumentSummary]) -> Page:
         """The page without documents that are gone, which others take the place of; `present` learns of these."""

@@ -28,9 +28,9 @@ from service.hashing.analysis import Analyzer
 from service.hashing.codes import Codes, unpack
 from service.hashing.content import text_of
 from service.search.sources import SqlSource
-from service.store import collections, documents, spaces, words
+from service.store import collections, document_samples, document_summaries, documents, spaces, words
 from service.store.database import Database
-from service.store.documents import DocumentSummary, Shown
+from service.store.document_summaries import DocumentSummary, Shown
 from service.store.overviews import SpaceReference
 from service.threads import run_in_large_thread, run_read
 
@@ -203,7 +203,7 @@ def read_bits(database: Database, collection: str) -> SpaceBits:
         found = collections.get(connection, collection)
         source = SqlSource.of(connection, found.id)
         settings, _ = words.get(connection, found.id)
-        keys = documents.sample_keys(connection, found.id, _SAMPLE, _SEED)
+        keys = document_samples.sample_keys(connection, found.id, _SAMPLE, _SEED)
         read = _read(connection, keys)
         codes, has_code = source.codes(connection, np.array([one.key for one in read], dtype=np.int64))
         n_documents = documents.count(connection, found.id)
@@ -219,7 +219,7 @@ def _read(connection: Connection, keys: NDArray[np.int64]) -> list[DocumentSumma
     shown = Shown(text=True, metadata=False, title=True)
     order = np.random.default_rng(_SEED).permutation(keys)  # where it ends early, it is still a sample
     for start in range(0, len(order), _READ_TOGETHER):
-        found = documents.summaries(connection, order[start : start + _READ_TOGETHER], None, shown)
+        found = document_summaries.summaries(connection, order[start : start + _READ_TOGETHER], None, shown)
         read += found.values()
         n_chars += sum(one.n_chars for one in found.values())
         if n_chars > _READ_CHARS:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from service.store import collections, document_numbers, documents
+from service.store import collections, document_numbers, document_summaries, documents
 from service.store.collections import Collection
 from service.store.database import Database
-from service.store.documents import DocumentSummary
+from service.store.document_summaries import DocumentSummary
 from service.threads import run_in_thread
 
 
@@ -35,7 +35,7 @@ class ByNumber:
             with self.database.read() as connection:
                 found = collections.get(connection, collection)
                 keys = document_numbers.those_there(connection, found.id, numbers)
-                return documents.summaries(connection, keys, self.max_chars)
+                return document_summaries.summaries(connection, keys, self.max_chars)
 
         return await run_in_thread(read)
 
@@ -51,6 +51,6 @@ class ByNumber:
                 found: Collection = collections.get(connection, collection)
                 numbers = [*documents.keys_of(connection, found.id, ids).values()]
                 keys = document_numbers.those_there(connection, found.id, numbers)
-                return {one.id: one for one in documents.summaries(connection, keys, self.max_chars).values()}
+                return {one.id: one for one in document_summaries.summaries(connection, keys, self.max_chars).values()}
 
         return await run_in_thread(read)

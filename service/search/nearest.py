@@ -22,7 +22,7 @@ from service.search.fuse import Direction, agreement
 from service.search.ranking import Ranking, Values, rounded
 from service.search.sources import QueryCodes, SearchSource
 from service.search.word_query import text_clauses
-from service.store import documents
+from service.store import document_summaries, documents
 
 
 @dataclass(slots=True)
@@ -115,7 +115,7 @@ class VectorLikeness:
         Raises:
             TooMuchToRead: they hold more than may be read.
         """
-        found = documents.contents(connection, keys, self.max_chars)
+        found = document_summaries.contents(connection, keys, self.max_chars)
         rows: list[int] = []
         vectors = np.empty((len(keys), len(self.content.vector)), dtype=np.float32)
         for place, key in enumerate(keys.tolist()):

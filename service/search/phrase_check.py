@@ -15,7 +15,7 @@ from service.hashing.content import size_of
 from service.search.hybrid import PHRASE_CANDIDATES
 from service.search.phrases import holds
 from service.search.word_query import WordQuery
-from service.store import documents
+from service.store import document_summaries
 
 _READ_TOGETHER = 64
 
@@ -55,7 +55,7 @@ class PhraseCheck:
             self.has_ended = True
             return
         try:
-            contents = documents.contents(connection, keys, self.max_chars)
+            contents = document_summaries.contents(connection, keys, self.max_chars)
         except TooMuchToRead:
             self.has_ended = True
             return

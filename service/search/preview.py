@@ -13,7 +13,7 @@ from service.encoding import Encoder
 from service.errors import ForbiddenMove
 from service.hashing.codes import Codes
 from service.hashing.content import Text
-from service.store import buckets, collections, documents, kept_queries, spaces
+from service.store import buckets, collections, document_samples, documents, kept_queries, spaces
 from service.store.database import Database
 from service.store.spaces import CodeSpace
 from service.threads import run_in_large_thread, run_in_thread
@@ -128,7 +128,9 @@ class Previews:
     def _compare(self, plan: _Plan, n: int, asked: Sequence[Codes]) -> Preview:
         with self.database.read() as connection:
             two = _CodesOfTwo.read(connection, plan.space, plan.active)
-            rows = np.flatnonzero(np.isin(two.keys, documents.sample_keys(connection, plan.collection_id, n, _SEED)))
+            rows = np.flatnonzero(
+                np.isin(two.keys, document_samples.sample_keys(connection, plan.collection_id, n, _SEED))
+            )
             k = max(0, min(NEAREST, len(two.keys) - 1))
             found = [two.nearest_of_row(int(row), k) for row in rows]
             ids = documents.ids_of(connection, [int(key) for key in two.keys[rows]])

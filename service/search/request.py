@@ -19,7 +19,7 @@ from service.hashing.content import Kind
 from service.index.columns.filters import And, Filter
 from service.search.facets import FacetOption, FacetRequest, parse_facets
 from service.search.filters import check_field, fields_of, parse_filter, parse_where
-from service.store.documents import ALL_SHOWN, Shown
+from service.store.document_summaries import ALL_SHOWN, Shown
 
 DEFAULT_SHORTLIST = {"features": 100, "confidence": 500}
 """Documents that are re-ranked unless the query says how many, or asks for more than a tenth of that."""

@@ -13,7 +13,7 @@ from service.search.facets import Facet
 from service.search.highlight import Highlight
 from service.search.selection import Group
 from service.search.sources import SourceName
-from service.store.documents import DocumentSummary
+from service.store.document_summaries import DocumentSummary
 from service.store.overviews import SpaceReference
 
 

@@ -1,4 +1,4 @@
-"""Documents: put, get, delete, page, sample.
+"""Documents: put, get, delete, page.
 
 Longer than other files because statements that every request runs stand here twice, once in the SQL of each database.
 """
@@ -8,23 +8,22 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from itertools import product
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, bindparam, cast, func, or_, select
-from sqlalchemy import Text as SqlText
+from sqlalchemy import Connection, bindparam, func, or_, select
 from sqlalchemy import delete as delete_from
 
-from service.errors import DuplicateIds, NotFound, RevisionDiffers, TooMuchToRead
+from service.errors import DuplicateIds, NotFound, RevisionDiffers
 from service.hashing.content import Content, Kind, from_row, models_of, size_of, to_rows
 from service.store import schema
+from service.store.bounded_reads import CHARS_AT_ONCE, FIRST_KEYS, ROWS_AT_ONCE, length
 from service.store.database import Lane
 from service.store.schema import SQLITE_NOW, Instant, now
 from service.store.statements import BulkStatement, DriverQuery, is_one_of
@@ -43,10 +42,7 @@ COLUMNS = (
     TABLE.c.metadata_revision,
     TABLE.c.expires_at,
 )
-_ROWS_AT_ONCE = 10_000
-_FIRST_KEYS, _CHARS_AT_ONCE = 64, 2_000_000
 _LARGE_FLOAT = re.compile(r'("(?:[^"\\]|\\.)*")|(-?\d+(?:\.\d+)?e\+\d+)')
-_PARSED_TOGETHER, _CHARS_TOGETHER = 1_000, 200_000
 
 Keys = Sequence[int] | NDArray[np.int64]
 """Keys of documents."""
@@ -97,33 +93,6 @@ class Document:
         return self.revision + self.metadata_revision
 
 
-class DocumentSummary(NamedTuple):
-    """What an answer shows of a stored document: no content, title and metadata where they were not asked for.
-
-    The content is what can be read of it, a text; None where there is none: vectors and pictures are not read.
-    `n_chars` is the length of text, title and metadata, as stored, in characters.
-    """
-
-    key: int
-    id: str
-    content: Content | None
-    metadata: dict[str, Any]
-    title: str | None = None
-    n_chars: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """Which of a document's content, metadata and title an answer shows; `text` is the content."""
-
-    text: bool = True
-    metadata: bool = True
-    title: bool = True
-
-
-ALL_SHOWN = Shown()
-
-
 @dataclass(frozen=True, slots=True)
 class DocumentRef:
     """Where a document is: its collection, with the last seq drawn there, and its key; None is the collection alone.
@@ -137,39 +106,6 @@ class DocumentRef:
     key: int | None
     kind: Kind = "text"
     has_expired: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ChangedText:
-    """The text of a document with its title, as of a seq; both None where its content is no text.
-
-    `metadata` is JSON, or None where it was not asked for.
-    """
-
-    key: int
-    seq: int
-    text: str | None
-    title: str | None
-    metadata: str | None = None
-
-    @property
-    def n_chars(self) -> int:
-        """What it counts where the characters that are read at once are bounded."""
-        return _length(self.text, self.title, self.metadata) + 1
-
-
-@dataclass(frozen=True, slots=True)
-class ChangedMetadata:
-    """The metadata of a document as of a seq, as JSON."""
-
-    key: int
-    seq: int
-    metadata: str
-
-    @property
-    def n_chars(self) -> int:
-        """What it counts where the characters that are read at once are bounded."""
-        return len(self.metadata) + 1
 
 
 class PutResult(NamedTuple):
@@ -282,64 +218,6 @@ def locate(connection: Connection, collection: str, id: str) -> DocumentRef:
     return located
 
 
-def summaries(
-    connection: Connection, keys: Keys, max_chars: int | None = None, shown: Shown = ALL_SHOWN
-) -> dict[int, DocumentSummary]:
-    """What to show of the documents that still exist among those keys, by key, whatever collection they are in.
-
-    Raises:
-        TooMuchToRead: content and metadata have more than `max_chars` characters in all; it stops reading there.
-    """
-    rows = _bounded(_SUMMARIES[shown], connection, integers(keys), max_chars, n_measured=3)
-    metadata = parsed([row[-1] for row in rows])
-    return {
-        key: DocumentSummary(
-            key,
-            id,
-            None if text is None else from_row(text, None, title),
-            about,
-            title,
-            _length(text, title, json),
-        )
-        for (key, id, text, title, json), about in zip(rows, metadata, strict=True)
-    }
-
-
-def _bounded(
-    statement: DriverQuery, connection: Connection, keys: list[int], max_chars: int | None, n_measured: int
-) -> list[tuple[Any, ...]]:
-    """Rows, read in parts of a few megabytes, whose last columns have up to `max_chars` characters in all."""
-    found: list[tuple[Any, ...]] = []
-    n_chars, start, n_keys = 0, 0, _FIRST_KEYS
-    while start < len(keys):
-        for row in statement.each(connection, keys[start : start + n_keys]):
-            n_chars += _length(*row[-n_measured:])
-            if max_chars is not None and n_chars > max_chars:
-                raise TooMuchToRead(max_chars)
-            found.append(row)
-        start += n_keys
-        n_keys = max(1, min(_ROWS_AT_ONCE, _CHARS_AT_ONCE * start // max(n_chars, 1)))
-    return found
-
-
-def _length(*values: str | bytes | None) -> int:
-    n = 0
-    for value in values:
-        if value:
-            n += len(value)
-    return n
-
-
-def parsed(metadata: list[str]) -> Iterator[dict[str, Any]]:
-    """Metadata from JSON; short ones together, in half the time of one by one. Never holds the lock for long."""
-    for start in range(0, len(metadata), _PARSED_TOGETHER):
-        part = metadata[start : start + _PARSED_TOGETHER]
-        if sum(map(len, part)) > _CHARS_TOGETHER:  # parsing holds the interpreter's lock
-            yield from map(json.loads, part)
-        else:
-            yield from json.loads(f"[{','.join(part)}]")
-
-
 def revisions(connection: Connection, keys: Keys) -> dict[int, int]:
     """The revision of each of the documents that still exist among those keys, whatever collection they are in."""
     return dict(_REVISIONS_OF.rows(connection, integers(keys)))
@@ -356,16 +234,6 @@ def keys_of(connection: Connection, collection_id: int, ids: Sequence[str]) -> d
         return {}
     rows = connection.execute(_REVISIONS, {"collection": collection_id, "ids": list(ids)})
     return {id: key for id, key, _, _ in rows}
-
-
-def contents(connection: Connection, keys: Keys, max_chars: int | None = None) -> dict[int, tuple[int, Content]]:
-    """Revision and content of the documents that still exist among those keys, whatever collection they are in.
-
-    Raises:
-        TooMuchToRead: the contents have more than `max_chars` characters in all; it stops reading there.
-    """
-    rows = _bounded(_CONTENTS, connection, integers(keys), max_chars, n_measured=3)
-    return {key: (revision, from_row(text, data, title)) for key, revision, text, data, title in rows}
 
 
 def by_keys(connection: Connection, keys: Keys) -> dict[int, Document]:
@@ -385,7 +253,7 @@ def by_ids(
     missing: list[str] = []
     n_chars = start = 0
     while start < len(ids) and n_chars <= max_chars:
-        part = list(ids[start : start + _FIRST_KEYS])
+        part = list(ids[start : start + FIRST_KEYS])
         rows = connection.execute(_BY_IDS, {"collection": collection_id, "ids": part})
         by_id = {document.id: document for document in map(of_row, rows)}
         for id in part:
@@ -432,7 +300,7 @@ def bounded_page(
 ) -> tuple[list[Document], bool]:
     """As `page`, but ended by the first document with which contents pass `max_chars`; and whether more follow."""
     found: list[Document] = []
-    n_chars, step = 0, _FIRST_KEYS
+    n_chars, step = 0, FIRST_KEYS
     while True:
         wanted = min(step, limit + 1 - len(found))
         last = found[-1].key if found else after_key
@@ -441,79 +309,10 @@ def bounded_page(
             if len(found) == limit or (max_chars is not None and n_chars > max_chars):
                 return found, True
             found.append(of_row(row))
-            n_chars += _length(row.text, row.content)
+            n_chars += length(row.text, row.content)
         if len(rows) < wanted:
             return found, False
-        step = max(1, min(_ROWS_AT_ONCE, _CHARS_AT_ONCE * len(found) // max(n_chars, 1)))
-
-
-def texts(connection: Connection, collection_id: int, after_key: int, max_chars: int) -> list[ChangedText]:
-    """Texts and metadata of the documents after a key, in the order of their keys; an empty list only at their end.
-
-    The list ends with the document with which texts and metadata pass `max_chars`.
-    """
-    parameters = {"collection": collection_id, "after": after_key}
-    return list(_bounded_rows(connection, _TEXTS, parameters, max_chars, ChangedText))
-
-
-def changed_texts(connection: Connection, collection_id: int, after_seq: int, max_chars: int) -> list[ChangedText]:
-    """Texts of the documents whose last change came after a seq, in the order of their seqs, without metadata.
-
-    The list ends as that of `texts`.
-    """
-    parameters = {"collection": collection_id, "after": after_seq}
-    return list(_bounded_rows(connection, _CHANGED_TEXTS, parameters, max_chars, ChangedText))
-
-
-def changed_metadata(
-    connection: Connection, collection_id: int, after_seq: int, max_chars: int
-) -> list[ChangedMetadata]:
-    """Metadata of the documents whose last change came after a seq, in the order of their seqs.
-
-    The list ends as that of `texts`.
-    """
-    parameters = {"collection": collection_id, "after": after_seq}
-    return list(_bounded_rows(connection, _CHANGED_METADATA, parameters, max_chars, ChangedMetadata))
-
-
-def all_metadata(connection: Connection, collection_id: int, after_key: int, max_chars: int) -> list[ChangedMetadata]:
-    """Metadata of the documents after a key, in the order of their keys; an empty list only at their end.
-
-    The list ends as that of `texts`.
-    """
-    parameters = {"collection": collection_id, "after": after_key}
-    return list(_bounded_rows(connection, _ALL_METADATA, parameters, max_chars, ChangedMetadata))
-
-
-_Changed = TypeVar("_Changed", ChangedText, ChangedMetadata)
-
-
-def _bounded_rows(
-    connection: Connection,
-    statement: Select[Any],
-    parameters: dict[str, int],
-    max_chars: int,
-    made_of: type[_Changed],
-) -> Iterator[_Changed]:
-    """What the rows hold, ended by the one with which they pass `max_chars`."""
-    n_chars = 0
-    with connection.execute(statement, parameters, execution_options={"yield_per": _FIRST_KEYS}) as rows:
-        for row in rows:
-            one = made_of(*row)
-            yield one
-            n_chars += one.n_chars
-            if n_chars > max_chars:
-                break
-
-
-def deleted_keys(connection: Connection, collection_id: int, after_seq: int) -> list[int]:
-    """Keys of the documents that were deleted after a seq, as far back as the collection's `compacted_seq`."""
-    return [*connection.scalars(_DELETED, {"collection": collection_id, "after": after_seq})]
-
-
-def compacted_seq(connection: Connection, collection_id: int) -> int:
-    """The seq up to which deletions of documents may be noted no more; read after `deleted_keys`, of those read."""
-    return connection.execute(_COMPACTED, {"collection": collection_id}).scalar() or 0
+        step = max(1, min(ROWS_AT_ONCE, CHARS_AT_ONCE * len(found) // max(n_chars, 1)))
 
 
 def count(connection: Connection, collection_id: int) -> int:
@@ -524,37 +323,6 @@ def count(connection: Connection, collection_id: int) -> int:
 def last_key(connection: Connection, collection_id: int) -> int:
     """The greatest key of a collection's documents, 0 if it has none; later ones get greater keys."""
     return connection.execute(_LAST_KEY, {"collection": collection_id}).scalar() or 0
-
-
-def sample(connection: Connection, collection_id: int, n: int, seed: int, model: int | None = None) -> list[Document]:
-    """`n` documents chosen uniformly at random, in the order of their keys; all documents if there are no more.
-
-    With `model`, of those that have a vector of that embedding model. The same collection and seed give the same
-    documents. Holds `n` documents and a few thousand keys at a time.
-    """
-    chosen = sample_keys(connection, collection_id, n, seed, model)
-    found: dict[int, Document] = {}
-    for start in range(0, len(chosen), _ROWS_AT_ONCE):
-        found |= by_keys(connection, chosen[start : start + _ROWS_AT_ONCE])
-    return [found[key] for key in sorted(found)]
-
-
-def sample_keys(
-    connection: Connection, collection_id: int, n: int, seed: int, model: int | None = None
-) -> NDArray[np.int64]:
-    """The keys of the documents that `sample` chooses, ascending. Cost: linear in the collection's documents."""
-    generator = np.random.default_rng(seed)
-    kept = np.empty(
-        (2, 0)
-    )  # priorities and keys of the n least priorities so far; keys are exact in float64 up to 2^53
-    stream = {"yield_per": _ROWS_AT_ONCE}
-    statement = _KEYS if model is None else _KEYS_OF_MODEL
-    parameters = {"collection": collection_id} | ({} if model is None else {"models": 1 << model})
-    for keys in connection.execute(statement, parameters, execution_options=stream).scalars().partitions():
-        kept = np.hstack([kept, [generator.random(len(keys)), keys]])
-        if kept.shape[1] > n:
-            kept = kept[:, np.argpartition(kept[0], n - 1)[:n]]
-    return np.sort(kept[1]).astype(np.int64)
 
 
 def metadata_json(metadata: dict[str, Any]) -> str:
@@ -590,17 +358,6 @@ LIVES = or_(TABLE.c.expires_at.is_(None), TABLE.c.expires_at > now())
 _BY_ID = select(*COLUMNS).where(_OF_COLLECTION, TABLE.c.id == bindparam("id"), LIVES)
 
 
-def _summaries(shown: Shown) -> DriverQuery:
-    content = "text" if shown.text else "NULL"
-    content += ", title" if shown.title else ", NULL"
-    metadata = "metadata" if shown.metadata else "'{}'"
-    return DriverQuery(
-        sqlite=f"SELECT key, id, {content}, {metadata} FROM documents WHERE key IN (SELECT value FROM json_each(?))",  # noqa: S608
-        postgresql=f"SELECT key, id, {content}, {metadata}::text FROM documents WHERE key = ANY(%s)",  # noqa: S608
-    )
-
-
-_SUMMARIES = {Shown(*chosen): _summaries(Shown(*chosen)) for chosen in product((True, False), repeat=3)}
 _REVISIONS_OF = DriverQuery(
     sqlite="SELECT key, revision FROM documents WHERE key IN (SELECT value FROM json_each(?))",
     postgresql="SELECT key, revision FROM documents WHERE key = ANY(%s)",
@@ -608,10 +365,6 @@ _REVISIONS_OF = DriverQuery(
 _IDS_OF = DriverQuery(
     sqlite="SELECT key, id FROM documents WHERE key IN (SELECT value FROM json_each(?))",
     postgresql="SELECT key, id FROM documents WHERE key = ANY(%s)",
-)
-_CONTENTS = DriverQuery(
-    sqlite="SELECT key, revision, text, content, title FROM documents WHERE key IN (SELECT value FROM json_each(?))",
-    postgresql="SELECT key, revision, text, content, title FROM documents WHERE key = ANY(%s)",
 )
 _LOCATED = DriverQuery(
     sqlite=f"""
@@ -640,31 +393,8 @@ _PAGE = (
     .order_by(TABLE.c.key)
     .limit(bindparam("limit"))
 )
-_TEXT_COLUMNS = (TABLE.c.key, TABLE.c.seq, TABLE.c.text, TABLE.c.title)
-_METADATA_JSON = cast(TABLE.c.metadata, SqlText)
-_METADATA_COLUMNS = (TABLE.c.key, TABLE.c.seq, _METADATA_JSON)
-
-
-def _after_key(*columns: ColumnElement[Any]) -> Select[Any]:
-    return select(*columns).where(_OF_COLLECTION, TABLE.c.key > bindparam("after")).order_by(TABLE.c.key)
-
-
-def _after_seq(*columns: ColumnElement[Any]) -> Select[Any]:
-    return select(*columns).where(_OF_COLLECTION, TABLE.c.seq > bindparam("after")).order_by(TABLE.c.seq)
-
-
-_TEXTS, _ALL_METADATA = _after_key(*_TEXT_COLUMNS, _METADATA_JSON), _after_key(*_METADATA_COLUMNS)
-_CHANGED_TEXTS, _CHANGED_METADATA = _after_seq(*_TEXT_COLUMNS), _after_seq(*_METADATA_COLUMNS)
-_DELETED = (
-    select(schema.deletions.c.document_key)
-    .where(schema.deletions.c.collection_id == bindparam("collection"), schema.deletions.c.seq > bindparam("after"))
-    .order_by(schema.deletions.c.seq)
-)
-_COMPACTED = select(schema.collections.c.compacted_seq).where(schema.collections.c.id == bindparam("collection"))
 _COUNT = select(func.count()).select_from(TABLE).where(_OF_COLLECTION)
 _LAST_KEY = select(func.max(TABLE.c.key)).where(_OF_COLLECTION)
-_KEYS = select(TABLE.c.key).where(_OF_COLLECTION).order_by(TABLE.c.key)
-_KEYS_OF_MODEL = _KEYS.where(TABLE.c.models.bitwise_and(bindparam("models", type_=BigInteger)) != 0)
 _DELETE = delete_from(TABLE).where(is_one_of(TABLE.c.key, "keys"))
 
 _UPSERT = BulkStatement(

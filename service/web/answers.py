@@ -14,7 +14,7 @@ from service.hashing.content import to_wire
 from service.search.facets import Facet
 from service.search.request import SearchRequest
 from service.search.results import Match, SearchResult
-from service.store.documents import DocumentSummary, Shown
+from service.store.document_summaries import DocumentSummary, Shown
 from service.web.response_json import are_short, json_bytes, json_response, object_pieces, pieces_response
 
 

@@ -13,7 +13,7 @@ from fastapi import Response
 from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
 from starlette.types import Receive, Scope, Send
 
-from service.store.documents import DocumentSummary
+from service.store.document_summaries import DocumentSummary
 from service.threads import run_in_large_thread
 
 _PART_BYTES = 256 << 10

@@ -26,7 +26,7 @@ from service.index.columns.from_sql import columns_from_sql
 from service.index.document_replica import DocumentReplica
 from service.index.replicas import Follower
 from service.index.words import Clause, snapshot
-from service.store import codes, collections, documents, overviews, schema, words
+from service.store import codes, collections, document_changes, documents, overviews, schema, words
 from service.store.database import Database
 from service.store.deletion import Deletion
 from service.store.documents import NewDocument
@@ -361,8 +361,8 @@ def test_of_two_processes_that_share_snapshots_one_reads_the_texts(
     history = WordHistory(database)
     history.write([1, 2], ["cat", "tree"], [None, None])
     monkeypatch.setattr(module, "_SMALL_SEQ", 0)
-    n_read, texts = [], documents.texts
-    monkeypatch.setattr(documents, "texts", lambda *given: n_read.append(given) or texts(*given))
+    n_read, texts = [], document_changes.texts
+    monkeypatch.setattr(document_changes, "texts", lambda *given: n_read.append(given) or texts(*given))
     options = {"snapshots": tmp_path, "snapshot_from": 1, "words_snapshot_from": 1}
 
     def has_mapped(follower: Follower) -> bool:

@@ -16,7 +16,7 @@ from service.hashing.codes import pack
 from service.hashing.content import Embedding, Text
 from service.search import bits as bits_module
 from service.search.bits import BitDescriptions, SpaceBits, describe, read_bits
-from service.store.documents import DocumentSummary
+from service.store.document_summaries import DocumentSummary
 from tests.use_cases import UseCases, run
 
 TOPICS = [["cats", "sleeping", "warm"], ["numbers", "sorted", "list"]]

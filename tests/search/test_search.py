@@ -13,8 +13,9 @@ from service.errors import TooMuchToRead
 from service.hashing.content import from_wire
 from service.search.request import QueryOptions, SearchRequest, TextOptions
 from service.search.results import SearchResult
-from service.store import documents
-from service.store.documents import DocumentSummary, Keys, NewDocument
+from service.store import document_summaries
+from service.store.document_summaries import DocumentSummary
+from service.store.documents import Keys, NewDocument
 from tests.use_cases import UseCases, by_document, by_texts, run
 
 
@@ -174,7 +175,7 @@ def test_documents_that_go_while_a_shortlist_is_re_ranked_make_room_for_the_next
     (before,) = by_texts(use_cases, ["bread"], TextOptions(k=12, rerank="features"))
     best = [m.document.id for m in before.matches]
     keys = [m.document.key for m in before.matches]
-    summaries = documents.summaries
+    summaries = document_summaries.summaries
 
     def without_the_best(connection: Connection, wanted: Keys, *rest: Any) -> dict[int, DocumentSummary]:
         return summaries(connection, [key for key in wanted if key not in keys[:2]], *rest)

@@ -13,7 +13,18 @@ from sqlalchemy import func, insert, select, text
 from service.errors import NotFound
 from service.hashing.content import Text
 from service.index.replica import Replica
-from service.store import codes, collections, deletion, documents, jobs, nodes, overviews, schema, spaces
+from service.store import (
+    codes,
+    collections,
+    deletion,
+    document_changes,
+    documents,
+    jobs,
+    nodes,
+    overviews,
+    schema,
+    spaces,
+)
 from service.store.collections import Collection
 from service.store.database import Database
 from service.store.deletion import Deletion
@@ -254,11 +265,11 @@ def test_deletions_are_noted_and_forgotten_once_nobody_needs_them(database: Data
     before = last_seq(database, collection)
     remove(database, collection, keys[:10])
     with database.read() as connection:
-        assert documents.deleted_keys(connection, collection.id, before) == keys[:10]
-        assert documents.deleted_keys(connection, collection.id, before + 4) == keys[4:10]
+        assert document_changes.deleted_keys(connection, collection.id, before) == keys[:10]
+        assert document_changes.deleted_keys(connection, collection.id, before + 4) == keys[4:10]
     Deletion(database, quietly).prune(collection.id, lag=15)
     with database.read() as connection:
-        assert documents.deleted_keys(connection, collection.id, 0) == keys[5:10]
+        assert document_changes.deleted_keys(connection, collection.id, 0) == keys[5:10]
         overview = next(o for o in overviews.read(connection) if o.collection_id == collection.id)
     assert overview.compacted_seq == before + 5
 

@@ -8,10 +8,11 @@ import pytest
 
 from service.errors import DuplicateIds, NotFound
 from service.hashing.content import Embedding, Image, Text
-from service.store import codes, documents
+from service.store import codes, document_samples, document_summaries, documents
 from service.store.collections import Collection
 from service.store.database import Database
-from service.store.documents import DocumentRef, DocumentSummary, NewDocument, PutResult
+from service.store.document_summaries import DocumentSummary
+from service.store.documents import DocumentRef, NewDocument, PutResult
 from tests.conftest import new_collection
 
 
@@ -45,7 +46,7 @@ def test_numbers_in_metadata_come_back_equal_and_of_their_type(database: Databas
     with database.read() as connection:
         read = [
             documents.get(connection, collection.id, "a"),
-            documents.summaries(connection, [done.key])[done.key],
+            document_summaries.summaries(connection, [done.key])[done.key],
             documents.by_keys(connection, [done.key])[done.key],
         ]
     for found in read:
@@ -66,8 +67,10 @@ def test_content_of_every_kind_comes_back_from_its_row(database: Database) -> No
     keys = [done.key for done in put(database, collection, new)]
     with database.read() as connection:
         assert [document.content for document in documents.page(connection, collection.id, 0, 10)] == KINDS
-        assert documents.contents(connection, keys) == {key: (1, c) for key, c in zip(keys, KINDS, strict=True)}
-        shown = documents.summaries(connection, keys)
+        assert document_summaries.contents(connection, keys) == {
+            key: (1, c) for key, c in zip(keys, KINDS, strict=True)
+        }
+        shown = document_summaries.summaries(connection, keys)
         assert [shown[key].content for key in keys] == READABLE
         assert [d.content for d in codes.missing(connection, collection.id, space.id)] == KINDS
         assert codes.size_of_missing(connection, collection.id, space.id, 10)[1] > len(PNG)
@@ -92,8 +95,11 @@ def test_contents_and_revisions_are_read_of_the_keys_that_still_exist(database: 
     keys = [three.key, two.key, one.key]
     with database.read() as connection:
         assert documents.revisions(connection, keys) == {one.key: 1, two.key: 2}
-        assert documents.contents(connection, keys) == {one.key: (1, Text("text a")), two.key: (2, Text("another"))}
-        assert documents.contents(connection, []) == documents.revisions(connection, []) == {}
+        assert document_summaries.contents(connection, keys) == {
+            one.key: (1, Text("text a")),
+            two.key: (2, Text("another")),
+        }
+        assert document_summaries.contents(connection, []) == documents.revisions(connection, []) == {}
 
 
 def test_a_document_is_located_by_the_names_of_it_and_its_collection(database: Database) -> None:
@@ -102,7 +108,7 @@ def test_a_document_is_located_by_the_names_of_it_and_its_collection(database: D
     (done,) = put(database, collection, [NewDocument("a", Text("one"), {"n": 1})])
     with database.read() as connection:
         assert documents.locate(connection, collection.name, "a") == DocumentRef(collection.id, 16, 1, done.key)
-        assert documents.summaries(connection, [done.key, 10**15]) == {
+        assert document_summaries.summaries(connection, [done.key, 10**15]) == {
             done.key: DocumentSummary(done.key, "a", Text("one"), {"n": 1}, n_chars=len("one") + len('{"n": 1}'))
         }
         for name, id, missing in (
@@ -223,9 +229,11 @@ def test_a_sample_is_deterministic_distinct_and_in_order_of_keys(database: Datab
     collection, _ = new_collection(database)
     put(database, collection, [NewDocument(f"{i}", Text("a text"), {}) for i in range(50)])
     with database.read() as connection:
-        one, same, other = (documents.sample(connection, collection.id, 20, seed) for seed in (1, 1, 2))
-        assert documents.sample(connection, collection.id, 60, 1) == documents.page(connection, collection.id, 0, 60)
-        assert documents.sample(connection, collection.id, 0, 1) == []
+        one, same, other = (document_samples.sample(connection, collection.id, 20, seed) for seed in (1, 1, 2))
+        assert document_samples.sample(connection, collection.id, 60, 1) == documents.page(
+            connection, collection.id, 0, 60
+        )
+        assert document_samples.sample(connection, collection.id, 0, 1) == []
     assert one == same != other
     keys = [document.key for document in one]
     assert len(keys) == 20
@@ -238,7 +246,9 @@ def test_every_document_is_as_likely_to_be_sampled_as_any_other(sqlite_url: str)
     put(database, collection, [NewDocument(f"{i}", Text("a text"), {}) for i in range(40)])
     with database.read() as connection:
         drawn = [
-            document.id for seed in range(400) for document in documents.sample(connection, collection.id, 10, seed)
+            document.id
+            for seed in range(400)
+            for document in document_samples.sample(connection, collection.id, 10, seed)
         ]
     database.close()
     times = np.bincount([int(id) for id in drawn], minlength=40)
@@ -251,9 +261,9 @@ def test_a_sample_is_drawn_from_every_part_of_a_streamed_collection(
 ) -> None:
     collection, _ = new_collection(database)
     put(database, collection, [NewDocument(f"{i}", Text("a text"), {}) for i in range(95)])
-    monkeypatch.setattr(documents, "_ROWS_AT_ONCE", 10)
+    monkeypatch.setattr(document_samples, "ROWS_AT_ONCE", 10)
     with database.read() as connection:
-        ids = [int(document.id) for document in documents.sample(connection, collection.id, 30, 3)]
+        ids = [int(document.id) for document in document_samples.sample(connection, collection.id, 30, 3)]
     assert len(set(ids)) == 30
     assert min(ids) < 20
     assert max(ids) > 75

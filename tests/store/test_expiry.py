@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select, update
 
 from service.hashing.content import Text
-from service.store import codes, collections, documents, expiry, schema
+from service.store import codes, collections, document_changes, documents, expiry, schema
 from service.store.collections import Collection
 from service.store.database import Database
 from service.store.documents import NewDocument
@@ -64,7 +64,7 @@ def test_what_has_expired_is_not_read_and_then_deleted_with_its_codes(database: 
         assert expiry.with_expired(connection) == []
         assert n_codes(connection, space.id) == 2
         next_one = connection.scalar(select(schema.collections.c.expires_next))
-        assert len(documents.deleted_keys(connection, collection.id, 0)) == 3
+        assert len(document_changes.deleted_keys(connection, collection.id, 0)) == 3
     assert next_one == LATER
 
 

@@ -19,7 +19,7 @@ from sqlalchemy import make_url
 
 from service.errors import DatabaseUnavailable
 from service.hashing.content import Text
-from service.store import buckets, codes, collections, documents
+from service.store import buckets, codes, collections, document_samples, document_summaries, documents
 from service.store.database import Database
 from service.store.documents import NewDocument
 from service.store.migrations import migrate
@@ -97,7 +97,7 @@ def test_statements_that_are_repeated_in_many_threads_reach_the_right_session(be
         for i in range(12):
             with database.read() as connection:
                 assert documents.get(connection, collection.id, f"{worker}-{i}-0").content.text == "a text"
-                assert len(documents.summaries(connection, keys)) == len(keys)
+                assert len(document_summaries.summaries(connection, keys)) == len(keys)
                 loaded, _ = codes.load(connection, space.id, 8)  # by a cursor of the server
                 assert set(loaded) >= set(keys)
                 assert sum(len(found) for found, _ in buckets.scan(connection, space.id, 8)) >= len(loaded)
@@ -107,7 +107,7 @@ def test_statements_that_are_repeated_in_many_threads_reach_the_right_session(be
             done.result(120)
     with database.read() as connection:
         assert documents.count(connection, collection.id) == 6 * 12 * 5
-        assert len(documents.sample(connection, collection.id, 100, 1)) == 100
+        assert len(document_samples.sample(connection, collection.id, 100, 1)) == 100
     database.close()
 
 

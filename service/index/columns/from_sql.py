@@ -8,7 +8,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from service.index.columns.index import ColumnIndex
-from service.store import documents
+from service.store import document_changes, document_summaries
 
 _CHARS_AT_ONCE, _REMEMBERED = 1_000_000, 100_000
 
@@ -32,9 +32,9 @@ def columns_from_sql(
     """
     index, after_key = ColumnIndex(), 0
     is_needed = _Needed(fields)
-    while part := documents.all_metadata(connection, collection_id, after_key, _CHARS_AT_ONCE):
+    while part := document_changes.all_metadata(connection, collection_id, after_key, _CHARS_AT_ONCE):
         check_cancelled()
-        metadata = documents.parsed([one.metadata for one in part])
+        metadata = document_summaries.parsed([one.metadata for one in part])
         if fields is not None:
             metadata = ({name: one[name] for name in one if is_needed[name]} for one in metadata)
         index.put(np.array([one.key for one in part], np.int64), list(metadata))

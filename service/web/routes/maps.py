@@ -14,7 +14,7 @@ from service.errors import InvalidInput
 from service.hashing.content import Text
 from service.search.column_values import FieldValues
 from service.search.maps import SpaceCodes, SpaceMap
-from service.store.documents import DocumentSummary
+from service.store.document_summaries import DocumentSummary
 from service.threads import run_in_large_thread
 from service.web.array_response import ARRAYS, ArrayResponse, numbers_of
 from service.web.auth import needs
