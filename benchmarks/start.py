@@ -29,6 +29,8 @@ from benchmarks.serve import Http, free_port, ingest, read_corpus
 
 QUERY = "/v1/collections/docs/search?q=temporary+directory&k=10"
 PAUSE_S = 0.02
+SNAPSHOT_FROM = 5_000
+"""Documents from which the service writes a snapshot of their words."""
 console = Console()
 
 
@@ -65,12 +67,13 @@ def serving(folder: Path, packages: Path | None = None, **environment: str) -> I
 
 
 def fill(folder: Path, corpus: Path | None) -> None:
-    """Put the documents into the database of a new folder, and wait for the snapshot of their words."""
+    """Put the documents into the database of a new folder; wait for the snapshot of their words, if one is due."""
     folder.mkdir()
     with serving(folder) as (connection, _, _):
         connection.call("PUT", "/v1/collections/docs", {"n_bits": 64})
-        ingest(connection.socket.getpeername()[1], read_corpus(corpus, folder), "docs", 2)
-        while not list((folder / "snapshots").rglob("*.words")):
+        documents = read_corpus(corpus, folder)
+        ingest(connection.socket.getpeername()[1], documents, "docs", 2)
+        while len(documents) >= SNAPSHOT_FROM and not list((folder / "snapshots").rglob("*.words")):
             time.sleep(0.2)
 
 
