@@ -14,6 +14,7 @@ from service.encoding.client import EncoderClient
 from service.errors import NearbitError
 from service.index.replicas import Follower
 from service.ingest.collections import CollectionWriter
+from service.ingest.document_changes import DocumentChanger
 from service.ingest.documents import DocumentWriter
 from service.ingest.drift import DriftWatch
 from service.ingest.idempotency import IdempotentCalls
@@ -54,7 +55,8 @@ class Services:
         encoder: gives codes to contents.
         follower: keeps the replicas up to date.
         collections: creates and drops collections.
-        documents: puts and deletes documents.
+        documents: puts documents.
+        document_changes: patches and deletes documents.
         vectors: puts vectors of further embedding models to documents.
         pairs: keeps what people said of pairs of documents.
         kept_queries: lists and deletes the queries that collections keep.
@@ -83,6 +85,7 @@ class Services:
     follower: Follower
     collections: CollectionWriter
     documents: DocumentWriter
+    document_changes: DocumentChanger
     vectors: VectorWriter
     pairs: PairWriter
     kept_queries: KeptQueries
@@ -137,6 +140,7 @@ class Services:
             follower,
             CollectionWriter(database, follower),
             DocumentWriter(database, encoder, follower, settings, usage),
+            DocumentChanger(database, follower),
             VectorWriter(database, encoder, follower, settings),
             PairWriter(database),
             KeptQueries(database),

@@ -18,6 +18,7 @@ from service.hashing.encoded import Encoded
 from service.hashing.untrained import untrained_hash_function
 from service.index.replicas import Follower
 from service.ingest.collections import CollectionWriter
+from service.ingest.document_changes import DocumentChanger
 from service.ingest.documents import DocumentWriter
 from service.ingest.spaces import SpaceWriter
 from service.search.request import SearchRequest, TextOptions
@@ -41,6 +42,7 @@ class UseCases:
     database: Database
     follower: Follower
     documents: DocumentWriter
+    changes: DocumentChanger
     spaces: SpaceWriter
     search: Search
     encoder: Interrupted
@@ -133,6 +135,7 @@ def use_cases(database: Database) -> Iterator[UseCases]:
         database,
         follower,
         DocumentWriter(database, encoder, follower, settings, UsageCounter()),
+        DocumentChanger(database, follower),
         SpaceWriter(database, encoder, follower, settings),
         Search(database, encoder, follower, settings),
         encoder,

@@ -42,6 +42,7 @@ from service.web.routes import (
     codes_described,
     collections,
     compare,
+    document_changes,
     documents,
     duplicates,
     export,
@@ -123,6 +124,7 @@ def create_app(settings: Settings) -> FastAPI:
         similar.router,  # first what is asked most: each route before it is tried, too
         search.router,
         documents.router,
+        document_changes.router,
         duplicates.router,
         collections.router,
         spaces.router,

@@ -95,7 +95,7 @@ batches = st.lists(
 @settings(max_examples=40)
 @given(batches)
 def test_documents_count_as_if_they_came_one_by_one(made_up: UseCases, batches: list[Batch]) -> None:
-    run(made_up.documents.delete(made_up.collection.name, [*stored(made_up)]))
+    run(made_up.changes.delete(made_up.collection.name, [*stored(made_up)]))
     model = Model()
     for new, report, skip, follow in batches:
         if follow:
@@ -150,7 +150,7 @@ def test_of_two_requests_at_once_with_one_document_one_stores_it(made_up: UseCas
         if not raced:
             raced.append(True)
             put(made_up, [("b", 1)], skip=0)
-            run(made_up.documents.delete("texts", ["gone"]))
+            run(made_up.changes.delete("texts", ["gone"]))
         return found
 
     with pytest.MonkeyPatch.context() as patch:

@@ -42,7 +42,7 @@ class Documents:
         self.rows |= new
 
     def delete(self, ids: list[str]) -> None:
-        run(self.use_cases.documents.delete(self.use_cases.collection.name, ids))
+        run(self.use_cases.changes.delete(self.use_cases.collection.name, ids))
         for id in ids:
             self.rows.pop(id, None)
 

@@ -107,7 +107,7 @@ def test_words_find_the_same_whatever_the_codes_are(filled: UseCases) -> None:
 
 
 def test_a_document_that_was_deleted_since_the_words_were_read_is_no_match(filled: UseCases) -> None:
-    run(filled.documents.delete(filled.collection.name, ["d0", "d4"]))
+    run(filled.changes.delete(filled.collection.name, ["d0", "d4"]))
     for rank in ("hybrid", "words", "code"):
         (result,) = ask(filled, ["black cat"], rank=rank, k=2)
         assert len(result.matches) == 2

@@ -199,7 +199,7 @@ def test_answers_of_several_parts_are_bounded_together(use_cases: UseCases, monk
 def test_a_replica_that_is_behind_fills_the_shortlist_with_documents_that_exist(use_cases: UseCases) -> None:
     added = use_cases.add(*(f"bread {i}" for i in range(40)), ids=[f"d{i}" for i in range(40)])
     use_cases.follower.poll()
-    run(use_cases.documents.delete(use_cases.collection.name, [document.id for document in added.documents[:25]]))
+    run(use_cases.changes.delete(use_cases.collection.name, [document.id for document in added.documents[:25]]))
     (answer,) = by_texts(use_cases, ["bread"], TextOptions(k=5, rerank="features", shortlist=15))
     assert (answer.work.source, answer.work.n_reranked, len(answer.matches)) == ("memory", 15, 5)
 
@@ -218,7 +218,7 @@ def test_a_document_deleted_behind_the_replica_is_replaced_by_the_next_nearest(u
     use_cases.follower.poll()
     (before,) = by_texts(use_cases, ["bread"], TextOptions(k=10))
     gone = [m.document.id for m in before.matches[:7]]
-    run(use_cases.documents.delete(use_cases.collection.name, gone))
+    run(use_cases.changes.delete(use_cases.collection.name, gone))
     (after,) = by_texts(use_cases, ["bread"], TextOptions(k=10))
     assert after.work.source == "memory"
     assert len(after.matches) == 10
