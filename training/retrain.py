@@ -50,6 +50,7 @@ from training.fit.fit import fit
 from training.fit.run import Epoch
 from training.gate import check_can_judge, check_not_worse, figure_of
 from training.history import HistoryWriter
+from training.map import enqueue_map
 from training.sample import Sample
 from training.width import Width, choose_width
 
@@ -305,6 +306,7 @@ class Retrain:
         with self.database.write() as connection:
             spaces.prune(connection, collection.id, self.settings.keep_retired)
             deletion.enqueue(connection, collection, "prune")
+            enqueue_map(connection, collection)
         return promoted
 
     def _not_swapped(self, space: CodeSpace) -> int:

@@ -68,7 +68,15 @@ def kinds(database: Database, settings: Settings) -> dict[str, Run]:
         found = judge(database, settings, job, report)
         return {"stage": "done", "advice": [asdict(one) for one in found.advice]}
 
-    return {"retrain": retrain, "quality": quality}
+    def map(job: Job, report: ReportProgress) -> Mapping[str, Any]:
+        import torch
+
+        from training.map import MapRun
+
+        torch.set_num_threads(settings.train_threads or os.cpu_count() or 1)
+        return MapRun(database, job, report).run()
+
+    return {"retrain": retrain, "quality": quality, "map": map}
 
 
 def run_job(database: Database, settings: Settings, job: Job, worker: str, stopping: threading.Event) -> None:
