@@ -186,6 +186,30 @@ class Quality(Answer):
     report: dict[str, Any]
 
 
+class Duplicate(Answer):
+    """A document of a group of near duplicates, and the bits in which it differs from the first one."""
+
+    id: str
+    distance: int
+    title: str | None = None
+
+
+class DuplicateGroup(Answer):
+    """Documents that are nearly equal; the first is the representative, and deleting the others leaves one of each."""
+
+    representative: str
+    documents: list[Duplicate]
+    capped: bool = False
+
+
+class Duplicates(Answer):
+    """Groups of near duplicates, the largest first; `n_groups` and `n_documents` count all that were found."""
+
+    items: list[DuplicateGroup]
+    n_groups: int
+    n_documents: int
+
+
 class Pair(Answer):
     """What people said of two documents."""
 
@@ -211,6 +235,7 @@ class Job(Answer):
     collection: str
     kind: str
     state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
+    params: dict[str, Any] = {}
     progress: dict[str, Any] = {}
     error: str | None = None
 

@@ -1,4 +1,7 @@
-"""The client with which the command line calls a running service."""
+"""The client with which the command line imports into a running service, and exports from it.
+
+It sees the status of each call and sends a batch again in other parts; all else goes by `nearbit.Client`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,10 @@ from urllib.parse import quote
 
 import httpx2
 
+import nearbit
+from nearbit._sync.connection import Connection
 from nearbit.addresses import explaining_proxies, http_options
+from service.cli.options import KEY_HINT
 from service.errors import Conflict, InvalidInput, NearbitError, Unauthorized, Unavailable
 
 PATIENCE_S = 120.0
@@ -46,6 +52,9 @@ class CallResult(NamedTuple):
 class Client:
     """Calls a service over HTTP.
 
+    Attributes:
+        service: the client of the same service for what is no import; it waits for one that restarts.
+
     Args:
         url: where the service listens, without /v1.
         key: sent with every call, if the service needs one.
@@ -60,6 +69,7 @@ class Client:
         self.url = url.rstrip("/")
         self.has_key = bool(key)
         self._http = _open_http(self.url, key, transport)
+        self.service = nearbit.Client(Connection(self.url, key, _TIMEOUT_S, PATIENCE_S, transport))
 
     def __enter__(self) -> Self:
         return self
@@ -68,6 +78,7 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._http.close()
+        self.service.close()
 
     @staticmethod
     def _path_of(collection: str) -> str:
@@ -190,7 +201,7 @@ class Client:
             detail = response.text[:200]
         message = f"{self.url} answered {response.status_code}: {detail}"
         if response.status_code == 401 and not self.has_key:
-            message += " (give the key with --key, or in NEARBIT_ADMIN_KEY)"
+            message += KEY_HINT
         return _ERRORS.get(response.status_code, NearbitError)(message)
 
     def create(self, collection: str, **settings: object) -> dict[str, Any]:
@@ -251,11 +262,6 @@ class Client:
     def collection(self, collection: str, patience_s: float = 0.0) -> dict[str, Any]:
         """The collection of that name, with the number of its documents and its active code space."""
         return self.call("GET", self._path_of(collection), patience_s=patience_s)
-
-    def spaces(self, collection: str) -> list[dict[str, Any]]:
-        """The code spaces of a collection, newest first."""
-        items: list[dict[str, Any]] = self.call("GET", self._path_of(collection) + "/spaces")["items"]
-        return items
 
     def export(self, collection: str, *, codes: bool = False) -> Iterator[bytes]:
         """Every document of a collection at one moment, each as a line of JSON without its line end.
@@ -329,36 +335,6 @@ class Client:
         if not response.is_success:
             raise self.refusal(response)
         yield from map(json.loads, response.content.splitlines())
-
-    def similar(self, collection: str, q: str, k: int, rerank: str | None = None) -> dict[str, Any]:
-        """The nearest documents to a text; with `rerank="features"`, ordered by their words."""
-        parameters = {"q": q, "k": k} | ({} if rerank is None else {"rerank": rerank})
-        return self.call("GET", self._path_of(collection) + "/similar", None, parameters)
-
-    def search(self, collection: str, q: str, k: int, **options: Any) -> dict[str, Any]:
-        """The best documents for what a person types."""
-        return self.call("GET", self._path_of(collection) + "/search", None, {"q": q, "k": k, **options})
-
-    def retrain(self, collection: str, **options: object) -> dict[str, Any]:
-        """Queue a retrain, and return its job."""
-        return self.call("POST", self._path_of(collection) + "/retrain", options)
-
-    def find_duplicates(self, collection: str, **options: object) -> dict[str, Any]:
-        """Queue a search for near duplicates, and return its job."""
-        return self.call("POST", self._path_of(collection) + "/duplicates", options)
-
-    def duplicates(self, collection: str, limit: int) -> dict[str, Any]:
-        """The first groups of near duplicates that the last finished job found."""
-        return self.call("GET", self._path_of(collection) + "/duplicates", None, {"limit": limit})
-
-    def watch(self, job: dict[str, Any], every_s: float = 0.25) -> Iterator[dict[str, Any]]:
-        """The state of a job, again and again until it is finished; waits for a service that restarts meanwhile."""
-        while True:
-            yield job
-            if job["state"] not in ("queued", "running"):
-                return
-            time.sleep(every_s)
-            job = self.call("GET", f"/jobs/{job['id']}", patience_s=PATIENCE_S)
 
 
 def _lines_of(pieces: Iterator[bytes]) -> Iterator[bytes]:

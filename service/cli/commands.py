@@ -15,10 +15,10 @@ from rich.console import Console
 from rich.text import Text
 
 import nearbit
-from service.cli.client import Client
+from service.cli.client import PATIENCE_S, Client
 from service.cli.demo.tour import tour
 from service.cli.keys import keys_cli
-from service.cli.options import DEFAULT_URL, AdminKey, CollectionOption, ReadKey, Url, hint_of
+from service.cli.options import DEFAULT_URL, AdminKey, CollectionOption, ReadKey, Url, connected
 from service.cli.output import (
     ImportOptions,
     backup_summary,
@@ -293,9 +293,9 @@ def search(
 ) -> None:
     """Print the best documents for what a person types."""
     narrowing = {"where": where, "filter": filter, "facets": facets, "sort": sort, "explain": explain or None}
-    options = {name: value for name, value in narrowing.items() if value is not None}
-    with Client(url, key) as client:
-        result = client.search(collection, text, k, rank=rank.value, **options)
+    with connected(url, key) as client:
+        found = client.collection(collection).search(text, k, rank=rank.value, **narrowing)
+    result = found.model_dump(exclude_unset=True)
     out = Console()
     out.print(found_table(result))
     for match in result["matches"] if explain else ():
@@ -304,8 +304,8 @@ def search(
         out.print(facet_table(field, counts))
     if "hint" in result:
         say(console, result["hint"], style="yellow")
-    for typed, found in result["corrected"].items():
-        say(console, f"no document has {typed!r}: looked for {found!r}", style="yellow")
+    for typed, known in result["corrected"].items():
+        say(console, f"no document has {typed!r}: looked for {known!r}", style="yellow")
     if result["partial"]:
         say(console, "words are still being read: codes alone answered", style="yellow")
 
@@ -320,8 +320,9 @@ def query(
     key: ReadKey = None,
 ) -> None:
     """Print the documents most similar to a text."""
-    with Client(url, key) as client:
-        result = client.similar(collection, text, k, "features" if rerank else None)
+    with connected(url, key) as client:
+        found = client.collection(collection).similar(text, k, rerank="features" if rerank else None)
+    result = found.model_dump(exclude_unset=True)
     Console().print(matches_table(result))
     if result["partial"]:
         say(console, "words are still being read: these matches are in the order of their codes", style="yellow")
@@ -338,13 +339,14 @@ def retrain(
     key: AdminKey = None,
 ) -> None:
     """Learn new codes on a collection and replace the old ones with them."""
-    with Client(url, key) as client:
-        job = client.retrain(collection, force=force)
-        if not wait:
-            print(safe_text(job["id"]))
-            return
+    with connected(url, key) as client:
+        job = client.collection(collection).retrain(wait=False, force=force)
+    if not wait:
+        print(safe_text(job.id))
+        return
+    with connected(url, key, PATIENCE_S) as client:
         job = watch_job(client, job, console)
-    say(console, f"code space {job['progress'].get('version', '')} answers now")
+    say(console, f"code space {job.progress.get('version', '')} answers now")
 
 
 @cli.command()
@@ -361,12 +363,15 @@ def duplicates(
     key: AdminKey = None,
 ) -> None:
     """Group documents that are nearly equal, and print the largest groups."""
-    with Client(url, key) as client:
-        job = client.find_duplicates(collection, radius=radius, by=by.value, linkage=linkage.value, keep=keep.value)
+    with connected(url, key) as client:
+        job = client.collection(collection).find_duplicates(
+            radius, wait=False, by=by.value, linkage=linkage.value, keep=keep.value
+        )
+    with connected(url, key, PATIENCE_S) as client:
         watch_job(client, job, console)
-        page = client.duplicates(collection, show)
+        page = client.collection(collection).duplicates(show)
     Console().print(duplicates_table(page))
-    say(console, f"{page['n_groups']:,} groups of {page['n_documents']:,} documents in all")
+    say(console, f"{page.n_groups:,} groups of {page.n_documents:,} documents in all")
 
 
 @cli.command()
@@ -441,7 +446,7 @@ def main() -> None:
     try:
         cli()
     except (NearbitError, nearbit.NearbitError, OSError) as error:
-        say(console, f"error: {explained(error)}{hint_of(error)}", style="red")
+        say(console, f"error: {explained(error)}", style="red")
         raise SystemExit(1) from None
 
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any
 
+import nearbit
 from service.cli.client import PATIENCE_S, Client
 from service.cli.importing import Counts
 from service.cli.sources.source import ReadDocument, Refused, Source
@@ -41,7 +41,7 @@ class JobImport:
     _refused: list[Refused] = field(default_factory=list)
     _n_lines: int = 0
 
-    def send(self) -> dict[str, Any]:
+    def send(self) -> nearbit.Job:
         """Send the file, and return its job.
 
         Raises:
@@ -63,20 +63,20 @@ class JobImport:
                     continue
                 self.damage = source.damage
             if response.status_code == 409 and may_be_there:
-                job = self.client.call("GET", f"/jobs/{response.json()['job_id']}", patience_s=PATIENCE_S)
-                if job["params"].get("lines") == self._n_lines:  # it is the one whose answer was lost
+                job = self.client.service.job(response.json()["job_id"])
+                if job.params.get("lines") == self._n_lines:  # it is the one whose answer was lost
                     return job
             if not response.is_success:
                 raise self.client.refusal(response)
-            return self.client.read(response)
+            return nearbit.Job.model_validate(self.client.read(response))
 
-    def finish(self, job: dict[str, Any]) -> None:
+    def finish(self, job: nearbit.Job) -> None:
         """Count what a job that has ended did, and name what it refused."""
         for one in self._refused:
             self.refuse(one)
-        for error in self.client.import_errors(job["id"]):
+        for error in self.client.import_errors(job.id):
             self.refuse(Refused(error["line"], error["reason"], error["beginning"], error["id"] or ""))
-        counts, progress = self.counts, job["progress"]
+        counts, progress = self.counts, job.progress
         counts.refused += progress.get("refused", 0)
         counts.new = progress.get("created", 0)
         counts.doubles = min(counts.doubles, counts.read - counts.refused - counts.new)

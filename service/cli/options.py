@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -24,16 +26,27 @@ ReadKey = Annotated[
 ]
 CollectionOption = Annotated[str, typer.Option("--collection", "-c", help="Name of the collection.")]
 DEFAULT_URL = "http://127.0.0.1:8000"
+KEY_HINT = " (give the key with --key, or in NEARBIT_ADMIN_KEY)"
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as one line of JSON.")]
 
-_PATIENCE_S = 5.0
+_PATIENCE_S = 2.0
 
 
-def connected(url: str, key: str | None) -> nearbit.Client:
-    """A client of the service that a command names; a person waits, so it gives up after seconds."""
-    return nearbit.connect(url, key=key, patience_s=_PATIENCE_S)
+@contextmanager
+def connected(url: str, key: str | None, patience_s: float = _PATIENCE_S) -> Iterator[nearbit.Client]:
+    """A client of the service that a command names, whose errors say which service it was.
 
-
-def hint_of(error: Exception) -> str:
-    """What to do about an error, to be said behind it."""
-    return " (give the key with --key, or in NEARBIT_ADMIN_KEY)" if isinstance(error, nearbit.Unauthorized) else ""
+    Args:
+        url: of the service.
+        key: of the service, if it needs one.
+        patience_s: how long to try again; a person waits, so by default not long.
+    """
+    with nearbit.connect(url, key=key, patience_s=patience_s) as client:
+        try:
+            yield client
+        except nearbit.NearbitError as error:
+            if not error.status:
+                raise
+            hint = KEY_HINT if isinstance(error, nearbit.Unauthorized) and not key else ""
+            message = f"{url.rstrip('/')} answered {error.status}: {error}{hint}"
+            raise type(error)(message, error.problem, error.status) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
+import nearbit
 from service.cli.client import Client
 from service.cli.importing import Counts, Import
 from service.cli.job_import import FROM_BYTES, JobImport
@@ -20,7 +22,7 @@ from service.cli.sources.beside import BesideVectors
 from service.cli.sources.mapping import ColumnNames
 from service.cli.sources.opening import open_source
 from service.cli.sources.source import Refused, Source
-from service.errors import InvalidInput, NearbitError
+from service.errors import InvalidInput
 from service.safe_text import cell, safe_json, safe_text, say
 from service.store.backups.archive import Manifest
 
@@ -139,8 +141,8 @@ def _run_job(transfer: JobImport, total: int | None, console: Console) -> None:
         transfer.report_progress = show
         job = transfer.send()
         bar.update(task, completed=1, total=1)
-    say(console, f"sent: job {job['id']} goes on, also if this command is ended")
-    transfer.finish(watch_job(transfer.client, job, console))
+    say(console, f"sent: job {job.id} goes on, also if this command is ended")
+    transfer.finish(watch_job(transfer.client.service, job, console))
 
 
 def _prepare(client: Client, collection: str, source: Source, options: ImportOptions, console: Console) -> Import:
@@ -257,11 +259,11 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
-def watch_job(client: Client, job: dict[str, Any], console: Console) -> dict[str, Any]:
+def watch_job(client: nearbit.Client, job: nearbit.Job, console: Console, every_s: float = 0.25) -> nearbit.Job:
     """Show a job's stage and what its progress holds, as epoch, loss and time left, until it ends, and return it.
 
     Raises:
-        NearbitError: it did not succeed.
+        JobFailed: it did not succeed.
     """
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -270,16 +272,20 @@ def watch_job(client: Client, job: dict[str, Any], console: Console) -> dict[str
     )
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("queued", total=None, figures="")
-        for job in client.watch(job):  # noqa: B020
-            done, total, figures = _progress(job["progress"])
-            stage = job["progress"].get("stage", job["state"])
-            if job["state"] == "queued" and (bar.tasks[task].elapsed or 0) > _PATIENT_S:
+        while True:
+            done, total, figures = _progress(job.progress)
+            stage = job.progress.get("stage", job.state)
+            if job.state == "queued" and (bar.tasks[task].elapsed or 0) > _PATIENT_S:
                 figures = "nothing takes it yet: does a job runner (`nearbit work`) or a trainer run?"
             bar.update(task, description=f"{safe_text(stage):<10}", completed=done, total=total, figures=figures)
+            if job.is_finished:
+                break
+            time.sleep(every_s)
+            job = client.job(job.id)
         bar.update(task, completed=1, total=1, figures=f"after {bar.tasks[task].elapsed or 0:.0f} s")
-    if job["state"] != "succeeded":
-        raise NearbitError(f"job {job['id']} {job['state']}: {job['error']}")
-    for advice in job["progress"].get("advice", ()):
+    if job.state != "succeeded":
+        raise nearbit.JobFailed(f"job {job.id} {job.state}: {job.error}")
+    for advice in job.progress.get("advice", ()):
         say(console, f"{safe_text(advice['finding'])}: {safe_text(advice['remedy'])}", style="yellow")
     return job
 
@@ -307,13 +313,13 @@ def matches_table(result: dict[str, Any], title: str | None = None) -> Table:
     return table
 
 
-def duplicates_table(page: dict[str, Any]) -> Table:
+def duplicates_table(page: nearbit.Duplicates) -> Table:
     """Groups of near duplicates as a table: distance in bits from the representative, which comes first, id, title."""
     table = Table("bits", "id", "title")
-    for group in page["items"]:
-        for place, document in enumerate(group["documents"]):
-            title = _first_line(document.get("title", ""))
-            table.add_row(str(document["distance"]), cell(document["id"], "" if place else "bold"), cell(title))
+    for group in page.items:
+        for place, document in enumerate(group.documents):
+            title = _first_line(document.title or "")
+            table.add_row(str(document.distance), cell(document.id, "" if place else "bold"), cell(title))
         table.add_section()
     return table
 

@@ -37,7 +37,7 @@ def test_calls_go_under_v1_with_the_key_and_quoted_names() -> None:
 def test_an_unavailable_service_is_called_again_after_the_wait_it_names() -> None:
     busy = httpx2.Response(503, json={"detail": "full"}, headers={"Retry-After": "0"})
     client, requests = answering(busy, busy, httpx2.Response(200, json={"seq": 7}))
-    assert client.retrain("texts", epochs=3) == {"seq": 7}
+    assert client.call("POST", "/collections/texts/retrain", {"epochs": 3}) == {"seq": 7}
     assert [json.loads(request.content) for request in requests] == [{"epochs": 3}] * 3
 
 
@@ -48,18 +48,18 @@ def test_an_unavailable_service_is_called_again_after_the_wait_it_names() -> Non
 def test_a_refusal_is_raised_with_the_message_of_the_service(status: int, kind: type[NearbitError]) -> None:
     client, _ = answering(httpx2.Response(status, json={"detail": "because"}))
     with pytest.raises(kind, match=f"^http://here answered {status}: because$"):
-        client.retrain("texts")
+        client.collection("texts")
 
 
 def test_a_response_of_another_program_and_a_missing_one_are_reported() -> None:
     client, _ = answering(httpx2.Response(502, text="<html>bad gateway"))
     with pytest.raises(NearbitError, match="answered 502: <html>bad gateway"):
-        client.spaces("texts")
+        client.collection("texts")
     with (
         Client("http://127.0.0.1:1") as nobody,
         pytest.raises(Unavailable, match=r"no answer from http://127\.0\.0\.1:1"),
     ):
-        nobody.similar("texts", "a", 1)
+        nobody.collection("texts")
 
 
 def test_an_export_is_read_line_by_line() -> None:
@@ -79,13 +79,6 @@ def test_an_export_that_breaks_off_is_an_error() -> None:
         list(client.export("texts"))
     with pytest.raises(NearbitError, match="answered 404: none"):
         list(client.export("texts"))
-
-
-def test_a_job_is_watched_to_its_end() -> None:
-    states = [{"id": "1", "state": "running"}, {"id": "1", "state": "failed"}]
-    client, _ = answering(*(httpx2.Response(200, json=state) for state in states))
-    seen = [job["state"] for job in client.watch({"id": "1", "state": "queued"}, every_s=0)]
-    assert seen == ["queued", "running", "failed"]
 
 
 def test_a_call_without_the_key_that_it_needs_says_how_to_give_one() -> None:
@@ -116,7 +109,7 @@ def test_a_url_that_is_not_http_is_refused(url: str) -> None:
 def test_text_that_cannot_be_sent_and_responses_of_other_programs_are_reported() -> None:
     client, _ = answering(httpx2.Response(200, text="<html>log in"))
     with pytest.raises(InvalidInput, match="lone surrogate"):
-        client.similar("texts", "\udcff", 1)
+        client.call("GET", "/collections/texts/similar", None, {"q": "\udcff"})
     with pytest.raises(NearbitError, match="something else than JSON: <html>log in"):
         client.collection("\udcff")
 

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from rich.console import Console
 
-from service.cli.client import Client
+import nearbit
 from service.cli.output import (
     duplicates_table,
     explanation_table,
@@ -18,7 +18,6 @@ from service.cli.output import (
     matches_table,
     watch_job,
 )
-from service.errors import NearbitError
 
 NASTY = "[/INST][red]\x1b[2J\u202e\x9b"
 SHOWN = "[/INST][red]\\x1b[2J\\u202e\\x9b"
@@ -49,7 +48,9 @@ def test_a_table_shows_ids_texts_and_title_as_they_are_without_markup_or_escapes
 def test_groups_of_duplicates_are_shown_with_ids_and_titles_as_they_are() -> None:
     documents = [{"id": NASTY, "title": NASTY, "distance": 0}, {"id": "b", "distance": 2}]
     out = console()
-    out.print(duplicates_table({"items": [{"representative": NASTY, "capped": False, "documents": documents}]}))
+    group = {"representative": NASTY, "documents": documents}
+    page = nearbit.Duplicates.model_validate({"items": [group], "n_groups": 1, "n_documents": 2})
+    out.print(duplicates_table(page))
     assert written(out).count(SHOWN) == 2
     assert not set(written(out)) & set("\x1b\u202e\x9b\r")
 
@@ -98,10 +99,12 @@ def test_progress_and_errors_of_a_job_are_shown_without_markup() -> None:
         {"id": "1", "state": "running", "progress": {"stage": NASTY, "done": 1, "total": 2}, "error": None},
         {"id": "1", "state": "failed", "progress": {"stage": NASTY}, "error": NASTY},
     ]
-    answers = iter(states[1:])
-    client = Client("http://here", transport=httpx2.MockTransport(lambda _: httpx2.Response(200, json=next(answers))))
+    first, *others = ({"collection": "texts", "kind": "retrain", **state} for state in states)
+    answers = iter(others)
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, json=next(answers)))
+    client = nearbit.connect("http://here", transport=transport)
     out = console()
-    with pytest.raises(NearbitError, match="job 1 failed"):
-        watch_job(client, states[0], out)
+    with pytest.raises(nearbit.JobFailed, match="job 1 failed"):
+        watch_job(client, nearbit.Job.model_validate(first), out, every_s=0)
     assert SHOWN in written(out)
     assert not set(written(out)) & set("\x1b\u202e\x9b")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx2
 import pytest
 from rich.console import Console
 from structlog.testing import capture_logs
@@ -16,7 +18,7 @@ import nearbit
 from nearbit._sync.client import Client
 from nearbit._sync.connection import Connection
 from service.cli.commands import cli
-from service.cli.options import hint_of
+from service.cli.options import connected
 from service.cli.quality import overlap_table, quality_table
 from tests.client.conftest import opened
 
@@ -95,9 +97,17 @@ def test_what_leaves_and_comes_is_shown_as_it_is_without_markup_or_escapes() -> 
     assert "b, c and 1 more" in shown
 
 
-def test_a_missing_key_is_said_to_be_given_by_an_option() -> None:
-    assert "--key" in hint_of(nearbit.Unauthorized("a key is needed"))
-    assert hint_of(nearbit.NotFound("no")) == ""
+def test_a_refusal_names_the_service_and_how_to_give_it_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    def connect(url: str, *, key: str | None, patience_s: float) -> Client:
+        refusal = httpx2.Response(401, json={"detail": "no key"})
+        return Client(Connection(url, key, 60, patience_s, httpx2.MockTransport(lambda _: refusal)))
+
+    monkeypatch.setattr(nearbit, "connect", connect)
+    hint = re.escape(" (give the key with --key, or in NEARBIT_ADMIN_KEY)")
+    for key, hinted in ((None, hint), ("wrong", "")):
+        refused = pytest.raises(nearbit.Unauthorized, match=f"^http://here answered 401: no key{hinted}$")
+        with refused, connected("http://here/", key) as client:
+            client.collections()
 
 
 def printed(what: Any) -> str:

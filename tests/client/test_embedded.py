@@ -44,7 +44,7 @@ def test_without_the_service_the_error_says_what_to_install(monkeypatch: pytest.
 
 
 @pytest.mark.long
-def test_codes_are_learned_rolled_back_and_lines_imported_without_a_service(tmp_path: Path) -> None:
+def test_codes_are_learned_rolled_back_lines_imported_and_duplicates_found_without_a_service(tmp_path: Path) -> None:
     shares: list[float | None] = []
     with opened(str(tmp_path / "notes.db")) as client:
         notes = client.create("notes")
@@ -56,6 +56,12 @@ def test_codes_are_learned_rolled_back_and_lines_imported_without_a_service(tmp_
         job = notes.import_lines(["a line", {"id": "b", "text": "b"}, b'{"id": "c"}'])
         assert [error["line"] for error in notes.import_errors(job)] == [3]
         assert notes.get("b").text == "b"
+        with pytest.raises(nearbit.NotFound):
+            notes.duplicates()
+        assert notes.find_duplicates(0, by="words").params["radius"] == 0
+        notes.add([{"id": "c", "text": "number of boats"}, {"id": "d", "text": "NUMBER of boats"}])
+        notes.find_duplicates(0, filter={"x": {"exists": False}})
+        assert ["c", "d"] in [[one.id for one in group.documents] for group in notes.duplicates().items]
         waiting = notes.retrain(wait=False, epochs=1, force=True)
     with opened(str(tmp_path / "notes.db")) as client:  # the job that was left is done now
         assert client.wait(waiting).state == "succeeded"

@@ -8,7 +8,7 @@ from nearbit._async.connection import AsyncConnection, Reply
 from nearbit._async.jobs import AsyncJobs
 from nearbit._async.pages import pages
 from nearbit.addresses import in_path
-from nearbit.answers import Added, Deleted, Document, Job, Matches, Pair, Patched, Preview, Quality, Space
+from nearbit.answers import Added, Deleted, Document, Duplicates, Job, Matches, Pair, Patched, Preview, Quality, Space
 from nearbit.answers import Collection as CollectionAnswer
 from nearbit.batches import MOST_BYTES, MOST_DOCUMENTS, NewDocument, batches_of
 from nearbit.errors import NotFound, SeqNotReached
@@ -272,6 +272,32 @@ class AsyncCollection:
         """
         asked = {"version": version, "label": label}
         return Quality.model_validate(await self._connection.read(f"{self._path}/quality", asked))
+
+    async def find_duplicates(
+        self, radius: int, *, wait: bool = True, progress: Progress = False, **options: Any
+    ) -> Job:
+        """Group documents that are nearly equal; `duplicates` has the groups when the job has ended.
+
+        Args:
+            radius: near duplicates are at most so many bits apart.
+            wait: until the groups are there.
+            progress: whether to show a bar while waiting.
+            options: `by`, `linkage`, `keep`, `filter`, as docs/api.md lists them.
+
+        Raises:
+            JobRunning: such a job is under way.
+        """
+        body = {"radius": radius, **options}
+        job = Job.model_validate((await self._connection.write(f"{self._path}/duplicates", body)).body)
+        return await self._jobs.wait(job.id, progress) if wait else job
+
+    async def duplicates(self, limit: int = 100) -> Duplicates:
+        """The largest groups of near duplicates that the last `find_duplicates` found, at most so many.
+
+        Raises:
+            NotFound: there was none yet.
+        """
+        return Duplicates.model_validate(await self._connection.read(f"{self._path}/duplicates", {"limit": limit}))
 
     async def add_pairs(self, pairs: Iterable[tuple[str, str, bool]]) -> int:
         """Keep what people say of pairs (two ids, and whether they are similar); answers how many there are now."""

@@ -9,7 +9,7 @@ from nearbit._sync.connection import Connection, Reply
 from nearbit._sync.jobs import Jobs
 from nearbit._sync.pages import pages
 from nearbit.addresses import in_path
-from nearbit.answers import Added, Deleted, Document, Job, Matches, Pair, Patched, Preview, Quality, Space
+from nearbit.answers import Added, Deleted, Document, Duplicates, Job, Matches, Pair, Patched, Preview, Quality, Space
 from nearbit.answers import Collection as CollectionAnswer
 from nearbit.batches import MOST_BYTES, MOST_DOCUMENTS, NewDocument, batches_of
 from nearbit.errors import NotFound, SeqNotReached
@@ -273,6 +273,32 @@ class Collection:
         """
         asked = {"version": version, "label": label}
         return Quality.model_validate(self._connection.read(f"{self._path}/quality", asked))
+
+    def find_duplicates(
+        self, radius: int, *, wait: bool = True, progress: Progress = False, **options: Any
+    ) -> Job:
+        """Group documents that are nearly equal; `duplicates` has the groups when the job has ended.
+
+        Args:
+            radius: near duplicates are at most so many bits apart.
+            wait: until the groups are there.
+            progress: whether to show a bar while waiting.
+            options: `by`, `linkage`, `keep`, `filter`, as docs/api.md lists them.
+
+        Raises:
+            JobRunning: such a job is under way.
+        """
+        body = {"radius": radius, **options}
+        job = Job.model_validate((self._connection.write(f"{self._path}/duplicates", body)).body)
+        return self._jobs.wait(job.id, progress) if wait else job
+
+    def duplicates(self, limit: int = 100) -> Duplicates:
+        """The largest groups of near duplicates that the last `find_duplicates` found, at most so many.
+
+        Raises:
+            NotFound: there was none yet.
+        """
+        return Duplicates.model_validate(self._connection.read(f"{self._path}/duplicates", {"limit": limit}))
 
     def add_pairs(self, pairs: Iterable[tuple[str, str, bool]]) -> int:
         """Keep what people say of pairs (two ids, and whether they are similar); answers how many there are now."""

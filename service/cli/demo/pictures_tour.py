@@ -60,7 +60,7 @@ def _learn(client: Client, seen: Sequence[Digit], unseen: Sequence[Digit], conso
         client.call("POST", f"{path}/documents", {"documents": documents})
     before = _share_right(unseen, _nearest(client, unseen), seen)
     say(console, Text("2", "bold"), f"  learning {N_BITS}-bit codes on them, then swapping them in")
-    watch_job(client, client.retrain(COLLECTION), console)
+    watch_job(client.service, client.service.collection(COLLECTION).retrain(wait=False), console)
     after = _share_right(unseen, _nearest(client, unseen), seen)
     say(
         console,

@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+import nearbit
 from service.cli.client import Client
 from service.cli.demo.serving import Served, serve_until_interrupted
 from service.cli.output import ImportOptions, found_table, import_documents, matches_table, watch_job
@@ -31,7 +32,7 @@ def tour(settings: Settings, console: Console) -> None:
 
     def demonstrate(served: Served) -> None:
         _learn(served.client, settings.data_dir / "docstrings.jsonl", console)
-        _run_queries(served.client, console)
+        _run_queries(served.client.service.collection(COLLECTION), console)
         say(console, Text(f"\nup after {time.monotonic() - began:.0f} s. Try next, from another terminal:\n"))
         console.print(_next_steps(served.url, served.curl), highlight=False, markup=False, soft_wrap=True)
 
@@ -53,8 +54,9 @@ def _learn(client: Client, file: Path, console: Console) -> None:
     say(console, Text("2", "bold"), f"  putting them into collection '{COLLECTION}': each can be found at once")
     import_documents(client, file, COLLECTION, console, ImportOptions(n_bits=64))
     say(console, Text("3", "bold"), "  learning 64-bit codes on them, then swapping them in")
-    watch_job(client, client.retrain(COLLECTION), console)
-    report = client.spaces(COLLECTION)[0]["report"]
+    docstrings = client.service.collection(COLLECTION)
+    watch_job(client.service, docstrings.retrain(wait=False), console)
+    report = docstrings.spaces()[0].report or {}
     say(
         console,
         f"   the 100 nearest by code hold {report['recall']['this']:.0%} of the 10 true nearest of unseen documents "
@@ -62,14 +64,16 @@ def _learn(client: Client, file: Path, console: Console) -> None:
     )
 
 
-def _run_queries(client: Client, console: Console) -> None:
+def _run_queries(docstrings: nearbit.Collection, console: Console) -> None:
     for query in QUERIES:
-        result = client.search(COLLECTION, query, 5)
+        found = docstrings.search(query, 5)
         console.print()
-        console.print(found_table(result, f"search for {query!r}, space {result['space']['version']}"))
-    result = client.similar(COLLECTION, SIMILAR_TO, 5)
+        table = found_table(found.model_dump(exclude_unset=True), f"search for {query!r}, space {found.space.version}")
+        console.print(table)
+    found = docstrings.similar(SIMILAR_TO, 5)
     console.print()
-    console.print(matches_table(result, f"similar to {SIMILAR_TO!r}, space {result['space']['version']}"))
+    title = f"similar to {SIMILAR_TO!r}, space {found.space.version}"
+    console.print(matches_table(found.model_dump(exclude_unset=True), title))
 
 
 def _next_steps(url: str, curl: str) -> str:
