@@ -20,7 +20,7 @@ export function OptionField({ name, schema, value, error, onChange }) {
       choices.length || isSwitch
         ? html`<select ...${attributes} value=${value} onChange=${change}>
             <option value="">${emptyText(schema)}</option>
-            ${(isSwitch ? ["true", "false"] : choices).map((one) => html`<option value=${one} selected=${one === value}>${shown(one)}</option>`)}
+            ${(isSwitch ? ["true", "false"] : choices).filter((one) => one !== String(schema.default)).map((one) => html`<option value=${one} selected=${one === value}>${shown(one)}</option>`)}
           </select>`
         : html`<input
             ...${attributes}
@@ -53,7 +53,7 @@ const shown = (text) => text.replaceAll("_", " ");
 
 /** @param {Schema} schema */
 function emptyText(schema) {
-  return schema.default === undefined || schema.default === null ? "by itself" : shown(String(schema.default));
+  return schema.default === undefined || schema.default === null ? "automatic" : shown(String(schema.default));
 }
 
 /** @param {Schema[]} kinds */

@@ -14,7 +14,7 @@ import { Log } from "./log.js";
 import { TONES, optionsText } from "./words.js";
 
 const STAGES = {
-  training: "learns",
+  training: "learns from the documents",
   encoding: "gives every document a code",
   evaluating: "judges the new codes",
   ready: "waits until every process has the new codes",
