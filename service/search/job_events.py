@@ -141,22 +141,24 @@ class JobEvents:
             watched.announce()
 
     async def _watch(self, watched: _Watched) -> None:
-        """Read the job until it has ended."""
+        """Read the job until it has ended; those who listen are sent away whatever ends this."""
         has_failed = False
-        while not watched.has_ended:
-            try:
-                if await run_read(self.database, self._read, watched):
-                    watched.announce()
-                has_failed = False
-            except NotFound:  # gone, with its collection
-                watched.has_ended = True
-                watched.announce()
-            except Unavailable as error:
-                if not has_failed:
-                    log.warning("a job that is listened to cannot be read", job=watched.job.id, error=explained(error))
-                has_failed = True
-            if not watched.has_ended:
-                await asyncio.sleep(_EVERY_S)
+        try:
+            while not watched.has_ended:
+                try:
+                    if await run_read(self.database, self._read, watched):
+                        watched.announce()
+                    has_failed = False
+                except Unavailable as error:
+                    if not has_failed:
+                        log.warning("a job cannot be read", job=watched.job.id, error=explained(error))
+                    has_failed = True
+                await asyncio.sleep(0 if watched.has_ended else _EVERY_S)
+        except NotFound:
+            log.debug("a job is gone with its collection", job=watched.job.id)
+        finally:
+            watched.has_ended = True
+            watched.announce()
 
     def _read(self, watched: _Watched) -> bool:
         """Read what is new of the job; whether something is."""

@@ -22,8 +22,8 @@ export function SpaceList({ collection, spaces, models, onChanged }) {
           </div>
           <div class="spaces-about">
             <p>
-              <b>${space.variant}</b>, ${counted(space.n_bits, "bit")}${models && space.model ? `, of vectors of ${space.model}` : ""}
-              <span class="soft"> ${STATES[space.state]}</span>
+              <b>${space.variant.replaceAll("_", " ")}</b>, ${counted(space.n_bits, "bit")}${models && space.model ? `, of vectors of ${space.model}` : ""}:
+              ${" "}${STATES[space.state]}
             </p>
             ${space.report?.found?.recall &&
             html`<p class="hint">

@@ -1,38 +1,41 @@
 // Who answered when: since a version is told when it answered last, an earlier turn of it is not shown.
-import { ago } from "../format.js";
+import { ago, date } from "../format.js";
 import { html } from "../html.js";
-
-const WIDTH = 640;
-const ROW = 22;
-const LEFT = 40;
 
 /** @param {{spaces: any[]}} props */
 export function Timeline({ spaces }) {
   const turns = turnsOf(spaces);
   if (turns.length < 2) return null;
   const [from, to] = [turns[0].from, Date.now()];
-  const x = (/** @type {number} */ at) => LEFT + ((at - from) / Math.max(1, to - from)) * (WIDTH - LEFT);
-  return html`<figure class="card spaces-timeline">
-    <figcaption>Who answered when</figcaption>
-    <svg viewBox=${`0 0 ${WIDTH} ${turns.length * ROW + 18}`} role="img" aria-label="Who answered when; the list below has it in words.">
+  const at = (/** @type {number} */ moment) => `${(100 * (moment - from)) / Math.max(1, to - from)}%`;
+  return html`<section class="card spaces-timeline" aria-label="Who answered when">
+    <h3>Who answered when</h3>
+    <ol>
       ${turns.map(
-        (turn, n) => html`<g key=${turn.version}>
-          <text class="tick" x="0" y=${n * ROW + 15}>${turn.version}</text>
-          <rect class=${turn.until ? "spaces-turn" : "spaces-turn now"} x=${x(turn.from)} width=${Math.max(3, x(turn.until || to) - x(turn.from))} y=${n * ROW + 4} height=${ROW - 8} rx="2" />
-        </g>`,
+        (turn) => html`<li key=${turn.version}>
+          <span class="spaces-version">${turn.version}</span>
+          <span class="spaces-turns" title=${wordsOf(turn)}>
+            <span class=${turn.until ? "spaces-turn" : "spaces-turn now"} style=${{ left: at(turn.from), right: `calc(100% - ${at(turn.until || to)})` }}></span>
+          </span>
+          <span class="spoken">${wordsOf(turn)}</span>
+        </li>`,
       )}
-      <text class="tick" x=${LEFT} y=${turns.length * ROW + 14}>${ago(new Date(from).toISOString())}</text>
-      <text class="tick" x=${WIDTH} y=${turns.length * ROW + 14} text-anchor="end">now</text>
-    </svg>
-    <ol class="spoken">
-      ${turns.map((turn) => html`<li>Code space ${turn.version} from ${new Date(turn.from).toLocaleString("en")} ${turn.until ? `to ${new Date(turn.until).toLocaleString("en")}` : "until now"}</li>`)}
     </ol>
-  </figure>`;
+    <p class="hint spaces-ends" aria-hidden="true"><span>${ago(new Date(from).toISOString())}</span><span>now</span></p>
+  </section>`;
 }
 
-/** @param {any[]} spaces @returns {{version: number, from: number, until: number | null}[]} by time */
+/** @typedef {{version: number, from: number, until: number | null}} Turn */
+
+/** @param {any[]} spaces @returns {Turn[]} by time */
 function turnsOf(spaces) {
   const begun = spaces.filter((one) => one.activated_at).map((one) => ({ version: one.version, from: Date.parse(one.activated_at) }));
   begun.sort((a, b) => a.from - b.from || a.version - b.version);
   return begun.map((turn, n) => ({ ...turn, until: begun[n + 1]?.from ?? null }));
+}
+
+/** @param {Turn} turn */
+function wordsOf({ from, until }) {
+  const written = (/** @type {number} */ moment) => date(new Date(moment).toISOString());
+  return `from ${written(from)} ${until ? `to ${written(until)}` : "until now"}`;
 }

@@ -6,8 +6,8 @@ export const STATES = {
   encoding: "gives every document a code",
   evaluating: "is being judged",
   ready: "waits to take over",
-  active: "answers",
-  retired: "answered before, and could again",
+  active: "answers now",
+  retired: "answered before, can again",
   failed: "came to nothing",
 };
 
