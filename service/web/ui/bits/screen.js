@@ -1,13 +1,14 @@
 // Bits: a code as buttons. Flip one, and see at once what lies there; look behind each; put two documents side by side.
-import { collectionPath } from "../api.js";
+import { collectionPath, documentPath } from "../api.js";
 import { useCall } from "../calls.js";
 import { bitsOf, codeOf, counted } from "../format.js";
 import { html, useEffect, useMemo } from "../html.js";
 import { announce } from "../notices.js";
 import { Curl } from "../parts/curl.js";
 import { Empty } from "../parts/empty.js";
+import { LongText } from "../parts/long_text.js";
 import { ProblemNote } from "../parts/problem_note.js";
-import { setParams } from "../router.js";
+import { href, setParams } from "../router.js";
 import { Around } from "./around.js";
 import { Asked } from "./asked.js";
 import { BitCard } from "./bit_card.js";
@@ -47,7 +48,7 @@ export default function Bits({ collection, params }) {
     ${asked &&
     html`<div class="bits-top">
         <section class="card stack" aria-label="The code">
-          <${Heading} asked=${asked} flipped=${flipped} source=${source} />
+          <${Heading} collection=${collection} asked=${asked} code=${code} source=${source} />
           <${BitGrid}
             code=${code} flipped=${flipped} confidences=${asked.bits?.map((/** @type {any} */ one) => one.confidence)}
             differing=${compared.data?.differing.map((/** @type {any} */ one) => one.bit)} current=${bit}
@@ -99,12 +100,19 @@ function flip(code, flipped) {
 /** @param {number[]} flipped @param {number} bit */
 const toggled = (flipped, bit) => (flipped.includes(bit) ? flipped.filter((one) => one !== bit) : [...flipped, bit]);
 
-/** @param {{asked: any, flipped: number[], source: Source}} props */
-function Heading({ asked, flipped, source }) {
+/** @param {{collection: string, asked: any, code: string, source: Source}} props */
+function Heading({ collection, asked, code, source }) {
+  const { data } = useCall(asked.id ? { path: documentPath(collection, asked.id) } : null);
   const name = source.kind === "q" ? `“${source.value}”` : asked.title || asked.id || "A code";
-  return html`<div>
-    <h2>${name}</h2>
-    <p class="hint mono">${flip(asked.code, flipped)}</p>
+  const onMap = source.kind === "q" ? { q: source.value } : asked.id && { id: asked.id };
+  return html`<div class="stack bits-heading">
+    <div class="row">
+      <h2>${name}</h2>
+      <span class="bits-space"></span>
+      ${onMap && html`<a href=${href(collection, "map", onMap)}>On the map</a>`}
+    </div>
+    ${data?.text && html`<${LongText} text=${data.text} lines=${2} />`}
+    <p class="hint mono">${code}</p>
   </div>`;
 }
 
