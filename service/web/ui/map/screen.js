@@ -29,10 +29,11 @@ export default function MapScreen({ collection, params }) {
     return () => clearInterval(timer);
   }, [map]);
 
-  if (problem) return html`<${ProblemNote} problem=${problem} />`;
-  if (!map) return html`<p class="loading">Loading the map …</p>`;
+  const heading = html`<h1 class="spoken">Map of ${collection}</h1>`;
+  if (problem) return html`${heading}<${ProblemNote} problem=${problem} />`;
+  if (!map) return html`${heading}<p class="loading">Loading the map …</p>`;
   if (map.numbers.length === 0) {
-    return html`<${Empty} title="Nothing to show yet">
+    return html`${heading}<${Empty} title="Nothing to show yet">
       <p>As soon as ${collection} has documents, they are points of a map, and those with like codes lie together.</p>
       <a class="button primary" href=${href(collection, "documents")}>Add documents</a>
     <//>`;

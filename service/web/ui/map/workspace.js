@@ -154,7 +154,9 @@ function usePicked(id, collection, numbers, documents) {
       isWanted = false;
     };
   }, [id, collection, numbers]);
+  const last = useRef(0);
   const pick = async (/** @type {number} */ index) => {
+    const turn = (last.current += 1);
     if (index < 0) {
       setPicked({ index: -1, number: -1, id: "" });
       setParams({ id: null }, { replace: true });
@@ -162,7 +164,7 @@ function usePicked(id, collection, numbers, documents) {
     }
     setPicked((before) => ({ ...before, index, number: numbers[index] }));
     const one = await documents.get(numbers[index]);
-    if (!one) return;
+    if (!one || turn !== last.current) return; // another one was chosen meanwhile
     setPicked({ index, number: numbers[index], id: one.id });
     setParams({ id: one.id });
     announce(`Chosen: ${one.title || one.id}`);
