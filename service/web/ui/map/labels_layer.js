@@ -13,7 +13,7 @@ import { clamp } from "./camera.js";
 const MOST = 40;
 /** From which zoom on the labels of a level are shown. */
 const SHOWN_FROM = [0, 1.7, 3.6, 8];
-const LINE_PX = 20, CHARACTER_PX = 7.2;
+const LINE_PX = 20, CHARACTER_PX = 8;
 
 export class LabelsLayer {
   /** @param {HTMLElement} host */

@@ -24,7 +24,7 @@ import { useDistances } from "./use_distances.js";
 import { useColumn } from "./use_map.js";
 
 const TABLE_ROWS = 50;
-const NEIGHBORS = 24, FOUND = 12;
+const NEIGHBORS = 24, FOUND = 12, NAMED = 6;
 
 /**
  * @param {{ collection: string, params: URLSearchParams, loaded: ReturnType<typeof import("./use_map.js").useMap>,
@@ -98,10 +98,10 @@ export function Workspace({ collection, params, loaded, n_more, onReload }) {
 
   const summary = `${counted(numbers.length, "document")} as points, of which ${number(seen.n)} are in view. ${
     isDistance ? "Colors show the distance of their codes." : column ? `Colors show ${column.field}.` : ""
-  } The table below the map has what is in view.`;
+  }${labels.length ? ` The largest regions: ${labels.slice(0, NAMED).map((label) => label.text).join("; ")}.` : ""} The map as a table has what is in view.`;
   return html`<div class="map full">
     <h1 class="spoken">Map of ${collection}</h1>
-    <${MapCanvas} map=${map} cells=${cells} from=${from} look=${whole} links=${links} labels=${labels} spot=${hovered} hovered=${hovered === picked ? null : hoveredDocument}
+    <${MapCanvas} map=${map} cells=${cells} from=${from} look=${whole} links=${links} labels=${labels} spot=${hovered >= 0 ? hovered : picked} hovered=${hovered === picked ? null : hoveredDocument}
       note=${noteOf(hovered, hoveredDocument, column, compared, isDistance)} summary=${summary} viewRef=${viewRef}
       onHover=${onHover} onPick=${onPick} onSelect=${onSelect} onSettle=${onSettle} />
     <aside class="map-panel" aria-label="About the map">
