@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import base64
+import io
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from PIL import Image
+from playwright.sync_api import Page, Route, expect
 
 from tests.flows.processes import Api
 from tests.ui.conftest import COLLECTION, OpenPage
@@ -83,3 +86,40 @@ def test_the_command_gives_what_is_shown(open_page: OpenPage, url: str) -> None:
     assert f"'{url}/v1/collections/{COLLECTION}/search'" in command
     assert "--data-urlencode 'q=it'\\''s'" in command
     assert "--data-urlencode 'where=kind:class'" in command
+
+
+def test_the_last_query_wins_however_slow_the_one_before_it_was(open_page: OpenPage, service: Api) -> None:
+    page = open_page(SEARCH)
+
+    def late(route: Route) -> None:
+        page.wait_for_timeout(600)
+        route.continue_()
+
+    page.route(re.compile(r"/search\?q=fi&"), late)
+    page.get_by_role("searchbox").fill("fi")
+    page.wait_for_timeout(300)  # the query is sent when nobody types any more
+    page.get_by_role("searchbox").fill("thread")
+    answer = service.get(f"/collections/{COLLECTION}/search", q="thread")
+    expect(page.locator(".result h2").first).to_have_text(answer["matches"][0]["title"])
+    page.wait_for_timeout(800)
+    assert titles(page) == [match["title"] for match in answer["matches"]]
+
+
+def test_pictures_are_shown_and_found_by_others_like_them(open_page: OpenPage, service: Api) -> None:
+    service.put("/collections/pictures", {"kind": "image"})
+    documents = [{"id": f"p{n}", "image": _picture(shade)} for n, shade in enumerate((10, 30, 240))]
+    service.post("/collections/pictures/documents", {"documents": documents})
+    page = open_page("#/pictures/search")
+    page.get_by_role("link", name="Like p0").click()
+    expect(page.get_by_role("img", name="The picture p")).to_have_count(2)
+    page.get_by_role("link", name="p1").click()
+    expect(page.get_by_role("img", name="The picture p1")).to_be_visible()
+    service.http.delete("/collections/pictures")
+
+
+def _picture(shade: int) -> str:
+    file = io.BytesIO()
+    picture = Image.new("L", (8, 8), shade)
+    picture.putpixel((shade % 8, 3), 255 - shade)
+    picture.save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()

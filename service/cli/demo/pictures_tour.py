@@ -40,7 +40,10 @@ def pictures_tour(settings: Settings, console: Console) -> None:
         seen, unseen = everything[:-N_UNSEEN], everything[-N_UNSEEN:]
         _learn(served.client, seen, unseen, console)
         _show(served.client, seen, unseen, folder, console)
-        say(console, Text(f"\nup after {time.monotonic() - began:.0f} s. Try next, from another terminal:\n"))
+        say(
+            console,
+            Text(f"\nup after {time.monotonic() - began:.0f} s. Try next, in a browser and from another terminal:\n"),
+        )
         next_steps = _next_steps(served.url, served.curl, folder / "query.png")
         console.print(next_steps, highlight=False, markup=False, soft_wrap=True)
 
@@ -119,7 +122,9 @@ def _neighbor(found: Digit, distance: int, query: Digit) -> Neighbor:
 def _next_steps(url: str, curl: str, query: Path) -> str:
     collection = f"{url}/v1/collections/{COLLECTION}"
     more = f"open {url}/docs" if curl == "curl" else f"{curl} {url}/openapi.json"
-    return f"""  {curl} '{collection}/documents/digit-0000/similar?k=5'
+    return f"""  open {url}/ui, to look at them
+
+  {curl} '{collection}/documents/digit-0000/similar?k=5'
   {curl} -X POST '{collection}/similar' -H 'Content-Type: application/json' \\
        -d '{{"images": ["'$(base64 < {query} | tr -d '\\n')'"], "k": 5}}'
   {curl} -X POST '{collection}/retrain'

@@ -33,7 +33,10 @@ def tour(settings: Settings, console: Console) -> None:
     def demonstrate(served: Served) -> None:
         _learn(served.client, settings.data_dir / "docstrings.jsonl", console)
         _run_queries(served.client.service.collection(COLLECTION), console)
-        say(console, Text(f"\nup after {time.monotonic() - began:.0f} s. Try next, from another terminal:\n"))
+        say(
+            console,
+            Text(f"\nup after {time.monotonic() - began:.0f} s. Try next, in a browser and from another terminal:\n"),
+        )
         console.print(_next_steps(served.url, served.curl), highlight=False, markup=False, soft_wrap=True)
 
     serve_until_interrupted(settings, demonstrate)
@@ -79,7 +82,9 @@ def _run_queries(docstrings: nearbit.Collection, console: Console) -> None:
 def _next_steps(url: str, curl: str) -> str:
     similar = f"{url}/v1/collections/{COLLECTION}"
     more = f"open {url}/docs" if curl == "curl" else f"{curl} {url}/openapi.json"
-    return f"""  {curl} '{similar}/search?q=temporary+directory&k=5'
+    return f"""  open {url}/ui, to search, to see the map, the bits and how it learns
+
+  {curl} '{similar}/search?q=temporary+directory&k=5'
   {curl} '{similar}/similar?q=read+a+csv+file&k=5'
   {curl} '{similar}/documents/numpy.linalg.solve/similar?k=5'
   {curl} -X POST '{similar}/documents' -H 'Content-Type: application/json' \\

@@ -24,7 +24,7 @@ export default function Search({ collection, params }) {
   const asked = useMemo(() => readParams(params), [params]);
   const call = about.data && fields ? callOf(collection, asked, fields) : null;
   const found = useCall(call);
-  const rankings = useRankings(collection, asked);
+  const rankings = useRankings(collection, about.data?.kind, asked);
   const n_shown = found.data?.matches.length ?? 0;
   const n_matching = found.data?.work.matching ?? n_shown;
 
@@ -38,13 +38,13 @@ export default function Search({ collection, params }) {
     <${SearchBox} collection=${collection} kind=${about.data?.kind} asked=${asked} />
     <${ProblemNote} problem=${found.problem} />
     ${!call && about.data && fields && html`<${Beginning} collection=${collection} about=${about.data} />`}
-    ${found.data && call &&
+    ${about.data && found.data && call &&
     html`<${Notes} collection=${collection} data=${found.data} n_shown=${n_shown} n_matching=${n_matching} asked=${asked} />
       ${n_shown === 0 && html`<${NothingFound} asked=${asked} data=${found.data} />`}
       <div class=${`search-body ${found.isOld ? "search-old" : ""}`}>
         <aside aria-label="Filters"><${Facets} facets=${found.data.facets} where=${asked.where} n_matching=${n_matching} /></aside>
         <div class="stack">
-          <${Results} collection=${collection} data=${found.data} asked=${asked} call=${call} rankings=${rankings} n_bits=${about.data?.n_bits} />
+          <${Results} collection=${collection} data=${found.data} asked=${asked} call=${call} rankings=${rankings} about=${about.data} />
           ${n_shown === asked.k && asked.k < MOST && n_matching > n_shown && html`<${More} k=${asked.k} />`}
         </div>
       </div>`}
@@ -80,9 +80,10 @@ function callOf(collection, asked, fields) {
 /** @param {{collection: string, data: any, n_shown: number, n_matching: number, asked: Asked}} props */
 function Notes({ collection, data, n_shown, n_matching, asked }) {
   const corrected = Object.entries(data.corrected || {});
-  const counted = asked.like || asked.rank === "code" ? "nearest by code" : `of ${number(n_matching)} with a word of the query`;
+  const isByCode = asked.like || asked.rank === "code";
+  const shown = isByCode ? `The ${number(n_shown)} nearest by code` : `The ${number(n_shown)} best of ${number(n_matching)} with a word of the query`;
   return html`<p class="search-notes">
-    ${n_shown > 0 && html`<span>The ${number(n_shown)} best ${counted}</span>`}
+    ${n_shown > 0 && html`<span>${shown}</span>`}
     ${corrected.map(([typed, meant]) => html`<span>Nothing has “${typed}”: looked for <b>${[meant].flat().join(", ")}</b></span>`)}
     ${data.known === false && n_shown > 0 && html`<span>The codes know none of these words</span>`}
     ${data.partial?.length > 0 && html`<span>Words are still being read: codes alone answered</span>`}

@@ -9,6 +9,7 @@ import { Empty } from "../../parts/empty.js";
 import { Facets } from "../../parts/facets.js";
 import { flowing } from "../../parts/long_text.js";
 import { Moment } from "../../parts/moment.js";
+import { Picture } from "../../parts/picture.js";
 import { ProblemNote } from "../../parts/problem_note.js";
 import { href, setParams } from "../../router.js";
 
@@ -70,7 +71,7 @@ function Row({ collection, document }) {
       <span class="soft"><${Moment} at=${document.updated_at} /></span>
     </div>
     ${document.image
-      ? html`<img class="documents-picture" alt="" src=${`data:image/png;base64,${document.image}`} />`
+      ? html`<${Picture} image=${document.image} label=${`The picture ${document.id}`} />`
       : html`<p class="long-text cut cut-2 soft">${flowing(document.text || "").slice(0, MOST_CHARS)}</p>`}
   </li>`;
 }

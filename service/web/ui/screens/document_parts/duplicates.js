@@ -39,7 +39,7 @@ export function Duplicates({ collection, about, params, onChange }) {
     onChange();
   };
   return html`<div class="stack">
-    <${LookForm} collection=${collection} about=${about} last=${groups.data?.params} />
+    <${LookForm} key=${groups.data?.job} collection=${collection} about=${about} last=${groups.data?.params} />
     ${job && html`<div class="card"><${JobLine} key=${job} id=${job} onEnd=${ended} /></div>`}
     ${groups.problem && groups.problem.status !== 404 && html`<${ProblemNote} problem=${groups.problem} />`}
     ${groups.data && html`<${Groups} collection=${collection} data=${groups.data} onChange=${changed} />`}

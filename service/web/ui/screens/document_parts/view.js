@@ -7,6 +7,7 @@ import { Curl } from "../../parts/curl.js";
 import { Dialog } from "../../parts/dialog.js";
 import { Distance } from "../../parts/distance.js";
 import { Moment } from "../../parts/moment.js";
+import { Picture, usePictures } from "../../parts/picture.js";
 import { ProblemNote } from "../../parts/problem_note.js";
 import { go, href } from "../../router.js";
 import { DocumentForm } from "./form.js";
@@ -39,11 +40,11 @@ export function DocumentView({ collection, id, about, onChange }) {
       </header>
       <div class="documents-columns">
         <div class="stack">
-          ${data.image && html`<img class="documents-picture" alt="The picture" src=${`data:image/png;base64,${data.image}`} />`}
+          <${Picture} image=${data.image} label=${`The picture ${data.id}`} />
           ${data.text && html`<p class="long-text documents-text">${data.text}</p>`}
           <${Members} document=${data} />
         </div>
-        <${Nearest} collection=${collection} id=${id} n_bits=${about.n_bits} />
+        <${Nearest} collection=${collection} id=${id} about=${about} />
       </div>
       ${isEdited && html`<${DocumentForm} collection=${collection} about=${about} document=${data} onClose=${() => setEdited(false)} onDone=${done} />`}
       ${isDeleted && html`<${DeleteDocument} collection=${collection} id=${id} onClose=${() => setDeleted(false)} onDone=${onChange} />`}
@@ -64,10 +65,11 @@ function Members({ document }) {
   </dl>`;
 }
 
-/** @param {{collection: string, id: string, n_bits: number}} props */
-function Nearest({ collection, id, n_bits }) {
+/** @param {{collection: string, id: string, about: import("../../types.js").CollectionDetail}} props */
+function Nearest({ collection, id, about }) {
   const call = { path: documentPath(collection, id, "/similar"), params: { k: N_NEAREST, fields: "title" } };
   const { data, problem } = useCall(call);
+  const pictures = usePictures(collection, about.kind, (data?.matches || []).map((/** @type {any} */ one) => one.id));
   return html`<aside class="card stack" aria-label="Nearest documents">
     <h2>Nearest by code</h2>
     <${ProblemNote} problem=${problem} />
@@ -75,8 +77,9 @@ function Nearest({ collection, id, n_bits }) {
       ${data.code && html`<${CodeStrip} code=${data.code} label=${`The code of this document, ${data.code}`} />`}
       <ol class="stack documents-nearest">
         ${data.matches.map((/** @type {any} */ one) => html`<li>
+          <${Picture} image=${pictures.get(one.id)} label=${`The picture ${one.id}`} />
           <a href=${href(collection, "documents", { id: one.id })}>${one.title || one.id}</a>
-          <${Distance} distance=${one.distance} n_bits=${n_bits} />
+          <${Distance} distance=${one.distance} n_bits=${about.n_bits} />
         </li>`)}
       </ol>
       ${data.matches.length === 0 && html`<p class="soft">There is no other document.</p>`}

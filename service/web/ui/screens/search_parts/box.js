@@ -35,7 +35,7 @@ export function SearchBox({ collection, kind, asked }) {
       type="search"
       name="q"
       aria-label=${`Search in ${collection}`}
-      placeholder=${kind === "image" ? "Pictures have no words: choose one below" : "What are you looking for?"}
+      placeholder=${kind === "image" ? "Pictures have no words: choose one, and look for others like it" : "What are you looking for?"}
       autocomplete="off"
       spellcheck="false"
       autofocus
@@ -45,7 +45,7 @@ export function SearchBox({ collection, kind, asked }) {
     />
     ${asked.like
       ? html`<${LikeDocument} collection=${collection} id=${asked.like} />`
-      : html`<${Choice} label="Rank by" options=${RANKS} value=${asked.rank} onChange=${(/** @type {string} */ rank) => setParams({ rank: rank === "hybrid" ? null : rank, k: null })} />`}
+      : kind === "text" && html`<${Choice} label="Rank by" options=${RANKS} value=${asked.rank} onChange=${(/** @type {string} */ rank) => setParams({ rank: rank === "hybrid" ? null : rank, k: null })} />`}
   </form>`;
 }
 
@@ -53,7 +53,7 @@ export function SearchBox({ collection, kind, asked }) {
 function LikeDocument({ collection, id }) {
   const { data } = useCall({ path: documentPath(collection, id) });
   return html`<p class="search-like">
-    Documents like <a href=${href(collection, "documents", { id })}>${data?.title || id}</a>, by code
+    <span>Documents like <a href=${href(collection, "documents", { id })}>${data?.title || id}</a>, by code</span>
     <button type="button" class="quiet" onClick=${() => setParams({ like: null, k: null, why: null })}>Remove</button>
   </p>`;
 }

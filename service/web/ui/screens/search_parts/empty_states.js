@@ -4,6 +4,7 @@ import { useCall } from "../../calls.js";
 import { number } from "../../format.js";
 import { html } from "../../html.js";
 import { Empty } from "../../parts/empty.js";
+import { Picture } from "../../parts/picture.js";
 import { href, setParams } from "../../router.js";
 
 const N_EXAMPLES = 8;
@@ -25,16 +26,21 @@ function Examples({ collection, about }) {
   const { data } = useCall({ path: collectionPath(collection, "documents"), params: { limit: SAMPLE } });
   const step = Math.max(1, Math.floor((data?.items.length || 0) / N_EXAMPLES));
   const examples = (data?.items || []).filter((/** @type {any} */ _, /** @type {number} */ n) => n % step === 0).slice(0, N_EXAMPLES);
+  const isOfPictures = about.kind === "image";
   return html`<${Empty} title=${`${number(about.n_documents)} documents`}>
     <p>
-      Type what you look for: single words, <code>"a phrase"</code>, <code>+must</code>, <code>-not</code>, <code>begin*</code>. Or begin
-      with a document, and look for others like it:
+      ${!isOfPictures && html`Type what you look for: single words, <code>"a phrase"</code>, <code>+must</code>, <code>-not</code>, <code>begin*</code>. Or begin`}
+      ${isOfPictures && "Begin"} with a document, and look for others like it:
     </p>
     <ul class="row search-examples">
-      ${examples.map((/** @type {any} */ one) => html`<li><a class="button" href=${href(collection, "search", { like: one.id })}>${one.title || one.id}</a></li>`)}
+      ${examples.map((/** @type {any} */ one) => html`<li>
+        <a class="button" href=${href(collection, "search", { like: one.id })}>
+          ${one.image ? html`<${Picture} image=${one.image} label=${`Like ${one.id}`} />` : one.title || one.id}
+        </a>
+      </li>`)}
     </ul>
     ${about.space.version === 1 &&
-    html`<p>The codes are not learned yet: they tell equal words apart, no meaning. <a href=${href(collection, "learning")}>Learn codes</a></p>`}
+    html`<p>The codes are not learned yet${!isOfPictures && ": they know words and no meaning"}. <a href=${href(collection, "learning")}>Learn codes</a></p>`}
   <//>`;
 }
 

@@ -7,9 +7,9 @@ const DEPTH = 100;
 
 /** @typedef {{words: Map<string, number>, code: Map<string, number>}} Rankings places from 1, by id */
 
-/** @param {string} collection @param {import("../search.js").Asked} asked @returns {Rankings | null} */
-export function useRankings(collection, asked) {
-  const wanted = asked.q.trim() !== "" && !asked.like;
+/** @param {string} collection @param {string | undefined} kind @param {import("../search.js").Asked} asked @returns {Rankings | null} */
+export function useRankings(collection, kind, asked) {
+  const wanted = kind === "text" && asked.q.trim() !== "" && !asked.like;
   const words = useCall(wanted ? callOf(collection, asked, "words") : null);
   const code = useCall(wanted ? callOf(collection, asked, "code") : null);
   return useMemo(() => {

@@ -3,6 +3,7 @@ import { html } from "../../html.js";
 import { Distance } from "../../parts/distance.js";
 import { LongText } from "../../parts/long_text.js";
 import { Marked } from "../../parts/marked.js";
+import { Picture, usePictures } from "../../parts/picture.js";
 import { go, href, setParams } from "../../router.js";
 import { Why } from "./why.js";
 
@@ -10,16 +11,18 @@ const MOST_VALUES = 4;
 
 /**
  * @param {{collection: string, data: any, asked: import("../search.js").Asked, call: import("../../api.js").Call,
- *   rankings: import("./rankings.js").Rankings | null, n_bits: number}} props
+ *   rankings: import("./rankings.js").Rankings | null, about: import("../../types.js").CollectionDetail}} props
  */
-export function Results({ collection, data, asked, call, rankings, n_bits }) {
+export function Results({ collection, data, asked, call, rankings, about }) {
+  const pictures = usePictures(collection, about.kind, data.matches.map((/** @type {any} */ match) => match.id));
   return html`<ol class="results">
     ${data.matches.map(
       (/** @type {any} */ match) => html`<li key=${match.id} class="result">
         <div class="result-head">
           <h2><a href=${href(collection, "documents", { id: match.id })}><${Title} match=${match} /></a></h2>
-          ${match.distance !== null && match.distance !== undefined && html`<${Distance} distance=${match.distance} n_bits=${n_bits} />`}
+          ${match.distance !== null && match.distance !== undefined && html`<${Distance} distance=${match.distance} n_bits=${about.n_bits} />`}
         </div>
+        <${Picture} image=${pictures.get(match.id)} label=${`The picture ${match.id}`} />
         <${Passage} match=${match} />
         <div class="result-foot">
           <${Metadata} metadata=${match.metadata} where=${asked.where} />
