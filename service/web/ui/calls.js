@@ -12,11 +12,12 @@ import { useStore } from "./store.js";
  * one is there, so that nothing flickers; a call that is no longer wanted is aborted.
  * @template [T=any]
  * @param {Call | null} call null: there is nothing to ask
- * @param {{everyMs?: number}} [options] `everyMs`: ask again so often, while the page is seen
+ * @param {{everyMs?: number, again?: unknown}} [options] `everyMs`: ask again so often, while the page is seen; `again`: ask again when
+ *   it is another
  * @returns {{data: T | null, problem: Problem | null, busy: boolean, isOld: boolean, reload: () => void}}
  *   `isOld`: the data are those of an earlier call
  */
-export function useCall(call, { everyMs } = {}) {
+export function useCall(call, { everyMs, again } = {}) {
   const wanted = call && JSON.stringify(call);
   const { generation } = useStore(connection);
   const [asked, setAsked] = useState(0);
@@ -44,7 +45,7 @@ export function useCall(call, { everyMs } = {}) {
       },
     );
     return () => controller.abort();
-  }, [wanted, generation, asked]);
+  }, [wanted, generation, asked, again]);
 
   useEffect(() => {
     if (!everyMs || !call) return undefined;

@@ -96,7 +96,6 @@ function lookLater(ms) {
   }, ms);
 }
 
-/** Have all that is shown be asked for again: what many parts of the page show has changed. */
-export function askAgain() {
+function askAgain() {
   connection.set({ generation: connection.get().generation + 1 });
 }

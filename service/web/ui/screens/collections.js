@@ -1,6 +1,7 @@
 // Collections: what there is, and how to make one, change its settings, and delete it.
 import { collectionPath } from "../api.js";
 import { useCall } from "../calls.js";
+import { catalog } from "../catalog.js";
 import { number } from "../format.js";
 import { html, useState } from "../html.js";
 import { Curl } from "../parts/curl.js";
@@ -9,6 +10,7 @@ import { Moment } from "../parts/moment.js";
 import { ProblemNote } from "../parts/problem_note.js";
 import { Tag } from "../parts/tag.js";
 import { href, setParams } from "../router.js";
+import { useStore } from "../store.js";
 import { DeleteCollection } from "./collection_parts/delete.js";
 import { NewCollection } from "./collection_parts/new.js";
 import { Settings } from "./collection_parts/settings.js";
@@ -19,7 +21,7 @@ const PAGE = 50;
 export default function Collections({ params }) {
   const cursor = params.get("cursor");
   const call = { path: "/v1/collections", params: { limit: PAGE, cursor } };
-  const { data, problem } = useCall(call);
+  const { data, problem } = useCall(call, { again: useStore(catalog).generation });
   const [isNew, setNew] = useState(false);
   return html`<div class="collections stack">
     <header class="head">

@@ -1,5 +1,6 @@
 // The frame of every screen: header, notices, the screen itself, and the live region for screen readers.
 import { useCall } from "../calls.js";
+import { catalog } from "../catalog.js";
 import { html, useEffect } from "../html.js";
 import { useStore } from "../store.js";
 import { notices } from "../notices.js";
@@ -14,7 +15,8 @@ const MOST_COLLECTIONS = 1_000;
 
 export function Shell() {
   const route = useRoute();
-  const collections = useCall({ path: "/v1/collections", params: { limit: MOST_COLLECTIONS } });
+  const again = useStore(catalog).generation;
+  const collections = useCall({ path: "/v1/collections", params: { limit: MOST_COLLECTIONS } }, { again });
   /** @type {string[]} */
   const names = (collections.data?.items || []).map((/** @type {{name: string}} */ one) => one.name);
   const screen = SCREENS.find((one) => one.id === route.screen);

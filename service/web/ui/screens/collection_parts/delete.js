@@ -1,7 +1,7 @@
 // Deleting a collection: only after its name was typed.
 import { collectionPath } from "../../api.js";
 import { useAction } from "../../calls.js";
-import { askAgain } from "../../connection.js";
+import { catalogChanged } from "../../catalog.js";
 import { counted } from "../../format.js";
 import { html, useState } from "../../html.js";
 import { Dialog } from "../../parts/dialog.js";
@@ -16,7 +16,7 @@ export function DeleteCollection({ about, onClose }) {
     if (!(await act({ path: collectionPath(about.name), method: "DELETE" }, `${about.name} is deleted`))) return;
     if (sessionStorage.getItem("nearbit.collection") === about.name) sessionStorage.removeItem("nearbit.collection");
     onClose();
-    askAgain();
+    catalogChanged();
   };
   return html`<${Dialog} title=${`Delete ${about.name}?`} onClose=${onClose}>
     <form class="stack" onSubmit=${remove}>

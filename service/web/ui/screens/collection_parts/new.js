@@ -1,7 +1,7 @@
 // A form for a new collection.
 import { collectionPath } from "../../api.js";
 import { useAction } from "../../calls.js";
-import { askAgain } from "../../connection.js";
+import { catalogChanged } from "../../catalog.js";
 import { html, useState } from "../../html.js";
 import { Choice } from "../../parts/choice.js";
 import { Curl } from "../../parts/curl.js";
@@ -26,7 +26,7 @@ export function NewCollection({ onClose }) {
   const make = async (/** @type {Event} */ event) => {
     event.preventDefault();
     if (!(await act(call, `${name} is there`))) return;
-    askAgain();
+    catalogChanged();
     onClose();
     go(href(name, "documents", { view: "put" }));
   };
