@@ -26,7 +26,7 @@ from service.hashing.codes import Codes
 from service.hashing.content import Content, of_model, text_of
 from service.hashing.function import HashFunction
 from service.index.placing import MAX_LANDMARKS, Landmarks, landmark_rows
-from service.store import codes, collections, documents, jobs, maps, spaces, words
+from service.store import codes, collections, document_summaries, documents, jobs, maps, spaces, words
 from service.store.collections import Collection
 from service.store.database import Database
 from service.store.jobs import Job
@@ -203,6 +203,6 @@ def enqueue_map(connection: Connection, collection: Collection) -> None:
 
 def _contents(connection: Connection, keys: NDArray[np.int64], model: int) -> dict[int, Content]:
     """What a space encodes of documents, by key; those that are gone, or have no vector of its model, are left out."""
-    found = documents.contents(connection, keys)
+    found = document_summaries.contents(connection, keys)
     encoded = {key: of_model(content, model) for key, (_, content) in found.items()}
     return {key: content for key, content in encoded.items() if content is not None}

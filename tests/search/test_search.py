@@ -180,7 +180,7 @@ def test_documents_that_go_while_a_shortlist_is_re_ranked_make_room_for_the_next
     def without_the_best(connection: Connection, wanted: Keys, *rest: Any) -> dict[int, DocumentSummary]:
         return summaries(connection, [key for key in wanted if key not in keys[:2]], *rest)
 
-    monkeypatch.setattr("service.search.answering.documents.summaries", without_the_best)
+    monkeypatch.setattr("service.search.answering.document_summaries.summaries", without_the_best)
     (answer,) = by_texts(use_cases, ["bread"], want)
     assert [m.document.id for m in answer.matches] == best[2:5]
 
