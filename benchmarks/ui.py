@@ -10,7 +10,6 @@ GPU, where the page takes the 2D canvas instead; figures of a GPU need a machine
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import shutil
 import subprocess
@@ -26,10 +25,10 @@ from rich.table import Table
 
 from benchmarks.serve import Http
 from benchmarks.start import serving
+from service.web.page import Page as ServedPage
 from tests.ui.map_pages import SOFTWARE_WEBGL, MapPages
 from tests.ui.map_pages import serving as serving_map
 
-UI = Path(__file__).parents[1] / "service" / "web" / "ui"
 N_RECOLORS = 15
 console = Console()
 
@@ -67,8 +66,7 @@ RECOLOR = """async (n) => {
 
 def sizes() -> dict[str, Any]:
     """Bytes of the page, each file compressed by gzip as it is sent: all of it, and the part that the map is."""
-    files = [file for file in UI.rglob("*") if file.suffix in {".html", ".js", ".css", ".svg"}]
-    compressed = {file.relative_to(UI).as_posix(): len(gzip.compress(file.read_bytes(), 9)) for file in files}
+    compressed = {name: len(file.compressed) for name, file in ServedPage.read().files.items()}
     of_map = sum(size for name, size in compressed.items() if name.startswith("map/"))
     return {"page_gzip_bytes": sum(compressed.values()), "map_gzip_bytes": of_map, "n_files": len(compressed)}
 

@@ -160,6 +160,27 @@ def test_a_lasso_holds_the_points_inside_it(open_map: MapPages) -> None:
     assert different == []
 
 
+def test_what_is_in_view_is_counted_exactly_and_evenly_shown(open_map: MapPages) -> None:
+    page = open_map(n=20_000)
+    different = page.evaluate(
+        """() => {
+            const { view } = map, different = [];
+            for (let trial = 0; trial < 15; trial++) {
+                view.camera.zoomAbout(600 * Math.random(), 400 * Math.random(), trial < 8 ? 1.7 : 0.6);
+                const wanted = [...Array(view.n).keys()].filter((i) => {
+                    const [x, y] = view.placeOf(i);
+                    return x >= 0 && x <= 600 && y >= 0 && y <= 400;
+                });
+                const { seen, n } = view.inView(50), all = view.inView(view.n).seen;
+                const some = new Set(seen).size === Math.min(50, n), whole = String(all.sort((a, b) => a - b));
+                if (n !== wanted.length || !some || whole !== String(wanted)) different.push([trial, n]);
+            }
+            return different;
+        }"""
+    )
+    assert different == []
+
+
 def test_dragging_moves_the_map_and_with_shift_draws_a_lasso(open_map: MapPages) -> None:
     page = open_map()
     under = page.evaluate("map.view.camera.toMap(300, 300)")

@@ -72,18 +72,46 @@ export class Grid {
     const left = Math.min(...line.map((corner) => corner[0])), right = Math.max(...line.map((corner) => corner[0]));
     const sides = line.map((corner, i) => [...corner, ...line[(i + 1) % line.length]]);
     const bottom = Math.min(...line.map((corner) => corner[1])), top = Math.max(...line.map((corner) => corner[1]));
-    /** @type {number[]} */
-    const found = [];
+    const found = new Uint8Array(this.cells.order.length);
     for (let row = this.#row(bottom); row <= this.#row(top); row++) {
       // Points outside the bounds lie in the outermost cells, so these rows have no outer end.
       const low = row === 0 ? -Infinity : bounds.bottom + row * height - 1e-6 * height;
       const high = row === rows - 1 ? Infinity : bounds.bottom + (row + 1) * height + 1e-6 * height;
       const near = sides.filter((side) => Math.min(side[1], side[3]) <= high && Math.max(side[1], side[3]) >= low);
       this.#eachInRow(row, left, right, (i, x, y) => {
-        if (isInside(near, x, y)) found.push(i);
+        if (isInside(near, x, y)) found[i] = 1;
       });
     }
-    return Uint32Array.from(found).sort();
+    return numbersOf(found);
+  }
+
+  /**
+   * How many points lie in a box, and some of them, evenly chosen. Cost: the points of the cells at the edges of the box.
+   * @param {Bounds} box
+   * @param {number} most
+   * @returns {{ seen: number[], n: number }}
+   */
+  inBox({ left, right, bottom, top }, most) {
+    const { columns, starts, order } = this.cells, [first, last] = [this.#column(left), this.#column(right)];
+    /** @type {number[][]} from where to where in `order` */
+    const runs = [];
+    const look = (/** @type {number} */ from, /** @type {number} */ to) => {
+      for (let at = from; at < to; at++) {
+        const x = this.positions[2 * order[at]], y = this.positions[2 * order[at] + 1];
+        if (x >= left && x <= right && y >= bottom && y <= top) runs.push([at, at + 1]);
+      }
+    };
+    for (let row = this.#row(bottom); row <= this.#row(top); row++) {
+      const at = row * columns, isEdge = row === this.#row(bottom) || row === this.#row(top) || last - first < 2;
+      if (isEdge) look(starts[at + first], starts[at + last + 1]);
+      else {
+        look(starts[at + first], starts[at + first + 1]);
+        runs.push([starts[at + first + 1], starts[at + last]]);
+        look(starts[at + last], starts[at + last + 1]);
+      }
+    }
+    const n = runs.reduce((sum, [from, to]) => sum + to - from, 0);
+    return { seen: evenly(runs, n, Math.min(most, n)).map((at) => order[at]), n };
   }
 
   /** @param {number} left @param {number} bottom @param {number} right @param {number} top @param {(i: number, x: number, y: number) => void} visit */
@@ -113,6 +141,31 @@ export class Grid {
     const { bounds, rows } = this.cells;
     return Math.min(rows - 1, Math.max(0, Math.floor(((y - bounds.bottom) * rows) / (bounds.top - bounds.bottom))));
   }
+}
+
+/** Numbers that are set in a mask, ascending. @param {Uint8Array} mask */
+function numbersOf(mask) {
+  let n = 0;
+  for (let i = 0; i < mask.length; i++) n += mask[i];
+  const numbers = new Uint32Array(n);
+  for (let i = 0, at = 0; i < mask.length; i++) if (mask[i]) numbers[at++] = i;
+  return numbers;
+}
+
+/** Places in runs, about equally far apart. @param {number[][]} runs @param {number} n in all runs @param {number} most at most n */
+function evenly(runs, n, most) {
+  /** @type {number[]} */
+  const places = [];
+  let before = 0;
+  for (const [from, to] of runs) {
+    while (places.length < most) {
+      const wanted = Math.floor((places.length * n) / most) - before;
+      if (wanted >= to - from) break;
+      places.push(from + wanted);
+    }
+    before += to - from;
+  }
+  return places;
 }
 
 /** Whether a ray to the right crosses the sides an odd number of times. @param {number[][]} sides (x, y, x, y) @param {number} x @param {number} y */

@@ -146,12 +146,11 @@ export class MapView {
     return shown >= 0 ? shown : this.grid?.nearest(mx, my, reach / this.camera.view.scale) ?? -1;
   }
 
-  /** Numbers of points that are seen, at most `most`, evenly chosen. @param {number} most @returns {{ seen: number[], n: number }} n: of all that are seen */
+  /** How many points are seen, and at most `most` of their numbers. @param {number} most @returns {{ seen: number[], n: number }} */
   inView(most) {
     const { width, height } = this.camera.view;
-    const all = this.inside([[0, 0], [width, 0], [width, height], [0, height]]);
-    const step = Math.max(1, all.length / most);
-    return { seen: Array.from({ length: Math.min(most, all.length) }, (_, i) => all[Math.floor(i * step)]), n: all.length };
+    const [left, top] = this.camera.toMap(0, 0), [right, bottom] = this.camera.toMap(width, height);
+    return this.grid?.inBox({ left, right, bottom, top }, most) ?? { seen: [], n: 0 };
   }
 
   /** Where the cross of the keyboard is, CSS pixels; null while the keyboard is elsewhere. */
