@@ -61,13 +61,13 @@ export class Grid {
   }
 
   /**
-   * Numbers of the points inside a closed line, ascending. Cost: the points of the cells that the line's box touches, times
-   * the sides of the line that lie in the same row of cells.
+   * Numbers of the points inside a closed line, ascending. Of a cell that no side of the line touches, all points or none are
+   * inside. Cost: the points of the other cells, times the sides of the line that lie in the same row of cells.
    * @param {number[][]} line corners (x, y), at least three
    * @returns {Uint32Array}
    */
   inside(line) {
-    const { rows, bounds } = this.cells;
+    const { rows, columns, bounds, starts, order } = this.cells;
     const height = (bounds.top - bounds.bottom) / rows;
     const left = Math.min(...line.map((corner) => corner[0])), right = Math.max(...line.map((corner) => corner[0]));
     const sides = line.map((corner, i) => [...corner, ...line[(i + 1) % line.length]]);
@@ -78,9 +78,16 @@ export class Grid {
       const low = row === 0 ? -Infinity : bounds.bottom + row * height - 1e-6 * height;
       const high = row === rows - 1 ? Infinity : bounds.bottom + (row + 1) * height + 1e-6 * height;
       const near = sides.filter((side) => Math.min(side[1], side[3]) <= high && Math.max(side[1], side[3]) >= low);
-      this.#eachInRow(row, left, right, (i, x, y) => {
-        if (isInside(near, x, y)) found[i] = 1;
-      });
+      const touched = new Uint8Array(columns);
+      for (const [x0, , x1] of near) touched.fill(1, this.#column(Math.min(x0, x1)), this.#column(Math.max(x0, x1)) + 1);
+      for (let column = this.#column(left); column <= this.#column(right); column++) {
+        let isIn = false;
+        for (let at = starts[row * columns + column], first = at; at < starts[row * columns + column + 1]; at++) {
+          const i = order[at];
+          if (touched[column] || at === first) isIn = isInside(near, this.positions[2 * i], this.positions[2 * i + 1]);
+          if (isIn) found[i] = 1;
+        }
+      }
     }
     return numbersOf(found);
   }
