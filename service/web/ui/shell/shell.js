@@ -36,8 +36,10 @@ export function Shell() {
 
   return html`
     <a class="skip" href="#main" onClick=${focusMain}>Skip to the content</a>
-    <${Header} names=${names} current=${current} screen=${screen} />
-    <${NoticeBar} />
+    <div class="above">
+      <${Header} names=${names} current=${current} screen=${screen} />
+      <${NoticeBar} />
+    </div>
     <main id="main" tabindex="-1">
       ${isPlaced && html`<${ScreenFrame} key=${`${screen.id} ${route.collection}`} screen=${screen} route=${route} />`}
     </main>
