@@ -19,25 +19,15 @@ from service.cli.client import PATIENCE_S, Client
 from service.cli.demo.tour import tour
 from service.cli.keys import keys_cli
 from service.cli.options import DEFAULT_URL, AdminKey, CollectionOption, ReadKey, Url, connected
-from service.cli.output import (
-    ImportOptions,
-    backup_summary,
-    duplicates_table,
-    explanation_table,
-    facet_table,
-    found_table,
-    import_documents,
-    matches_table,
-    reporting,
-    watch_job,
-    written_whole,
-)
+from service.cli.output import ImportOptions, backup_summary, import_documents, reporting, written_whole
 from service.cli.pairs import pairs_cli
 from service.cli.quality import preview, quality
 from service.cli.settings import DatabaseUrl, settings_of
 from service.cli.sources.beside import BesideVectors
 from service.cli.sources.mapping import ColumnNames
 from service.cli.sources.tables import is_table
+from service.cli.tables import duplicates_table, explanation_table, facet_table, found_table, matches_table
+from service.cli.watching import watch_job
 from service.errors import NearbitError, explained
 from service.safe_text import escape_what_cannot_be_encoded, safe_json_line, safe_text, say
 

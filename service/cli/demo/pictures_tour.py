@@ -15,7 +15,7 @@ from service.cli.client import Client
 from service.cli.demo.digits import Digit, digits
 from service.cli.demo.neighbor_sheet import Neighbor, Row, characters, write_sheet
 from service.cli.demo.serving import Served, serve_until_interrupted
-from service.cli.output import watch_job
+from service.cli.watching import watch_job
 from service.config import Settings
 from service.safe_text import say
 

@@ -13,7 +13,9 @@ from rich.text import Text
 import nearbit
 from service.cli.client import Client
 from service.cli.demo.serving import Served, serve_until_interrupted
-from service.cli.output import ImportOptions, found_table, import_documents, matches_table, watch_job
+from service.cli.output import ImportOptions, import_documents
+from service.cli.tables import found_table, matches_table
+from service.cli.watching import watch_job
 from service.config import Settings
 from service.safe_text import say
 

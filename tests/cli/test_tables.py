@@ -10,14 +10,8 @@ import pytest
 from rich.console import Console
 
 import nearbit
-from service.cli.output import (
-    duplicates_table,
-    explanation_table,
-    facet_table,
-    found_table,
-    matches_table,
-    watch_job,
-)
+from service.cli.tables import duplicates_table, explanation_table, facet_table, found_table, matches_table
+from service.cli.watching import watch_job
 
 NASTY = "[/INST][red]\x1b[2J\u202e\x9b"
 SHOWN = "[/INST][red]\\x1b[2J\\u202e\\x9b"
