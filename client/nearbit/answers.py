@@ -218,6 +218,14 @@ class Pair(Answer):
     similar: bool
 
 
+class KeptQuery(Answer):
+    """A text that a collection was asked with, which it keeps."""
+
+    number: int
+    text: str
+    created_at: datetime
+
+
 class Key(Answer):
     """A key of the service; `key`, its text, is there only in the answer that made it."""
 

@@ -117,6 +117,21 @@ def test_spaces_pairs_and_settings_are_at_hand(notes: Collection) -> None:
     assert notes.change(synonyms=[["bread", "loaf"]]).name == notes.info().name == notes.name
 
 
+def test_documents_that_pass_a_filter_are_patched_together(notes: Collection) -> None:
+    assert notes.patch_where({"kind": {"in": ["food", "sport"]}}, {"seen": True}) == 2
+    assert notes.get("bread").metadata == {"kind": "food", "seen": True}
+    assert [match.id for match in notes.similar("bread", filter={"seen": True, "kind": "sport"})] == ["boat"]
+    with pytest.raises(nearbit.InvalidInput):
+        notes.patch_where({}, {"seen": True})
+
+
+def test_kept_queries_are_listed_and_forgotten(notes: Collection) -> None:
+    assert list(notes.kept_queries()) == []
+    with pytest.raises(nearbit.NotFound):
+        notes.forget_query(1)
+    notes.forget_queries()
+
+
 def test_collections_are_listed_and_deleted(client: Client, notes: Collection) -> None:
     assert notes.name in [collection.name for collection in client.collections()]
     with pytest.raises(nearbit.CollectionDiffers):

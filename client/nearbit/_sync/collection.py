@@ -9,7 +9,20 @@ from nearbit._sync.connection import Connection, Reply
 from nearbit._sync.jobs import Jobs
 from nearbit._sync.pages import pages
 from nearbit.addresses import in_path
-from nearbit.answers import Added, Deleted, Document, Duplicates, Job, Matches, Pair, Patched, Preview, Quality, Space
+from nearbit.answers import (
+    Added,
+    Deleted,
+    Document,
+    Duplicates,
+    Job,
+    KeptQuery,
+    Matches,
+    Pair,
+    Patched,
+    Preview,
+    Quality,
+    Space,
+)
 from nearbit.answers import Collection as CollectionAnswer
 from nearbit.batches import MOST_BYTES, MOST_DOCUMENTS, NewDocument, batches_of
 from nearbit.errors import NotFound, SeqNotReached
@@ -154,6 +167,25 @@ class Collection:
         reply = self._connection.write(f"{self._path}/documents/patch", {"documents": list(patches)})
         self._seq = reply.body["seq"]
         return Patched.model_validate(reply.body)
+
+    def patch_where(
+        self, filter: Mapping[str, Any], metadata: Mapping[str, Any] | None = None, **changes: Any
+    ) -> int:
+        """Patch all documents that pass a filter, and answer how many; waits for the job that many take.
+
+        Args:
+            filter: of their metadata, with at least one condition.
+            metadata: a merge patch (RFC 7396): None removes a member.
+            changes: `expires_at`.
+        """
+        body = {"filter": filter, **({} if metadata is None else {"metadata": metadata}), **changes}
+        reply = self._connection.write(f"{self._path}/documents/patch", body)
+        if reply.status != 202:
+            self._seq = reply.body["seq"]
+            return len(reply.body["documents"])
+        job = self._jobs.wait(reply.body["id"], False)
+        self._seq = (self.info()).seq
+        return int(job.progress.get("patched", 0))
 
     def search(self, query: str, k: int = 10, **parameters: Any) -> Matches:
         """The best documents for what a person types, by words and codes together."""
@@ -323,6 +355,23 @@ class Collection:
     def forget_pairs(self) -> None:
         """Forget what was said of all pairs."""
         self._connection.call("DELETE", f"{self._path}/pairs", is_repeatable=True)
+
+    def kept_queries(self, *, page_size: int = 100) -> Iterator[KeptQuery]:
+        """The last text queries, the latest first, if the collection keeps them (`keep_queries`)."""
+        for item in pages(self._connection, f"{self._path}/queries", {"limit": page_size}):
+            yield KeptQuery.model_validate(item)
+
+    def forget_query(self, number: int) -> None:
+        """Forget one kept query.
+
+        Raises:
+            NotFound: there is none of that number.
+        """
+        self._connection.call("DELETE", f"{self._path}/queries/{number}")
+
+    def forget_queries(self) -> None:
+        """Forget all kept queries."""
+        self._connection.call("DELETE", f"{self._path}/queries", is_repeatable=True)
 
     def export(
         self, *, codes: bool = False, fields: Sequence[str] | None = None
