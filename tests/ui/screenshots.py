@@ -35,7 +35,7 @@ SHOTS = (
     Shot("search-dark", "#/docstrings/search?q=read+a+file", "dark"),
     Shot("search-phone", "#/docstrings/search?q=read+a+file", size=PHONE),
     Shot("map", "#/docstrings/map"),
-    Shot("bits", "#/docstrings/bits?id=zipfile.PyZipFile"),
+    Shot("bits", "#/docstrings/bits?q=sort+a+list+of+numbers&flip=11&bit=11"),
     Shot("learning", "#/docstrings/learning"),
     Shot("spaces", "#/docstrings/spaces"),
     Shot("documents", "#/docstrings/documents"),
