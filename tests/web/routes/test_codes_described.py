@@ -25,6 +25,7 @@ def code_of(title: str | None, text: str) -> bytes:
     return untrained_hash_function(32).encode([Text(text, title)]).codes[0].tobytes()
 
 
+@pytest.mark.long_on_postgresql
 def test_a_code_is_described_bit_by_bit_with_the_words_that_made_it_so(filled: TestClient) -> None:
     answer = filled.get(f"{COLLECTION}/encode", params={"q": "a black cat sleeps"})
     described = DescribedCode.model_validate_json(answer.content, strict=True)
@@ -37,6 +38,7 @@ def test_a_code_is_described_bit_by_bit_with_the_words_that_made_it_so(filled: T
     assert all(gain > 0 for one in described.bits for _, gain in one.words)
 
 
+@pytest.mark.long_on_postgresql
 def test_a_document_is_described_as_its_title_and_text(filled: TestClient) -> None:
     for id, (title, text) in CORPUS.items():
         described = filled.get(f"{COLLECTION}/encode", params={"id": id}).json()
@@ -62,6 +64,7 @@ def test_every_document_is_counted_at_its_distance_from_memory_and_from_sql(fill
             assert sorted(map(bytes, np.concatenate([*source.all_codes(connection)]))) == sorted(map(bytes, codes))
 
 
+@pytest.mark.long_on_postgresql
 def test_what_cannot_be_described_is_refused(filled: TestClient) -> None:
     assert "8 hexadecimal" in refused(filled.get(f"{COLLECTION}/distances?code=ff"), 422, "invalid-input")["detail"]
     for query in ("", "?q=a&id=cat"):

@@ -3,6 +3,7 @@ import { useAction } from "../calls.js";
 import { counted, duration, number, percent } from "../format.js";
 import { html, useEffect, useRef, useState } from "../html.js";
 import { announce } from "../notices.js";
+import { JobState, isUnfinished } from "../parts/job_line.js";
 import { ProblemNote } from "../parts/problem_note.js";
 import { Progress } from "../parts/progress.js";
 import { Tag } from "../parts/tag.js";
@@ -11,7 +12,7 @@ import { Curves } from "./curves.js";
 import { useTraining } from "./follow.js";
 import { Islands } from "./islands.js";
 import { Log } from "./log.js";
-import { TONES, optionsText } from "./words.js";
+import { optionsText } from "./options_text.js";
 
 const STAGES = {
   training: "learns from the documents",
@@ -59,12 +60,12 @@ function nothingYet(job) {
 function State({ job, last, how, collection }) {
   const [act, busy] = useAction();
   const { progress } = job;
-  const isRunning = job.state === "queued" || job.state === "running";
+  const isRunning = isUnfinished(job);
   const cancel = () => act({ path: `/v1/jobs/${job.id}/cancel`, method: "POST" }, "The training is asked to stop.");
   return html`<div class="card stack learning-state">
     <div class="row">
       <h2>${isRunning ? "A training" : "The training"} ${wordsOf(job)}</h2>
-      <${Tag} tone=${TONES[job.state]}>${job.state}<//>
+      <${JobState} job=${job} />
       ${isRunning && html`<${Tag}>${{ pushed: "live", asked: "asked every 2 s", lost: "no answer", ended: "" }[how]}<//>`}
       <span class="learning-space"></span>
       ${isRunning &&

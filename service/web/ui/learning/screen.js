@@ -5,13 +5,13 @@ import { counted } from "../format.js";
 import { html } from "../html.js";
 import { Curl } from "../parts/curl.js";
 import { Empty } from "../parts/empty.js";
+import { JobState } from "../parts/job_line.js";
 import { Moment } from "../parts/moment.js";
 import { ProblemNote } from "../parts/problem_note.js";
-import { Tag } from "../parts/tag.js";
 import { href } from "../router.js";
 import { Run } from "./run.js";
 import { Start } from "./start.js";
-import { TONES, optionsText } from "./words.js";
+import { optionsText } from "./options_text.js";
 
 const EVERY_MS = 5_000;
 const MOST = 20;
@@ -52,7 +52,7 @@ function Earlier({ collection, jobs, current }) {
         (job) => html`<li key=${job.id}>
           <a href=${href(collection, "learning", { job: job.id })} aria-current=${job.id === current ? "true" : undefined}>
             <${Moment} at=${job.created_at} />
-            <${Tag} tone=${TONES[job.state]}>${job.state}<//>
+            <${JobState} job=${job} />
             <span class="soft">${optionsText(job.params)}${job.progress.version ? ` · code space ${job.progress.version}` : ""}</span>
           </a>
         </li>`,
