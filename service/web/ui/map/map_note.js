@@ -2,6 +2,7 @@
 import { useAction, useCall } from "../calls.js";
 import { counted, percent } from "../format.js";
 import { html, useEffect, useState } from "../html.js";
+import { notify } from "../notices.js";
 import { mapCall } from "./data.js";
 
 const LOOK_EVERY_MS = 2_000;
@@ -36,6 +37,7 @@ function Progress({ id, onDone }) {
   const { data, problem } = useCall({ path: `/v1/jobs/${id}` }, { everyMs: LOOK_EVERY_MS });
   const isOver = problem !== null || (data && data.finished_at !== null);
   useEffect(() => {
+    if (data?.error) notify(`The map was not made: ${data.error}`);
     if (isOver) onDone();
   }, [isOver]);
   const { stage, done, total } = data?.progress ?? {};

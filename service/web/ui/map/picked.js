@@ -29,7 +29,7 @@ export function Picked({ collection, index, numbers, documents, compared, neighb
     </p>`}
     ${compared && html`<h3>Its code: flip a bit and watch the map</h3><${CodeKeys} code=${compared.code} flipped=${flipped} onFlip=${onFlip} onReset=${onReset} />`}
     ${answer &&
-    html`<h3>${flipped.size ? `Nearest to the code with ${counted(flipped.size, "bit")} flipped` : "Nearest documents"}</h3>
+    html`<h3>${compared.n_flipped ? `Nearest to the code with ${counted(compared.n_flipped, "bit")} flipped` : "Nearest documents"}</h3>
       <${DocumentList} label="Nearest documents" indices=${neighbors} numbers=${numbers} documents=${documents} onPick=${onPick} onHover=${onHover}
         note=${(/** @type {number} */ i) => counted(answer.distances[i], "bit")} />
       <p class="hint">Of ${number(answer.distances.length)} documents, compared in this page in ${answer.took_ms < 1 ? "less than a millisecond" : `${answer.took_ms.toFixed(0)} ms`}.</p>`}

@@ -8,6 +8,7 @@ const K = 24;
  * @typedef {object} Compared
  * @property {number} index        of the document on the map
  * @property {Uint8Array} code     as the document has it
+ * @property {number} n_flipped    bits that were flipped for the answer
  * @property {import("./codes.js").Distances} answer
  */
 
@@ -34,7 +35,7 @@ export function useDistances(codes, nBits, index, flipped) {
     state.current.wish = async () => {
       const code = await codes.code(index);
       const answer = await codes.distances(flippedCode(code, flipped), K + 1);
-      if (state.current.isOpen) setCompared({ index, code, answer });
+      if (state.current.isOpen) setCompared({ index, code, n_flipped: flipped.size, answer });
     };
     void run(state.current);
   }, [codes, nBits, index, wished]);

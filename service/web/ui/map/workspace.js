@@ -52,7 +52,7 @@ export function Workspace({ collection, params, loaded, n_more, onReload }) {
   const compared = useDistances(codes, nBits, picked >= 0 ? picked : isDistance ? reference : -1, flipped);
   const hoveredDocument = useDocument(hovered, numbers, documents);
 
-  const neighbors = useMemo(() => neighborsOf(compared, picked, flipped), [compared, picked]);
+  const neighbors = useMemo(() => neighborsOf(compared, picked), [compared, picked]);
   const lit = useMemo(
     () => litOf(numbers.length, { chosen, picked: isDistance ? -1 : picked, neighbors, found, column, only }),
     [numbers, chosen, picked, isDistance, neighbors, found, column, only],
@@ -185,11 +185,11 @@ function useDocument(index, numbers, documents) {
   return index >= 0 && found.index === index ? found.one : null;
 }
 
-/** @param {import("./use_distances.js").Compared | null} compared @param {number} picked @param {Set<number>} flipped @returns {number[]} */
-function neighborsOf(compared, picked, flipped) {
+/** @param {import("./use_distances.js").Compared | null} compared @param {number} picked @returns {number[]} */
+function neighborsOf(compared, picked) {
   if (picked < 0 || compared?.index !== picked) return [];
   const nearest = [...compared.answer.nearest];
-  return (flipped.size ? nearest : nearest.filter((index) => index !== picked)).slice(0, NEIGHBORS);
+  return (compared.n_flipped ? nearest : nearest.filter((index) => index !== picked)).slice(0, NEIGHBORS);
 }
 
 /** @param {number} picked @param {number[]} neighbors @param {number[] | null} found */
