@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.flows.processes import Api
 from tests.ui.conftest import COLLECTION, OpenPage
@@ -36,11 +36,15 @@ def similar(service: Api, id: str, k: int) -> list[dict[str, Any]]:
     return list(service.get(f"{C}/documents/{id}/similar", k=k, fields="id")["matches"])
 
 
+def notes(page: Page) -> Locator:
+    """What stands beside the nearest documents."""
+    return page.get_by_role("list", name="Nearest documents").locator(".map-list-note")
+
+
 def bits(page: Page) -> list[int]:
     """The distances that the list of the nearest documents shows."""
-    notes = page.get_by_role("list", name="Nearest documents").locator(".map-list-note")
-    expect(notes.first).to_be_visible()
-    return [int(note.split()[0]) for note in notes.all_inner_texts()]
+    expect(notes(page).first).to_be_visible()
+    return [int(note.split()[0]) for note in notes(page).all_inner_texts()]
 
 
 def counted_by_numpy(service: Api, flipped_bit: int) -> list[int]:
@@ -77,11 +81,12 @@ def test_a_flipped_bit_moves_the_colors_and_the_nearest(picked: Page, service: A
     picked.get_by_role("button", name="Bit 5:").click()
     expect(picked.get_by_label("Color by")).to_have_value("~distance")
     expect(picked.get_by_role("heading", name="Nearest to the code with 1 bit flipped")).to_be_visible()
+    expect(notes(picked).first).to_have_text("1 bit")  # of the document itself
     after = bits(picked)
-    assert after[0] <= 1  # the document itself, if none is nearer
     assert after == counted_by_numpy(service, flipped_bit=5)[:24] != before
     picked.get_by_role("button", name="Flip it back").click()
     expect(picked.get_by_role("heading", name="Nearest documents")).to_be_visible()
+    expect(notes(picked).first).to_have_text(f"{before[0]} bits")
     assert bits(picked) == before
 
 
