@@ -27,7 +27,7 @@ _FIRST_STD = 1e-4
 """Standard deviation of the places that t-SNE begins with: so small that only their order counts."""
 _STARTED_NEAR = 10
 """Neighbors at whose median a point begins that had no place before."""
-_INTERPOLATED_FROM = 2_000
+_INTERPOLATED_FROM = 5_000
 """Points from which forces are interpolated on a grid, and not summed in a tree."""
 _SEED = 1
 _REPORT_EVERY = 25
