@@ -40,7 +40,8 @@ class Record:
 
     Attributes:
         percent: of the steps of all networks that were done, 0 to 100.
-        network: 1 is the wide first network, if there is one; the last gives the codes.
+        network: which network it is of, from 1; the last gives the codes, of two the first is wide.
+        networks: how many are trained, 1 or 2.
         epoch: of all networks, from 1.
         n_bits: of this network.
         loss: mean training loss since the record before, in nats per document; None before the first step of a network.
@@ -58,6 +59,7 @@ class Record:
 
     percent: int
     network: int
+    networks: int
     epoch: int
     n_bits: int
     loss: float | None
@@ -183,6 +185,7 @@ class Recorder:
             Record(
                 percent=percent,
                 network=2 if self._before else 1,
+                networks=1 if self._own == self._all else 2,
                 epoch=min(self._before + int(progress * self._own) + 1, self._before + self._own),
                 n_bits=plan.n_bits,
                 loss=sum(parts.values()) if parts else None,

@@ -117,7 +117,8 @@ class HistoryRecord(BaseModel):
 
     number: int = Field(description="The per cent of all steps that were done, 0 to 100.")
     at: datetime
-    network: int = Field(description="1 is the wide first network, if there is one; the last gives the codes.")
+    network: int = Field(description="From 1: the last gives the codes, of two the first is wide.")
+    networks: int = Field(description="How many are trained, 1 or 2.")
     epoch: int = Field(description="Of all networks, from 1.")
     n_bits: int = Field(description="Of this network.")
     loss: float | None = Field(

@@ -19,6 +19,7 @@ def test_a_training_is_measured_once_per_one_per_cent_of_its_steps_and_at_its_en
     assert percents == list(range(101))
     assert [one.network for one in records] == sorted(one.network for one in records)
     assert {one.n_bits for one in records if one.network == 1} == {24}
+    assert {one.networks for one in records} == {2}
     assert (records[0].loss, records[0].eta_s, records[-1].eta_s) == (None, None, 0)
     stepped = [one for one in records if one.loss is not None]
     assert len(stepped) == 99  # neither network has made a step when it is measured first
@@ -44,11 +45,11 @@ def test_a_record_says_what_the_codes_of_the_landmarks_are_like(corpus, quick):
 
 
 def test_to_measure_a_training_changes_nothing_of_it(corpus, quick):
-    for options in ({}, {"variant": "stacked", "epochs": 3}):
+    for n_networks, options in ((2, {}), (1, {"variant": "stacked", "epochs": 3})):
         config = quick(**options)
         alone = fit(corpus.contents, corpus.ids, config)
         watched, records, _ = measured(corpus, config)
-        assert records
+        assert {one.networks for one in records} == {n_networks}
         assert watched.function.to_bytes() == alone.function.to_bytes(), options
 
 

@@ -20,6 +20,7 @@ from tests.web.asserting import refused
 TEXTS = "/v1/collections/texts"
 FIGURES = {
     "network": 1,
+    "networks": 2,
     "epoch": 1,
     "n_bits": 8,
     "loss": 2.5,

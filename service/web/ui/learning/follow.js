@@ -9,6 +9,7 @@ import { useStore } from "../store.js";
  * @property {number} number
  * @property {string} at
  * @property {number} network
+ * @property {number} networks
  * @property {number} epoch
  * @property {number} n_bits
  * @property {number | null} loss

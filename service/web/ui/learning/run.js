@@ -99,7 +99,7 @@ function HowFar({ progress, last }) {
   if (!last || progress.stage !== "training") return html`<${Progress} label="At work" />`;
   return html`<${Progress} label="Learned" done=${last.number} total=${100}>
     ${percent(last.number / 100)} · epoch ${last.epoch}${progress.epochs ? ` of ${progress.epochs}` : ""} ·${" "}
-    ${last.network === 1 && progress.epochs ? "first network" : `network of ${counted(last.n_bits, "bit")}`}
+    ${last.network < last.networks ? "first network" : "network"} of ${counted(last.n_bits, "bit")}
     ${last.documents_per_s ? ` · ${number(Math.round(last.documents_per_s))} documents a second` : ""}${left(last.eta_s)}
   <//>`;
 }
