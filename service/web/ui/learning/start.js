@@ -77,7 +77,7 @@ function Form({ collection, kind, onStarted, onClose }) {
       <${Label} value=${typed.supervise || ""} error=${errors.supervise} onChange=${set("supervise")} />
       <${OptionField} name="judge" schema=${options.judge} value=${typed.judge || ""} error=${errors.judge} onChange=${set("judge")} />
     </div>
-    <label class="row">
+    <label class="row learning-check">
       <input type="checkbox" checked=${typed.force === "true"} onChange=${(/** @type {any} */ event) => set("force")(event.target.checked ? "true" : "")} />
       <span>Let it answer even if it is worse <span class="hint">(force)</span></span>
     </label>
