@@ -255,6 +255,25 @@ def test_a_new_map_starts_from_the_old_places_and_ends_at_the_new(open_map: MapP
     assert (picture(page) == before).all()
 
 
+def test_a_map_in_other_units_takes_the_place_of_the_old_one(open_map: MapPages) -> None:
+    page = open_map()
+    before = picture(page)
+    page.evaluate("map.view.setPoints(map.positions.map((value) => 40 * value + 7), { keepView: true })")
+    assert np.abs(picture(page).astype(int) - before).mean() < 0.5
+
+
+def test_documents_come_from_where_they_were_and_new_ones_from_their_own_place(open_map: MapPages) -> None:
+    places = open_map().evaluate(
+        """async () => {
+            const { placesBefore } = await import("/ui/map/align.js");
+            const before = { numbers: [2, 5, 9], positions: Float32Array.of(1, 1, 2, 2, 3, 3) };
+            const after = { numbers: [5, 7, 9], positions: Float32Array.of(10, 10, 20, 20, 30, 30) };
+            return [...placesBefore(before, after, { scale: 2, x: 1, y: 0 })];
+        }"""
+    )
+    assert places == [5, 4, 20, 20, 7, 6]
+
+
 def test_whoever_wants_no_motion_gets_none(open_map: MapPages) -> None:
     page = open_map(reduced_motion="reduce")
     moved = page.evaluate(

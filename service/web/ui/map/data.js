@@ -15,19 +15,20 @@ import { NO_CLASS } from "./palette.js";
  * @property {string} etag
  */
 
-/** @param {string} collection @returns {import("../api.js").Call} */
-export const mapCall = (collection) => ({ path: collectionPath(collection, "map") });
+/** @param {string} collection @param {string} [space] version of another code space than the active one @returns {import("../api.js").Call} */
+export const mapCall = (collection, space = "") => ({ path: collectionPath(collection, "map"), params: { space } });
 
 /**
  * @param {string} collection
+ * @param {string} space empty for the active one
  * @param {string} etag of the map that is there already; empty for none
  * @param {AbortSignal} [signal]
  * @returns {Promise<MapData | null>} null if it has not changed
  */
-export async function readMap(collection, etag, signal) {
+export async function readMap(collection, space, etag, signal) {
   /** @type {Record<string, string>} */
   const known = etag ? { "If-None-Match": etag } : {};
-  const answer = await bytes({ ...mapCall(collection), headers: known }, signal).catch((error) => {
+  const answer = await bytes({ ...mapCall(collection, space), headers: known }, signal).catch((error) => {
     if (error instanceof Problem && error.status === 304) return null;
     throw error;
   });

@@ -1,21 +1,26 @@
 // How the map was made, how far it can be trusted, and a way to make it anew.
+import { collectionPath } from "../api.js";
 import { useAction, useCall } from "../calls.js";
 import { counted, percent } from "../format.js";
 import { html, useEffect, useState } from "../html.js";
 import { notify } from "../notices.js";
+import { setParams } from "../router.js";
 import { mapCall } from "./data.js";
 
 const LOOK_EVERY_MS = 2_000;
+/** States in which a space has a code of every document, or had. */
+const SHOWN = new Set(["ready", "active", "retired"]);
 
-/** @param {{ collection: string, map: import("./data.js").MapData, onReload: () => void }} props */
-export function MapNote({ collection, map, onReload }) {
+/** @param {{ collection: string, space: string, map: import("./data.js").MapData, onReload: () => void }} props */
+export function MapNote({ collection, space, map, onReload }) {
   const [job, setJob] = useState("");
   const [act, isBusy] = useAction();
   const compute = async () => {
-    const started = await act({ ...mapCall(collection), method: "POST" });
+    const started = await act({ path: mapCall(collection).path, method: "POST", body: { version: map.version } });
     if (started) setJob(started.id);
   };
   return html`<div class="map-note">
+    <${SpaceChoice} collection=${collection} space=${space} />
     <p class="hint">
       ${counted(map.numbers.length, "document")} of code space ${map.version}.
       ${map.method === "pca"
@@ -30,6 +35,20 @@ export function MapNote({ collection, map, onReload }) {
         }} />`
       : html`<button type="button" class="link" disabled=${isBusy} onClick=${compute}>Make the map anew</button>`}
   </div>`;
+}
+
+/** Which code space's map is seen; from one to another the points move. @param {{ collection: string, space: string }} props */
+function SpaceChoice({ collection, space }) {
+  const { data } = useCall({ path: collectionPath(collection, "spaces") });
+  const shown = (data?.items ?? []).filter((/** @type {any} */ one) => SHOWN.has(one.state));
+  if (shown.length < 2) return null;
+  return html`<label class="map-color">
+    <span>Code space</span>
+    <select value=${space} onChange=${(/** @type {any} */ event) => setParams({ space: event.target.value || null })}>
+      <option value="">the active one</option>
+      ${shown.map((/** @type {any} */ one) => html`<option value=${String(one.version)}>${one.version}, ${one.state}</option>`)}
+    </select>
+  </label>`;
 }
 
 /** @param {{ id: string, onDone: () => void }} props */

@@ -1,4 +1,5 @@
 // The map itself, without a framework: points, labels, what the hand and the keyboard do, and one loop that draws when needed.
+import { changeBetween } from "./align.js";
 import { Camera, boundsOf } from "./camera.js";
 import { Detail, appearance } from "./detail.js";
 import { Grid, sortIntoCells } from "./grid.js";
@@ -81,12 +82,14 @@ export class MapView {
   setPoints(positions, { from = null, cells, keepView = false } = {}) {
     this.positions = positions;
     this.morph = from && !wantsStillness() ? new Morph(from) : null;
-    this.camera.bounds = cells?.bounds ?? boundsOf(positions);
-    this.grid = new Grid(positions, cells ?? sortIntoCells(positions, this.camera.bounds));
+    const bounds = cells?.bounds ?? boundsOf(positions);
+    this.glide = null;
+    this.camera.moveTo(bounds, changeBetween(this.camera.bounds, bounds));
+    this.grid = new Grid(positions, cells ?? sortIntoCells(positions, bounds));
     if (this.look.classes.length !== this.n) this.look = { ...this.look, classes: new Uint8Array(this.n), lit: null };
     this.renderer.setPositions(positions, this.morph?.from ?? null);
     this.renderer.setLook(this.look);
-    if (!keepView) this.camera.fit(this.camera.bounds);
+    if (!keepView) this.camera.fit(bounds);
     this.#move();
   }
 

@@ -14,13 +14,14 @@ const LOOK_EVERY_MS = 10_000;
 export default function MapScreen({ collection, params }) {
   const [generation, setGeneration] = useState(0);
   const about = useCall({ path: collectionPath(collection) }, { everyMs: LOOK_EVERY_MS });
-  const loaded = useMap(collection, generation);
+  const space = params.get("space") ?? "";
+  const loaded = useMap(collection, space, generation);
   const { map, problem } = loaded;
   const version = about.data?.space?.version;
 
   // Another code space answers: its map, to which the points move from where they are.
   useEffect(() => {
-    if (map && version && version !== map.version) setGeneration((n) => n + 1);
+    if (!space && map && version && version !== map.version) setGeneration((n) => n + 1);
   }, [version]);
   // The first sketch of a space; the map proper comes when the trainer has made it.
   useEffect(() => {

@@ -3,7 +3,7 @@ import { Problem, ServiceLost } from "../api.js";
 import { connection } from "../connection.js";
 import { useEffect, useMemo, useRef, useState } from "../html.js";
 import { useStore } from "../store.js";
-import { placesBefore } from "./align.js";
+import { changeBetween, placesBefore } from "./align.js";
 import { boundsOf } from "./camera.js";
 import { Codes } from "./codes.js";
 import { readCodes, readColumn, readLabels, readMap } from "./data.js";
@@ -23,10 +23,11 @@ const NOTHING = { map: null, cells: null, from: null, labels: [], nBits: 0, prob
 
 /**
  * @param {string} collection
+ * @param {string} space version of the code space whose map it is; empty for the active one
  * @param {number} generation another number looks whether the map has changed
  * @returns {Loaded & { codes: Codes }}
  */
-export function useMap(collection, generation) {
+export function useMap(collection, space, generation) {
   const [loaded, setLoaded] = useState(NOTHING);
   const codes = useMemo(() => new Codes(), [collection]);
   const last = useRef(/** @type {import("./data.js").MapData | null} */ (null));
@@ -38,27 +39,28 @@ export function useMap(collection, generation) {
     const set = (/** @type {Partial<Loaded>} */ patch) => {
       if (!controller.signal.aborted) setLoaded((before) => ({ ...before, ...patch }));
     };
-    load(collection, codes, last, set, controller.signal).catch((error) => {
+    load(collection, space, codes, last, set, controller.signal).catch((error) => {
       if (error instanceof Problem) set({ problem: error });
       else if (!controller.signal.aborted && !(error instanceof ServiceLost)) throw error;
     });
     return () => controller.abort();
-  }, [collection, generation, connected]);
+  }, [collection, space, generation, connected]);
   return { ...loaded, codes };
 }
 
 /**
- * @param {string} collection @param {Codes} codes @param {{ current: import("./data.js").MapData | null }} last
+ * @param {string} collection @param {string} space @param {Codes} codes @param {{ current: import("./data.js").MapData | null }} last
  * @param {(patch: Partial<Loaded>) => void} set @param {AbortSignal} signal
  */
-async function load(collection, codes, last, set, signal) {
-  const map = await readMap(collection, last.current?.etag ?? "", signal);
+async function load(collection, space, codes, last, set, signal) {
+  const map = await readMap(collection, space, last.current?.etag ?? "", signal);
   if (!map) return;
   const cells = await codes.grid(map.positions, boundsOf(map.positions));
   if (signal.aborted) return;
   const before = last.current;
   last.current = map;
-  set({ map, cells, from: before && placesBefore(before, map), nBits: 0, problem: null });
+  const change = before && changeBetween(boundsOf(before.positions), cells.bounds);
+  set({ map, cells, from: change && placesBefore(before, map, change), nBits: 0, problem: null });
   if (!map.numbers.length) return;
   set({ labels: await readLabels(collection, map.version, signal).catch(ignored(signal, [])) });
   const { codes: all, nBits } = await readCodes(collection, map, signal);

@@ -127,8 +127,8 @@ export function Workspace({ collection, params, loaded, n_more, onReload }) {
         ${isTable && html`<${PointsTable} indices=${seen.seen} n_seen=${seen.n} numbers=${numbers} documents=${documents} field=${column?.field ?? ""}
           distances=${isDistance && compared ? compared.answer.distances : null} onPick=${onPick} />`}
       </details>
-      <${MapNote} collection=${collection} map=${map} onReload=${onReload} />
-      <${Curl} call=${mapCall(collection)} />
+      <${MapNote} collection=${collection} space=${params.get("space") ?? ""} map=${map} onReload=${onReload} />
+      <${Curl} call=${mapCall(collection, params.get("space") ?? "")} />
     </aside>
   </div>`;
 }
