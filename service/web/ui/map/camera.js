@@ -33,14 +33,6 @@ export class Camera {
     this.view.scale = this.#fitting(this.bounds) * zoom;
   }
 
-  /** Look at the same part of another map. @param {Bounds} bounds of its points @param {import("./align.js").Change} change from the units of this one */
-  moveTo(bounds, { scale, x, y }) {
-    this.bounds = bounds;
-    this.view.x = this.view.x * scale + x;
-    this.view.y = this.view.y * scale + y;
-    this.view.scale /= scale;
-  }
-
   /** Show all of `bounds`. @param {Bounds} bounds */
   fit(bounds) {
     this.view.x = (bounds.left + bounds.right) / 2;

@@ -77,19 +77,20 @@ export class MapView {
    * Show other points. With `from`, each point moves from there to its place, unless motion is unwanted.
    * @param {Float32Array} positions (n * 2)
    * @param {{ from?: Float32Array | null, cells?: import("./grid.js").Cells, keepView?: boolean }} [options] cells: of a
-   *   worker; otherwise they are made here, which blocks for 60 ms for a million points
+   *   worker; otherwise they are made here, which blocks for 60 ms for a million points; keepView: unless the units are others
    */
   setPoints(positions, { from = null, cells, keepView = false } = {}) {
     this.positions = positions;
     this.morph = from && !wantsStillness() ? new Morph(from) : null;
     const bounds = cells?.bounds ?? boundsOf(positions);
     this.glide = null;
-    this.camera.moveTo(bounds, changeBetween(this.camera.bounds, bounds));
+    const isSameUnit = changeBetween(this.camera.bounds, bounds).scale === 1;
+    this.camera.bounds = bounds;
     this.grid = new Grid(positions, cells ?? sortIntoCells(positions, bounds));
     if (this.look.classes.length !== this.n) this.look = { ...this.look, classes: new Uint8Array(this.n), lit: null };
     this.renderer.setPositions(positions, this.morph?.from ?? null);
     this.renderer.setLook(this.look);
-    if (!keepView) this.camera.fit(bounds);
+    if (!keepView || !isSameUnit) this.camera.fit(bounds);
     this.#move();
   }
 
