@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-EXPOSED_HEADERS = ["X-Request-ID", "Retry-After", "Location"]
+_OF_ARRAYS = (
+    "Count",
+    "Base",
+    "Seq",
+    "Space",
+    "Bits",
+    "Method",
+    "Map-Seq",
+    "Missing",
+    "Trustworthiness",
+    "Moved",
+    "Kind",
+)
+EXPOSED_HEADERS = ["X-Request-ID", "Retry-After", "Location", "ETag", *(f"Nearbit-{name}" for name in _OF_ARRAYS)]
 """Headers of a response that such a page may read."""
 
 
