@@ -35,6 +35,7 @@ export function SpaceList({ collection, spaces, models, onChanged }) {
           <div class="row spaces-acts">
             ${space.state === "active" && before && html`<button type="button" onClick=${() => setAsking(true)}>Roll back</button>`}
             ${canTakeOver(space) && html`<button type="button" onClick=${() => setParams({ preview: space.version })}>Preview and promote</button>`}
+            ${(space.state === "active" || canTakeOver(space)) && html`<a href=${href(collection, "map", { space: space.state === "active" ? null : space.version })}>Its map</a>`}
           </div>
         </li>`,
       )}
