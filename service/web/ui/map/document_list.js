@@ -40,3 +40,16 @@ export function useDocuments(indices, numbers, documents) {
   }, [wanted, documents, numbers]);
   return found;
 }
+
+/** The document of a point, once it is there. @param {number} index @param {ArrayLike<number>} numbers @param {import("./document_cache.js").DocumentCache} documents */
+export function useDocument(index, numbers, documents) {
+  const [found, setFound] = useState(/** @type {{ index: number, one: Document | null }} */ ({ index: -1, one: null }));
+  useEffect(() => {
+    let isWanted = true;
+    if (index >= 0) void documents.get(numbers[index]).then((one) => isWanted && setFound({ index, one }));
+    return () => {
+      isWanted = false;
+    };
+  }, [index, numbers, documents]);
+  return index >= 0 && found.index === index ? found.one : null;
+}

@@ -5,30 +5,31 @@ import { announce } from "../notices.js";
 import { Curl } from "../parts/curl.js";
 import { ProblemNote } from "../parts/problem_note.js";
 import { setParams } from "../router.js";
-import { indexOf } from "./align.js";
 import { MapCanvas } from "./canvas.js";
 import { columnLook, distanceLook } from "./coloring.js";
 import { ColorChoice, DISTANCE, NONE } from "./color_choice.js";
-import { mapCall, readDocuments, readNumbers } from "./data.js";
+import { mapCall, readDocuments } from "./data.js";
 import { DocumentCache } from "./document_cache.js";
 import { useColorFields } from "./color_fields.js";
-import { DocumentList } from "./document_list.js";
+import { DocumentList, useDocument } from "./document_list.js";
+import { litOf, markedOf, neighborsOf } from "./emphasis.js";
 import { MapNote } from "./map_note.js";
 import { MapSearch, useFound } from "./map_search.js";
 import { NO_CLASS } from "./palette.js";
 import { Picked } from "./picked.js";
 import { PointsTable, valueOf } from "./points_table.js";
 import { Selection } from "./selection.js";
-import { useColors } from "./use_dark.js";
+import { useColors } from "./use_colors.js";
 import { useDistances } from "./use_distances.js";
 import { useColumn } from "./use_map.js";
+import { usePicked } from "./use_picked.js";
 
 const TABLE_ROWS = 50;
-const NEIGHBORS = 24, FOUND = 12, NAMED = 6;
+const FOUND = 12, NAMED = 6;
 
 /**
  * @param {{ collection: string, params: URLSearchParams, loaded: ReturnType<typeof import("./use_map.js").useMap>,
- *   n_more: number, onReload: () => void }} props
+ *   n_more: number, onReload: () => void }} props `n_more`: documents that came since the map was read; below 0: that went
  */
 export function Workspace({ collection, params, loaded, n_more, onReload }) {
   const { cells, from, labels, codes, nBits } = loaded;
@@ -121,7 +122,7 @@ export function Workspace({ collection, params, loaded, n_more, onReload }) {
         <header><h2>Found</h2><button type="button" class="quiet" onClick=${() => viewRef.current?.fit(found)}>Zoom to them</button></header>
         <${DocumentList} label="Found" indices=${found.slice(0, FOUND)} numbers=${numbers} documents=${documents} note=${() => ""} onPick=${onPick} onHover=${setHovered} />
       </section>`}
-      ${n_more > 0 && html`<p class="map-more">${counted(n_more, "document")} came since. <button type="button" class="link" onClick=${onReload}>Show them</button></p>`}
+      ${n_more !== 0 && html`<p class="map-more">${counted(Math.abs(n_more), "document")} ${n_more > 0 ? "came" : "went"} since. <button type="button" class="link" onClick=${onReload}>Load the map again</button></p>`}
       <details class="map-table" onToggle=${(/** @type {any} */ event) => setTable(event.currentTarget.open)}>
         <summary>The map as a table</summary>
         ${isTable && html`<${PointsTable} indices=${seen.seen} n_seen=${seen.n} numbers=${numbers} documents=${documents} field=${column?.field ?? ""}
@@ -131,87 +132,6 @@ export function Workspace({ collection, params, loaded, n_more, onReload }) {
       <${Curl} call=${mapCall(collection, params.get("space") ?? "")} />
     </aside>
   </div>`;
-}
-
-/**
- * The point that is chosen, kept in the address by the id of its document.
- * @param {string} id @param {string} collection @param {ArrayLike<number>} numbers @param {DocumentCache} documents
- * @returns {[number, (index: number) => void]}
- */
-function usePicked(id, collection, numbers, documents) {
-  const [picked, setPicked] = useState({ index: -1, number: -1, id: "" });
-  useEffect(() => {
-    if (id === picked.id && (id === "" || numbers[picked.index] === picked.number)) return undefined;
-    if (!id) {
-      setPicked({ index: -1, number: -1, id: "" });
-      return undefined;
-    }
-    let isWanted = true;
-    readNumbers(collection, [id]).then(([one]) => {
-      if (isWanted) setPicked({ index: indexOf(numbers, one ?? -1), number: one ?? -1, id });
-    }, () => {});
-    return () => {
-      isWanted = false;
-    };
-  }, [id, collection, numbers]);
-  const last = useRef(0);
-  const pick = async (/** @type {number} */ index) => {
-    const turn = (last.current += 1);
-    if (index < 0) {
-      setPicked({ index: -1, number: -1, id: "" });
-      setParams({ id: null }, { replace: true });
-      return;
-    }
-    setPicked((before) => ({ ...before, index, number: numbers[index] }));
-    const one = await documents.get(numbers[index]);
-    if (!one || turn !== last.current) return; // another one was chosen meanwhile
-    setPicked({ index, number: numbers[index], id: one.id });
-    setParams({ id: one.id });
-    announce(`Chosen: ${one.title || one.id}`);
-  };
-  return [picked.index, pick];
-}
-
-/** The document of a point, once it is there. @param {number} index @param {ArrayLike<number>} numbers @param {DocumentCache} documents */
-function useDocument(index, numbers, documents) {
-  const [found, setFound] = useState(/** @type {{ index: number, one: import("./document_cache.js").Document | null }} */ ({ index: -1, one: null }));
-  useEffect(() => {
-    let isWanted = true;
-    if (index >= 0) void documents.get(numbers[index]).then((one) => isWanted && setFound({ index, one }));
-    return () => {
-      isWanted = false;
-    };
-  }, [index, numbers, documents]);
-  return index >= 0 && found.index === index ? found.one : null;
-}
-
-/** @param {import("./use_distances.js").Compared | null} compared @param {number} picked @returns {number[]} */
-function neighborsOf(compared, picked) {
-  if (picked < 0 || compared?.index !== picked) return [];
-  const nearest = [...compared.answer.nearest];
-  return (compared.n_flipped ? nearest : nearest.filter((index) => index !== picked)).slice(0, NEIGHBORS);
-}
-
-/** @param {number} picked @param {number[]} neighbors @param {number[] | null} found */
-function markedOf(picked, neighbors, found) {
-  return Uint32Array.from(picked >= 0 ? [...neighbors, picked] : found ?? []);
-}
-
-/**
- * Which points are not dimmed: of what was chosen last, or of one category; null where that is all of them.
- * @param {number} n
- * @param {{ chosen: Uint32Array | null, picked: number, neighbors: number[], found: number[] | null,
- *   column: import("./coloring.js").Column | null, only: string }} wanted
- */
-function litOf(n, { chosen, picked, neighbors, found, column, only }) {
-  const indices = chosen ?? (picked >= 0 ? [picked, ...neighbors] : found);
-  if (indices) {
-    const lit = new Uint8Array(n);
-    for (const index of indices) lit[index] = 1;
-    return lit;
-  }
-  const place = only && column ? column.values.findIndex(({ value }) => String(value) === only) : -1;
-  return place < 0 || !column ? null : column.classes.map((one) => (one === place ? 1 : 0));
 }
 
 /**
