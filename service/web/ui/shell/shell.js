@@ -4,7 +4,7 @@ import { catalog } from "../catalog.js";
 import { html, useEffect } from "../html.js";
 import { useStore } from "../store.js";
 import { notices } from "../notices.js";
-import { go, href, useRoute } from "../router.js";
+import { go, href, routeOf, useRoute } from "../router.js";
 import { SCREENS } from "../screens.js";
 import { Header } from "./header.js";
 import { NoticeBar } from "./notice_bar.js";
@@ -29,7 +29,8 @@ export function Shell() {
   }, [route.collection]);
 
   useEffect(() => {
-    if (isPlaced || collections.data === null) return;
+    const hasMoved = routeOf(location.hash).screen !== route.screen; // since this was drawn
+    if (isPlaced || hasMoved || collections.data === null) return;
     const wanted = screen?.of === "collection" ? screen.id : "search";
     go(current ? href(current, wanted, route.params) : href(null, "collections"), { replace: true });
   }, [isPlaced, collections.data, current]);
