@@ -65,7 +65,13 @@ def open_embedded(path: str, settings: Mapping[str, Any]) -> tuple[httpx2.BaseTr
     """
     file = Path(path).absolute()
     file.parent.mkdir(parents=True, exist_ok=True)
-    given = {"database_url": f"sqlite:///{file}", "data_dir": Path(f"{file}-data"), "log_level": "error", **settings}
+    given = {
+        "database_url": f"sqlite:///{file}",
+        "data_dir": Path(f"{file}-data"),
+        "log_level": "error",
+        "read_your_writes_s": 10.0,  # who waits alone would take a first answer without words for all there is
+        **settings,
+    }
     embedded = _Embedded(EmbeddedSettings(**given), _environment(given))
     embedded.open()
     return InProcessTransport(embedded.app, embedded.loop, embedded.note_response), embedded.close
