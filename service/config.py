@@ -125,6 +125,11 @@ class Settings(BaseSettings):
         60.0, gt=0, description="Most seconds to wait for API processes to load a new space."
     )
     keep_retired: int = Field(2, ge=1, description="Retired code spaces kept for rollback, per collection.")
+    sql_index: Literal["full", "codes"] = Field(
+        "full",
+        description="What SQL keeps of new code spaces: codes and their buckets, or codes alone, a third of the size; "
+        "then SQL reads every code for a query.",
+    )
 
     @model_validator(mode="after")
     def _check_exposure(self) -> Settings:

@@ -138,7 +138,7 @@ class Services:
             database,
             encoder,
             follower,
-            CollectionWriter(database, follower),
+            CollectionWriter(database, follower, has_buckets=settings.sql_index == "full"),
             DocumentWriter(database, encoder, follower, settings, usage),
             DocumentChanger(database, follower),
             VectorWriter(database, encoder, follower, settings),

@@ -23,6 +23,7 @@ from service.errors import TooFewDocuments, VectorsMissing
 from service.hashing.digest import digest_of
 from service.hashing.function import HashFunction
 from service.store import (
+    bucket_build,
     codes,
     collections,
     deletion,
@@ -283,6 +284,8 @@ class Retrain:
             output = "reals" if collection.kind == "embedding" else "counts"
             aim = config.resolved_for(output).get("aim", "both")
             check_not_worse(report, active.version, figure_of(judge, aim))
+        if self.settings.sql_index == "full":
+            bucket_build.build(self.database, space, lambda done, total: self.report_progress({}))
         with self.database.write() as connection:
             return spaces.move(connection, space.id, "ready")
 

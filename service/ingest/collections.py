@@ -69,11 +69,12 @@ class UpkeepChanges:
 
 
 class CollectionWriter:
-    """Creates, changes and drops collections."""
+    """Creates, changes and drops collections; `has_buckets`: those it creates have buckets in SQL."""
 
-    def __init__(self, database: Database, follower: Follower) -> None:
+    def __init__(self, database: Database, follower: Follower, *, has_buckets: bool = True) -> None:
         self.database = database
         self.follower = follower
+        self.has_buckets = has_buckets
 
     async def create(
         self,
@@ -129,7 +130,8 @@ class CollectionWriter:
             created = not spaces.list(connection, collection.id)
             if created:
                 spaces.put_function(connection, content, digest_of(content))
-                spaces.create_untrained(connection, collection, digest_of(content))
+                digest = digest_of(content)
+                spaces.create_untrained(connection, collection, digest, has_buckets=self.has_buckets)
                 if vectors is not None:
                     embedding_models.create(connection, collection.id, vectors.model, vectors.dims)
                 _apply(connection, collection.id, changes, upkeep_changes)

@@ -248,5 +248,6 @@ def put_with_codes(lane: Lane, new: Sequence[NewDocument], space: CodeSpace, enc
         codes.renew(lane, changed, space.id)
     elif changed:
         codes.discard(lane, changed, keep_space_id=space.id)
-    codes.append(lane, space.id, [p.key for p in put], encoded, [p.seq for p in put])
+    seqs = [p.seq for p in put]
+    codes.append(lane, space.id, [p.key for p in put], encoded, seqs, has_buckets=space.has_buckets)
     return put

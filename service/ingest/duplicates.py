@@ -122,7 +122,8 @@ class Lookup:
         with database.read() as connection:
             last_seq = collections.by_id(connection, space.collection_id).last_seq
             if replica is None or replica.space.id != space.id or last_seq - replica.applied_seq > _REPLICA_BEHIND:
-                found = [buckets.within(connection, space.id, code, check.radius) for code in new]
+                indexed = space.has_buckets
+                found = [buckets.within(connection, space.id, code, check.radius, has_buckets=indexed) for code in new]
                 pairs = [_pairs(near.keys[:COUNTED], near.distances[:COUNTED]) for near in found]
                 return cls(space, check, new, has_near, last_seq, pairs)
         seq = replica.applied_seq  # read first: the table may be ahead of it
@@ -159,7 +160,8 @@ class Lookup:
         for position, own in enumerate(own_keys):
             found = before.near(position, near[position], own)
             if self._may_have_missed(position, found):
-                every = buckets.within(lane.connection, self.space.id, self.codes[position], self.check.radius)
+                code, indexed = self.codes[position], self.space.has_buckets
+                every = buckets.within(lane.connection, self.space.id, code, self.check.radius, has_buckets=indexed)
                 found = before.near(position, _pairs(every.keys, every.distances), own)
             skip = self.check.skip is not None and bool(found) and found[0].distance <= self.check.skip
             verdicts.append(Verdict(min(len(found), COUNTED), found[:LISTED], skip))

@@ -163,9 +163,8 @@ class VectorWriter:
                 codes.renew(lane, [*put.written.values()], space.id, model)
             if put.written and encoded is not None:
                 rows = [row for row, id in enumerate(by_id) if id in put.written]
-                codes.append(
-                    lane, space.id, [put.written[id] for id in by_id if id in put.written], encoded.codes[rows]
-                )
+                keys = [put.written[id] for id in by_id if id in put.written]
+                codes.append(lane, space.id, keys, encoded.codes[rows], has_buckets=space.has_buckets)
             put = replace(put, seq=lane.last_seq)
             if conclude is not None:
                 conclude(lane.connection, put)

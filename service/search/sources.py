@@ -102,7 +102,9 @@ class SqlSource:
     def of(cls, connection: Connection, collection_id: int) -> SqlSource:
         """The active space of a collection."""
         active = spaces.active(connection, collection_id)
-        return cls(SpaceReference(active.id, active.version, active.n_bits, active.digest, active.model))
+        return cls(
+            SpaceReference(active.id, active.version, active.n_bits, active.digest, active.model, active.has_buckets)
+        )
 
     def is_brief(self, n_queries: int, *, by_confidence: bool) -> bool:
         """Whether so many searches are sure to take a few milliseconds at most: it may read every code, so never."""
@@ -113,21 +115,26 @@ class SqlSource:
     ) -> Sequence[Neighbors]:
         """The first `k` neighbors of each query, within the radius if one is given. Blocks while it reads.
 
-        Of allowed documents the codes are all read; otherwise buckets are probed.
+        Of allowed documents the codes are all read; otherwise buckets are probed, where the space has them.
         """
         if allowed is not None:
             return self._nearest_of(connection, queries, k, radius, allowed.allowed_keys())
+        space, indexed = self.space, self.space.has_buckets
         confidence = queries.confidence if queries.confidence is not None else [None] * len(queries)
         pairs = zip(queries.codes, confidence, strict=True)
         if radius is None:
-            found = [buckets.search(connection, self.space.id, code, k, bits) for code, bits in pairs]
+            found = [buckets.search(connection, space.id, code, k, bits, has_buckets=indexed) for code, bits in pairs]
         else:
-            found = [buckets.within(connection, self.space.id, code, radius, bits) for code, bits in pairs]
+            found = [
+                buckets.within(connection, space.id, code, radius, bits, has_buckets=indexed) for code, bits in pairs
+            ]
         return [Neighbors(f.keys[:k], f.distances[:k], Stats(f.path, f.probes, f.candidates, f.radius)) for f in found]
 
     def within(self, connection: Connection, query: QueryCodes, radius: int, allowed: KeyMask | None) -> KeyMask:
         """All documents within a radius of one query. Blocks while it reads."""
-        keys = np.asarray(buckets.within(connection, self.space.id, query.codes[0], radius, None).keys, dtype=np.int64)
+        has_buckets = self.space.has_buckets
+        found = buckets.within(connection, self.space.id, query.codes[0], radius, None, has_buckets=has_buckets)
+        keys = np.asarray(found.keys, dtype=np.int64)
         return KeyMask.of_keys(keys if allowed is None else keys[allowed.covers(keys)])
 
     def _nearest_of(

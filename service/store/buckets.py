@@ -85,18 +85,26 @@ def each_row(connection: Connection, space_id: int) -> Iterator[NDArray[np.int64
 
 
 def search(
-    connection: Connection, space_id: int, code: Codes, k: int, confidence: Confidence | None = None
+    connection: Connection,
+    space_id: int,
+    code: Codes,
+    k: int,
+    confidence: Confidence | None = None,
+    *,
+    has_buckets: bool = True,
 ) -> SqlNeighbors:
     """The `k` nearest documents of a code `(n_bytes,)`; all of them if there are no more than `k`.
 
     Equal distances are ordered by what it would take to flip the differing bits of the query, where the `(n_bits,)`
-    confidence of each of its bits is given, and then by key.
+    confidence of each of its bits is given, and then by key. In a space without buckets every code is read.
 
     Level a looks, in every table, at the addresses that differ from the query's in exactly a bits. A code not found
     by then differs in at least a + 1 bits of each substring, n_tables * (a + 1) in all; so k neighbors nearer than
     that are the nearest (op. cit., section 3.3).
     """
     lookup = _Lookup(connection, space_id, code, confidence)
+    if not has_buckets:
+        return _scan(lookup, lookup.n_bits, k)
     for level in range(lookup.widths[0] + 1):
         if not lookup.probe(level, range(len(lookup.widths))):
             return _scan(lookup, lookup.n_bits, k)
@@ -108,7 +116,13 @@ def search(
 
 
 def within(
-    connection: Connection, space_id: int, code: Codes, radius: int, confidence: Confidence | None = None
+    connection: Connection,
+    space_id: int,
+    code: Codes,
+    radius: int,
+    confidence: Confidence | None = None,
+    *,
+    has_buckets: bool = True,
 ) -> SqlNeighbors:
     """Every document within `radius` bits of a code `(n_bytes,)`, in the order of `search`.
 
@@ -116,6 +130,8 @@ def within(
     in one of the others: else its distance would be greater (op. cit., proposition 2).
     """
     lookup = _Lookup(connection, space_id, code, confidence)
+    if not has_buckets:
+        return _scan(lookup, radius, None)
     whole, rest = divmod(radius, len(lookup.widths))
     for level in range(min(whole, lookup.widths[0]) + 1):
         if not lookup.probe(level, range(len(lookup.widths) if level < whole else rest + 1)):

@@ -19,7 +19,7 @@ from service.store.statements import BulkStatement, DriverQuery, is_one_of
 TABLE = schema.codes
 DOCUMENTS = schema.documents
 SPACES = schema.code_spaces
-_ROWS_AT_ONCE, _CHARS_AT_ONCE = 64, 4_000_000
+_ROWS_AT_ONCE, _CHARS_AT_ONCE = 256, 4_000_000
 MAX_KEY = (1 << 63) - 1
 
 
@@ -43,7 +43,15 @@ class Changes:
         return len(self.seqs)
 
 
-def append(lane: Lane, space_id: int, keys: Keys, codes: Codes, seqs: Sequence[int] | None = None) -> int:
+def append(
+    lane: Lane,
+    space_id: int,
+    keys: Keys,
+    codes: Codes,
+    seqs: Sequence[int] | None = None,
+    *,
+    has_buckets: bool = True,
+) -> int:
     """Write the codes of documents in a space, replacing those they had; return the lane's last seq.
 
     Args:
@@ -52,6 +60,7 @@ def append(lane: Lane, space_id: int, keys: Keys, codes: Codes, seqs: Sequence[i
         keys: `(n,)` documents of the collection, each once.
         codes: `(n, n_bytes)` uint8, as wide as the space's n_bits.
         seqs: those of the documents, where they were written in the same transaction; drawn here if not given.
+        has_buckets: as the space has.
 
     Cost: four statements, however many documents.
     """
@@ -60,16 +69,20 @@ def append(lane: Lane, space_id: int, keys: Keys, codes: Codes, seqs: Sequence[i
         raise ValueError(f"keys must be unique and as many as codes, got {len(keys)} keys and {len(codes)} codes")
     if not keys:
         return lane.last_seq
-    _take_out_of_buckets(lane.connection, [space_id], keys)
+    if has_buckets:
+        _take_out(lane.connection, [space_id], keys)
     if seqs is None:
         first = lane.draw(len(keys))
         seqs = range(first, first + len(keys))
     _UPSERT.run(lane.connection, [space_id] * len(keys), keys, list(seqs), [code.tobytes() for code in codes])
-    buckets.put(lane.connection, space_id, keys, codes)
+    if has_buckets:
+        buckets.put(lane.connection, space_id, keys, codes)
     return lane.last_seq
 
 
-def append_current(lane: Lane, space_id: int, keys: Keys, revisions: Sequence[int], codes: Codes) -> int:
+def append_current(
+    lane: Lane, space_id: int, keys: Keys, revisions: Sequence[int], codes: Codes, *, has_buckets: bool = True
+) -> int:
     """As `append`, but only for documents that still exist in the revision that was encoded; return how many."""
     keys = integers(keys)
     found = lane.connection.execute(_REVISIONS, {"collection": lane.collection_id, "keys": keys})
@@ -77,25 +90,31 @@ def append_current(lane: Lane, space_id: int, keys: Keys, revisions: Sequence[in
     rows = [
         row for row, (key, revision) in enumerate(zip(keys, revisions, strict=True)) if current.get(key) == revision
     ]
-    append(lane, space_id, [keys[row] for row in rows], codes[rows])
+    append(lane, space_id, [keys[row] for row in rows], codes[rows], has_buckets=has_buckets)
     return len(rows)
 
 
 def discard(lane: Lane, keys: Keys, keep_space_id: int | None = None) -> int | None:
     """Remove the codes of documents from all spaces of the collection, except from `keep_space_id`.
 
-    For deleted documents no space is kept; for changed contents the one that just got their new codes.
+    For deleted documents no space is kept; for changed contents the one that just got their new codes. In a space that
+    is being filled they leave a tombstone whether they had a code or not, see `bulk_codes`.
 
     Returns:
         The last seq, or None if no code was removed.
     """
-    spaces = [id for id in lane.connection.scalars(_SPACES, {"collection": lane.collection_id}) if id != keep_space_id]
-    gone = _take_out_of_buckets(lane.connection, spaces, integers(keys))
+    rows = lane.connection.execute(_SPACES, {"collection": lane.collection_id}).all()
+    others = [row for row in rows if row.id != keep_space_id]
+    keys = integers(keys)
+    gone = {*_take_out(lane.connection, [row.id for row in others], keys)}
+    gone.update((row.id, key) for row in others if row.state == "encoding" for key in keys)
     if not gone:
         return None
     first = lane.draw(len(gone))
-    seqs = list(range(first, first + len(gone)))
-    _UPSERT.run(lane.connection, [space for space, _ in gone], [key for _, key in gone], seqs, [None] * len(gone))
+    seqs, in_order = list(range(first, first + len(gone))), sorted(gone)
+    _UPSERT.run(
+        lane.connection, [space for space, _ in in_order], [key for _, key in in_order], seqs, [None] * len(gone)
+    )
     return lane.last_seq
 
 
@@ -110,11 +129,11 @@ def renew(lane: Lane, keys: Keys, keep_space_id: int, model: int | None = None) 
         keep_space_id: the space in which nothing changes.
         model: only in spaces that encode the vectors of that embedding model.
     """
-    rows = lane.connection.execute(_SPACES_WITH_MODEL, {"collection": lane.collection_id})
-    spaces = [id for id, of in rows if id != keep_space_id and model in (None, of)]
+    rows = lane.connection.execute(_SPACES, {"collection": lane.collection_id})
+    others = [row.id for row in rows if row.id != keep_space_id and model in (None, row.model)]
     keys = integers(keys)
-    _take_out_of_buckets(lane.connection, spaces, keys)
-    pairs = [(space, key) for space in spaces for key in keys]
+    _take_out(lane.connection, others, keys)
+    pairs = [(space, key) for space in others for key in sorted(keys)]
     if pairs:
         first = lane.draw(len(pairs))
         seqs = list(range(first, first + len(pairs)))
@@ -230,7 +249,7 @@ def _of_space(collection_id: int, space_id: int, model: int | None) -> dict[str,
     return {"collection": collection_id, "space": space_id, "models": _ANY_MODEL if model is None else 1 << model}
 
 
-def _take_out_of_buckets(connection: Connection, space_ids: Sequence[int], keys: list[int]) -> list[tuple[int, int]]:
+def _take_out(connection: Connection, space_ids: Sequence[int], keys: list[int]) -> list[tuple[int, int]]:
     """Remove the buckets' rows of documents in spaces; return the (space, document) pairs that had a code."""
     rows = connection.execute(_LIVE, {"spaces": space_ids, "keys": keys}).all()
     for space_id in {row.space_id for row in rows}:
@@ -243,10 +262,7 @@ def _take_out_of_buckets(connection: Connection, space_ids: Sequence[int], keys:
 _ANY_MODEL = -1
 """All bits: every document has a vector of some model."""
 _HAS_CODES = (SPACES.c.collection_id == bindparam("collection"), SPACES.c.state.not_in(("failed", "deleting")))
-_SPACES, _SPACES_WITH_MODEL = (
-    select(SPACES.c.id).where(*_HAS_CODES),
-    select(SPACES.c.id, SPACES.c.model).where(*_HAS_CODES),
-)
+_SPACES = select(SPACES.c.id, SPACES.c.state, SPACES.c.model).where(*_HAS_CODES).order_by(SPACES.c.id)
 _N_BITS = select(SPACES.c.n_bits).where(SPACES.c.id == bindparam("space"))
 _OF_SPACE = TABLE.c.space_id == bindparam("space")
 _HAS_CODE = TABLE.c.code.is_not(None)

@@ -113,7 +113,7 @@ class Deletion:
                 with self.database.write() as connection:
                     connection.execute(delete(_SPACES).where(_SPACES.c.id == space_id))
         for space_id, state in states.items():
-            if state not in ("deleting", "failed"):
+            if state not in ("deleting", "failed", "encoding"):  # whoever fills one goes by its tombstones
                 self.compact(collection_id, space_id, lag)
         self._compact_deletions(collection_id, lag)
         self._delete_vectors(collection_id)

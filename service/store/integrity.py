@@ -27,7 +27,7 @@ class Disagreements:
         n_codes: codes in the space.
         n_of_other_width: those that are not as wide as the space says; if there are any, the rest was not looked at.
         orphans: documents that are gone and have a code.
-        unaddressed: documents that lack a row in the buckets.
+        unaddressed: documents that lack a row in the buckets; none where the space has no buckets.
         stray: rows of the buckets that no code has.
     """
 
@@ -51,7 +51,7 @@ def disagreements(connection: Connection, space: CodeSpace) -> Disagreements:
     keys, found = codes.load(connection, space.id, space.n_bits // 8)
     n_tables = buckets.n_tables(space.n_bits)
     addresses = substrings(found, n_tables) if len(found) else np.empty((0, n_tables), np.int64)
-    seen = np.zeros((len(keys), n_tables), np.bool_)
+    seen = np.full((len(keys), n_tables), not space.has_buckets)
     stray: list[buckets.Row] = []
     for rows in buckets.each_row(connection, space.id):
         agrees = _mark(rows, keys, addresses, seen)

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, inspect
 from service.errors import SchemaMismatch
 from service.store.database import Database
 
-REVISION = "0013"
+REVISION = "0014"
 """The schema of this release: the latest file in `migrations/versions/`."""
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import ColumnElement, Connection, FromClause, case, func, select
 
 from service.hashing.embedding_models import FIRST
 from service.store import schema
@@ -24,6 +25,7 @@ class SpaceReference:
     n_bits: int
     digest: str | None
     model: int = FIRST
+    has_buckets: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Overview:
     Attributes:
         last_seq: the last seq drawn in its commit lane.
         active: the space that answers.
-        building: a space that takes codes and is not active yet.
+        building: a space that has its codes and is not active yet.
         preloading: retired spaces that are about to be active again (`ask_preload`).
         retired_seqs: by the id of each retired space, the seq at which it was retired. Later changes of the collection
             may exist in other spaces only.
@@ -69,7 +71,7 @@ def read(connection: Connection) -> list[Overview]:
         retired.setdefault(collection_id, []).append((SpaceReference(*space), seq, is_asked_for))
     overviews = []
     for collection_id, name, n_bits, last_seq, *rest in connection.execute(_OVERVIEW):
-        live, following, of_documents = rest[:5], rest[5:10], rest[10:]
+        live, following, of_documents = rest[:6], rest[6:12], rest[12:]
         building = None if following[0] is None else SpaceReference(*following)
         before = retired.get(collection_id, [])
         preloading = tuple(space for space, _, is_asked_for in before if is_asked_for)
@@ -90,18 +92,24 @@ def read(connection: Connection) -> list[Overview]:
     return overviews
 
 
+def _reference(table: FromClause) -> tuple[ColumnElement[Any], ...]:
+    """The columns of a `SpaceReference`."""
+    return tuple(table.c[name] for name in ("id", "version", "n_bits", "digest", "model", "has_buckets"))
+
+
 _LIVE, _NEXT = TABLE.alias("live"), TABLE.alias("next")
 _OVERVIEW = (
     select(
         *(COLLECTIONS.c.id, COLLECTIONS.c.name, COLLECTIONS.c.n_bits, COLLECTIONS.c.last_seq),
-        *(_LIVE.c.id, _LIVE.c.version, _LIVE.c.n_bits, _LIVE.c.digest, _LIVE.c.model),
-        *(_NEXT.c.id, _NEXT.c.version, _NEXT.c.n_bits, _NEXT.c.digest, _NEXT.c.model),
+        *_reference(_LIVE),
+        *_reference(_NEXT),
         *(COLLECTIONS.c.words_version, COLLECTIONS.c.compacted_seq),
     )
     .join(_LIVE, (_LIVE.c.collection_id == COLLECTIONS.c.id) & (_LIVE.c.state == "active"))
     .outerjoin(
         _NEXT,
-        (_NEXT.c.collection_id == COLLECTIONS.c.id) & _NEXT.c.state.in_(("encoding", "evaluating", "ready")),
+        # Not while it is filled: its codes come in no order then.
+        (_NEXT.c.collection_id == COLLECTIONS.c.id) & _NEXT.c.state.in_(("evaluating", "ready")),
     )
     .where(COLLECTIONS.c.dropped_at.is_(None))
     .order_by(COLLECTIONS.c.id)
@@ -111,7 +119,7 @@ _ALL_RETIRED = (
         TABLE.c.collection_id,
         func.coalesce(TABLE.c.retired_seq, 0),
         case((TABLE.c.preload_until > now(), True), else_=False),
-        *(TABLE.c.id, TABLE.c.version, TABLE.c.n_bits, TABLE.c.digest, TABLE.c.model),
+        *_reference(TABLE),
     )
     .where(TABLE.c.state == "retired")
     .order_by(TABLE.c.collection_id, TABLE.c.version)

@@ -30,10 +30,10 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from service.errors import ForbiddenMove
+from service.errors import DatabaseUnavailable, ForbiddenMove
 from service.hashing.codes import Codes
 from service.hashing.content import Content, Contents, of_model, size_of
-from service.store import codes, collections, documents, embedding_models, nodes, spaces
+from service.store import bulk_codes, codes, collections, documents, embedding_models, nodes, spaces
 from service.store.database import Database, Lane
 from service.store.documents import Document
 from service.store.idempotency import Conclude
@@ -45,8 +45,9 @@ Encode = Callable[[Contents], Codes]
 
 _HOLD_S = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, math.inf)
 _PRELOAD_LONGER_S = 60.0
-_ROUND, _LANE = (500, 4_000_000), (50, 200_000)
-"""Most documents read and characters encoded at once: in a round, and in the lane between two looks at the clock."""
+_ROUND, _FILLING, _LANE = (500, 4_000_000), (4_000, 4_000_000), (50, 200_000)
+"""Most documents read and characters encoded at once: in a round, in one that fills a space, and in the lane between
+two looks at the clock."""
 
 
 @dataclass
@@ -60,6 +61,8 @@ class Completion:
         report: takes the number of codes written so far; what it raises stops the run.
         leaves_out: documents without a vector of the space's embedding model get no code; else they are refused with
             `VectorsMissing`.
+
+    In a space in state encoding codes are written outside the commit lane (`bulk_codes`).
     """
 
     database: Database
@@ -78,6 +81,8 @@ class Completion:
 
         Every batch is one transaction, so a killed run goes on where it stopped.
         """
+        if self._fills:
+            bulk_codes.settle(self.database, self.space)
         before_s = math.inf
         while True:
             began = time.monotonic()
@@ -94,7 +99,7 @@ class Completion:
             last_key = documents.last_key(connection, self.space.collection_id)
             again = self._again(connection)
         left: list[int] = []
-        for batch in self._outside(self._seen[1], last_key, again):
+        for batch, read_seq in self._outside(self._seen[1], last_key, again):
             contents = self._contents(batch)
             keys = [document.key for document in batch]
             if contents is None:
@@ -103,13 +108,29 @@ class Completion:
                 left += keys  # that were given a vector meanwhile
                 continue
             found = self.encode(contents)
-            with self.database.lane(self.space.collection_id) as lane:
-                n = codes.append_current(lane, self.space.id, keys, [d.revision for d in batch], found)
+            n = self._write(batch, found, read_seq)
             if n < len(keys):
                 left += keys
             self.n_written += n
             self.report(self.n_written)
         self._seen, self._left = (last_seq, last_key), left
+
+    @property
+    def _fills(self) -> bool:
+        return self.space.state == "encoding" and not self.space.has_buckets
+
+    def _write(self, batch: list[Document], found: Codes, read_seq: int) -> int:
+        """Write codes of documents as far as they have not changed since they were read; return how many."""
+        keys = [document.key for document in batch]
+        if self._fills:
+            try:
+                return bulk_codes.fill(self.database, self.space, keys, found, read_seq)
+            except DatabaseUnavailable:  # one of them is being changed, or nothing works: then the next read says so
+                return 0
+        with self.database.lane(self.space.collection_id) as lane:
+            revisions = [document.revision for document in batch]
+            has_buckets = self.space.has_buckets
+            return codes.append_current(lane, self.space.id, keys, revisions, found, has_buckets=has_buckets)
 
     def _contents(self, batch: list[Document]) -> list[Content] | None:
         """What is encoded of documents; None where one of them has no vector of the space's model."""
@@ -131,20 +152,26 @@ class Completion:
     def _missing_among(self, connection: Connection, keys: list[int]) -> list[Document]:
         return codes.missing_among(connection, self.space.collection_id, self.space.id, keys, self._model)
 
-    def _outside(self, after_key: int, last_key: int, again: list[int]) -> Iterator[list[Document]]:
-        """Documents without a code, in batches: those added between two keys, then some of those before."""
+    def _outside(self, after_key: int, last_key: int, again: list[int]) -> Iterator[tuple[list[Document], int]]:
+        """Documents without a code, in batches: those added between two keys, then some of those before.
+
+        Each with the last seq of the collection in the snapshot in which it was read.
+        """
+        most = _FILLING if self._fills else _ROUND
         while True:
             with self.database.read() as connection:
-                found = self._missing(connection, after_key, last_key, _ROUND)
+                read_seq = collections.by_id(connection, self.space.collection_id).last_seq
+                found = self._missing(connection, after_key, last_key, most)
             if not found:
                 break
-            yield from _cut(found, _ROUND[1])
+            yield from ((batch, read_seq) for batch in _cut(found, most[1]))
             after_key = found[-1].key
-        for start in range(0, len(again), _ROUND[0]):
-            keys = again[start : start + _ROUND[0]]
+        for start in range(0, len(again), most[0]):
+            keys = again[start : start + most[0]]
             with self.database.read() as connection:
+                read_seq = collections.by_id(connection, self.space.collection_id).last_seq
                 found = self._missing_among(connection, keys)
-            yield from _cut(found, _ROUND[1])
+            yield from ((batch, read_seq) for batch in _cut(found, most[1]))
 
     def finish(self, lane: Lane, hold_s: float) -> bool:
         """Write the last codes inside the lane; true if none is missing now, false if it took longer than `hold_s`."""
@@ -157,7 +184,8 @@ class Completion:
                 embedding_models.check_covered(lane.connection, self.space)
                 raise AssertionError("nobody can have covered it meanwhile")
             found = self.encode(contents)
-            codes.append(lane, self.space.id, [document.key for document in batch], found)
+            keys = [document.key for document in batch]
+            codes.append(lane, self.space.id, keys, found, has_buckets=self.space.has_buckets)
             self.n_written += len(batch)
         return True
 

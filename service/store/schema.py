@@ -26,6 +26,7 @@ from sqlalchemy import (
     UniqueConstraint,
     false,
     text,
+    true,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
@@ -221,6 +222,7 @@ code_spaces = Table(
     Column("preload_until", Instant),  # every API process loads it until then: it is about to be promoted again
     Column("compacted_seq", BigInteger, nullable=False, server_default="0"),  # up to it, tombstones may be gone
     Column("model", SmallInteger, nullable=False, server_default="0"),  # number of the one whose vectors it encodes
+    Column("has_buckets", Boolean, nullable=False, server_default=true()),  # else its codes are all read for a query
     UniqueConstraint("collection_id", "version"),
     CheckConstraint(_one_of("state", SPACE_STATES), name="state"),
     CheckConstraint("state NOT IN ('evaluating', 'ready', 'active', 'retired') OR digest IS NOT NULL", name="digest"),

@@ -51,6 +51,7 @@ class CodeSpace:
         error: why it failed, if it did.
         activated_at: when it last became active.
         model: number of the embedding model whose vectors it encodes (`embedding_models`); 0 of other kinds.
+        has_buckets: whether `buckets` has its codes; they are built when it has them all, see `bucket_build`.
     """
 
     id: int
@@ -65,6 +66,7 @@ class CodeSpace:
     created_at: datetime
     activated_at: datetime | None
     model: int
+    has_buckets: bool = True
 
 
 _COLUMNS = (
@@ -80,11 +82,14 @@ _COLUMNS = (
     TABLE.c.created_at,
     TABLE.c.activated_at,
     TABLE.c.model,
+    TABLE.c.has_buckets,
 )
 _SELECT: Select[Any] = select(*_COLUMNS)
 
 
-def create_untrained(connection: Connection, collection: Collection, digest: str) -> CodeSpace:
+def create_untrained(
+    connection: Connection, collection: Collection, digest: str, *, has_buckets: bool = True
+) -> CodeSpace:
     """Version 1 of a collection, active at once; the active space as it is if there is one already."""
     existing = _find(connection, TABLE.c.collection_id == collection.id, TABLE.c.state == "active")
     if existing is not None:
@@ -97,17 +102,19 @@ def create_untrained(connection: Connection, collection: Collection, digest: str
         variant="untrained",
         digest=digest,
         activated_at=now(),
+        has_buckets=has_buckets,
     )
 
 
 def start(connection: Connection, collection_id: int, n_bits: int, variant: str, model: int = FIRST) -> CodeSpace:
-    """The next version of a collection, in state training, of the vectors of an embedding model.
+    """The next version of a collection, in state training, of the vectors of an embedding model; without buckets yet.
 
     Raises:
         Conflict: another space of the collection is being built.
         NotFound: the collection is gone.
     """
-    return _insert(connection, collection_id, state="training", n_bits=n_bits, variant=variant, model=model)
+    values = {"n_bits": n_bits, "variant": variant, "model": model, "has_buckets": False}
+    return _insert(connection, collection_id, state="training", **values)
 
 
 def get(connection: Connection, collection_id: int, version: int) -> CodeSpace:
@@ -192,6 +199,29 @@ def set_report(connection: Connection, space_id: int, report: dict[str, Any]) ->
         NotFound: there is no such space.
     """
     return _change(connection, space_id, true(), "reported on", report=report)
+
+
+def check_state(connection: Connection, space_id: int, state: str) -> None:
+    """Keep a code space in a state until the transaction ends: a move that is asked for meanwhile waits.
+
+    Raises:
+        ForbiddenMove: it is in another.
+        NotFound: there is no such space.
+    """
+    in_state = select(TABLE.c.id).where(TABLE.c.id == space_id, TABLE.c.state == state).with_for_update(read=True)
+    if connection.execute(in_state).first() is None:
+        space = by_id(connection, space_id)
+        raise ForbiddenMove("code space", str(space.version), space.state, state)
+
+
+def set_has_buckets(connection: Connection, space_id: int) -> CodeSpace:
+    """The code space, being built, with its buckets.
+
+    Raises:
+        ForbiddenMove: it is being built no longer.
+        NotFound: there is no such space.
+    """
+    return _change(connection, space_id, TABLE.c.state.in_(BUILDING), "given buckets", has_buckets=True)
 
 
 def fail(connection: Connection, space_id: int, error: str) -> CodeSpace:
