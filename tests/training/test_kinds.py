@@ -110,6 +110,10 @@ def test_vectors_and_pictures_are_learned_from_and_live_as_texts_do(url: str, ki
         groups = client.get(f"{PATH}/duplicates").json()["items"]
         assert any({"0", f"{N - 1}"} <= {one["id"] for one in group["documents"]} for group in groups)
 
+        if kind == "image":  # which has no words for regions
+            assert job_of(client, url, tmp_path, "map", {})["progress"]["documents"] == N + 1
+            assert client.get(f"{PATH}/map/labels").json()["items"] == []
+
         assert client.post(f"{PATH}/rollback").json()["version"] == 1
         back = nearest(client, kind, shades[1], k=3)
         assert back["space"]["version"] == 1
