@@ -58,11 +58,11 @@ class _Unfailing:
         self._stream = stream
 
     def write(self, line: str) -> None:
-        with suppress(OSError):
+        with suppress(OSError, ValueError):  # a closed stream is the latter
             self._stream.write(line)
 
     def flush(self) -> None:
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             self._stream.flush()
 
 

@@ -95,3 +95,20 @@ def test_a_log_line_that_cannot_be_written_stops_nothing(format: str) -> None:
         command = [sys.executable, "-c", FULL.format(format=format)]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, text=True)
     assert done.stdout == "went on\n"
+
+
+CLOSED = """
+import io, structlog, sys
+from service.config import Settings
+from service.logs import configure_logging
+sys.stderr = io.StringIO()
+configure_logging(Settings())
+sys.stderr.close()
+structlog.get_logger("nearbit").info("ours")
+print("went on")
+"""
+
+
+def test_a_log_line_for_a_stream_that_was_closed_stops_nothing() -> None:
+    done = subprocess.run([sys.executable, "-c", CLOSED], stdout=subprocess.PIPE, text=True)
+    assert done.stdout == "went on\n"

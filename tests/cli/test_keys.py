@@ -19,7 +19,6 @@ RUNNER = CliRunner()
 def run(monkeypatch: pytest.MonkeyPatch, url: str, *arguments: str) -> str:
     monkeypatch.setenv("NEARBIT_DATABASE_URL", url)
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr("service.cli.settings.configure_logging", lambda _: None)  # to a stream that the runner closes
     result = RUNNER.invoke(cli, ["keys", *arguments], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.stdout
