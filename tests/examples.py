@@ -1,10 +1,10 @@
-"""How many examples hypothesis draws: three fifths of the number in `make test-long`, a quarter in `make test`."""
+"""How many examples hypothesis draws: two fifths of the number in `make test-long`, a fifth in `make test`."""
 
 from __future__ import annotations
 
 from hypothesis import settings
 
-ALL, THOROUGH, QUICK = 100, 60, 25
+ALL, THOROUGH, QUICK = 100, 40, 20
 """Examples of a test that names no number: all that it might, and in the profiles of those names."""
 
 

@@ -210,6 +210,7 @@ def test_text_of_users_is_shown_as_it_is_and_cannot_steer_the_terminal(sqlite_ur
                 assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.long
 def test_several_workers_share_a_port_and_their_counts_and_end_together(sqlite_url: str) -> None:
     with serving("serve", "--no-trainer", "--workers", "2", "--database-url", sqlite_url) as (process, url):
         pids = set()
@@ -229,6 +230,7 @@ def test_several_workers_share_a_port_and_their_counts_and_end_together(sqlite_u
         assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
+@pytest.mark.long
 def test_workers_end_when_their_parent_is_killed(sqlite_url: str) -> None:
     with serving("serve", "--no-trainer", "--workers", "2", "--database-url", sqlite_url) as (process, url):
         process.kill()

@@ -15,7 +15,7 @@ from tests.flows.processes import Api, free_port, running, until
 
 pytestmark = pytest.mark.long
 
-POSTERS, CALLS, KILLS = 4, 60, 2
+POSTERS, CALLS, KILLS = 4, 40, 1
 
 
 def test_what_is_sent_until_it_is_answered_is_done_once_whenever_the_service_is_killed(url: str, folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -42,6 +43,14 @@ def serve_until_interrupted(settings: Settings, demonstrate: Callable[[Served], 
     key = secret.get_secret_value() if secret else None
     quiet = {"NEARBIT_LOG_LEVEL": "warning", **os.environ}
     service = subprocess.Popen([sys.executable, "-m", "service", "serve"], env=quiet)
+
+    def stop(*_: object) -> None:
+        # At once, as what is raised here is lost where it meets a destructor, and the service would be waited for.
+        service.terminate()
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
     try:
         with suppress(KeyboardInterrupt):
             with Client(url, key) as client:

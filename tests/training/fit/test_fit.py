@@ -151,6 +151,7 @@ class ShortLists(InvertedFile):
         return super().of(database, seed, mean_length=10, n_probes=8, **options)
 
 
+@pytest.mark.long
 def test_a_fit_beyond_the_exact_search_learns_as_well(corpus, quick, monkeypatch):
     exact = fit(corpus.contents, corpus.ids, quick(epochs=60))
     monkeypatch.setattr("training.neighbors.graph.EXACT_UP_TO", 100)
@@ -183,6 +184,7 @@ def test_codes_for_both_aims_learn_two_kinds_of_likeness_in_bits_of_their_own(co
     assert "likeness" not in alone
 
 
+@pytest.mark.long
 def test_codes_for_the_nearest_find_more_of_them_than_codes_for_topics(corpus, quick):
     found = {}
     for aim in ("topics", "nearest"):
