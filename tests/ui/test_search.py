@@ -46,6 +46,14 @@ def test_a_filter_narrows_and_its_count_was_right(open_page: OpenPage) -> None:
     expect(page.get_by_role("button", name="Remove the filter")).to_have_count(0)
 
 
+def test_a_long_value_of_a_filter_stays_in_its_column(open_page: OpenPage) -> None:
+    page = open_page(f"{SEARCH}?q=file")
+    page.locator(".facet-name").first.evaluate("name => { name.textContent = 'numpy.distutils.'.repeat(6) }")
+    edges = [page.locator(name).first.bounding_box() for name in (".facet-name", ".facet-count", "aside", ".results")]
+    name, count, column, results = ((box["x"], box["x"] + box["width"]) for box in edges if box)
+    assert name[1] <= count[0] < count[1] <= column[1] < results[0]
+
+
 def test_a_reason_has_the_words_and_the_bits(open_page: OpenPage) -> None:
     page = open_page(f"{SEARCH}?q=read+a+file")
     page.locator(".result").first.get_by_role("button", name="Why?").click()

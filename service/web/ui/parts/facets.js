@@ -33,7 +33,7 @@ function OneFacet({ field, facet, where }) {
         return html`<li>
           <button type="button" class="facet-value" aria-pressed=${where.includes(condition)} onClick=${() => toggle(where, condition)}>
             <span class="facet-bar" style=${{ width: `${(one.count / most) * 100}%` }} aria-hidden="true"></span>
-            <span class="facet-name">${String(one.value)}</span><span class="facet-count">${number(one.count)}</span>
+            <span class="facet-name" title=${String(one.value)}>${String(one.value)}</span><span class="facet-count">${number(one.count)}</span>
           </button>
         </li>`;
       })}
