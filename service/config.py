@@ -127,8 +127,8 @@ class Settings(BaseSettings):
     keep_retired: int = Field(2, ge=1, description="Retired code spaces kept for rollback, per collection.")
     sql_index: Literal["full", "codes"] = Field(
         "full",
-        description="What SQL keeps of new code spaces: codes and their buckets, or codes alone, a third of the size; "
-        "then SQL reads every code for a query.",
+        description="What SQL keeps of new code spaces: codes and their buckets, or codes alone, a quarter of the "
+        "size; then SQL reads every code for a query.",
     )
 
     @model_validator(mode="after")

@@ -99,7 +99,8 @@ class _Addressed:
         keys = changes.keys.tolist()
         before = {key: code for key in keys if (code := self._code(key)) is not None}
         if before:
-            buckets.take_out(connection, self._space.id, [*before], self._stacked([*before.values()]))
+            n_bytes = self._space.n_bits // 8
+            buckets.take_out(connection, self._space.id, [*before], buckets.stack([*before.values()], n_bytes))
         self._since.update(dict.fromkeys(keys))
         live = ~changes.deleted
         if live.any():
@@ -116,9 +117,6 @@ class _Addressed:
             return self._since[key]
         place = int(np.searchsorted(self._keys, key))
         return self._codes[place].tobytes() if place < len(self._keys) and self._keys[place] == key else None
-
-    def _stacked(self, blobs: list[bytes]) -> Codes:
-        return buckets.stack(blobs, self._space.n_bits // 8)
 
 
 def _clear(database: Database, space: CodeSpace) -> None:
