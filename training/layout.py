@@ -52,7 +52,7 @@ def lay_out(
             Else they are laid out from the beginning, in the same arrangement, and the whole is turned to fit.
         report_progress: called with the rounds that are done and all; may raise to stop.
 
-    Cost: quadratic for the neighbors, then linear in n and in the rounds: 20,000 rows of 64 take 45 s of a
+    Cost: quadratic for the neighbors, then linear in n and in the rounds: 20,000 rows of 64 take 33 s of a
         core. One thread: two are no faster, and wait for each other where there is other work.
     """
     from openTSNE import TSNEEmbedding  # a second, which trainers that draw nothing do not spend
